@@ -1,0 +1,84 @@
+"""What one record says, in Segment's terms: an identify call or a track call."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+
+@dataclass(frozen=True, slots=True)
+class Identify:
+    """Who a person is: one identify call, or one row of a table of people.
+
+    Attributes:
+        stream: The name of the stream that brought the record.
+        record: The record as it was read.
+        fingerprint: 16 bytes that are equal for records that are equal but for their `_sdc_*` columns.
+        user_id: The user id as text.
+        anonymous_id: The anonymous id as text.
+        email: The e-mail address, trimmed and in lower case; None if there is none or it has no usable form.
+        first_name: The first name.
+        last_name: The last name.
+        traits: The other traits, by their names as sent; a null is kept as None.
+        time: When the call was made, in epoch seconds; None if no time column had a value.
+        snapshot: Whether the record tells the person's whole present state (a plain table, the warehouse table
+            `users`), so that a null takes a trait away. In a call a null says nothing.
+        deleted_at: When the record was deleted at its source (Singer's `_sdc_deleted_at`), in epoch seconds.
+        blocked: Whether the call's `integrations` object keeps it from Promoter.io.
+        contact_lists: The ids of the contact lists that this stream's people join.
+        problem: Why the record must be rejected, without personal data; None if it need not be.
+    """
+
+    stream: str
+    record: Mapping[str, object] = field(repr=False)
+    fingerprint: bytes
+    user_id: str | None
+    anonymous_id: str | None
+    email: str | None = field(repr=False)
+    first_name: str | None = field(repr=False)
+    last_name: str | None = field(repr=False)
+    traits: Mapping[str, object] = field(repr=False)
+    time: float | None
+    snapshot: bool
+    deleted_at: float | None
+    blocked: bool
+    contact_lists: tuple[int, ...]
+    problem: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Track:
+    """What a person did: one track call, or one row of a table of events.
+
+    Attributes:
+        stream: The name of the stream that brought the record.
+        record: The record as it was read.
+        user_id: The user id as text.
+        anonymous_id: The anonymous id as text.
+        email: The e-mail address of the call's own context, trimmed and in lower case; None if it has no usable one.
+        event: The event's name as sent.
+        canonical: The event's name in the form to compare with.
+        message_id: What makes this event of this name the same one when it comes again.
+        time: When it happened, in epoch seconds; None only beside a problem.
+        properties: The event's properties, by their names as sent.
+        deleted_at: When the record was deleted at its source (Singer's `_sdc_deleted_at`), in epoch seconds.
+        blocked: Whether the call's `integrations` object keeps it from Promoter.io.
+        problem: Why the record must be rejected, without personal data; None if it need not be.
+    """
+
+    stream: str
+    record: Mapping[str, object] = field(repr=False)
+    user_id: str | None
+    anonymous_id: str | None
+    email: str | None = field(repr=False)
+    event: str
+    canonical: str
+    message_id: str
+    time: float | None
+    properties: Mapping[str, object] = field(repr=False)
+    deleted_at: float | None
+    blocked: bool
+    problem: str | None

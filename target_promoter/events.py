@@ -1,0 +1,41 @@
+"""How the names of events are compared, and the prefix that they give to stored properties."""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+_SEPARATORS: Final = re.compile(r"[\s_\-]+")
+_WORD_STARTS: Final = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
+_NOT_IN_A_NAME: Final = re.compile(r"[^a-z0-9]+")
+
+# Segment renamed this event in version 2 of its e-commerce specification; old sources still send the old name.
+_OLDER_NAMES: Final = {"completedorder": "ordercompleted"}
+
+
+def canonical(event: str) -> str:
+    """Return the form in which two names of the same event are equal.
+
+    Case, spaces, hyphens and underscores do not matter, and `Completed Order` is Segment's older name of
+    `Order Completed`.
+
+    Args:
+        event: The event's name as a person or a source wrote it.
+
+    Returns:
+        A text to compare and to look up with, never to show; empty if the name holds nothing but separators.
+    """
+    joined = _SEPARATORS.sub("", event).casefold()
+    return _OLDER_NAMES.get(joined, joined)
+
+
+def snake(name: str) -> str:
+    """Return a name in snake case, as Segment names the warehouse table of an event.
+
+    Args:
+        name: A name as a person wrote it, such as `Order Completed` or `orderCompleted`.
+
+    Returns:
+        The name in lower case ASCII letters, digits and single underscores (`order_completed`); empty if it has none.
+    """
+    return _NOT_IN_A_NAME.sub("_", _WORD_STARTS.sub("_", name).lower()).strip("_")
