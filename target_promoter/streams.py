@@ -1,0 +1,168 @@
+"""What a stream is: recognized by Segment's shapes, or said in the setting `streams`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Final, Literal, cast
+
+from target_promoter import advice
+from target_promoter.errors import ConfigError
+from target_promoter.fields import Path, first
+from target_promoter.resolution import Source
+from target_promoter.settings import StreamSetting
+from target_promoter.shapes import Shape, columns, shape
+from target_promoter.values import identifier
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from target_promoter.calls import Identify, Track
+    from target_promoter.readers import Contents, IdentifyReader, TrackReader
+    from target_promoter.settings import Settings
+
+StreamType = Literal["identify", "track", "segment", "ignore"]
+
+_TYPES: Final[dict[Shape, StreamType]] = {
+    "raw calls": "segment",
+    "identifies": "identify",
+    "users": "identify",
+    "tracks": "track",
+    "event table": "track",
+    "ignored": "ignore",
+}
+_HOW: Final[dict[Shape, str]] = {
+    "raw calls": "Its schema is that of raw Segment calls: a `type` or `action` beside traits, properties or messageId.",
+    "identifies": "Its name and schema are those of the warehouse table `identifies`.",
+    "users": "Its name and schema are those of the warehouse table `users`.",
+    "tracks": "Its name and schema are those of the warehouse table `tracks`.",
+    "event table": "Its schema is that of a warehouse table of one event: `event` beside `event_text`.",
+    "ignored": "It is a warehouse table that says nothing to Promoter.",
+}
+_CALL_TYPE: Final[tuple[Path, ...]] = (("type",), ("action",))
+_NO_CALL: Final = "neither `type` nor `action` names a call that Segment knows"
+_OTHER_CALLS: Final = frozenset({"page", "screen", "group", "alias"})
+
+
+@dataclass(frozen=True, slots=True)
+class Stream:
+    """A stream whose records can be read.
+
+    Attributes:
+        name: Its name.
+        type: What its records are.
+        how: How that is known, as a sentence.
+    """
+
+    name: str
+    type: StreamType
+    how: str
+    _identify: IdentifyReader | None = field(default=None, repr=False)
+    _track: TrackReader | None = field(default=None, repr=False)
+
+    def read(self, record: Mapping[str, object]) -> Identify | Track | None:
+        """Return what a record says; whatever a tap sends, this does not raise.
+
+        Args:
+            record: The record as read.
+
+        Returns:
+            The call, with its problem if it must be rejected; None if the record is one to ignore: of an ignored stream,
+            or a page, screen, group or alias call.
+        """
+        if self._identify is None:
+            return None if self._track is None else self._track.read(record)
+        if self._track is None:
+            return self._identify.read(record)
+        call_type = first(record, _CALL_TYPE, _call_type)
+        if call_type == "identify":
+            return self._identify.read(record)
+        if call_type == "track":
+            return self._track.read(record)
+        if call_type is not None:
+            return None
+        if record.get("event"):
+            return replace(self._track.read(record), problem=_NO_CALL)
+        return replace(self._identify.read(record), problem=_NO_CALL)
+
+    def where(self) -> Mapping[str, str]:
+        """Return where each logical field is looked for in this stream, for people to read."""
+        found: dict[str, str] = {}
+        for reader in (self._identify, self._track):
+            if reader is None:
+                continue
+            for logical, paths in reader.paths.items():
+                if logical not in {"traits", "properties"}:
+                    text = ", ".join(".".join(path) for path in paths) or "not in the schema"
+                    found.setdefault(logical, text)
+                    if found[logical] != text:
+                        found[f"{logical} (track)"] = text
+            found["traits" if reader is self._identify else "properties"] = _contents_text(reader.contents)
+        if self._track is not None:
+            fallback = f"key {', '.join(self._track.keys)}" if self._track.keys else "hash of the record"
+            found["message_id"] = ", ".join(filter(None, (_said_of(found["message_id"]), fallback)))
+            if self._track.event is not None:
+                found["event"] = ", ".join(filter(None, (_said_of(found["event"]), f"always {self._track.event}")))
+        return found
+
+
+def recognize(name: str, schema: Mapping[str, object], key_properties: Sequence[str], settings: Settings) -> Stream:
+    """Return what a stream is, at its SCHEMA message.
+
+    Args:
+        name: The stream's name.
+        schema: Its JSON schema.
+        key_properties: Its key properties.
+        settings: The settings, of which `streams` overrules what is recognized.
+
+    Returns:
+        The stream.
+
+    Raises:
+        ConfigError: It is none of Segment's shapes and not configured, or the schema lacks a column that its type cannot
+            do without, or one that the config names; the sentence holds the lines to add to the config.
+    """
+    setting = settings.stream(name)
+    known = columns(schema)
+    form = shape(name, known)
+    if setting is not None and setting.type is not None:
+        stream_type = cast("StreamType", setting.type)
+        how = f"The setting `streams` says so for `{setting.pattern}`."
+    elif form in _TYPES:
+        stream_type = _TYPES[form]
+        how = _HOW[form]
+    else:
+        setting = setting or StreamSetting(name, None, None, {}, None, ())
+        guess = advice.guess(name, known or ())
+        add = advice.lines(setting.pattern, {**guess, **setting.as_config()})
+        raise ConfigError.unknown_stream(name, add, advice.lines(name, {"type": "ignore"}))
+    if stream_type == "ignore":
+        return Stream(name, stream_type, how)
+    setting = setting or StreamSetting(name, None, None, {}, None, ())
+    source = Source(name, stream_type, form, schema, known, tuple(key_properties), setting)
+    if stream_type == "segment":
+        source.require_call_type()
+    return Stream(
+        name,
+        stream_type,
+        how,
+        None if stream_type == "track" else source.identify_reader(),
+        None if stream_type == "identify" else source.track_reader(),
+    )
+
+
+def _said_of(text: str) -> str:
+    return "" if text == "not in the schema" else text
+
+
+def _contents_text(contents: Contents) -> str:
+    """Return where traits or properties are, for people to read."""
+    parts = [f"object {'.'.join(path)}" for path in contents.objects]
+    parts += [column for column, _ in contents.flattened]
+    parts += ["all columns"] if contents.columns is None else contents.columns
+    return ", ".join(parts) or "none: the stream's setting `traits` lists no columns"
+
+
+def _call_type(value: object) -> str | None:
+    """Return the type of a Segment call, or None if Segment knows no such type."""
+    text = (identifier(value) or "").lower()
+    return text if text in {"identify", "track"} | _OTHER_CALLS else None
