@@ -1,7 +1,7 @@
 """What Promoter accepts as attributes: flat names of letters, digits, `_` and space, and values that are not empty.
 
-Source: Promoter's help centre on attributes (names, ISO 8601 dates, no lists, no objects) and its reference, version 1 of
-which wants the attributes of a contact as strings while version 2 takes JSON values for those of a survey.
+Source: Promoter's help centre on attributes (names, ISO 8601 dates, no lists, no objects) and its reference, whose
+version 1 wants the attributes of a contact as strings while version 2 takes JSON values for those of a survey.
 """
 
 from __future__ import annotations
@@ -175,7 +175,7 @@ def _as_text(value: Scalar) -> str:
 
 
 def _text(value: str) -> str:
-    """Return a text without control characters, and a date-time with a zone in UTC; empty if nothing but space is left."""
+    """Return a text without control characters, and a date-time with a zone in UTC; empty if only space is left."""
     if not value.isprintable():
         value = _CONTROLS.sub("", _LINE_BREAKS.sub(" ", value))
     if len(value) >= _SHORTEST_TIME - 1 and value[4:5] == "-":

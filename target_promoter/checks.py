@@ -9,16 +9,30 @@ import difflib
 import ipaddress
 import re
 from collections.abc import Mapping, Sequence
-from typing import Final
+from typing import Final, NoReturn
 from urllib.parse import urlsplit
 
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError
 
-from target_promoter.errors import ConfigError
+from target_promoter.refusals import SettingError
 
 _KEY: Final = re.compile(r"[!-~]+", re.ASCII)
 _LARGEST: Final = 1e9
+
+
+def refuse(name: str, problem: str, mend: str) -> NoReturn:
+    """Refuse a setting.
+
+    Args:
+        name: The setting, with dots into it.
+        problem: What is wrong with it, without its value.
+        mend: What to do about it.
+
+    Raises:
+        SettingError: Always.
+    """
+    raise SettingError(name, problem, mend) from None
 
 
 def mapping(name: str, value: object, *, known: Sequence[str] | None = None) -> Mapping[str, object]:
@@ -33,12 +47,13 @@ def mapping(name: str, value: object, *, known: Sequence[str] | None = None) -> 
         ConfigError: It is no object, or has an unknown key.
     """
     if not isinstance(value, Mapping):
-        raise ConfigError.setting(name, f"is {_kind(value)}", "make it an object")
-    for key in value if known is not None else ():
-        if key not in known:
-            near = difflib.get_close_matches(str(key), known, n=1)
-            mend = f"did you mean `{near[0]}`?" if near else f"use {', '.join(known)}"
-            raise ConfigError.setting(f"{name}.{key}".lstrip("."), "is unknown", mend)
+        refuse(name, f"is {_kind(value)}", "make it an object")
+    if known is not None:
+        for key in value:
+            if key not in known:
+                near = difflib.get_close_matches(str(key), known, n=1)
+                mend = f"did you mean `{near[0]}`?" if near else f"use {', '.join(known)}"
+                refuse(f"{name}.{key}".lstrip("."), "is unknown", mend)
     return value
 
 
@@ -53,9 +68,9 @@ def text(name: str, value: object) -> str:
         ConfigError: It is no text, or blank.
     """
     if not isinstance(value, str):
-        raise ConfigError.setting(name, f"is {_kind(value)}", "make it a text")
+        refuse(name, f"is {_kind(value)}", "make it a text")
     if not value.strip():
-        raise ConfigError.setting(name, "is empty", "fill it in or remove it")
+        refuse(name, "is empty", "fill it in or remove it")
     return value
 
 
@@ -96,9 +111,9 @@ def identifier(name: str, value: object) -> int:
         ConfigError: It is none; a text of digits and a boolean are none either.
     """
     if not isinstance(value, int) or isinstance(value, bool):
-        raise ConfigError.setting(name, f"is {_kind(value)}", "write Promoter's id as a plain integer, such as 78")
+        refuse(name, f"is {_kind(value)}", "write Promoter's id as a plain integer, such as 78")
     if value <= 0:
-        raise ConfigError.setting(name, "is no positive number", "write Promoter's id, such as 78")
+        refuse(name, "is no positive number", "write Promoter's id, such as 78")
     return value
 
 
@@ -113,9 +128,9 @@ def number(name: str, value: object) -> float:
         ConfigError: It is none.
     """
     if not isinstance(value, (int, float)) or isinstance(value, bool):
-        raise ConfigError.setting(name, f"is {_kind(value)}", "write a plain number")
+        refuse(name, f"is {_kind(value)}", "write a plain number")
     if not 0 <= value <= _LARGEST:  # False for not-a-number, too.
-        raise ConfigError.setting(name, "is negative or beyond reason", "write a number from 0 to a thousand million")
+        refuse(name, "is negative or beyond reason", "write a number from 0 to a thousand million")
     return float(value)
 
 
@@ -130,7 +145,7 @@ def positive(name: str, value: object) -> float:
         ConfigError: It is none.
     """
     if number(name, value) == 0:
-        raise ConfigError.setting(name, "is 0", "write a number above 0")
+        refuse(name, "is 0", "write a number above 0")
     return number(name, value)
 
 
@@ -145,9 +160,9 @@ def count(name: str, value: object) -> int:
         ConfigError: It is none.
     """
     if not isinstance(value, int) or isinstance(value, bool):
-        raise ConfigError.setting(name, f"is {_kind(value)}", "write a plain integer")
+        refuse(name, f"is {_kind(value)}", "write a plain integer")
     if value <= 0:
-        raise ConfigError.setting(name, "is 0 or negative", "write an integer above 0")
+        refuse(name, "is 0 or negative", "write an integer above 0")
     return value
 
 
@@ -162,7 +177,7 @@ def boolean(name: str, value: object) -> bool:
         ConfigError: It is none.
     """
     if not isinstance(value, bool):
-        raise ConfigError.setting(name, f"is {_kind(value)}", "write true or false")
+        refuse(name, f"is {_kind(value)}", "write true or false")
     return value
 
 
@@ -178,9 +193,7 @@ def api_key(name: str, value: object) -> str:
     """
     key = text(name, value).strip()
     if not _KEY.fullmatch(key):
-        raise ConfigError.setting(
-            name, "holds a space or a character that no key has", "copy it again, without the word Token before it"
-        )
+        refuse(name, "holds a space or a character that no key has", "copy it again, without the word Token before it")
     return key
 
 
@@ -204,15 +217,13 @@ def api_url(name: str, value: object, *, sandbox: str) -> str:
     except ValueError:
         host, port_is_valid = None, False
     if not host or not port_is_valid or parts.scheme not in {"http", "https"}:
-        raise ConfigError.setting(
-            name, "is no web address", f'use https://app.promoter.io/api, or "{sandbox}" to try things'
-        )
+        refuse(name, "is no web address", f'use https://app.promoter.io/api, or "{sandbox}" to try things')
     if parts.username is not None or parts.password is not None:
-        raise ConfigError.setting(name, "holds a user name", "remove it; the key belongs into `api_key`")
+        refuse(name, "holds a user name", "remove it; the key belongs into `api_key`")
     if parts.query or parts.fragment or not url.isprintable() or " " in url:
-        raise ConfigError.setting(name, "holds more than an address and a path", "remove all from `?`, `#` or the space")
+        refuse(name, "holds more than an address and a path", "remove all from `?`, `#` or the space")
     if parts.scheme == "http" and not _is_loopback(host):
-        raise ConfigError.setting(name, "would send the key in plain text", "use https")
+        refuse(name, "would send the key in plain text", "use https")
     return url.rstrip("/")
 
 
@@ -232,20 +243,20 @@ def store_url(name: str, value: object) -> str:
         url = make_url(address)
         backend = url.get_backend_name()
     except (ArgumentError, ValueError):
-        raise ConfigError.setting(name, "is no SQLAlchemy address", mend) from None
+        refuse(name, "is no SQLAlchemy address", mend)
     if backend not in {"sqlite", "postgresql"}:
-        raise ConfigError.setting(name, "is neither SQLite nor PostgreSQL", mend)
+        refuse(name, "is neither SQLite nor PostgreSQL", mend)
     if backend == "sqlite" and url.database in {None, "", ":memory:"}:
-        raise ConfigError.setting(name, "is a store in memory, which forgets who was surveyed", mend)
+        refuse(name, "is a store in memory, which forgets who was surveyed", mend)
     if backend == "postgresql" and not url.database:
-        raise ConfigError.setting(name, "names no database", mend)
+        refuse(name, "names no database", mend)
     return address
 
 
 def _items(name: str, value: object) -> Sequence[object]:
     """Return a list."""
     if not isinstance(value, (list, tuple)):
-        raise ConfigError.setting(name, f"is {_kind(value)}", "make it a list")
+        refuse(name, f"is {_kind(value)}", "make it a list")
     return value
 
 

@@ -154,10 +154,7 @@ CONFIG_SCHEMA: Final[dict[str, Any]] = th.PropertiesList(
         "survey_recipients",
         th.ArrayType(th.StringType),
         title="Survey recipients",
-        description=(
-            "Globs over e-mail addresses; others are never surveyed. In development: "
-            '["*@our-company.com"].'
-        ),
+        description=('Globs over e-mail addresses; others are never surveyed. In development: ["*@our-company.com"].'),
         default=DEFAULTS["survey_recipients"],
     ),
     th.Property(

@@ -32,7 +32,20 @@ PERSONAL: Final = frozenset((*_EMAIL, *_FIRST_NAME, *_LAST_NAME, *_NAME))
 """The traits that are fields of the contact and no attributes."""
 
 _NO_CONTENT: Final = frozenset(
-    "id uuid uuid_ts received_at sent_at loaded_at timestamp original_timestamp event event_text channel record_id".split()
+    {
+        "id",
+        "uuid",
+        "uuid_ts",
+        "received_at",
+        "sent_at",
+        "loaded_at",
+        "timestamp",
+        "original_timestamp",
+        "event",
+        "event_text",
+        "channel",
+        "record_id",
+    },
 )
 
 # A person's traits stand in these places of a call: as objects, and as the columns that a warehouse (one underscore) or
@@ -104,7 +117,10 @@ def columns_with(prefixes: tuple[str, ...], names: Iterable[str]) -> tuple[tuple
         names: The stream's columns.
     """
     return tuple(
-        (name, name[len(prefix) :].replace("__", "_")) for name in names for prefix in prefixes if name.startswith(prefix)
+        (name, name[len(prefix) :].replace("__", "_"))
+        for name in names
+        for prefix in prefixes
+        if name.startswith(prefix)
     )
 
 

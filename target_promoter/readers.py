@@ -26,7 +26,9 @@ if TYPE_CHECKING:
 
 _DESTINATION: Final = "promoter.io"
 _TOO_DEEP: Final = "the record is nested too deep"
-_NO_KEY: Final = re.compile(r"_sdc_.*|_*(line|row)_*(n|no|nr|num|number|index)?|_*(file|path)_*(name|path)?", re.IGNORECASE)
+_NO_KEY: Final = re.compile(
+    r"_sdc_.*|_*(line|row)_*(n|no|nr|num|number|index)?|_*(file|path)_*(name|path)?", re.IGNORECASE
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from target_promoter import advice
-from target_promoter.errors import ConfigError
 from target_promoter.fields import PERSONAL, Kind, Path, candidates, columns_with, no_content
 from target_promoter.readers import Contents, IdentifyReader, Integrations, TrackReader, telling_keys
+from target_promoter.refusals import MissingColumnError, MissingFieldError
 from target_promoter.shapes import Shape, declares, holds_calls
 
 if TYPE_CHECKING:
@@ -83,7 +83,7 @@ class Source:
         """
         if self.known is not None and not self.known.keys() & {"type", "action"}:
             lines = advice.lines(self.setting.pattern, {**self.setting.as_config(), "type": "identify"})
-            raise ConfigError.missing_field(self.name, self.type, "type or action", lines)
+            raise MissingFieldError(self.name, self.type, "type or action", lines)
 
     @property
     def _is_calls(self) -> bool:
@@ -105,7 +105,7 @@ class Source:
         for logical, own in self.setting.fields.items():
             path = (own,) if self.known is not None and own in self.known else tuple(own.split("."))
             if not declares(self.schema, self.known, path):
-                raise ConfigError.missing_column(self.name, logical, own, ", ".join(self.known or ()))
+                raise MissingColumnError(self.name, logical, own, self.known or ())
             if logical in paths:
                 paths[logical] = (path,)
         return paths
@@ -118,10 +118,10 @@ class Source:
         column = advice.guess_field(logical[0], self.known or ())
         fields = {**self.setting.fields, logical[0]: column}
         lines = advice.lines(self.setting.pattern, {"type": self.type, **setting, "fields": fields})
-        raise ConfigError.missing_field(self.name, self.type, " or ".join(logical), lines)
+        raise MissingFieldError(self.name, self.type, " or ".join(logical), lines)
 
     def _contents(self, kind: Kind, objects: tuple[Path, ...]) -> Contents:
-        """Return where traits or properties are: in an object, in the columns of a flat row, or only in those listed."""
+        """Return where traits or properties are: in an object, in all columns of a flat row, or in those listed."""
         listed = self.setting.traits
         allowed = None if listed is None or "*" in listed else frozenset(listed)
         warehouse = self.shape in _ROWS[kind]
@@ -140,7 +140,8 @@ class Source:
             columns = tuple(
                 name
                 for name in self.known or ()
-                if name not in kept_back | inner and not name.startswith(("context_", "_sdc_") if warehouse else "_sdc_")
+                if name not in kept_back | inner
+                and not name.startswith(("context_", "_sdc_") if warehouse else "_sdc_")
             )
         if kind == "identify":
             flattened = tuple((column, name) for column, name in flattened if name not in PERSONAL)
@@ -152,7 +153,7 @@ class Source:
             return tuple(sorted(listed))
         unknown = sorted(listed - self.known.keys())
         if unknown and not elsewhere:
-            raise ConfigError.missing_column(self.name, "traits", unknown[0], ", ".join(self.known))
+            raise MissingColumnError(self.name, "traits", unknown[0], self.known)
         return tuple(name for name in self.known if name in listed)
 
     def _integrations(self) -> Integrations:

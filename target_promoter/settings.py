@@ -12,7 +12,6 @@ from sqlalchemy.engine import make_url
 
 from target_promoter import checks, globs
 from target_promoter.config_schema import CONFIG_SCHEMA, DEFAULTS, FIELDS, STREAM_TYPES
-from target_promoter.errors import ConfigError
 from target_promoter.events import canonical, snake
 
 __all__ = ["CONFIG_SCHEMA", "Campaign", "Settings", "StreamSetting"]
@@ -70,7 +69,7 @@ class StreamSetting:
             "traits": None if self.traits is None else list(self.traits),
             "contact_lists": list(self.contact_lists),
         }
-        return {name: value for name, value in said.items() if value or value == [] and name == "traits"}
+        return {name: value for name, value in said.items() if value or (value == [] and name == "traits")}
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,7 +134,7 @@ class Settings:
         sandbox = api_url == SANDBOX
         store_url = checks.store_url("store_url", values["store_url"])
         if not sandbox and "api_key" not in given:
-            raise ConfigError.setting("api_key", "is missing", f'set it, or set `api_url` to "{SANDBOX}" to try things')
+            checks.refuse("api_key", "is missing", f'set it, or set `api_url` to "{SANDBOX}" to try things')
         rows = given.get("batch_size_rows")
         return cls(
             api_key=SANDBOX if sandbox else checks.api_key("api_key", given["api_key"]),
@@ -199,7 +198,7 @@ def _streams(config: Mapping[str, object]) -> tuple[StreamSetting, ...]:
                 and globs.overlap(first.pattern, second.pattern)
                 and first.as_config() != second.as_config()
             ):
-                raise ConfigError.setting(
+                checks.refuse(
                     "streams",
                     f"has two globs, `{second.pattern}` and `{first.pattern}`, that match the same names, are equally "
                     "specific and differ",
@@ -215,10 +214,10 @@ def _stream(pattern: str, value: object) -> StreamSetting:
     config = checks.mapping(name, value, known=("type", "event", "fields", "traits", "contact_lists"))
     kind = None if config.get("type") is None else checks.text(f"{name}.type", config["type"])
     if kind is not None and kind not in STREAM_TYPES:
-        raise ConfigError.setting(f"{name}.type", "is no type of stream", f"use one of {', '.join(STREAM_TYPES)}")
+        checks.refuse(f"{name}.type", "is no type of stream", f"use one of {', '.join(STREAM_TYPES)}")
     event = None if config.get("event") is None else _event(f"{name}.event", config["event"])
     if event is not None and kind in {"identify", "ignore"}:
-        raise ConfigError.setting(f"{name}.event", f"names an event, but its type is {kind}", "remove one of the two")
+        checks.refuse(f"{name}.event", f"names an event, but its type is {kind}", "remove one of the two")
     fields = checks.mapping(f"{name}.fields", config.get("fields") or {}, known=FIELDS)
     traits = config.get("traits")
     return StreamSetting(
@@ -238,7 +237,7 @@ def _campaigns(config: Mapping[str, object]) -> dict[str, Campaign]:
         campaign = _campaign(event, value)
         first = campaigns.setdefault(canonical(event), campaign)
         if first is not campaign:
-            raise ConfigError.setting(
+            checks.refuse(
                 "campaigns", f"names the same event twice, as `{first.event}` and `{event}`", "keep one of the two"
             )
     return campaigns
@@ -251,7 +250,7 @@ def _campaign(event: str, value: object) -> Campaign:
         return Campaign(event, checks.identifier(name, value), 0.0, frozenset())
     config = checks.mapping(name, value, known=("id", "delay_hours", "cancel_on"))
     if config.get("id") is None:
-        raise ConfigError.setting(f"{name}.id", "is missing", "add the campaign's id")
+        checks.refuse(f"{name}.id", "is missing", "add the campaign's id")
     delay, cancel_on = config.get("delay_hours"), config.get("cancel_on")
     return Campaign(
         event,
@@ -268,7 +267,7 @@ def _event(name: str, value: object) -> str:
     """Read the name of an event."""
     event = checks.text(name, value)
     if not canonical(event):
-        raise ConfigError.setting(name, "holds an event without a letter or digit", "write the event's name")
+        checks.refuse(name, "holds an event without a letter or digit", "write the event's name")
     return event
 
 
@@ -278,11 +277,11 @@ def _stored_events(events: tuple[str, ...]) -> dict[str, str]:
     for event in events:
         prefix = snake(event)
         if not prefix:
-            raise ConfigError.setting(
+            checks.refuse(
                 "stored_events", f"holds `{event}`, which gives attributes no prefix", "name events in plain letters"
             )
         if canonical(event) in prefixes or prefix in prefixes.values():
-            raise ConfigError.setting("stored_events", f"names the event `{event}` twice", "keep one of the two")
+            checks.refuse("stored_events", f"names the event `{event}` twice", "keep one of the two")
         prefixes[canonical(event)] = prefix
     return prefixes
 

@@ -91,19 +91,21 @@ def shape(stream: str, known: Mapping[str, object] | None) -> Shape:
     names = known.keys() if known is not None else frozenset[str]()
     if names & _CALL_NAMES and "event_text" not in names and holds_calls(known):
         return "raw calls"
-    table = last_part(stream)
     marked = bool(names & _WAREHOUSE_MARKS) or any(name.startswith("context_") for name in names)
-    if table.lstrip("_") in _IGNORED_TABLES and marked and names & _OF_WHOM:
-        return "ignored"
-    if table == "identifies" and marked and names & _USERS:
-        return "identifies"
-    if table == "users" and marked and "id" in names and "anonymous_id" not in names:
-        return "users"
-    if table == "tracks" and "event" in names and (marked or "event_text" in names):
-        return "tracks"
-    if {"event", "event_text"} <= names:
-        return "event table"
-    return "plain"
+    table = last_part(stream)
+    if table.lstrip("_") in _IGNORED_TABLES:
+        table = "ignored"
+    shapes: dict[str, tuple[bool, Shape]] = {
+        "ignored": (marked and bool(names & _OF_WHOM), "ignored"),
+        "identifies": (marked and bool(names & _USERS), "identifies"),
+        # `users` is also the name of any application's own table, which has none of the warehouse's columns.
+        "users": (marked and "id" in names and "anonymous_id" not in names, "users"),
+        "tracks": ("event" in names and (marked or "event_text" in names), "tracks"),
+    }
+    fits, named = shapes.get(table, (False, "plain"))
+    if fits:
+        return named
+    return "event table" if {"event", "event_text"} <= names else "plain"
 
 
 def holds_calls(known: Mapping[str, object] | None) -> bool:

@@ -6,8 +6,8 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final, Literal, cast
 
 from target_promoter import advice
-from target_promoter.errors import ConfigError
 from target_promoter.fields import Path, first
+from target_promoter.refusals import UnknownStreamError
 from target_promoter.resolution import Source
 from target_promoter.settings import StreamSetting
 from target_promoter.shapes import Shape, columns, shape
@@ -31,7 +31,7 @@ _TYPES: Final[dict[Shape, StreamType]] = {
     "ignored": "ignore",
 }
 _HOW: Final[dict[Shape, str]] = {
-    "raw calls": "Its schema is that of raw Segment calls: a `type` or `action` beside traits, properties or messageId.",
+    "raw calls": "Its schema is that of raw calls: a `type` or `action` beside traits, properties or messageId.",
     "identifies": "Its name and schema are those of the warehouse table `identifies`.",
     "users": "Its name and schema are those of the warehouse table `users`.",
     "tracks": "Its name and schema are those of the warehouse table `tracks`.",
@@ -66,23 +66,24 @@ class Stream:
             record: The record as read.
 
         Returns:
-            The call, with its problem if it must be rejected; None if the record is one to ignore: of an ignored stream,
-            or a page, screen, group or alias call.
+            The call, with its problem if it must be rejected; None if the record is one to ignore: of an ignored
+            stream, or a page, screen, group or alias call.
         """
-        if self._identify is None:
-            return None if self._track is None else self._track.read(record)
-        if self._track is None:
-            return self._identify.read(record)
-        call_type = first(record, _CALL_TYPE, _call_type)
-        if call_type == "identify":
-            return self._identify.read(record)
-        if call_type == "track":
-            return self._track.read(record)
-        if call_type is not None:
+        if self.type != "segment":
+            reader = self._identify or self._track
+            return None if reader is None else reader.read(record)
+        return self._read_call(record)
+
+    def _read_call(self, record: Mapping[str, object]) -> Identify | Track | None:
+        """Return what a record says that names its call itself."""
+        if self._identify is None or self._track is None:
             return None
-        if record.get("event"):
-            return replace(self._track.read(record), problem=_NO_CALL)
-        return replace(self._identify.read(record), problem=_NO_CALL)
+        call_type = first(record, _CALL_TYPE, _call_type)
+        if call_type in _OTHER_CALLS:
+            return None
+        track = call_type == "track" or (call_type is None and bool(record.get("event")))
+        call = self._track.read(record) if track else self._identify.read(record)
+        return call if call_type else replace(call, problem=_NO_CALL)
 
     def where(self) -> Mapping[str, str]:
         """Return where each logical field is looked for in this stream, for people to read."""
@@ -118,8 +119,8 @@ def recognize(name: str, schema: Mapping[str, object], key_properties: Sequence[
         The stream.
 
     Raises:
-        ConfigError: It is none of Segment's shapes and not configured, or the schema lacks a column that its type cannot
-            do without, or one that the config names; the sentence holds the lines to add to the config.
+        ConfigError: It is none of Segment's shapes and not configured, or the schema lacks a column that its type
+            cannot do without, or one that the config names; the sentence holds the lines to add to the config.
     """
     setting = settings.stream(name)
     known = columns(schema)
@@ -134,7 +135,7 @@ def recognize(name: str, schema: Mapping[str, object], key_properties: Sequence[
         setting = setting or StreamSetting(name, None, None, {}, None, ())
         guess = advice.guess(name, known or ())
         add = advice.lines(setting.pattern, {**guess, **setting.as_config()})
-        raise ConfigError.unknown_stream(name, add, advice.lines(name, {"type": "ignore"}))
+        raise UnknownStreamError(name, add, advice.lines(name, {"type": "ignore"}))
     if stream_type == "ignore":
         return Stream(name, stream_type, how)
     setting = setting or StreamSetting(name, None, None, {}, None, ())

@@ -119,16 +119,13 @@ def epoch_seconds(value: object) -> float | None:
     """
     if isinstance(value, str):
         moment = iso_time(value)
-        if moment is not None:
-            return _in_range((moment - _EPOCH).total_seconds())
         text = value.strip()
-        return epoch_seconds(float(text)) if _EPOCH_TEXT.fullmatch(text) else None
+        value = float(text) if moment is None and _EPOCH_TEXT.fullmatch(text) else moment
+    elif isinstance(value, dt.date) and not isinstance(value, dt.datetime):
+        value = dt.datetime(value.year, value.month, value.day, tzinfo=dt.timezone.utc)
     if isinstance(value, dt.datetime):
-        if value.tzinfo is None:
-            value = value.replace(tzinfo=dt.timezone.utc)
-        return _in_range((value - _EPOCH).total_seconds())
-    if isinstance(value, dt.date):
-        return _in_range((value - _EPOCH.date()).total_seconds())
+        aware = value if value.tzinfo is not None else value.replace(tzinfo=dt.timezone.utc)
+        return _in_range((aware - _EPOCH).total_seconds())
     if isinstance(value, (int, float, Decimal)) and not isinstance(value, bool):
         try:
             seconds = float(value)

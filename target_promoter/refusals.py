@@ -1,0 +1,77 @@
+"""The sentences in which a setting or a stream is refused; each names the thing and the mend."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from target_promoter.errors import ConfigError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+
+class SettingError(ConfigError):
+    """A setting is unknown or wrong."""
+
+    def __init__(self, name: str, problem: str, mend: str) -> None:
+        """Build the sentence.
+
+        Args:
+            name: The setting, with dots into it, such as `campaigns.Order Completed.id`.
+            problem: What is wrong with it, without its value, such as `is a text`.
+            mend: What to do about it.
+        """
+        super().__init__(f"Setting `{name}` {problem}: {mend}{'' if mend.endswith('?') else '.'}")
+
+
+class UnknownStreamError(ConfigError):
+    """A stream has none of Segment's shapes, and the config does not say what it is."""
+
+    def __init__(self, stream: str, lines: str, ignoring: str) -> None:
+        """Build the sentence.
+
+        Args:
+            stream: The stream's name.
+            lines: The config, as JSON, that says what it may be.
+            ignoring: The config, as JSON, that leaves it out.
+        """
+        super().__init__(
+            f"Stream `{stream}` has none of Segment's shapes: add what it is to the setting `streams`, such as\n"
+            f"{lines}\n(with `traits` for the columns that may leave as attributes), or leave it out with\n{ignoring}"
+        )
+
+
+class MissingFieldError(ConfigError):
+    """A stream's schema has no column for a field that its type cannot do without."""
+
+    def __init__(self, stream: str, stream_type: str, fields: str, lines: str) -> None:
+        """Build the sentence.
+
+        Args:
+            stream: The stream's name.
+            stream_type: Its type.
+            fields: The fields, any one of which would do.
+            lines: The config, as JSON, that would mend it.
+        """
+        super().__init__(
+            f"Stream `{stream}` has no column for {fields}, which a stream of type {stream_type} cannot do without: "
+            f"say in the setting `streams` which it is, such as\n{lines}"
+        )
+
+
+class MissingColumnError(ConfigError):
+    """The config names a column that a stream's schema does not have."""
+
+    def __init__(self, stream: str, field: str, column: str, known: Iterable[str]) -> None:
+        """Build the sentence.
+
+        Args:
+            stream: The stream's name.
+            field: The field, or `traits`, for which the config names the column.
+            column: The column it names.
+            known: The columns that the stream has.
+        """
+        super().__init__(
+            f"Stream `{stream}` has no column `{column}`, which the setting `streams` names for `{field}`: "
+            f"name one of {', '.join(known)}."
+        )
