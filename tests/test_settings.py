@@ -1,0 +1,256 @@
+"""The settings: what is read, what is refused, and in which words."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from target_promoter import globs
+from target_promoter.errors import ConfigError
+from target_promoter.settings import CONFIG_SCHEMA, Settings
+
+KEY = "0123456789abcdef"
+
+
+def settings(**config: object) -> Settings:
+    """Return settings with a key, and what else is given."""
+    return Settings.from_config({"api_key": KEY, **config})
+
+
+def refusal(**config: object) -> str:
+    """Return the sentence in which a config is refused."""
+    with pytest.raises(ConfigError) as refused:
+        settings(**config)
+    return str(refused.value)
+
+
+def test_defaults() -> None:
+    """With a key alone every setting has the default that the design names."""
+    read = settings()
+    assert read.api_key == KEY
+    assert read.api_url == "https://app.promoter.io/api"
+    assert not read.sandbox
+    assert read.streams == ()
+    assert read.campaigns == {}
+    assert read.contact_lists == ()
+    assert read.stored_events == {"ordercompleted": "order_completed"}
+    assert read.survey_recipients == ("*",)
+    assert read.max_surveys_per_run == 1000
+    assert (read.max_event_age_hours, read.throttle_days, read.requests_per_minute) == (72, 1, 600)
+    assert read.store_url == "sqlite:///target-promoter.db"
+    assert (read.hard_delete, read.dry_run, read.fail_on_rejected) == (False, False, False)
+    assert read.batch_size_rows is None
+
+
+def test_null_means_the_default() -> None:
+    """Meltano hands over a setting that nobody set as null."""
+    assert settings(campaigns=None, throttle_days=None, streams=None) == settings()
+
+
+def test_campaigns() -> None:
+    """A campaign is an id, or an object; it is found by its event however that is written."""
+    read = settings(
+        campaigns={"Order Completed": 78, "ticket-closed": {"id": 91, "delay_hours": 1.5, "cancel_on": ["Ticket Opened"]}},
+    )
+    order, ticket = read.campaigns["ordercompleted"], read.campaigns["ticketclosed"]
+    assert (order.event, order.id, order.delay_hours, order.cancel_on) == ("Order Completed", 78, 0, frozenset())
+    assert (ticket.id, ticket.delay_hours, ticket.cancel_on) == (91, 1.5, frozenset({"ticketopened"}))
+
+
+def test_stored_events_give_a_prefix_as_written() -> None:
+    """The older name of an event is the same event, but its properties keep the name that was written."""
+    assert settings(stored_events=["Completed Order"]).stored_events == {"ordercompleted": "completed_order"}
+
+
+def test_streams() -> None:
+    """What is said of a stream is kept, and what is not said is known to be unsaid."""
+    said: dict[str, Any] = {
+        "type": "track",
+        "event": "Order Completed",
+        "fields": {"user_id": "customer_id"},
+        "traits": ["total"],
+        "contact_lists": [5, 5, 6],
+    }
+    read = settings(streams={"orders": said, "people": {"type": "identify"}})
+    orders, people = read.streams
+    assert (orders.pattern, orders.type, orders.event) == ("orders", "track", "Order Completed")
+    assert (orders.fields, orders.traits, orders.contact_lists) == ({"user_id": "customer_id"}, ("total",), (5, 6))
+    assert (people.event, people.fields, people.traits, people.contact_lists) == (None, {}, None, ())
+    assert orders.as_config() == {**said, "contact_lists": [5, 6]}
+
+
+def test_the_more_specific_pattern_wins() -> None:
+    """A name beats every glob, and of two globs the one with more characters of its own."""
+    read = settings(
+        streams={
+            "*": {"type": "ignore"},
+            "public-*": {"type": "track"},
+            "public-o*": {"type": "segment"},
+            "public-orders": {"type": "identify"},
+        },
+    )
+    found = {name: read.stream(name) for name in ("x", "public-x", "public-ox", "public-orders")}
+    assert [setting and setting.type for setting in found.values()] == ["ignore", "track", "segment", "identify"]
+    assert settings(streams={"a*": {"type": "ignore"}}).stream("b") is None
+
+
+def test_globs_that_contradict_each_other_are_refused() -> None:
+    """Two equally specific globs that match the same name must say the same."""
+    sentence = refusal(streams={"public-*": {"type": "track"}, "*-orders": {"type": "identify"}, "*": {}})
+    assert "`streams`" in sentence
+    assert "differ" not in refusal(streams=[])
+    assert settings(streams={"ab*": {"type": "ignore"}, "*cd": {"type": "ignore"}}).stream("abcd") is not None
+    contradiction = refusal(streams={"ab*": {"type": "ignore"}, "*cd": {"type": "track"}})
+    assert "`ab*` and `*cd`" in contradiction
+    assert settings(streams={"ab*": {"type": "ignore"}, "cd*": {"type": "track"}})
+
+
+REFUSED: list[tuple[dict[str, object], str, str]] = [
+    ({"campaign": {}}, "`campaign`", "`campaigns`"),
+    ({"zzz": 1}, "`zzz`", "api_url"),
+    ({"campaigns": {"A": "78"}}, "`campaigns.A`", "plain integer"),
+    ({"campaigns": {"A": True}}, "`campaigns.A`", "plain integer"),
+    ({"campaigns": {"A": 78.5}}, "`campaigns.A`", "plain integer"),
+    ({"campaigns": {"A": 0}}, "`campaigns.A`", "78"),
+    ({"campaigns": {"A": {"delay_hours": 1}}}, "`campaigns.A.id`", "add"),
+    ({"campaigns": {"A": {"id": 1, "delay": 1}}}, "`campaigns.A.delay`", "`delay_hours`"),
+    ({"campaigns": {"A": {"id": 1, "delay_hours": -1}}}, "`campaigns.A.delay_hours`", "from 0"),
+    ({"campaigns": {"A": {"id": 1, "delay_hours": "1"}}}, "`campaigns.A.delay_hours`", "plain number"),
+    ({"campaigns": {"A": {"id": 1, "cancel_on": "B"}}}, "`campaigns.A.cancel_on`", "list"),
+    ({"campaigns": {"A": {"id": 1, "cancel_on": ["-"]}}}, "`campaigns.A.cancel_on`", "name"),
+    ({"campaigns": {" - ": 1}}, "`campaigns`", "name"),
+    ({"campaigns": [78]}, "`campaigns`", "object"),
+    ({"campaigns": {"Order Completed": 1, "completed-order": 2}}, "`campaigns`", "keep one"),
+    ({"stored_events": ["Order Completed", "order_completed"]}, "`stored_events`", "keep one"),
+    ({"stored_events": ["!!"]}, "`stored_events`", "letters"),
+    ({"stored_events": "Order Completed"}, "`stored_events`", "list"),
+    ({"contact_lists": ["5"]}, "`contact_lists`", "plain integer"),
+    ({"contact_lists": 5}, "`contact_lists`", "list"),
+    ({"survey_recipients": [7]}, "`survey_recipients`", "text"),
+    ({"max_surveys_per_run": 0}, "`max_surveys_per_run`", "above 0"),
+    ({"max_surveys_per_run": 1.5}, "`max_surveys_per_run`", "integer"),
+    ({"max_event_age_hours": math.nan}, "`max_event_age_hours`", "number"),
+    ({"max_event_age_hours": math.inf}, "`max_event_age_hours`", "number"),
+    ({"max_event_age_hours": 10**400}, "`max_event_age_hours`", "number"),
+    ({"throttle_days": 0}, "`throttle_days`", "above 0"),
+    ({"throttle_days": "1"}, "`throttle_days`", "plain number"),
+    ({"requests_per_minute": True}, "`requests_per_minute`", "plain number"),
+    ({"batch_size_rows": -1}, "`batch_size_rows`", "above 0"),
+    ({"dry_run": "true"}, "`dry_run`", "true or false"),
+    ({"hard_delete": 1}, "`hard_delete`", "true or false"),
+    ({"streams": {"a": {"type": "tracks"}}}, "`streams.a.type`", "track"),
+    ({"streams": {"a": {"typ": "track"}}}, "`streams.a.typ`", "`type`"),
+    ({"streams": {"a": "track"}}, "`streams.a`", "object"),
+    ({"streams": {"a": {"fields": {"userid": "x"}}}}, "`streams.a.fields.userid`", "`user_id`"),
+    ({"streams": {"a": {"fields": {"user_id": 7}}}}, "`streams.a.fields.user_id`", "text"),
+    ({"streams": {"a": {"traits": "*"}}}, "`streams.a.traits`", "list"),
+    ({"streams": {"a": {"type": "identify", "event": "X"}}}, "`streams.a.event`", "remove"),
+    ({"streams": {"a": {"contact_lists": ["x"]}}}, "`streams.a.contact_lists`", "integer"),
+    ({"api_url": "app.promoter.io/api"}, "`api_url`", "https://app.promoter.io/api"),
+    ({"api_url": "ftp://app.promoter.io/api"}, "`api_url`", "https://"),
+    ({"api_url": "http://app.promoter.io/api"}, "`api_url`", "https"),
+    ({"api_url": "https://me:secret@app.promoter.io/api"}, "`api_url`", "remove"),
+    ({"api_url": "https://app.promoter.io/api?x=1"}, "`api_url`", "remove"),
+    ({"api_url": "https://app.promoter.io:x/api"}, "`api_url`", "https://"),
+    ({"api_url": "https://[::1/api"}, "`api_url`", "https://"),
+    ({"api_key": " "}, "`api_key`", "fill it in"),
+    ({"api_key": 7}, "`api_key`", "text"),
+    ({"api_key": "Token abc"}, "`api_key`", "Token"),
+    ({"api_key": None}, "`api_key`", "sandbox"),
+    ({"store_url": "target-promoter.db"}, "`store_url`", "sqlite:///"),
+    ({"store_url": "mysql://u:secret@h/d"}, "`store_url`", "postgresql://"),
+    ({"store_url": "sqlite://"}, "`store_url`", "sqlite:///"),
+    ({"store_url": "sqlite:///:memory:"}, "`store_url`", "sqlite:///"),
+    ({"store_url": "postgresql://u:secret@h"}, "`store_url`", "DATABASE"),
+]
+
+
+@pytest.mark.parametrize(("config", "names", "mend"), REFUSED, ids=[str(config) for config, _, _ in REFUSED])
+def test_refusals_name_setting_and_mend(config: dict[str, object], names: str, mend: str) -> None:
+    """Every refusal is one sentence that names the setting and the mend, and shows no secret."""
+    sentence = refusal(**config)
+    assert sentence.startswith("Setting ")
+    assert names in sentence
+    assert mend in sentence
+    assert "\n" not in sentence
+    assert "secret" not in sentence
+    assert KEY not in sentence
+
+
+def test_the_settings_of_the_sdk_are_known() -> None:
+    """What the SDK itself reads from the config is not refused."""
+    read = settings(stream_maps={}, stream_map_config={}, batch_size_rows=50, add_record_metadata=True, flattening_enabled=True)
+    assert read.batch_size_rows == 50
+
+
+def test_a_line_break_after_the_key_is_no_part_of_it() -> None:
+    """A key read from a file ends in a line break, which no header may hold."""
+    assert settings(api_key=f"{KEY}\n").api_key == KEY
+
+
+@pytest.mark.parametrize("url", ["http://127.0.0.1:8000/api/", "http://localhost/api", "http://[::1]:80/api"])
+def test_plain_http_to_this_machine(url: str) -> None:
+    """A stand-in on this machine needs no certificate; a slash at the end is dropped."""
+    assert settings(api_url=url).api_url == url.rstrip("/")
+
+
+def test_repr_shows_no_secret() -> None:
+    """Settings that end up in a log show neither the key nor the store's password."""
+    shown = repr(settings(store_url="postgresql://user:hunter2@db.example.com/store"))
+    assert KEY not in shown
+    assert "hunter2" not in shown
+
+
+def test_sandbox(tmp_path: Path) -> None:
+    """The sandbox needs no key, and keeps store and account in files of its own beside the configured store."""
+    read = Settings.from_config({"api_url": "sandbox", "store_url": f"sqlite:///{tmp_path}/real.db"})
+    assert read.sandbox
+    assert read.store_url == f"sqlite:///{tmp_path}/target-promoter-sandbox.db"
+    assert read.sandbox_account_path == tmp_path / "target-promoter-sandbox-account.db"
+
+
+def test_sandbox_never_uses_the_real_store_or_key() -> None:
+    """With a real key and a PostgreSQL store in the config, the sandbox still uses neither."""
+    read = settings(api_url="sandbox", store_url="postgresql://u:p@h/d")
+    assert read.api_key != KEY
+    assert read.store_url == "sqlite:///target-promoter-sandbox.db"
+    assert read.sandbox_account_path == Path("target-promoter-sandbox-account.db")
+
+
+def test_survey_recipients() -> None:
+    """Addresses are compared in lower case; whoever matches no glob is not surveyed."""
+    read = settings(survey_recipients=["*@Our-Company.com", "ann@example.com"])
+    assert read.may_survey("bob@our-company.com")
+    assert read.may_survey("ann@example.com")
+    assert not read.may_survey("bob@example.com")
+    assert not settings(survey_recipients=[]).may_survey("ann@example.com")
+
+
+def test_every_setting_is_described() -> None:
+    """Every setting of the schema has a title and a description, and only key and store are secret."""
+    properties = CONFIG_SCHEMA["properties"]
+    assert all(setting["title"] and setting["description"] for setting in properties.values())
+    assert {name for name, setting in properties.items() if setting.get("secret")} == {"api_key", "store_url"}
+    assert not any(isinstance(setting.get("default"), dict) for setting in properties.values())
+
+
+@given(st.text("ab*?", max_size=6), st.text("ab*?", max_size=6), st.text("ab", max_size=6))
+def test_overlap_misses_no_common_match(first: str, second: str, name: str) -> None:
+    """Globs that both match some name are known to overlap."""
+    if globs.matches(first, name) and globs.matches(second, name):
+        assert globs.overlap(first, second)
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "expected"),
+    [("a*", "*b", True), ("a*", "b*", False), ("a?c", "ab?", True), ("a?", "a", False), ("*", "", True), ("a[b]", "ab", False)],
+)
+def test_overlap(first: str, second: str, expected: bool) -> None:  # noqa: FBT001 - a column of the table
+    """Whether two globs can match the same name is told exactly, brackets being plain characters."""
+    assert globs.overlap(first, second) is expected
+    assert globs.overlap(second, first) is expected
