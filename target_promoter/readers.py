@@ -25,7 +25,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 _DESTINATION: Final = "promoter.io"
-_TOO_DEEP: Final = "the record is nested too deep"
+# Nested a thousand deep, or a number of thousands of digits: no store could keep it, no encoder writes it.
+_UNWRITABLE: Final = "the record cannot be written"
 _NO_KEY: Final = re.compile(
     r"_sdc_.*|_*(line|row)_*(n|no|nr|num|number|index)?|_*(file|path)_*(name|path)?", re.IGNORECASE
 )
@@ -140,7 +141,7 @@ class IdentifyReader:
         when = first(record, paths["timestamp"], epoch_seconds)
         problem = None
         if mark is None:
-            problem = _TOO_DEEP
+            problem = _UNWRITABLE
         elif user_id is None:
             problem = "no user id"
         elif email is None and said(record, paths["email"]):
@@ -209,7 +210,7 @@ class TrackReader:
         message_id = first(record, paths["message_id"], identifier) or self._key(record)
         problem = None
         if message_id is None:
-            problem = _TOO_DEEP
+            problem = _UNWRITABLE
         elif user_id is None and anonymous_id is None and email is None:
             problem = "no user id, anonymous id or usable e-mail address"
         elif not name:

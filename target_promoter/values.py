@@ -204,7 +204,7 @@ def fingerprint(record: Mapping[str, object]) -> bytes | None:
         record: A record as read.
 
     Returns:
-        The fingerprint; None if the record is nested too deep to be encoded.
+        The fingerprint; None if the record cannot be written, being nested too deep or holding an endless number.
     """
     content = {name: value for name, value in record.items() if name[:5] != "_sdc_"}
     try:

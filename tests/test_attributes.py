@@ -79,7 +79,10 @@ def test_what_is_empty_is_left_out(value: object) -> None:
     assert contact_attributes([("x", value)]) == contact_attributes([])
 
 
-@pytest.mark.parametrize("value", [float("nan"), float("inf"), Decimal("sNaN"), Decimal("1E+999999"), pytest.param(10**5000, id="huge"), b"x"])
+@pytest.mark.parametrize(
+    "value",
+    [float("nan"), float("inf"), Decimal("sNaN"), Decimal("1E+999999"), pytest.param(10**5000, id="huge"), b"x"],
+)
 def test_what_is_no_value_is_left_out_with_a_note(value: object) -> None:
     """What Promoter cannot hold is left out, and the report says so."""
     attributes = contact_attributes([("x", value)])
@@ -89,7 +92,11 @@ def test_what_is_no_value_is_left_out_with_a_note(value: object) -> None:
 
 def test_objects_flatten_and_lists_of_objects_become_their_length() -> None:
     """Dictionaries and lists are not stored by Promoter."""
-    order = {"address": {"street": "Main St", "geo": {"lat": 1.5}}, "products": [{"id": 1}, {"id": 2}], "nested": [[1], [2]]}
+    order = {
+        "address": {"street": "Main St", "geo": {"lat": 1.5}},
+        "products": [{"id": 1}, {"id": 2}],
+        "nested": [[1], [2]],
+    }
     assert contact_attributes(order.items()).values == {
         "address_geo_lat": "1.5",
         "address_street": "Main St",

@@ -86,4 +86,6 @@ def test_a_day_later_only_the_times_of_events_differ() -> None:
     """People never change, and events keep their ids."""
     before, after = calls(NOW), calls(NOW + 24 * HOUR)
     assert [c for c in before if isinstance(c, Identify)] == [c for c in after if isinstance(c, Identify)]
-    assert [c.message_id for c in before if isinstance(c, Track)] == [c.message_id for c in after if isinstance(c, Track)]
+    assert [c.message_id for c in before if isinstance(c, Track)] == [
+        c.message_id for c in after if isinstance(c, Track)
+    ]

@@ -55,7 +55,10 @@ def test_null_means_the_default() -> None:
 def test_campaigns() -> None:
     """A campaign is an id, or an object; it is found by its event however that is written."""
     read = settings(
-        campaigns={"Order Completed": 78, "ticket-closed": {"id": 91, "delay_hours": 1.5, "cancel_on": ["Ticket Opened"]}},
+        campaigns={
+            "Order Completed": 78,
+            "ticket-closed": {"id": 91, "delay_hours": 1.5, "cancel_on": ["Ticket Opened"]},
+        },
     )
     order, ticket = read.campaigns["ordercompleted"], read.campaigns["ticketclosed"]
     assert (order.event, order.id, order.delay_hours, order.cancel_on) == ("Order Completed", 78, 0, frozenset())
@@ -184,7 +187,9 @@ def test_refusals_name_setting_and_mend(config: dict[str, object], names: str, m
 
 def test_the_settings_of_the_sdk_are_known() -> None:
     """What the SDK itself reads from the config is not refused."""
-    read = settings(stream_maps={}, stream_map_config={}, batch_size_rows=50, add_record_metadata=True, flattening_enabled=True)
+    read = settings(
+        stream_maps={}, stream_map_config={}, batch_size_rows=50, add_record_metadata=True, flattening_enabled=True
+    )
     assert read.batch_size_rows == 50
 
 
@@ -248,7 +253,14 @@ def test_overlap_misses_no_common_match(first: str, second: str, name: str) -> N
 
 @pytest.mark.parametrize(
     ("first", "second", "expected"),
-    [("a*", "*b", True), ("a*", "b*", False), ("a?c", "ab?", True), ("a?", "a", False), ("*", "", True), ("a[b]", "ab", False)],
+    [
+        ("a*", "*b", True),
+        ("a*", "b*", False),
+        ("a?c", "ab?", True),
+        ("a?", "a", False),
+        ("*", "", True),
+        ("a[b]", "ab", False),
+    ],
 )
 def test_overlap(first: str, second: str, expected: bool) -> None:  # noqa: FBT001 - a column of the table
     """Whether two globs can match the same name is told exactly, brackets being plain characters."""
