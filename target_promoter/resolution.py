@@ -54,7 +54,7 @@ class Source:
         if self.type == "identify":
             self._require(paths, "user_id")
         contents = self._contents("identify", paths["traits"])
-        snapshot = self.shape == "users" or not (self.shape == "identifies" or self._is_calls)
+        snapshot = self.shape != "identifies" and not self._is_calls
         lists = self.setting.contact_lists
         return IdentifyReader(self.name, paths, contents, self._integrations(), snapshot, lists)
 
