@@ -1,0 +1,278 @@
+"""Promoter's API over an account: one call in, one answer out, nothing waited for."""
+
+from __future__ import annotations
+
+import math
+import re
+from email.utils import formatdate
+from typing import TYPE_CHECKING
+from urllib.parse import parse_qs, urlencode
+
+import msgspec
+
+from target_promoter.sandbox import forms
+from target_promoter.sandbox.account import Account, NotFoundError
+from target_promoter.sandbox.records import Call, Response, iso
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from target_promoter.sandbox.records import Contact
+
+    Handler = Callable[[Account, Call, tuple[int, ...]], Response]
+
+PAGE_SIZE = 50
+"""Results on a page. Promoter's own number is not documented: follow ``next``."""
+
+UNKNOWN_ROUTE = "(unknown)"
+
+_NUMBER = re.compile(r"(?<=/)\d+(?=/|$)")
+
+
+def route_of(path: str) -> str:
+    """Return the path as it is counted: numbers read ``{id}``, what the API lacks ``(unknown)``."""
+    route = _NUMBER.sub("{id}", path)
+    return route if route in _ROUTES or route + "/" in _ROUTES else UNKNOWN_ROUTE
+
+
+def answer(account: Account, call: Call, *, retry_after_date: bool = False) -> Response:
+    """Carry out one call.
+
+    The order of the checks is Django REST's: address, negotiation, key, limit, method, body.
+
+    Args:
+        account: Whose API it is.
+        call: What came.
+        retry_after_date: Retry-After is an HTTP date instead of seconds.
+
+    Returns:
+        The answer; errors are answers too.
+    """
+    route = _NUMBER.sub("{id}", call.path)
+    methods = _ROUTES.get(route)
+    if methods is None:
+        if route + "/" in _ROUTES:
+            return _redirect(call)
+        return detail(404, "Not found.")
+    refusal = _negotiate(call) or _authenticate(account, call)
+    if refusal:
+        return refusal
+    wait = account.throttle(account.now())
+    if wait:
+        return throttled(account, wait, as_date=retry_after_date)
+    handler = methods.get(call.method)
+    if handler is None:
+        allow = (b"allow", ", ".join(sorted(methods)).encode())
+        return detail(405, f'Method "{call.method}" not allowed.', allow)
+    numbers = tuple(int(number) for number in _NUMBER.findall(call.path))
+    try:
+        return handler(account, call, numbers)
+    except forms.RefusedError as refused:
+        return as_json(refused.body, refused.status)
+    except NotFoundError:
+        return detail(404, "Not found.")
+
+
+def as_json(body: object, status: int = 200, *headers: tuple[bytes, bytes]) -> Response:
+    """Return a JSON answer."""
+    return Response(status, msgspec.json.encode(body), headers)
+
+
+def detail(status: int, text: str, *headers: tuple[bytes, bytes]) -> Response:
+    """Return Django REST's ``{"detail": …}``."""
+    return as_json({"detail": text}, status, *headers)
+
+
+def throttled(account: Account, wait: int, *, as_date: bool) -> Response:
+    """Return the documented answer over the request limit.
+
+    Args:
+        account: Whose limit it is.
+        wait: Seconds until it lets a request through.
+        as_date: Retry-After is an HTTP date instead of seconds.
+    """
+    after = str(wait)
+    if as_date:
+        after = formatdate(math.ceil(account.clock() + wait), usegmt=True)
+    text = f"Request was throttled. Expected available in {float(wait)} seconds."
+    return detail(429, text, (b"retry-after", after.encode()))
+
+
+def _redirect(call: Call) -> Response:
+    where = call.path.encode() + b"/" + (b"?" + call.query if call.query else b"")
+    return Response(301, b"", ((b"location", where),), b"text/html")
+
+
+def _negotiate(call: Call) -> Response | None:
+    """Refuse what is not JSON with 406: the one status the facts name for it."""
+    accept = call.headers.get(b"accept", b"*/*")
+    if not any(kind in accept for kind in (b"json", b"*/*", b"application/*")):
+        return detail(406, "Could not satisfy the request Accept header.")
+    kind = call.headers.get(b"content-type", b"").split(b";")[0].strip().lower()
+    if call.body and kind != b"application/json":
+        return detail(406, f'Unsupported media type "{kind.decode("latin-1")}" in request.')
+    return None
+
+
+def _authenticate(account: Account, call: Call) -> Response | None:
+    given = call.headers.get(b"authorization")
+    if given == b"Token " + account.key.encode():
+        return None
+    wrong = "Invalid token." if given else "Authentication credentials were not provided."
+    return detail(401, wrong, (b"www-authenticate", b"Token"))
+
+
+def _body(call: Call) -> object:
+    if not call.body:
+        return {}
+    try:
+        return msgspec.json.decode(call.body)
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise forms.RefusedError({"detail": f"JSON parse error - {error}"}) from error
+
+
+def _query(call: Call) -> dict[str, str]:
+    pairs = parse_qs(call.query.decode("latin-1"), keep_blank_values=True)
+    return {name: values[-1] for name, values in pairs.items()}
+
+
+def _page(call: Call, everything: Iterable[object]) -> Response:
+    items = list(everything)
+    query = _query(call)
+    page = query.get("page", "1")
+    pages = max(1, math.ceil(len(items) / PAGE_SIZE))
+    if not page.isascii() or not page.isdigit() or not 1 <= int(page) <= pages:
+        return detail(404, "Invalid page.")
+    number = int(page)
+    host = call.headers.get(b"host", b"127.0.0.1").decode("latin-1")
+
+    def address(other: int) -> str | None:
+        if not 1 <= other <= pages:
+            return None
+        return f"http://{host}{call.path}?{urlencode({**query, 'page': other})}"
+
+    shown = items[(number - 1) * PAGE_SIZE : number * PAGE_SIZE]
+    return as_json(
+        {
+            "count": len(items),
+            "next": address(number + 1),
+            "previous": address(number - 1),
+            "results": shown,
+        }
+    )
+
+
+def _get_contacts(account: Account, call: Call, _: tuple[int, ...]) -> Response:
+    query = _query(call)
+    contacts: Iterable[Contact] = account.contacts.values()
+    if "email" in query:
+        contacts = [one for one in contacts if one.email == query["email"]]
+    if "contact_list__id" in query:
+        wanted = query["contact_list__id"]
+        contacts = [one for one in contacts if wanted in map(str, one.lists)]
+    return _page(call, (one.as_json() for one in contacts))
+
+
+def _get_contact(account: Account, _: Call, numbers: tuple[int, ...]) -> Response:
+    contact = account.contact(numbers[0])
+    return as_json({**contact.as_json(), "unsubscribed": contact.unsubscribed})
+
+
+def _post_contact(account: Account, call: Call, _: tuple[int, ...]) -> Response:
+    body = _body(call)
+    form = forms.contact_form(body, account.campaigns, account.lists)
+    assert isinstance(body, dict)  # noqa: S101 - the form refuses everything else
+    contact, new = account.save_contact(form, body)
+    return as_json(contact.as_json(), 201 if new else 200)
+
+
+def _remove_contact(account: Account, call: Call, _: tuple[int, ...]) -> Response:
+    account.remove_contact(forms.email_form(_body(call)))
+    return Response(204)
+
+
+def _survey(account: Account, call: Call, _: tuple[int, ...]) -> Response:
+    form = forms.survey_form(_body(call), account.campaigns)
+    contact = account.survey(form)
+    body = {
+        "campaign": form.campaign,
+        "contact": contact.as_json(),
+        "attributes": form.attributes,
+    }
+    return as_json(body)
+
+
+def _survey_v1(account: Account, call: Call, _: tuple[int, ...]) -> Response:
+    form = forms.survey_form_v1(_body(call), account.campaigns)
+    contact = account.survey(form)
+    body = {
+        "campaign": form.campaign,
+        "email": contact.email,
+        "first_name": contact.first_name,
+        "last_name": contact.last_name,
+        "attributes": form.attributes,
+    }
+    return as_json(body)
+
+
+def _get_campaigns(account: Account, call: Call, _: tuple[int, ...]) -> Response:
+    now = account.now()
+    contacts = account.contacts.values()
+    surveys = account.surveys
+    eligible = sum(account.eligible(contact, now) for contact in contacts)
+    last = {survey.campaign: survey.time for survey in surveys}
+    return _page(
+        call,
+        (
+            {
+                "id": campaign.id,
+                "name": campaign.name,
+                "drip_duration": campaign.drip_duration,
+                "all_count": len(contacts),
+                "eligible_count": eligible,
+                "last_surveyed_date": iso(last[campaign.id]) if campaign.id in last else None,
+                "launch_date": campaign.launch_date,
+            }
+            for campaign in account.campaigns.values()
+        ),
+    )
+
+
+def _send_surveys(account: Account, _: Call, numbers: tuple[int, ...]) -> Response:
+    account.mass_send(numbers[0])
+    return as_json({})
+
+
+def _get_lists(account: Account, call: Call, _: tuple[int, ...]) -> Response:
+    return _page(call, account.lists.values())
+
+
+def _post_list(account: Account, call: Call, _: tuple[int, ...]) -> Response:
+    return as_json(account.add_list(forms.name_form(_body(call))), 201)
+
+
+def _leave_list(account: Account, call: Call, numbers: tuple[int, ...]) -> Response:
+    account.leave_list(numbers[0], email=forms.email_form(_body(call)))
+    return Response(204)
+
+
+def _delete_from_list(account: Account, _: Call, numbers: tuple[int, ...]) -> Response:
+    account.leave_list(numbers[0], contact=numbers[1])
+    return Response(204)
+
+
+_ROUTES: dict[str, dict[str, Handler]] = {
+    "/api/contacts/": {"GET": _get_contacts, "POST": _post_contact},
+    "/api/contacts/remove/": {"POST": _remove_contact},
+    "/api/contacts/survey/": {"POST": _survey_v1},
+    "/api/v2/survey/": {"POST": _survey},
+    "/api/campaigns/": {"GET": _get_campaigns},
+    "/api/campaigns/{id}/send-surveys/": {"POST": _send_surveys},
+    "/api/lists/": {"GET": _get_lists, "POST": _post_list},
+    "/api/lists/{id}/remove/": {"POST": _leave_list},
+    # The facts write these without a slash at the end; both forms are taken.
+    "/api/contacts/{id}": {"GET": _get_contact},
+    "/api/contacts/{id}/": {"GET": _get_contact},
+    "/api/lists/{id}/contacts/{id}": {"DELETE": _delete_from_list},
+    "/api/lists/{id}/contacts/{id}/": {"DELETE": _delete_from_list},
+}

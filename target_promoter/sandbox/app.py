@@ -1,0 +1,154 @@
+"""The account as a bare ASGI application: the API with its faults, the control calls, the page."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, MutableMapping
+from typing import TYPE_CHECKING, Any
+
+from target_promoter.sandbox.api import answer, detail, route_of, throttled
+from target_promoter.sandbox.control import control, is_loopback
+from target_promoter.sandbox.faults import Dice, Fault, Faults
+from target_promoter.sandbox.page import page
+from target_promoter.sandbox.records import Call, Request, Response
+
+if TYPE_CHECKING:
+    from target_promoter.sandbox.account import Account
+
+Message = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+
+
+class App:
+    """The ASGI application.
+
+    To cut a connection it calls ``scope["state"]["cut"]``, which the server puts there: ASGI
+    itself has no way to end a request without an answer.
+
+    Args:
+        account: The account it serves.
+        faults: What goes wrong, until told otherwise.
+    """
+
+    def __init__(self, account: Account, faults: Faults) -> None:
+        """Serve ``account``."""
+        self._account = account
+        self._dice = Dice(faults)
+        self._closing: asyncio.Event | None = None
+
+    def set_faults(self, faults: Faults) -> None:
+        """Let other things go wrong from now on."""
+        self._dice = Dice(faults)
+
+    def close(self) -> None:
+        """Cut the requests that still wait for a fault's time to pass; call it on the loop."""
+        if self._closing:
+            self._closing.set()
+
+    async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
+        """Answer one request."""
+        body = await _read(receive)
+        if body is None:
+            return
+        headers = dict(scope["headers"])
+        call = Call(scope["method"], scope["path"], scope["query_string"], headers, body)
+        if call.path.startswith("/sandbox/"):
+            response: Response | None = self._control(call, scope)
+        elif call.path == "/" and call.method == "GET":
+            response = Response(200, page(self._account), (), b"text/html; charset=utf-8")
+        else:
+            response = await self._api(call)
+        if response is not None:
+            await _answer(send, response)
+            return
+        scope["state"]["cut"]()
+        # The server takes a return without an answer for a mistake unless it has already
+        # seen the connection end.
+        while (await receive())["type"] != "http.disconnect":
+            pass
+
+    def _control(self, call: Call, scope: Message) -> Response:
+        client = scope.get("client")
+        if not is_loopback(client[0] if client else None):
+            return detail(403, "Only from the sandbox's own machine.")
+        return control(self._account, call, self._dice.faults, self.set_faults)
+
+    async def _api(self, call: Call) -> Response | None:
+        """Answer an API call, or None to cut it, and note it."""
+        now = self._account.now()
+        self._account.arrived(now)
+        fault = self._dice.draw(call.path, call.body)
+        if fault is None:
+            response: Response | None = self._carry_out(call)
+        else:
+            response = await self._go_wrong(call, fault)
+        status = response.status if response else None
+        kind = fault.kind if fault else None
+        self._account.note(Request(now, call.method, call.path, status, kind), route_of(call.path))
+        return response
+
+    def _carry_out(self, call: Call) -> Response:
+        as_date = self._dice.faults.retry_after_date
+        return answer(self._account, call, retry_after_date=as_date)
+
+    async def _go_wrong(self, call: Call, fault: Fault) -> Response | None:
+        faults = self._dice.faults
+        match fault.kind:
+            case "error":
+                return detail(fault.status, "The sandbox was told to fail.")
+            case "burst_429":
+                as_date = faults.retry_after_date
+                return throttled(self._account, faults.retry_after, as_date=as_date)
+            case "reset_before":
+                return None
+            case "hang":
+                await self._pause(None)
+                return None
+            case "slow_before" if not await self._pause(faults.latency):
+                return None
+        response = self._carry_out(call)
+        match fault.kind:
+            case "reset_after":
+                return None
+            case "slow_after" if not await self._pause(faults.latency):
+                return None
+            case "error_after":
+                return detail(500, "The sandbox was told to fail.")
+            case "garbage":
+                return Response(200, b"<html>Gateway", (), b"text/html")
+        return response
+
+    async def _pause(self, seconds: float | None) -> bool:
+        """Wait so long (None: for ever); False when the server closes meanwhile."""
+        if self._closing is None:
+            self._closing = asyncio.Event()
+        try:
+            await asyncio.wait_for(self._closing.wait(), seconds)
+        except asyncio.TimeoutError:
+            return True
+        return False
+
+
+async def _read(receive: Receive) -> bytes | None:
+    """Read the whole body; None when the caller is gone before its end."""
+    body = b""
+    while True:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            return None
+        body += message.get("body", b"")
+        if not message.get("more_body", False):
+            return body
+
+
+async def _answer(send: Send, response: Response) -> None:
+    headers = [
+        (b"content-type", response.content_type),
+        (b"content-length", str(len(response.body)).encode()),
+        *response.headers,
+    ]
+    await send(
+        {"type": "http.response.start", "status": response.status, "headers": headers}
+    )
+    await send({"type": "http.response.body", "body": response.body})

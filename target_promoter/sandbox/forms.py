@@ -1,0 +1,278 @@
+"""Reading request bodies as Promoter's Django REST service does: all errors of a body at once."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Container
+
+_EMAIL = re.compile(r"[^@\s]+@[^@\s]+\.[^@\s.]+")
+# \w holds letters of every script: the facts say "letters" and name no alphabet.
+_ATTRIBUTE_NAME = re.compile(r"[\w ]+")
+
+_REQUIRED = "This field is required."
+_NULL = "This field may not be null."
+
+
+class RefusedError(Exception):
+    """Promoter says no: a status and a JSON body that says why.
+
+    Args:
+        body: The JSON body of the answer.
+        status: Of HTTP.
+    """
+
+    def __init__(self, body: dict[str, object], status: int = 400) -> None:
+        """Keep the answer."""
+        super().__init__(f"{status} {body}")
+        self.body = body
+        self.status = status
+
+
+@dataclass(frozen=True, slots=True)
+class ContactForm:
+    """A valid ``POST /api/contacts/`` body; None stands for a field that was not sent."""
+
+    email: str
+    first_name: str | None
+    last_name: str | None
+    attributes: dict[str, object] | None
+    contact_list: tuple[int, ...] = ()
+    campaign: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SurveyForm:
+    """A valid survey body of v1 or v2."""
+
+    campaign: int
+    contact: ContactForm
+    attributes: dict[str, object]
+
+
+def contact_form(body: object, campaigns: Container[int], lists: Container[int]) -> ContactForm:
+    """Read the body of ``POST /api/contacts/``.
+
+    Args:
+        body: The decoded JSON.
+        campaigns: Ids of the account's campaigns.
+        lists: Ids of the account's contact lists.
+
+    Returns:
+        The form; ``campaign`` is set only if ``send`` asks for a survey at once.
+
+    Raises:
+        RefusedError: 400, with every field's errors.
+    """
+    data = _object(body)
+    errors: dict[str, object] = {}
+    send = data.get("send", False)
+    if not isinstance(send, bool):
+        errors["send"] = ["Must be a valid boolean."]
+    campaign = None
+    if "campaign" in data or send is True:
+        campaign = _key(data, "campaign", campaigns, errors)
+    form = ContactForm(
+        email=_email(data, errors),
+        first_name=_text(data, "first_name", errors),
+        last_name=_text(data, "last_name", errors),
+        attributes=_attributes(data, _string_error, errors),
+        contact_list=_keys(data, "contact_list", lists, errors),
+        campaign=campaign if send is True else None,
+    )
+    _refuse(errors)
+    return form
+
+
+def survey_form(body: object, campaigns: Container[int]) -> SurveyForm:
+    """Read the body of ``POST /api/v2/survey/``.
+
+    Args:
+        body: The decoded JSON.
+        campaigns: Ids of the account's campaigns.
+
+    Returns:
+        The form.
+
+    Raises:
+        RefusedError: 400, with every field's errors.
+    """
+    data = _object(body)
+    errors: dict[str, object] = {}
+    campaign = _key(data, "campaign_id", campaigns, errors)
+    attributes = _attributes(data, _json_error, errors)
+    contact = None
+    inner = data.get("contact")
+    if isinstance(inner, dict):
+        contact_errors: dict[str, object] = {}
+        contact = ContactForm(
+            email=_email(inner, contact_errors),
+            first_name=_text(inner, "first_name", contact_errors),
+            last_name=_text(inner, "last_name", contact_errors),
+            attributes=_attributes(inner, _json_error, contact_errors),
+        )
+        if contact_errors:
+            errors["contact"] = contact_errors
+    else:
+        errors["contact"] = _no_object(inner) if "contact" in data else [_REQUIRED]
+    _refuse(errors)
+    assert contact is not None  # noqa: S101 - a missing contact is among the errors
+    return SurveyForm(campaign, contact, attributes or {})
+
+
+def survey_form_v1(body: object, campaigns: Container[int]) -> SurveyForm:
+    """Read the body of ``POST /api/contacts/survey/``.
+
+    Its attributes are taken as the contact's and the survey's both; the facts do not say which.
+
+    Args:
+        body: The decoded JSON.
+        campaigns: Ids of the account's campaigns.
+
+    Returns:
+        The form.
+
+    Raises:
+        RefusedError: 400, with every field's errors.
+    """
+    data = _object(body)
+    errors: dict[str, object] = {}
+    campaign = _key(data, "campaign", campaigns, errors)
+    contact = ContactForm(
+        email=_email(data, errors),
+        first_name=_text(data, "first_name", errors),
+        last_name=_text(data, "last_name", errors),
+        attributes=_attributes(data, _string_error, errors),
+    )
+    _refuse(errors)
+    return SurveyForm(campaign, contact, contact.attributes or {})
+
+
+def email_form(body: object) -> str:
+    """Read a body that is one e-mail address: ``{"email"}``.
+
+    Raises:
+        RefusedError: 400.
+    """
+    errors: dict[str, object] = {}
+    email = _email(_object(body), errors)
+    _refuse(errors)
+    return email
+
+
+def name_form(body: object) -> str:
+    """Read a body that is one name: ``{"name"}``.
+
+    Raises:
+        RefusedError: 400.
+    """
+    data = _object(body)
+    errors: dict[str, object] = {}
+    name = _text(data, "name", errors)
+    if not name and not errors:
+        errors["name"] = ["This field may not be blank." if "name" in data else _REQUIRED]
+    _refuse(errors)
+    return name or ""
+
+
+def _refuse(errors: dict[str, object]) -> None:
+    if errors:
+        raise RefusedError(errors)
+
+
+def _no_object(value: object) -> list[str]:
+    return [f"Invalid data. Expected a dictionary, but got {type(value).__name__}."]
+
+
+def _object(body: object) -> dict[str, object]:
+    if not isinstance(body, dict):
+        raise RefusedError({"non_field_errors": _no_object(body)})
+    return body
+
+
+def _email(data: dict[str, object], errors: dict[str, object]) -> str:
+    value = _text(data, "email", errors)
+    if value is None:
+        errors.setdefault("email", [_REQUIRED])
+        return ""
+    if not value:
+        errors["email"] = ["This field may not be blank."]
+    elif not _EMAIL.fullmatch(value):
+        errors["email"] = ["Enter a valid email address."]
+    return value
+
+
+def _text(data: dict[str, object], name: str, errors: dict[str, object]) -> str | None:
+    if name not in data:
+        return None
+    value = data[name]
+    if isinstance(value, str):
+        return value.strip()
+    errors[name] = [_NULL if value is None else "Not a valid string."]
+    return None
+
+
+def _key(
+    data: dict[str, object], name: str, known: Container[int], errors: dict[str, object]
+) -> int:
+    if name not in data:
+        errors[name] = [_REQUIRED]
+        return 0
+    value = data[name]
+    if isinstance(value, int) and not isinstance(value, bool):
+        if value in known:
+            return value
+        errors[name] = [f'Invalid pk "{value}" - object does not exist.']
+    elif value is None:
+        errors[name] = [_NULL]
+    else:
+        errors[name] = [f"Incorrect type. Expected pk value, received {type(value).__name__}."]
+    return 0
+
+
+def _keys(
+    data: dict[str, object], name: str, known: Container[int], errors: dict[str, object]
+) -> tuple[int, ...]:
+    values = data.get(name, [])
+    if not isinstance(values, list):
+        errors[name] = [f'Expected a list of items but got type "{type(values).__name__}".']
+        return ()
+    return tuple(_key({name: value}, name, known, errors) for value in values)
+
+
+def _string_error(value: object) -> str | None:
+    if isinstance(value, str):
+        return None
+    return _NULL if value is None else "Not a valid string."
+
+
+def _json_error(_: object) -> None:
+    return None
+
+
+def _attributes(
+    data: dict[str, object], error_of: Callable[[object], str | None], errors: dict[str, object]
+) -> dict[str, object] | None:
+    """Check an ``attributes`` object and leave out what Promoter does not store."""
+    if "attributes" not in data:
+        return None
+    values = data["attributes"]
+    if not isinstance(values, dict):
+        kind = type(values).__name__
+        errors["attributes"] = [f'Expected a dictionary of items but got type "{kind}".']
+        return None
+    wrong: dict[str, object] = {}
+    stored: dict[str, object] = {}
+    for name, value in values.items():
+        if not _ATTRIBUTE_NAME.fullmatch(name):
+            wrong[name] = ["Names may hold letters, digits, underscores and spaces only."]
+        elif (error := error_of(value)) is not None:
+            wrong[name] = [error]
+        elif value is not None and value != "" and not isinstance(value, (dict, list)):
+            stored[name] = value
+    if wrong:
+        errors["attributes"] = wrong
+    return stored

@@ -1,0 +1,198 @@
+"""Serving the account over HTTP: in a thread of this process, or in the foreground."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import threading
+import time
+from typing import TYPE_CHECKING, Any
+
+import uvicorn
+from uvicorn.protocols.http.auto import AutoHTTPProtocol
+
+from target_promoter.sandbox.account import CAMPAIGNS, Account
+from target_promoter.sandbox.app import App
+from target_promoter.sandbox.faults import Faults
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from pathlib import Path
+    from types import TracebackType
+
+_KEEP_ALIVE_SECONDS = 75
+_START_SECONDS = 10.0
+
+
+class _Protocol(AutoHTTPProtocol):  # type: ignore[misc, valid-type] # uvicorn types it as a variable
+    """uvicorn's HTTP, whose requests can cut their own connection."""
+
+    def connection_made(self, transport: asyncio.Transport) -> None:
+        """Hand every request of this connection the means to abort it."""
+        super().connection_made(transport)
+        self.app_state: dict[str, Any] = {**self.app_state, "cut": transport.abort}
+
+
+class _Server(uvicorn.Server):
+    """uvicorn's server, that says when it listens and wakes what waits when it ends."""
+
+    def __init__(self, app: App) -> None:
+        """Prepare to serve ``app``; nothing goes to standard output."""
+        config = uvicorn.Config(
+            app,  # type: ignore[arg-type] # the shape is ASGI's, the names are not uvicorn's
+            http=_Protocol,
+            ws="none",
+            lifespan="off",
+            log_config=None,
+            log_level="warning",
+            access_log=False,
+            server_header=False,
+            timeout_keep_alive=_KEEP_ALIVE_SECONDS,
+        )
+        super().__init__(config)
+        self.ready = threading.Event()
+        self._app = app
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Start, and say so."""
+        await super().startup(sockets)
+        self.ready.set()
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """End; what a fault holds up is cut."""
+        self._app.close()
+        await super().shutdown(sockets)
+
+
+class SandboxServer:
+    """A Promoter account on a free port of this machine, in a daemon thread.
+
+    ::
+
+        with SandboxServer(campaigns={99: "After the order"}) as server:
+            requests.get(server.url + "/campaigns/", headers={"Authorization": "Token sandbox"})
+            assert server.account.surveys == []
+
+    Args:
+        account_path: SQLite file that keeps the account between runs, or None.
+        key: The API key it accepts.
+        campaigns: Campaign names by id.
+        lists: Contact list names by id.
+        requests_per_minute: The request limit, or None for no limit.
+        requests_per_day: The same by the day.
+        throttle_days: The survey throttle: 1, 30, 60, 90 or 180 days.
+        faults: What goes wrong.
+        host: Address to listen on.
+        port: Port to listen on; 0 finds a free one.
+        clock: The time now, epoch seconds.
+
+    Attributes:
+        account: The account served; its properties are safe to read from any thread.
+
+    Raises:
+        AccountInUseError: Another process has the account's file open.
+        OSError: The port is taken.
+    """
+
+    def __init__(  # noqa: PLR0913 - an account simply has so many settings, all by name
+        self,
+        account_path: Path | None = None,
+        *,
+        key: str = "sandbox",
+        campaigns: Mapping[int, str] = CAMPAIGNS,
+        lists: Mapping[int, str] | None = None,
+        requests_per_minute: int | None = None,
+        requests_per_day: int | None = None,
+        throttle_days: int = 1,
+        faults: Faults | None = None,
+        host: str = "127.0.0.1",
+        port: int = 0,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        """Open the account and the port; nothing is answered before :meth:`start`."""
+        self._socket = _listen(host, port)
+        try:
+            self.account = Account(
+                account_path,
+                key=key,
+                campaigns=campaigns,
+                lists=lists,
+                requests_per_minute=requests_per_minute,
+                requests_per_day=requests_per_day,
+                throttle_days=throttle_days,
+                clock=clock,
+            )
+        except BaseException:
+            self._socket.close()
+            raise
+        shown = f"[{host}]" if ":" in host else host
+        self.origin = f"http://{shown}:{self._socket.getsockname()[1]}"
+        self._app = App(self.account, faults or Faults())
+        self._server = _Server(self._app)
+        self._thread = threading.Thread(
+            target=self._server.run, args=([self._socket],), name="sandbox", daemon=True
+        )
+
+    @property
+    def url(self) -> str:
+        """The API's base address, as ``api_url`` takes it."""
+        return f"{self.origin}/api"
+
+    def set_faults(self, faults: Faults) -> None:
+        """Let other things go wrong from now on."""
+        self._app.set_faults(faults)
+
+    def start(self) -> SandboxServer:
+        """Answer requests from now on.
+
+        Raises:
+            RuntimeError: The server did not come up.
+        """
+        self._thread.start()
+        if not self._server.ready.wait(_START_SECONDS):
+            message = f"The sandbox did not start on {self.origin}: see the log for the reason."
+            raise RuntimeError(message)
+        return self
+
+    def stop(self) -> None:
+        """Cut what is still open, and keep the account; a second call does nothing."""
+        if self._thread.is_alive():
+            self._server.should_exit = True
+            self._server.force_exit = True
+            self._thread.join()
+        self._socket.close()
+        self.account.close()
+
+    def serve(self) -> None:
+        """Answer requests in the foreground until SIGINT or SIGTERM, then keep the account."""
+        try:
+            self._server.run([self._socket])
+        finally:
+            self.stop()
+
+    def __enter__(self) -> SandboxServer:
+        """Start."""
+        return self.start()
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Stop."""
+        self.stop()
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    # asyncio turns Nagle's delay off only for sockets that name their protocol.
+    listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+    try:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind((host, port))
+        listener.listen(1024)
+    except OSError:
+        listener.close()
+        raise
+    return listener
