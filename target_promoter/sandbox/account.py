@@ -1,34 +1,32 @@
-"""The stand-in account: contacts, lists, campaigns and surveys, and Promoter's rules about them.
+"""The stand-in account: Promoter's rules about contacts, lists, campaigns and surveys.
 
 Every public method is safe to call from any thread; what it hands out is immutable or a copy.
 """
 
 from __future__ import annotations
 
-import copy
 import threading
 import time
 from collections import Counter
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from target_promoter.sandbox.file import AccountFile
-from target_promoter.sandbox.forms import ContactForm, RefusedError, SurveyForm
+from target_promoter.sandbox.book import Book
+from target_promoter.sandbox.forms import NotFoundError, RefusedError, SurveyForm
 from target_promoter.sandbox.ledger import Ledger
-from target_promoter.sandbox.limits import DAY, MINUTE, Limit
-from target_promoter.sandbox.records import Campaign, Contact, ContactList, Request, Survey, iso
+from target_promoter.sandbox.limits import DAY
+from target_promoter.sandbox.records import Campaign, Contact, ContactList, Survey, iso
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from pathlib import Path
 
+    from target_promoter.sandbox.forms import ContactForm
+    from target_promoter.sandbox.records import Request
+
 CAMPAIGNS: Mapping[int, str] = {78: "After the order", 99: "Quarterly check"}
 THROTTLE_DAYS = (1, 30, 60, 90, 180)
 _DEFAULT_LIST = "All contacts"
-
-
-class NotFoundError(Exception):
-    """The account has no such contact or list."""
 
 
 class Account:
@@ -44,6 +42,10 @@ class Account:
         requests_per_day: The same by the day.
         throttle_days: The survey throttle: 1, or 30, 60, 90 or 180 as an account may set.
         clock: The time now, epoch seconds.
+
+    Attributes:
+        lock: Hold it to see several things as they are at one moment.
+        ledger: What it remembers of its callers.
 
     Raises:
         ValueError: ``throttle_days`` is none that Promoter offers.
@@ -68,56 +70,25 @@ class Account:
             raise ValueError(message)
         self.key = key
         self.clock = clock
+        self.lock = threading.RLock()
+        self.ledger = Ledger(requests_per_minute, requests_per_day)
         self._throttle = throttle_days * DAY
-        self._given_lists = dict(lists or {})
         self._campaigns = {number: Campaign(number, name) for number, name in campaigns.items()}
-        limits = ((requests_per_minute, MINUTE), (requests_per_day, DAY))
-        self._limits_given = [(number, span) for number, span in limits if number is not None]
-        self._lock = threading.RLock()
-        self._file = AccountFile(path) if path else None
-        self._start()
-        if self._file:
-            self._load(self._file)
+        self._book = Book(path, lists or {})
 
-    def _start(self) -> None:
-        self._contacts: dict[str, Contact] = {}
-        self._emails: dict[int, str] = {}
-        self._last_id = 0
-        self._surveys: list[Survey] = []
-        self._unsubscribed: set[str] = set()
-        self._lists = {n: ContactList(n, name) for n, name in self._given_lists.items()}
-        self._ahead = 0.0
-        self._limits = [Limit(number, span) for number, span in self._limits_given]
-        self.ledger = Ledger()
-
-    def _load(self, file: AccountFile) -> None:
-        for contact in sorted(file.load("contacts", Contact), key=lambda one: one.id):
-            self._contacts[contact.email] = contact
-            self._emails[contact.id] = contact.email
-        self._surveys = file.load("surveys", Survey)
-        self._unsubscribed = set(file.load("unsubscribed", str))
-        self._lists = {kept.id: kept for kept in file.load("lists", ContactList)} | self._lists
-        settings = file.load("settings", dict[str, float])
-        self._ahead = max((kept.get("ahead", 0.0) for kept in settings), default=0.0)
-        self._last_id = int(max((kept.get("last_id", 0) for kept in settings), default=0))
-
-    def _save(self, *values: tuple[str, str | int, object]) -> None:
-        if self._file:
-            self._file.save(values)
-
-    # -- what tests look at -------------------------------------------------------------
+    # What tests look at.
 
     @property
     def contacts(self) -> dict[str, Contact]:
-        """The contacts now, by e-mail address."""
-        with self._lock:
-            return dict(self._contacts)
+        """The contacts now, by e-mail address, oldest first."""
+        with self.lock:
+            return dict(self._book.contacts)
 
     @property
     def surveys(self) -> list[Survey]:
         """Every survey that e-mailed somebody, oldest first."""
-        with self._lock:
-            return list(self._surveys)
+        with self.lock:
+            return list(self._book.surveys)
 
     @property
     def surveys_by_email(self) -> dict[str, int]:
@@ -127,87 +98,53 @@ class Account:
     @property
     def lists(self) -> dict[int, ContactList]:
         """The contact lists now, by id."""
-        with self._lock:
-            return dict(self._lists)
+        with self.lock:
+            return dict(self._book.lists)
 
     @property
     def campaigns(self) -> dict[int, Campaign]:
         """The campaigns now, by id."""
-        with self._lock:
+        with self.lock:
             return dict(self._campaigns)
 
     @property
     def requests(self) -> list[Request]:
         """The last requests to the API, oldest first."""
-        with self._lock:
-            return list(self.ledger.requests)
-
-    def ledger_snapshot(self) -> Ledger:
-        """Return a copy of what the account remembers of its callers."""
-        with self._lock:
-            return copy.deepcopy(self.ledger)
+        return self.ledger.requests
 
     @property
     def posted(self) -> dict[str, Mapping[str, object]]:
         """The last contact body posted of each e-mail address, as received."""
-        with self._lock:
-            return dict(self.ledger.posted)
+        return self.ledger.posted
 
-    # -- time and settings ---------------------------------------------------------------
+    # Time and settings.
 
     def now(self) -> float:
-        """Return the account's time, epoch seconds: the clock's plus what :meth:`advance` added."""
-        return self.clock() + self._ahead
+        """Return the account's time, epoch seconds: the clock's plus what was advanced."""
+        return self.clock() + self._book.ahead
 
     def advance(self, hours: float) -> None:
         """Move the account's time on, so that a throttle passes without waiting."""
-        with self._lock:
-            self._ahead += hours * 3600
-            self._save_numbers()
-
-    def _save_numbers(self) -> None:
-        self._save(("settings", "numbers", {"ahead": self._ahead, "last_id": self._last_id}))
+        with self.lock:
+            self._book.advance(hours * 3600)
 
     def set_campaign(self, campaign: Campaign) -> None:
         """Add a campaign, or replace the one of the same id."""
-        with self._lock:
+        with self.lock:
             self._campaigns[campaign.id] = campaign
 
     def reset(self) -> None:
         """Forget contacts, surveys, lists made since, requests and advanced time."""
-        with self._lock:
-            self._start()
-            if self._file:
-                self._file.clear()
+        with self.lock:
+            self._book.clear()
+            self.ledger.reset()
 
     def close(self) -> None:
         """Close the account's file; a second call does nothing."""
-        with self._lock:
-            if self._file:
-                self._file.close()
+        with self.lock:
+            self._book.close()
 
-    # -- requests --------------------------------------------------------------------------
-
-    def arrived(self, now: float) -> None:
-        """Count a request that arrived at ``now`` towards the busiest minute."""
-        with self._lock:
-            self.ledger.busiest.count(now)
-
-    def note(self, request: Request, route: str) -> None:
-        """Note a finished request; ``route`` is its path as counted."""
-        with self._lock:
-            self.ledger.note(request, route)
-
-    def throttle(self, now: float) -> int:
-        """Count a request against the limits: seconds to wait, or 0 when it is let through."""
-        with self._lock:
-            wait = max((limit.wait(now) for limit in self._limits), default=0)
-            if not wait:
-                for limit in self._limits:
-                    limit.count(now)
-            return wait
-
-    # -- contacts ----------------------------------------------------------------------------
+    # Contacts and lists.
 
     def contact(self, number: int) -> Contact:
         """Return the contact of that id.
@@ -215,43 +152,35 @@ class Account:
         Raises:
             NotFoundError: There is none.
         """
-        with self._lock:
-            email = self._emails.get(number)
-            if email is None:
-                raise NotFoundError
-            return self._contacts[email]
+        with self.lock:
+            return self._known(self._book.emails.get(number))
 
-    def save_contact(
-        self, form: ContactForm, received: Mapping[str, object]
-    ) -> tuple[Contact, bool]:
+    def save_contact(self, form: ContactForm) -> tuple[Contact, bool]:
         """Add or update a contact, and survey it when the form names a campaign.
 
         A field that was not sent stays as it is; ``attributes``, when sent, replace those
-        there were (the facts do not say). Without a contact list the contact joins the default one.
+        there were (the facts do not say). Without a contact list the contact joins the
+        default one.
 
         Args:
             form: The checked body.
-            received: The body as received.
 
         Returns:
             The contact, and whether it is new.
 
         Raises:
-            RefusedError: The form asks for a survey and the contact is not eligible; nothing is kept then.
+            RefusedError: It asks for a survey and is not eligible; nothing is kept then.
         """
-        with self._lock:
+        with self.lock:
             now = self.now()
-            if form.campaign is not None:
-                self._send_time(form.email, form.campaign, now)
-            known = form.email in self._contacts
-            lists = form.contact_list or (self._default_list(),)
-            contact = self._merged(form, now, lists)
+            new = form.email not in self._book.contacts
             if form.campaign is None:
-                self._save(("contacts", contact.email, contact))
+                lists = form.contact_list or (self._default_list(),)
+                contact = self._merged(form, now, lists)
+                self._book.keep(contact)
             else:
-                self._add_survey(SurveyForm(form.campaign, form, {}), contact, now)
-            self.ledger.posted[form.email] = received
-            return self._contacts[form.email], not known
+                contact = self._survey(SurveyForm(form.campaign, form, {}), now)
+            return contact, new
 
     def remove_contact(self, email: str) -> None:
         """Remove a contact. That it unsubscribed is remembered: it is for ever.
@@ -259,12 +188,8 @@ class Account:
         Raises:
             NotFoundError: There is none of that address.
         """
-        with self._lock:
-            contact = self._contacts.pop(email, None)
-            if contact is None:
-                raise NotFoundError
-            del self._emails[contact.id]
-            self._save(("contacts", email, None))
+        with self.lock:
+            self._book.remove(self._known(email))
 
     def unsubscribe(self, email: str) -> None:
         """Unsubscribe a contact, for ever.
@@ -272,68 +197,56 @@ class Account:
         Raises:
             NotFoundError: There is none of that address.
         """
-        with self._lock:
-            contact = self._contacts.get(email)
-            if contact is None:
+        with self.lock:
+            self._book.keep(replace(self._known(email), unsubscribed=True))
+
+    def add_list(self, name: str) -> ContactList:
+        """Make a contact list."""
+        with self.lock:
+            made = ContactList(max(self._book.lists, default=0) + 1, name)
+            self._book.keep_list(made)
+            return made
+
+    def leave_list(self, number: int, email: str) -> None:
+        """Take a contact off a list.
+
+        Raises:
+            NotFoundError: There is no such contact on such a list.
+        """
+        with self.lock:
+            member = self._known(email)
+            if number not in member.lists:
                 raise NotFoundError
-            self._unsubscribed.add(email)
-            contact = self._contacts[email] = replace(contact, unsubscribed=True)
-            self._save(("unsubscribed", email, email), ("contacts", email, contact))
+            left = tuple(one for one in member.lists if one != number)
+            self._book.keep(replace(member, lists=left))
+
+    def _known(self, email: str | None) -> Contact:
+        contact = self._book.contacts.get(email or "")
+        if contact is None:
+            raise NotFoundError
+        return contact
+
+    def _default_list(self) -> int:
+        for known in self._book.lists.values():
+            if known.name == _DEFAULT_LIST:
+                return known.id
+        return self.add_list(_DEFAULT_LIST).id
 
     def _merged(self, form: ContactForm, now: float, lists: tuple[int, ...]) -> Contact:
-        """Put the form into the contact it names, a new one if need be; the caller saves it."""
-        old = self._contacts.get(form.email)
+        """Return the contact the form names, new if need be, as the form wants it."""
+        old = self._book.contacts.get(form.email)
         if old is None:
-            self._last_id += 1
-            self._save_numbers()
-            old = Contact(
-                self._last_id,
-                form.email,
-                iso(now),
-                unsubscribed=form.email in self._unsubscribed,
-            )
-            self._emails[old.id] = old.email
-        contact = self._contacts[form.email] = replace(
+            gone = form.email in self._book.unsubscribed
+            old = Contact(self._book.next_id(), form.email, iso(now), unsubscribed=gone)
+        return replace(
             old,
             first_name=old.first_name if form.first_name is None else form.first_name,
             last_name=old.last_name if form.last_name is None else form.last_name,
             attributes=old.attributes if form.attributes is None else form.attributes,
             lists=tuple(sorted({*old.lists, *lists})),
         )
-        return contact
 
-    # -- lists -----------------------------------------------------------------------------
-
-    def add_list(self, name: str) -> ContactList:
-        """Make a contact list."""
-        with self._lock:
-            made = ContactList(max(self._lists, default=0) + 1, name)
-            self._lists[made.id] = made
-            self._save(("lists", made.id, made))
-            return made
-
-    def _default_list(self) -> int:
-        for known in self._lists.values():
-            if known.name == _DEFAULT_LIST:
-                return known.id
-        return self.add_list(_DEFAULT_LIST).id
-
-    def leave_list(self, number: int, *, email: str | None = None, contact: int = 0) -> None:
-        """Take a contact, named by address or by id, off a list.
-
-        Raises:
-            NotFoundError: There is no such list or contact, or it is not on the list.
-        """
-        with self._lock:
-            address = email if email is not None else self._emails.get(contact, "")
-            member = self._contacts.get(address)
-            if member is None or number not in member.lists:
-                raise NotFoundError
-            left = tuple(one for one in member.lists if one != number)
-            member = self._contacts[address] = replace(member, lists=left)
-            self._save(("contacts", address, member))
-
-    # -- surveys ---------------------------------------------------------------------------
+    # Surveys.
 
     def survey(self, form: SurveyForm) -> Contact:
         """Survey a contact at once, adding or updating it.
@@ -347,60 +260,40 @@ class Account:
         Raises:
             RefusedError: It is not eligible; nothing is kept then.
         """
-        with self._lock:
-            now = self.now()
-            self._send_time(form.contact.email, form.campaign, now)
-            old = self._contacts.get(form.contact.email)
-            lists = old.lists if old and old.lists else (self._default_list(),)
-            self._add_survey(form, self._merged(form.contact, now, lists), now)
-            return self._contacts[form.contact.email]
+        with self.lock:
+            return self._survey(form, self.now())
 
     def eligible(self, contact: Contact, now: float) -> bool:
         """Say whether a survey to ``contact`` at ``now`` (epoch seconds) would go out."""
         last = contact.last_surveyed
         return not contact.unsubscribed and (last is None or now - last >= self._throttle)
 
-    def _send_time(self, email: str, campaign: int, now: float) -> float:
+    def _survey(self, form: SurveyForm, now: float) -> Contact:
+        contact = self._merged(form.contact, now, form.contact.contact_list)
+        sent = self._send_time(contact, self._campaigns[form.campaign], now)
+        lists = contact.lists or (self._default_list(),)
+        contact = replace(contact, lists=lists, last_surveyed=sent)
+        number = len(self._book.surveys) + 1
+        survey = Survey(
+            id=number,
+            time=sent,
+            email=contact.email,
+            campaign=form.campaign,
+            attributes=form.attributes,
+            contact=contact.as_json(),
+        )
+        self._book.keep(contact, survey)
+        return contact
+
+    def _send_time(self, contact: Contact, campaign: Campaign, now: float) -> float:
         """Return when a survey asked for now goes out.
 
         Raises:
-            RefusedError: Unsubscribed, or throttled and the campaign's distribution is instant.
+            RefusedError: Unsubscribed, or throttled and the distribution is instant.
         """
-        contact = self._contacts.get(email)
-        if contact is None:
-            if email not in self._unsubscribed:
-                return now
-        elif self.eligible(contact, now):
+        if self.eligible(contact, now):
             return now
-        elif (
-            self._campaigns[campaign].drip_duration
-            and not contact.unsubscribed
-            and contact.last_surveyed is not None
-        ):
-            return contact.last_surveyed + self._throttle
-        raise RefusedError({"non_field_errors": ["Contact is not eligible for survey."]})
-
-    def _add_survey(self, form: SurveyForm, contact: Contact, now: float) -> None:
-        time_sent = self._send_time(contact.email, form.campaign, now)
-        survey = Survey(
-            len(self._surveys) + 1,
-            time_sent,
-            contact.email,
-            form.campaign,
-            form.attributes,
-            contact.as_json(),
-        )
-        contact = self._contacts[contact.email] = replace(contact, last_surveyed=time_sent)
-        self._surveys.append(survey)
-        self._save(("contacts", contact.email, contact), ("surveys", survey.id, survey))
-
-    def mass_send(self, campaign: int) -> None:
-        """Note a call of ``send-surveys``, which would e-mail a whole list.
-
-        Raises:
-            NotFoundError: There is no such campaign.
-        """
-        with self._lock:
-            if campaign not in self._campaigns:
-                raise NotFoundError
-            self.ledger.mass_sends.append(campaign)
+        last = contact.last_surveyed
+        if contact.unsubscribed or last is None or not campaign.drip_duration:
+            raise RefusedError({"non_field_errors": ["Contact is not eligible for survey."]})
+        return last + self._throttle

@@ -11,7 +11,7 @@ from urllib.parse import parse_qs, urlencode
 import msgspec
 
 from target_promoter.sandbox import forms
-from target_promoter.sandbox.account import Account, NotFoundError
+from target_promoter.sandbox.account import Account
 from target_promoter.sandbox.records import Call, Response, iso
 
 if TYPE_CHECKING:
@@ -50,27 +50,23 @@ def answer(account: Account, call: Call, *, retry_after_date: bool = False) -> R
     """
     route = _NUMBER.sub("{id}", call.path)
     methods = _ROUTES.get(route)
-    if methods is None:
-        if route + "/" in _ROUTES:
-            return _redirect(call)
-        return detail(404, "Not found.")
-    refusal = _negotiate(call) or _authenticate(account, call)
-    if refusal:
-        return refusal
-    wait = account.throttle(account.now())
-    if wait:
-        return throttled(account, wait, as_date=retry_after_date)
-    handler = methods.get(call.method)
-    if handler is None:
-        allow = (b"allow", ", ".join(sorted(methods)).encode())
-        return detail(405, f'Method "{call.method}" not allowed.', allow)
-    numbers = tuple(int(number) for number in _NUMBER.findall(call.path))
+    if methods is None and route + "/" in _ROUTES:
+        return _redirect(call)
     try:
-        return handler(account, call, numbers)
+        if methods is None:
+            raise forms.NotFoundError
+        _negotiate(call)
+        _authenticate(account, call)
+        wait = account.ledger.wait(account.now())
+        if wait:
+            return throttled(account, wait, as_date=retry_after_date)
+        if call.method not in methods:
+            allow = (b"allow", ", ".join(sorted(methods)).encode())
+            return detail(405, f'Method "{call.method}" not allowed.', allow)
+        numbers = tuple(int(number) for number in _NUMBER.findall(call.path))
+        return methods[call.method](account, call, numbers)
     except forms.RefusedError as refused:
-        return as_json(refused.body, refused.status)
-    except NotFoundError:
-        return detail(404, "Not found.")
+        return as_json(refused.body, refused.status, *refused.headers)
 
 
 def as_json(body: object, status: int = 200, *headers: tuple[bytes, bytes]) -> Response:
@@ -103,32 +99,33 @@ def _redirect(call: Call) -> Response:
     return Response(301, b"", ((b"location", where),), b"text/html")
 
 
-def _negotiate(call: Call) -> Response | None:
+def _negotiate(call: Call) -> None:
     """Refuse what is not JSON with 406: the one status the facts name for it."""
     accept = call.headers.get(b"accept", b"*/*")
     if not any(kind in accept for kind in (b"json", b"*/*", b"application/*")):
-        return detail(406, "Could not satisfy the request Accept header.")
+        raise forms.RefusedError({"detail": "Could not satisfy the request Accept header."}, 406)
     kind = call.headers.get(b"content-type", b"").split(b";")[0].strip().lower()
     if call.body and kind != b"application/json":
-        return detail(406, f'Unsupported media type "{kind.decode("latin-1")}" in request.')
-    return None
+        text = f'Unsupported media type "{kind.decode("latin-1")}" in request.'
+        raise forms.RefusedError({"detail": text}, 406)
 
 
-def _authenticate(account: Account, call: Call) -> Response | None:
+def _authenticate(account: Account, call: Call) -> None:
     given = call.headers.get(b"authorization")
-    if given == b"Token " + account.key.encode():
-        return None
-    wrong = "Invalid token." if given else "Authentication credentials were not provided."
-    return detail(401, wrong, (b"www-authenticate", b"Token"))
+    if given != b"Token " + account.key.encode():
+        wrong = "Invalid token." if given else "Authentication credentials were not provided."
+        raise forms.RefusedError({"detail": wrong}, 401, ((b"www-authenticate", b"Token"),))
 
 
-def _body(call: Call) -> object:
-    if not call.body:
-        return {}
+def _form(call: Call) -> forms.Form:
+    """Read the body; a body that was lost on the way reads as empty."""
     try:
-        return msgspec.json.decode(call.body)
+        body = msgspec.json.decode(call.body or b"{}")
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise forms.RefusedError({"detail": f"JSON parse error - {error}"}) from error
+    if not isinstance(body, dict):
+        raise forms.RefusedError({"non_field_errors": forms.no_object(body)})
+    return body
 
 
 def _query(call: Call) -> dict[str, str]:
@@ -166,7 +163,8 @@ def _get_contacts(account: Account, call: Call, _: tuple[int, ...]) -> Response:
     query = _query(call)
     contacts: Iterable[Contact] = account.contacts.values()
     if "email" in query:
-        contacts = [one for one in contacts if one.email == query["email"]]
+        found = account.contacts.get(query["email"])
+        contacts = [found] if found else []
     if "contact_list__id" in query:
         wanted = query["contact_list__id"]
         contacts = [one for one in contacts if wanted in map(str, one.lists)]
@@ -179,20 +177,20 @@ def _get_contact(account: Account, _: Call, numbers: tuple[int, ...]) -> Respons
 
 
 def _post_contact(account: Account, call: Call, _: tuple[int, ...]) -> Response:
-    body = _body(call)
+    body = _form(call)
     form = forms.contact_form(body, account.campaigns, account.lists)
-    assert isinstance(body, dict)  # noqa: S101 - the form refuses everything else
-    contact, new = account.save_contact(form, body)
+    contact, new = account.save_contact(form)
+    account.ledger.note_posted(contact.email, body)
     return as_json(contact.as_json(), 201 if new else 200)
 
 
 def _remove_contact(account: Account, call: Call, _: tuple[int, ...]) -> Response:
-    account.remove_contact(forms.email_form(_body(call)))
+    account.remove_contact(forms.email_form(_form(call)))
     return Response(204)
 
 
 def _survey(account: Account, call: Call, _: tuple[int, ...]) -> Response:
-    form = forms.survey_form(_body(call), account.campaigns)
+    form = forms.survey_form(_form(call), account.campaigns)
     contact = account.survey(form)
     body = {
         "campaign": form.campaign,
@@ -203,7 +201,7 @@ def _survey(account: Account, call: Call, _: tuple[int, ...]) -> Response:
 
 
 def _survey_v1(account: Account, call: Call, _: tuple[int, ...]) -> Response:
-    form = forms.survey_form_v1(_body(call), account.campaigns)
+    form = forms.survey_form_v1(_form(call), account.campaigns)
     contact = account.survey(form)
     body = {
         "campaign": form.campaign,
@@ -239,7 +237,9 @@ def _get_campaigns(account: Account, call: Call, _: tuple[int, ...]) -> Response
 
 
 def _send_surveys(account: Account, _: Call, numbers: tuple[int, ...]) -> Response:
-    account.mass_send(numbers[0])
+    if numbers[0] not in account.campaigns:
+        raise forms.NotFoundError
+    account.ledger.note_mass_send(numbers[0])
     return as_json({})
 
 
@@ -248,16 +248,17 @@ def _get_lists(account: Account, call: Call, _: tuple[int, ...]) -> Response:
 
 
 def _post_list(account: Account, call: Call, _: tuple[int, ...]) -> Response:
-    return as_json(account.add_list(forms.name_form(_body(call))), 201)
+    return as_json(account.add_list(forms.name_form(_form(call))), 201)
 
 
 def _leave_list(account: Account, call: Call, numbers: tuple[int, ...]) -> Response:
-    account.leave_list(numbers[0], email=forms.email_form(_body(call)))
+    email = forms.email_form(_form(call))
+    account.leave_list(numbers[0], email)
     return Response(204)
 
 
 def _delete_from_list(account: Account, _: Call, numbers: tuple[int, ...]) -> Response:
-    account.leave_list(numbers[0], contact=numbers[1])
+    account.leave_list(numbers[0], account.contact(numbers[1]).email)
     return Response(204)
 
 

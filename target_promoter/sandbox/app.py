@@ -7,8 +7,8 @@ from collections.abc import Awaitable, Callable, MutableMapping
 from typing import TYPE_CHECKING, Any
 
 from target_promoter.sandbox.api import answer, detail, route_of, throttled
-from target_promoter.sandbox.control import control, is_loopback
-from target_promoter.sandbox.faults import Dice, Fault, Faults
+from target_promoter.sandbox.control import control, is_local
+from target_promoter.sandbox.faults import NOT_CARRIED_OUT, Dice, Fault, Faults
 from target_promoter.sandbox.page import page
 from target_promoter.sandbox.records import Call, Request, Response
 
@@ -35,7 +35,7 @@ class App:
         """Serve ``account``."""
         self._account = account
         self._dice = Dice(faults)
-        self._closing: asyncio.Event | None = None
+        self._closing = asyncio.Event()
 
     def set_faults(self, faults: Faults) -> None:
         """Let other things go wrong from now on."""
@@ -43,8 +43,7 @@ class App:
 
     def close(self) -> None:
         """Cut the requests that still wait for a fault's time to pass; call it on the loop."""
-        if self._closing:
-            self._closing.set()
+        self._closing.set()
 
     async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
         """Answer one request."""
@@ -70,14 +69,14 @@ class App:
 
     def _control(self, call: Call, scope: Message) -> Response:
         client = scope.get("client")
-        if not is_loopback(client[0] if client else None):
+        if not is_local(client[0] if client else None, call.headers.get(b"host", b"")):
             return detail(403, "Only from the sandbox's own machine.")
         return control(self._account, call, self._dice.faults, self.set_faults)
 
     async def _api(self, call: Call) -> Response | None:
         """Answer an API call, or None to cut it, and note it."""
         now = self._account.now()
-        self._account.arrived(now)
+        self._account.ledger.arrived(now)
         fault = self._dice.draw(call.path, call.body)
         if fault is None:
             response: Response | None = self._carry_out(call)
@@ -85,7 +84,8 @@ class App:
             response = await self._go_wrong(call, fault)
         status = response.status if response else None
         kind = fault.kind if fault else None
-        self._account.note(Request(now, call.method, call.path, status, kind), route_of(call.path))
+        request = Request(now, call.method, call.path, status, kind)
+        self._account.ledger.note(request, route_of(call.path))
         return response
 
     def _carry_out(self, call: Call) -> Response:
@@ -93,25 +93,16 @@ class App:
         return answer(self._account, call, retry_after_date=as_date)
 
     async def _go_wrong(self, call: Call, fault: Fault) -> Response | None:
-        faults = self._dice.faults
-        match fault.kind:
-            case "error":
-                return detail(fault.status, "The sandbox was told to fail.")
-            case "burst_429":
-                as_date = faults.retry_after_date
-                return throttled(self._account, faults.retry_after, as_date=as_date)
-            case "reset_before":
-                return None
-            case "hang":
-                await self._pause(None)
-                return None
-            case "slow_before" if not await self._pause(faults.latency):
-                return None
+        if fault.kind in NOT_CARRIED_OUT:
+            return await self._instead(fault)
+        latency = self._dice.faults.latency
+        if fault.kind == "slow_before" and not await self._pause(latency):
+            return None
         response = self._carry_out(call)
         match fault.kind:
             case "reset_after":
                 return None
-            case "slow_after" if not await self._pause(faults.latency):
+            case "slow_after" if not await self._pause(latency):
                 return None
             case "error_after":
                 return detail(500, "The sandbox was told to fail.")
@@ -119,10 +110,20 @@ class App:
                 return Response(200, b"<html>Gateway", (), b"text/html")
         return response
 
+    async def _instead(self, fault: Fault) -> Response | None:
+        """Answer, or not, a request that is not carried out."""
+        faults = self._dice.faults
+        if fault.kind == "error":
+            return detail(fault.status, "The sandbox was told to fail.")
+        if fault.kind == "burst_429":
+            as_date = faults.retry_after_date
+            return throttled(self._account, faults.retry_after, as_date=as_date)
+        if fault.kind == "hang":
+            await self._pause(None)
+        return None
+
     async def _pause(self, seconds: float | None) -> bool:
         """Wait so long (None: for ever); False when the server closes meanwhile."""
-        if self._closing is None:
-            self._closing = asyncio.Event()
         try:
             await asyncio.wait_for(self._closing.wait(), seconds)
         except asyncio.TimeoutError:
@@ -137,7 +138,8 @@ async def _read(receive: Receive) -> bytes | None:
         message = await receive()
         if message["type"] == "http.disconnect":
             return None
-        body += message.get("body", b"")
+        part: bytes = message.get("body", b"")
+        body += part
         if not message.get("more_body", False):
             return body
 
@@ -148,7 +150,5 @@ async def _answer(send: Send, response: Response) -> None:
         (b"content-length", str(len(response.body)).encode()),
         *response.headers,
     ]
-    await send(
-        {"type": "http.response.start", "status": response.status, "headers": headers}
-    )
+    await send({"type": "http.response.start", "status": response.status, "headers": headers})
     await send({"type": "http.response.body", "body": response.body})

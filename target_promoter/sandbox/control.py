@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import ipaddress
-from dataclasses import asdict, fields
+from dataclasses import fields
 from typing import TYPE_CHECKING
-from urllib.parse import unquote
+from urllib.parse import unquote, urlsplit
 
 import msgspec
 
-from target_promoter.sandbox.account import NotFoundError
+from target_promoter.sandbox.forms import RefusedError
 from target_promoter.sandbox.api import as_json, detail
 from target_promoter.sandbox.faults import Faults
 
@@ -22,10 +22,22 @@ if TYPE_CHECKING:
 _FAULT_NAMES = {one.name for one in fields(Faults)}
 
 
-def is_loopback(host: str | None) -> bool:
-    """Say whether a caller's address is of this machine."""
+def is_local(client: str | None, host: bytes) -> bool:
+    """Say whether a caller is on this machine and knows it by an address of its own.
+
+    The second half keeps out web pages elsewhere whose name was pointed at this machine.
+
+    Args:
+        client: The caller's address.
+        host: The Host header it sent.
+    """
+    name = urlsplit(f"//{host.decode('latin-1')}").hostname
+    return _is_loopback(client) and (name == "localhost" or _is_loopback(name))
+
+
+def _is_loopback(address: str | None) -> bool:
     try:
-        return ipaddress.ip_address(host or "").is_loopback
+        return ipaddress.ip_address(address or "").is_loopback
     except ValueError:
         return False
 
@@ -37,24 +49,24 @@ def state(account: Account, faults: Faults) -> dict[str, object]:
         account: To look into.
         faults: What goes wrong now.
     """
-    ledger = account.ledger_snapshot()
     counters: dict[str, dict[str, int]] = {}
-    for (route, status), number in sorted(ledger.counters.items(), key=str):
+    for (route, status), number in sorted(account.ledger.counters.items(), key=str):
         counters.setdefault(route, {})["cut" if status is None else str(status)] = number
-    return {
-        "now": account.now(),
-        "contacts": [asdict(one) for one in account.contacts.values()],
-        "lists": list(account.lists.values()),
-        "campaigns": list(account.campaigns.values()),
-        "surveys": account.surveys,
-        "surveys_by_email": account.surveys_by_email,
-        "mass_sends": ledger.mass_sends,
-        "requests": list(ledger.requests),
-        "counters": counters,
-        "busiest_minute": ledger.busiest.most,
-        "posted": ledger.posted,
-        "faults": faults,
-    }
+    with account.lock:
+        return {
+            "now": account.now(),
+            "contacts": list(account.contacts.values()),
+            "lists": list(account.lists.values()),
+            "campaigns": list(account.campaigns.values()),
+            "surveys": account.surveys,
+            "surveys_by_email": account.surveys_by_email,
+            "mass_sends": account.ledger.mass_sends,
+            "requests": account.requests,
+            "counters": counters,
+            "busiest_minute": account.ledger.busiest_minute,
+            "posted": account.posted,
+            "faults": faults,
+        }
 
 
 def read_faults(body: bytes) -> Faults:
@@ -97,8 +109,8 @@ def control(
                 account.advance(msgspec.json.decode(call.body, type=dict[str, float])["hours"])
             case _:
                 return detail(404, "Not found.")
-    except NotFoundError:
-        return detail(404, "Not found.")
+    except RefusedError as refused:
+        return as_json(refused.body, refused.status)
     except (ValueError, KeyError) as error:
         return detail(400, f"Not understood: {error}")
     return as_json({})

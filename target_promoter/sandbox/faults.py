@@ -32,6 +32,9 @@ Kind = Literal[
 - ``hang``: never answered and never carried out; the connection stays open.
 """
 
+NOT_CARRIED_OUT = frozenset[Kind]({"error", "reset_before", "burst_429", "hang"})
+"""The kinds after which the account is as it was."""
+
 _HIGHEST_STATUS = 599
 
 

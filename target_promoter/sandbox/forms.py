@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -12,6 +12,9 @@ if TYPE_CHECKING:
 _EMAIL = re.compile(r"[^@\s]+@[^@\s]+\.[^@\s.]+")
 # \w holds letters of every script: the facts say "letters" and name no alphabet.
 _ATTRIBUTE_NAME = re.compile(r"[\w ]+")
+
+Form = dict[str, object]
+"""A body: a JSON object."""
 
 _REQUIRED = "This field is required."
 _NULL = "This field may not be null."
@@ -23,13 +26,28 @@ class RefusedError(Exception):
     Args:
         body: The JSON body of the answer.
         status: Of HTTP.
+        headers: Further headers of the answer, names in lower case.
     """
 
-    def __init__(self, body: dict[str, object], status: int = 400) -> None:
+    def __init__(
+        self,
+        body: dict[str, object],
+        status: int = 400,
+        headers: tuple[tuple[bytes, bytes], ...] = (),
+    ) -> None:
         """Keep the answer."""
         super().__init__(f"{status} {body}")
         self.body = body
         self.status = status
+        self.headers = headers
+
+
+class NotFoundError(RefusedError):
+    """The account has no such thing."""
+
+    def __init__(self) -> None:
+        """Answer as Django REST does."""
+        super().__init__({"detail": "Not found."}, 404)
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,11 +71,11 @@ class SurveyForm:
     attributes: dict[str, object]
 
 
-def contact_form(body: object, campaigns: Container[int], lists: Container[int]) -> ContactForm:
+def contact_form(data: Form, campaigns: Container[int], lists: Container[int]) -> ContactForm:
     """Read the body of ``POST /api/contacts/``.
 
     Args:
-        body: The decoded JSON.
+        data: The body.
         campaigns: Ids of the account's campaigns.
         lists: Ids of the account's contact lists.
 
@@ -67,7 +85,6 @@ def contact_form(body: object, campaigns: Container[int], lists: Container[int])
     Raises:
         RefusedError: 400, with every field's errors.
     """
-    data = _object(body)
     errors: dict[str, object] = {}
     send = data.get("send", False)
     if not isinstance(send, bool):
@@ -75,23 +92,17 @@ def contact_form(body: object, campaigns: Container[int], lists: Container[int])
     campaign = None
     if "campaign" in data or send is True:
         campaign = _key(data, "campaign", campaigns, errors)
-    form = ContactForm(
-        email=_email(data, errors),
-        first_name=_text(data, "first_name", errors),
-        last_name=_text(data, "last_name", errors),
-        attributes=_attributes(data, _string_error, errors),
-        contact_list=_keys(data, "contact_list", lists, errors),
-        campaign=campaign if send is True else None,
-    )
+    contact = _contact(data, _string_error, errors)
+    contact_list = _keys(data, "contact_list", lists, errors)
     _refuse(errors)
-    return form
+    return replace(contact, contact_list=contact_list, campaign=campaign if send is True else None)
 
 
-def survey_form(body: object, campaigns: Container[int]) -> SurveyForm:
+def survey_form(data: Form, campaigns: Container[int]) -> SurveyForm:
     """Read the body of ``POST /api/v2/survey/``.
 
     Args:
-        body: The decoded JSON.
+        data: The body.
         campaigns: Ids of the account's campaigns.
 
     Returns:
@@ -100,36 +111,29 @@ def survey_form(body: object, campaigns: Container[int]) -> SurveyForm:
     Raises:
         RefusedError: 400, with every field's errors.
     """
-    data = _object(body)
     errors: dict[str, object] = {}
     campaign = _key(data, "campaign_id", campaigns, errors)
     attributes = _attributes(data, _json_error, errors)
-    contact = None
     inner = data.get("contact")
-    if isinstance(inner, dict):
-        contact_errors: dict[str, object] = {}
-        contact = ContactForm(
-            email=_email(inner, contact_errors),
-            first_name=_text(inner, "first_name", contact_errors),
-            last_name=_text(inner, "last_name", contact_errors),
-            attributes=_attributes(inner, _json_error, contact_errors),
-        )
-        if contact_errors:
-            errors["contact"] = contact_errors
-    else:
-        errors["contact"] = _no_object(inner) if "contact" in data else [_REQUIRED]
+    contact_errors: dict[str, object] = {}
+    contact = _contact(inner if isinstance(inner, dict) else {}, _json_error, contact_errors)
+    if "contact" not in data:
+        errors["contact"] = [_REQUIRED]
+    elif not isinstance(inner, dict):
+        errors["contact"] = no_object(inner)
+    elif contact_errors:
+        errors["contact"] = contact_errors
     _refuse(errors)
-    assert contact is not None  # noqa: S101 - a missing contact is among the errors
     return SurveyForm(campaign, contact, attributes or {})
 
 
-def survey_form_v1(body: object, campaigns: Container[int]) -> SurveyForm:
+def survey_form_v1(data: Form, campaigns: Container[int]) -> SurveyForm:
     """Read the body of ``POST /api/contacts/survey/``.
 
     Its attributes are taken as the contact's and the survey's both; the facts do not say which.
 
     Args:
-        body: The decoded JSON.
+        data: The body.
         campaigns: Ids of the account's campaigns.
 
     Returns:
@@ -138,38 +142,31 @@ def survey_form_v1(body: object, campaigns: Container[int]) -> SurveyForm:
     Raises:
         RefusedError: 400, with every field's errors.
     """
-    data = _object(body)
     errors: dict[str, object] = {}
     campaign = _key(data, "campaign", campaigns, errors)
-    contact = ContactForm(
-        email=_email(data, errors),
-        first_name=_text(data, "first_name", errors),
-        last_name=_text(data, "last_name", errors),
-        attributes=_attributes(data, _string_error, errors),
-    )
+    contact = _contact(data, _string_error, errors)
     _refuse(errors)
     return SurveyForm(campaign, contact, contact.attributes or {})
 
 
-def email_form(body: object) -> str:
+def email_form(data: Form) -> str:
     """Read a body that is one e-mail address: ``{"email"}``.
 
     Raises:
         RefusedError: 400.
     """
     errors: dict[str, object] = {}
-    email = _email(_object(body), errors)
+    email = _email(data, errors)
     _refuse(errors)
     return email
 
 
-def name_form(body: object) -> str:
+def name_form(data: Form) -> str:
     """Read a body that is one name: ``{"name"}``.
 
     Raises:
         RefusedError: 400.
     """
-    data = _object(body)
     errors: dict[str, object] = {}
     name = _text(data, "name", errors)
     if not name and not errors:
@@ -178,22 +175,28 @@ def name_form(body: object) -> str:
     return name or ""
 
 
+def no_object(value: object) -> list[str]:
+    """Return the error of a value that ought to be a JSON object."""
+    return [f"Invalid data. Expected a dictionary, but got {type(value).__name__}."]
+
+
 def _refuse(errors: dict[str, object]) -> None:
     if errors:
         raise RefusedError(errors)
 
 
-def _no_object(value: object) -> list[str]:
-    return [f"Invalid data. Expected a dictionary, but got {type(value).__name__}."]
+def _contact(
+    data: Form, error_of: Callable[[object], str | None], errors: dict[str, object]
+) -> ContactForm:
+    return ContactForm(
+        email=_email(data, errors),
+        first_name=_text(data, "first_name", errors),
+        last_name=_text(data, "last_name", errors),
+        attributes=_attributes(data, error_of, errors),
+    )
 
 
-def _object(body: object) -> dict[str, object]:
-    if not isinstance(body, dict):
-        raise RefusedError({"non_field_errors": _no_object(body)})
-    return body
-
-
-def _email(data: dict[str, object], errors: dict[str, object]) -> str:
+def _email(data: Form, errors: dict[str, object]) -> str:
     value = _text(data, "email", errors)
     if value is None:
         errors.setdefault("email", [_REQUIRED])
@@ -205,7 +208,7 @@ def _email(data: dict[str, object], errors: dict[str, object]) -> str:
     return value
 
 
-def _text(data: dict[str, object], name: str, errors: dict[str, object]) -> str | None:
+def _text(data: Form, name: str, errors: dict[str, object]) -> str | None:
     if name not in data:
         return None
     value = data[name]
@@ -215,9 +218,7 @@ def _text(data: dict[str, object], name: str, errors: dict[str, object]) -> str 
     return None
 
 
-def _key(
-    data: dict[str, object], name: str, known: Container[int], errors: dict[str, object]
-) -> int:
+def _key(data: Form, name: str, known: Container[int], errors: dict[str, object]) -> int:
     if name not in data:
         errors[name] = [_REQUIRED]
         return 0
@@ -234,7 +235,7 @@ def _key(
 
 
 def _keys(
-    data: dict[str, object], name: str, known: Container[int], errors: dict[str, object]
+    data: Form, name: str, known: Container[int], errors: dict[str, object]
 ) -> tuple[int, ...]:
     values = data.get(name, [])
     if not isinstance(values, list):
@@ -254,7 +255,7 @@ def _json_error(_: object) -> None:
 
 
 def _attributes(
-    data: dict[str, object], error_of: Callable[[object], str | None], errors: dict[str, object]
+    data: Form, error_of: Callable[[object], str | None], errors: dict[str, object]
 ) -> dict[str, object] | None:
     """Check an ``attributes`` object and leave out what Promoter does not store."""
     if "attributes" not in data:

@@ -2,45 +2,108 @@
 
 from __future__ import annotations
 
+import threading
 from collections import Counter, deque
 from typing import TYPE_CHECKING
 
-from target_promoter.sandbox.limits import Busiest
-from target_promoter.sandbox.records import Request
+from target_promoter.sandbox.limits import DAY, MINUTE, Busiest, Limit
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    from target_promoter.sandbox.records import Request
 
 REQUESTS_KEPT = 1_000
 
 
 class Ledger:
-    """The account's memory of its callers.
+    """The account's memory of its callers, and the limits it sets them; safe in any thread.
 
-    Attributes:
-        requests: The last :data:`REQUESTS_KEPT` requests, oldest first.
-        counters: How many requests by (path, status); numbers in a path read ``{id}``, a path
-            the API does not have reads ``(unknown)``, the status of a cut connection is None.
-        busiest: The most requests in any sliding minute.
-        posted: The last ``POST /api/contacts/`` body of each e-mail address, as received.
-        mass_sends: Campaign ids whose ``send-surveys`` was called: it e-mails a whole list
-            and must never be.
+    Args:
+        requests_per_minute: The request limit, or None for no limit.
+        requests_per_day: The same by the day.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, requests_per_minute: int | None, requests_per_day: int | None) -> None:
         """Start with nothing seen."""
-        self.requests: deque[Request] = deque(maxlen=REQUESTS_KEPT)
-        self.counters: Counter[tuple[str, int | None]] = Counter()
-        self.busiest = Busiest()
-        self.posted: dict[str, Mapping[str, object]] = {}
-        self.mass_sends: list[int] = []
+        self._given = (requests_per_minute, MINUTE), (requests_per_day, DAY)
+        self._lock = threading.Lock()
+        self.reset()
+
+    def reset(self) -> None:
+        """Forget all that was seen."""
+        with self._lock:
+            self._limits = [Limit(most, span) for most, span in self._given if most is not None]
+            self._busiest = Busiest()
+            self._requests: deque[Request] = deque(maxlen=REQUESTS_KEPT)
+            self._counters: Counter[tuple[str, int | None]] = Counter()
+            self._posted: dict[str, Mapping[str, object]] = {}
+            self._mass_sends: list[int] = []
+
+    @property
+    def requests(self) -> list[Request]:
+        """The last :data:`REQUESTS_KEPT` requests to the API, oldest first."""
+        with self._lock:
+            return list(self._requests)
+
+    @property
+    def counters(self) -> Counter[tuple[str, int | None]]:
+        """How many requests by (path, status).
+
+        Numbers in a path read ``{id}``, a path the API lacks reads ``(unknown)``; the status of
+        a connection cut without an answer is None.
+        """
+        with self._lock:
+            return Counter(self._counters)
+
+    @property
+    def busiest_minute(self) -> int:
+        """The most requests that came in any 60 seconds, refused ones included."""
+        with self._lock:
+            return self._busiest.most
+
+    @property
+    def posted(self) -> dict[str, Mapping[str, object]]:
+        """The last accepted ``POST /api/contacts/`` body of each address, as received."""
+        with self._lock:
+            return dict(self._posted)
+
+    @property
+    def mass_sends(self) -> list[int]:
+        """Campaign ids whose ``send-surveys`` was called, which nothing ever should."""
+        with self._lock:
+            return list(self._mass_sends)
+
+    def arrived(self, now: float) -> None:
+        """Count a request that arrived at ``now``, epoch seconds, towards the busiest minute."""
+        with self._lock:
+            self._busiest.count(now)
+
+    def wait(self, now: float) -> int:
+        """Count a request at ``now``, epoch seconds, against the limits.
+
+        Returns:
+            Whole seconds it must wait, or 0 when it is let through.
+        """
+        with self._lock:
+            wait = max((limit.wait(now) for limit in self._limits), default=0)
+            if not wait:
+                for limit in self._limits:
+                    limit.count(now)
+            return wait
 
     def note(self, request: Request, route: str) -> None:
-        """Note a finished request.
+        """Note a finished request; ``route`` is its path as counted."""
+        with self._lock:
+            self._requests.append(request)
+            self._counters[route, request.status] += 1
 
-        Args:
-            request: What came and what it got.
-            route: Its path as counted.
-        """
-        self.requests.append(request)
-        self.counters[route, request.status] += 1
+    def note_posted(self, email: str, body: Mapping[str, object]) -> None:
+        """Note an accepted contact body."""
+        with self._lock:
+            self._posted[email] = body
+
+    def note_mass_send(self, campaign: int) -> None:
+        """Note a call of ``send-surveys``."""
+        with self._lock:
+            self._mass_sends.append(campaign)

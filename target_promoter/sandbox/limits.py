@@ -26,7 +26,7 @@ class Limit:
         self._times: deque[float] = deque()
 
     def wait(self, now: float) -> int:
-        """Return how long a request at ``now`` (epoch seconds) must wait: whole seconds, 0 if let through."""
+        """Return the whole seconds a request at ``now`` (epoch seconds) must wait, or 0."""
         times = self._times
         start = now - self._seconds
         while times and times[0] <= start:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import socket
 import threading
 import time
@@ -16,9 +15,12 @@ from target_promoter.sandbox.app import App
 from target_promoter.sandbox.faults import Faults
 
 if TYPE_CHECKING:
+    import asyncio
     from collections.abc import Callable, Mapping
     from pathlib import Path
     from types import TracebackType
+
+    from typing_extensions import Self
 
 _KEEP_ALIVE_SECONDS = 75
 _START_SECONDS = 10.0
@@ -39,7 +41,7 @@ class _Server(uvicorn.Server):
     def __init__(self, app: App) -> None:
         """Prepare to serve ``app``; nothing goes to standard output."""
         config = uvicorn.Config(
-            app,  # type: ignore[arg-type] # the shape is ASGI's, the names are not uvicorn's
+            app,
             http=_Protocol,
             ws="none",
             lifespan="off",
@@ -142,7 +144,7 @@ class SandboxServer:
         """Let other things go wrong from now on."""
         self._app.set_faults(faults)
 
-    def start(self) -> SandboxServer:
+    def start(self) -> Self:
         """Answer requests from now on.
 
         Raises:
@@ -170,7 +172,7 @@ class SandboxServer:
         finally:
             self.stop()
 
-    def __enter__(self) -> SandboxServer:
+    def __enter__(self) -> Self:
         """Start."""
         return self.start()
 

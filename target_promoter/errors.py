@@ -1,0 +1,164 @@
+"""The errors of this program: one family, each message a sentence that names the thing and the mend."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    import sqlite3
+
+_SQLITE_MENDS: Final = (
+    ("locked", "another program holds it: end that program, then run again"),
+    ("disk", "the disk may be full: make room, then run again"),
+    ("full", "the disk is full: make room, then run again"),
+    ("readonly", "it is read-only: let this user write to the file and its folder"),
+    ("not a database", "it is no SQLite file or is damaged: restore it from a backup, or name another file"),
+    ("malformed", "it is damaged: restore it from a backup, or move it away to begin with a new one"),
+    ("unable to open", "its folder is missing or may not be written to: create it, or name another file"),
+)
+
+
+class PromoterError(Exception):
+    """The root of all that ends a run with a sentence instead of a traceback."""
+
+
+class ConfigError(PromoterError):
+    """A setting or a stream is refused, before anything is read or sent."""
+
+
+class InputError(PromoterError):
+    """The tap sent something that cannot be taken."""
+
+
+class StoreError(PromoterError):
+    """The store cannot be used."""
+
+    @classmethod
+    def from_database(cls, store: str, error: BaseException | sqlite3.Error | None) -> StoreError:
+        """Return the error for what a database said.
+
+        Args:
+            store: The store's address, without a password.
+            error: What the database's driver raised.
+        """
+        words = " ".join(str(error).split())
+        mend = next((mend for part, mend in _SQLITE_MENDS if part in words.lower()), "see to it, then run again")
+        return cls(f"The store {store} refused with «{words}»: {mend}.")
+
+    @classmethod
+    def from_os(cls, store: str, error: OSError) -> StoreError:
+        """Return the error for a file that cannot be opened.
+
+        Args:
+            store: The store's address.
+            error: What the operating system said.
+        """
+        return cls(f"The store {store} cannot be opened ({error.strerror}): name another file in `store_url`.")
+
+    @classmethod
+    def other_version(cls, store: str, found: str | None, known: int) -> StoreError:
+        """Return the error for a store that another version of this program wrote.
+
+        Args:
+            store: The store's address.
+            found: The schema version it has.
+            known: The schema version that this program writes.
+        """
+        newer = found is not None and found.isdigit() and int(found) > known
+        mend = "install the newer target-promoter" if newer else "name another store in `store_url`"
+        return cls(f"The store {store} has schema version {found}, and this program writes version {known}: {mend}.")
+
+    @classmethod
+    def foreign(cls, store: str) -> StoreError:
+        """Return the error for a database that holds somebody else's tables.
+
+        Args:
+            store: The store's address.
+        """
+        return cls(f"The store {store} holds tables of another program: name a database of its own in `store_url`.")
+
+    @classmethod
+    def in_memory(cls) -> StoreError:
+        """Return the error for a store that would forget who was surveyed."""
+        return cls("A store in memory forgets who was surveyed: name a file in `store_url`.")
+
+    @classmethod
+    def no_driver(cls) -> StoreError:
+        """Return the error for a PostgreSQL store without its driver."""
+        return cls("A PostgreSQL store needs a driver: install target-promoter[postgres].")
+
+    @classmethod
+    def other_account(cls, store: str, what: str, mend: str) -> StoreError:
+        """Return the error for a store that belongs to another Promoter account.
+
+        Args:
+            store: The store's address.
+            what: What differs, such as `another API key`.
+            mend: What to do about it.
+        """
+        return cls(f"The store {store} belongs to {what}: {mend}.")
+
+
+class StoreLostError(StoreError):
+    """The connection to the store is gone."""
+
+    def __init__(self, store: str) -> None:
+        """Build the sentence.
+
+        Args:
+            store: The store's address, without a password.
+        """
+        super().__init__(f"The connection to the store {store} is lost: see that the database runs, then run again.")
+
+
+class DeliveryError(PromoterError):
+    """Delivery had to stop; what is left stays pending in the store."""
+
+
+class KeyRefusedError(DeliveryError):
+    """Promoter does not accept the API key."""
+
+    def __init__(self, status: int) -> None:
+        """Build the sentence.
+
+        Args:
+            status: 401 or 403.
+        """
+        super().__init__(
+            f"Promoter refuses the API key (status {status}): set `api_key` to the key that the account's API page shows."
+        )
+
+
+class AddressError(DeliveryError):
+    """What answers at `api_url` is not Promoter's API."""
+
+    def __init__(self, method: str, path: str, status: int) -> None:
+        """Build the sentence.
+
+        Args:
+            method: Of HTTP.
+            path: Of the request, without the address.
+            status: Of the answer, such as 301 or 404.
+        """
+        super().__init__(
+            f"`api_url` answers {method} {path} with status {status}, which Promoter's API does not: "
+            "set `api_url` to its base address, such as https://app.promoter.io/api."
+        )
+
+
+class SandboxError(PromoterError):
+    """The sandbox cannot be started."""
+
+    @classmethod
+    def not_installed(cls) -> SandboxError:
+        """Return the error for a missing server."""
+        return cls("The sandbox needs a web server: install target-promoter[sandbox].")
+
+    @classmethod
+    def not_started(cls, error: Exception) -> SandboxError:
+        """Return the error for a sandbox that does not come up.
+
+        Args:
+            error: What it said, a sentence.
+        """
+        return cls(f"The sandbox does not start: {error}")

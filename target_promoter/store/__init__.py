@@ -1,0 +1,1 @@
+"""What outlives a run: people, contacts, surveys, rejected records, the request limit's clock."""

@@ -1,0 +1,33 @@
+"""JSON as the store keeps it: numbers exact, keys as they come."""
+
+from __future__ import annotations
+
+import hashlib
+from decimal import Decimal
+from typing import Any, Final
+
+import msgspec
+
+_encoder: Final = msgspec.json.Encoder(enc_hook=str, decimal_format="number")
+_sorting_encoder: Final = msgspec.json.Encoder(enc_hook=str, decimal_format="number", order="deterministic")
+_decoder: Final = msgspec.json.Decoder(float_hook=Decimal)
+
+
+def encode(value: object) -> str:
+    """Return a value as JSON text; what JSON has no word for becomes its text."""
+    return _encoder.encode(value).decode()
+
+
+def decode(text: str | bytes) -> Any:  # noqa: ANN401 - JSON is of any shape
+    """Return the value of JSON text; numbers with a point stay exact as `Decimal`."""
+    return _decoder.decode(text)
+
+
+def digest(value: object) -> bytes:
+    """Return a hash of 16 bytes that is the same for equal values, whatever the order of their keys."""
+    return hashlib.blake2b(_sorting_encoder.encode(value), digest_size=16).digest()
+
+
+def canonical(value: object) -> bytes:
+    """Return a value as JSON whose bytes are the same for equal values; it gives values of one time an order."""
+    return _sorting_encoder.encode(value)

@@ -1,0 +1,109 @@
+"""What a run did, counted while it runs and printed as its last log line."""
+
+from __future__ import annotations
+
+import threading
+from typing import Final, Literal
+
+Part = Literal["identify", "track", "contacts", "surveys", "api"]
+
+OUTCOMES: Final[dict[Part, tuple[str, ...]]] = {
+    "identify": ("read", "changed", "unchanged", "merged", "waiting", "deleted", "blocked", "rejected"),
+    "track": ("read", "queued", "waiting", "stored", "duplicate", "stale", "unmatched", "deleted", "blocked", "rejected"),
+    "contacts": ("synced", "removed", "refused", "pending", "waiting"),
+    "surveys": (
+        "sent",
+        "presumed",
+        "throttled",
+        "withheld",
+        "refused",
+        "expired",
+        "cancelled",
+        "uncertain",
+        "pending",
+        "waiting",
+    ),
+    "api": ("requests", "retries", "rate_limited"),
+}
+"""Every count of the summary line, by its part and in its order."""
+
+
+class Summary:
+    """The counts of one run; safe to use from several threads.
+
+    Args:
+        sandbox: Whether the run speaks to the embedded sandbox.
+        dry_run: Whether the run withholds its requests.
+        started_at: When the run began, in epoch seconds.
+    """
+
+    def __init__(self, *, sandbox: bool, dry_run: bool, started_at: float) -> None:
+        """Start with every count at zero."""
+        self._lock = threading.Lock()
+        self._counts: dict[Part, dict[str, int]] = {part: dict.fromkeys(names, 0) for part, names in OUTCOMES.items()}
+        self._ignored = 0
+        self._sandbox = sandbox
+        self._dry_run = dry_run
+        self.started_at = started_at
+
+    def count(self, part: Part, outcome: str, number: int = 1) -> None:
+        """Add to one count.
+
+        Args:
+            part: The part of the summary, such as `surveys`.
+            outcome: The outcome in that part, such as `sent`.
+            number: How many to add.
+        """
+        with self._lock:
+            self._counts[part][outcome] += number
+
+    def set(self, part: Part, outcome: str, number: int) -> None:
+        """Put one count to what the store holds now (`pending`, `waiting`).
+
+        Args:
+            part: The part of the summary.
+            outcome: The outcome in that part.
+            number: The new count.
+        """
+        with self._lock:
+            self._counts[part][outcome] = number
+
+    def ignore(self, number: int) -> None:
+        """Count records of streams or types that say nothing to Promoter.
+
+        Args:
+            number: How many records.
+        """
+        with self._lock:
+            self._ignored += number
+
+    def value(self, part: Part, outcome: str) -> int:
+        """Return one count as it stands.
+
+        Args:
+            part: The part of the summary.
+            outcome: The outcome in that part.
+        """
+        with self._lock:
+            return self._counts[part][outcome]
+
+    def as_dict(self, now: float) -> dict[str, object]:
+        """Return the summary in the form and order of the summary line.
+
+        Args:
+            now: The time the run ended, in epoch seconds.
+        """
+        with self._lock:
+            parts: dict[str, object] = {part: dict(counts) for part, counts in self._counts.items()}
+            ignored = self._ignored
+        return {
+            "identify": parts["identify"],
+            "track": parts["track"],
+            "ignored": ignored,
+            "contacts": parts["contacts"],
+            "surveys": parts["surveys"],
+            "api": parts["api"],
+            "sandbox": self._sandbox,
+            "dry_run": self._dry_run,
+            "seconds": round(now - self.started_at, 1),
+        }
