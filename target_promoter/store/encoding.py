@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from decimal import Decimal
 from typing import Any, Final
 
@@ -15,7 +16,7 @@ _decoder: Final = msgspec.json.Decoder(float_hook=Decimal)
 
 def encode(value: object) -> str:
     """Return a value as JSON text; what JSON has no word for becomes its text."""
-    return _encoder.encode(value).decode()
+    return _encode(_encoder, value, sort_keys=False).decode()
 
 
 def decode(text: str | bytes) -> Any:  # noqa: ANN401 - JSON is of any shape
@@ -25,9 +26,16 @@ def decode(text: str | bytes) -> Any:  # noqa: ANN401 - JSON is of any shape
 
 def digest(value: object) -> bytes:
     """Return a hash of 16 bytes that is the same for equal values, whatever the order of their keys."""
-    return hashlib.blake2b(_sorting_encoder.encode(value), digest_size=16).digest()
+    return hashlib.blake2b(canonical(value), digest_size=16).digest()
 
 
 def canonical(value: object) -> bytes:
     """Return a value as JSON whose bytes are the same for equal values; it gives values of one time an order."""
-    return _sorting_encoder.encode(value)
+    return _encode(_sorting_encoder, value, sort_keys=True)
+
+
+def _encode(encoder: msgspec.json.Encoder, value: object, *, sort_keys: bool) -> bytes:
+    try:
+        return encoder.encode(value)
+    except ValueError:  # A lone surrogate, or an integer beyond 64 bits, neither of which msgspec writes.
+        return json.dumps(value, sort_keys=sort_keys, default=str).encode()

@@ -58,6 +58,20 @@ class Person:
         """The e-mail address the person is reached at; null if there is none, or the person was deleted."""
         return None if self.email is None or self.deleted else self.email[0]
 
+    def since(self, time: float) -> Person:
+        """Return the person with only what was said after a time; so a deletion leaves nothing of what came before.
+
+        Args:
+            time: The time, in epoch seconds.
+        """
+        return replace(
+            self,
+            email=None if self.email is None or self.email[1] <= time else self.email,
+            names=_said_after(self.names, time),
+            traits=_said_after(self.traits, time),
+            stored=_said_after(self.stored, time),
+        )
+
     def with_stored(self, prefix: str, properties: Mapping[str, Any], time: float) -> Person:
         """Return the person with a stored event's properties, if no later ones are there.
 
@@ -66,7 +80,9 @@ class Person:
             properties: The event's properties.
             time: The event's time, in epoch seconds.
         """
-        stored = later(self.stored.get(prefix), (dict(properties), time))
+        if self.deleted_at is not None and time <= self.deleted_at:
+            return self
+        stored = later_properties(self.stored.get(prefix), (dict(properties), time))
         return self if stored == self.stored.get(prefix) else replace(self, stored={**self.stored, prefix: stored})
 
 
@@ -86,15 +102,46 @@ def later(known: Trait | None, said: Trait) -> Trait:
     return max(known, said, key=lambda trait: canonical(trait[0]))
 
 
+def later_properties(known: Trait | None, said: Trait) -> Trait:
+    """Return which properties of a stored event stand: the later event's; of one event all that was said of it.
+
+    The warehouse table `tracks` brings an event without its properties, and the event's own table brings them.
+
+    Args:
+        known: The properties that are known, if any, with their event's time.
+        said: The properties that a call says, with their event's time.
+    """
+    if known is None or known[1] != said[1]:
+        return later(known, said)
+    both = {name: later((value, 0.0), (said[0].get(name, value), 0.0))[0] for name, value in known[0].items()}
+    return {**said[0], **both}, known[1]
+
+
 class Row:
     """A person as stored, decoded only when it must be: most records of a second sync say nothing new."""
 
-    __slots__ = ("_columns", "email")
+    __slots__ = ("_columns",)
 
     def __init__(self, columns: Any) -> None:  # noqa: ANN401 - a database row
         """Wrap the columns of one row."""
         self._columns = columns
-        self.email: str | None = columns[1]
+
+    @property
+    def address(self) -> str | None:
+        """The e-mail address the person is reached at."""
+        _, email, identified_at, deleted_at, _, _ = self._columns
+        return None if deleted_at is not None and deleted_at >= identified_at else email
+
+    @property
+    def user_id(self) -> str:
+        """The user id."""
+        user_id: str = self._columns[0]
+        return user_id
+
+    @property
+    def identified(self) -> tuple[float, str]:
+        """What puts the people at one address in order: the time of the last identify, and the user id."""
+        return self._columns[2], self._columns[0]
 
     @property
     def fingerprints(self) -> dict[str, str]:
@@ -125,10 +172,16 @@ def load(connection: Connection, user_ids: Iterable[str]) -> dict[str, Row]:
     return {row[0]: Row(row) for row in rows_among(connection, _COLUMNS, "people", "user_id", set(user_ids))}
 
 
-def load_by_email(connection: Connection, emails: Iterable[str]) -> list[tuple[str, str, float, float | None]]:
-    """Return user id, e-mail, time identified and time deleted of everybody at the given addresses."""
-    columns = "user_id, email, identified_at, deleted_at"
-    return [tuple(row) for row in rows_among(connection, columns, "people", "email", set(emails))]
+def load_by_email(connection: Connection, emails: Iterable[str]) -> dict[str, list[Row]]:
+    """Return everybody living at the given addresses, by address; the one identified last, who owns the contact, last."""
+    found: dict[str, list[Row]] = {}
+    for columns in rows_among(connection, _COLUMNS, "people", "email", set(emails)):
+        row = Row(columns)
+        if row.address is not None:
+            found.setdefault(row.address, []).append(row)
+    for rows in found.values():
+        rows.sort(key=lambda row: row.identified)
+    return found
 
 
 def save(connection: Connection, changed: Iterable[Person]) -> None:
@@ -169,7 +222,13 @@ def users_of(connection: Connection, anonymous: Iterable[str]) -> dict[str, str 
 
 def anonymous_ids_of(connection: Connection, user_ids: Iterable[str]) -> list[str]:
     """Return the anonymous ids that stand for any of the people."""
-    return [row[0] for row in rows_among(connection, "anonymous_id", "anonymous_ids", "user_id", set(user_ids))]
+    return list(anonymous_links_of(connection, user_ids))
+
+
+def anonymous_links_of(connection: Connection, user_ids: Iterable[str]) -> dict[str, str]:
+    """Return the anonymous ids that stand for any of the people, each with its user id."""
+    rows = rows_among(connection, "anonymous_id, user_id", "anonymous_ids", "user_id", set(user_ids))
+    return {row[0]: row[1] for row in rows}
 
 
 def link(connection: Connection, seen: Iterable[tuple[str, str]]) -> set[str]:
@@ -207,7 +266,7 @@ def keep_properties(connection: Connection, kept: Mapping[tuple[str, str], Trait
     }
     rows = []
     for (who, prefix), said in kept.items():
-        properties, time = later(known.get((who, prefix)), said)
+        properties, time = later_properties(known.get((who, prefix)), said)
         rows.append({"who": who, "prefix": prefix, "time": time, "properties": encode(properties)})
     upsert(connection, kept_properties, rows)
 
@@ -236,6 +295,10 @@ def email_key(email: str) -> str:
 def user_key(user_id: str) -> str:
     """Return the key under which something of a user id is kept."""
     return f"u:{user_id}"
+
+
+def _said_after(values: Mapping[str, Trait], time: float) -> dict[str, Trait]:
+    return {name: said for name, said in values.items() if said[1] > time}
 
 
 def _timed(values: dict[str, list[Any]]) -> dict[str, Trait]:

@@ -14,11 +14,17 @@ SCHEMA_VERSION: Final = 1
 
 metadata = MetaData()
 
-# SQLite gives a table with a text key a hidden integer key as well; without it the table is half the size.
-_KEYED = {"sqlite_with_rowid": False}
+# `sqlite_with_rowid=False`: SQLite gives a table with a text key a hidden integer key as well; without it the table is
+# half the size.
 
-facts = Table("facts", metadata, Column("name", Text, primary_key=True), Column("value", Text, nullable=False), **_KEYED)
-"""Schema version, time of creation, the account's address and the salted mark of its key."""
+facts = Table(
+    "facts",
+    metadata,
+    Column("name", Text, primary_key=True),
+    Column("value", Text, nullable=False),
+    sqlite_with_rowid=False,
+)
+"""Schema version, time of creation, the account's address and the salted mark of its key, each stream's last SCHEMA."""
 
 people = Table(
     "people",
@@ -30,7 +36,7 @@ people = Table(
     Column("fingerprints", Text, nullable=False),
     Column("traits", Text, nullable=False),
     Index("people_email", "email"),
-    **_KEYED,
+    sqlite_with_rowid=False,
 )
 """A person is a user id with its traits, each with the time of the call that said it."""
 
@@ -40,7 +46,7 @@ anonymous_ids = Table(
     Column("anonymous_id", Text, primary_key=True),
     Column("user_id", Text),
     Index("anonymous_ids_user_id", "user_id"),
-    **_KEYED,
+    sqlite_with_rowid=False,
 )
 """The one user id seen with an anonymous id; null once it was seen with a second one."""
 
@@ -51,45 +57,49 @@ kept_properties = Table(
     Column("prefix", Text, primary_key=True),
     Column("time", Double, nullable=False),
     Column("properties", Text, nullable=False),
-    **_KEYED,
+    sqlite_with_rowid=False,
 )
 """Properties of stored events whose person is not known yet, by anonymous id or e-mail address."""
+
+_UNDELIVERED: Final = text("status IN ('pending', 'removing')")
 
 contacts = Table(
     "contacts",
     metadata,
     Column("email", Text, primary_key=True),
-    Column("user_id", Text),
     Column("status", Text, nullable=False),
-    Column("wanted", LargeBinary),
-    Column("wanted_lists", Text, nullable=False, server_default=""),
+    Column("revision", Integer, nullable=False),
+    Column("changed_at", Double, nullable=False),
     Column("sent", LargeBinary),
-    Column("sent_lists", Text, nullable=False, server_default=""),
+    Column("sent_lists", Text, nullable=False, server_default="[]"),
+    Column("synced_at", Double),
     Column("refused", LargeBinary),
     Column("reason", Text),
-    Column("changed_at", Double, nullable=False),
-    Column("synced_at", Double),
     Column("attempts", Integer, nullable=False, server_default="0"),
     Column("not_before", Double, nullable=False, server_default="0"),
     Column("tried", LargeBinary),
     Column("tried_until", Double, nullable=False, server_default="0"),
     Column("lease", Text),
     Column("leased_until", Double, nullable=False, server_default="0"),
-    Index(
-        "contacts_pending",
-        "changed_at",
-        sqlite_where=text("status IN ('pending', 'removing')"),
-        postgresql_where=text("status IN ('pending', 'removing')"),
-    ),
+    Index("contacts_undelivered", "changed_at", sqlite_where=_UNDELIVERED, postgresql_where=_UNDELIVERED),
     Index(
         "contacts_refused",
         "status",
         sqlite_where=text("status = 'refused'"),
         postgresql_where=text("status = 'refused'"),
     ),
-    **_KEYED,
+    sqlite_with_rowid=False,
 )
-"""A contact is an e-mail address at Promoter: the form it should have, the form last sent, and who owns it."""
+"""A contact is an e-mail address at Promoter. Its status is one of
+
+- `pending`: the form it should have may differ from the one last sent;
+- `synced`, `removed`, `refused` (by Promoter; `reason` has its words);
+- `removing`: deleted at its source, and to be removed from Promoter;
+- `unowned`: nobody known has the address any more.
+
+`revision` grows with every change, so that an answer to an older form does not end a newer one. `sent` and `refused` are
+hashes of forms; `tried` is that of a request without answer, which may still be at work until `tried_until`.
+"""
 
 surveys = Table(
     "surveys",
@@ -125,9 +135,17 @@ surveys = Table(
     Index("surveys_claimed_email", "claimed_email"),
     Index("surveys_settled_at", "settled_at"),
 )
-"""A survey that is due, waits or was settled; a claimed one holds the whole request that was made for it."""
+"""A survey that is due, waits or was settled. Its status is one of
 
-messages = Table("messages", metadata, Column("message", LargeBinary, primary_key=True), **_KEYED)
+- `waiting`: its person has no known e-mail address yet;
+- `queued`: to be sent when it is due;
+- `claimed`: its request was made, and may have been sent; the row holds the whole of it;
+- `sent`, `presumed`, `throttled`, `withheld`, `refused`, `expired`, `cancelled`, `uncertain`: settled.
+
+`user_id`, `anonymous_id` and `email` are those of the call; whom they stand for is looked up when it is claimed.
+"""
+
+messages = Table("messages", metadata, Column("message", LargeBinary, primary_key=True), sqlite_with_rowid=False)
 """Hashes of event and message id of every survey there ever was: what makes a second one a duplicate."""
 
 cancellations = Table(
@@ -136,7 +154,7 @@ cancellations = Table(
     Column("who", Text, primary_key=True),
     Column("event", Text, primary_key=True),
     Column("time", Double, nullable=False),
-    **_KEYED,
+    sqlite_with_rowid=False,
 )
 """When a person last did what cancels a waiting survey (`cancel_on`)."""
 
@@ -146,7 +164,7 @@ throttles = Table(
     Column("who", Text, primary_key=True),
     Column("surveyed_at", Double),
     Column("survey_id", BigInteger),
-    **_KEYED,
+    sqlite_with_rowid=False,
 )
 """When an e-mail address, and a user id, was last surveyed, and the claim that is open for it."""
 
@@ -205,5 +223,16 @@ runs = Table(
 )
 """Every run with its summary, for the report."""
 
-forgotten = Table("forgotten", metadata, Column("mark", LargeBinary, primary_key=True), **_KEYED)
+forgotten = Table("forgotten", metadata, Column("mark", LargeBinary, primary_key=True), sqlite_with_rowid=False)
 """Salted marks of the people that were forgotten, so that a replay does not survey them."""
+
+attribute_notes = Table(
+    "attribute_notes",
+    metadata,
+    Column("kind", Text, primary_key=True),
+    Column("name", Text, primary_key=True),
+    Column("detail", Text, primary_key=True),
+    Column("noted_at", Double, nullable=False),
+    sqlite_with_rowid=False,
+)
+"""Names of attributes that were changed, merged or left out on their way to Promoter, for the report."""

@@ -1,0 +1,53 @@
+"""When an event cancels the survey of an earlier one (`cancel_on`), and whose events count."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol
+
+from target_promoter.store import people
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+
+class _OfSomebody(Protocol):
+    @property
+    def user_id(self) -> str | None: ...
+    @property
+    def anonymous_id(self) -> str | None: ...
+    @property
+    def email(self) -> str | None: ...
+
+
+def survey_keys(survey: _OfSomebody, linked_user_id: str | None) -> tuple[str, ...]:
+    """Return the keys of everything that a survey's call names its person by.
+
+    Args:
+        survey: The survey.
+        linked_user_id: The user id that its anonymous id stands for, if it stands for one.
+    """
+    user_id = survey.user_id or linked_user_id
+    keys = (
+        user_id and people.user_key(user_id),
+        survey.anonymous_id and people.anonymous_key(survey.anonymous_id),
+        survey.email and people.email_key(survey.email),
+    )
+    return tuple(key for key in keys if key)
+
+
+def cancelled_by(
+    known: Mapping[tuple[str, str], float], keys: Iterable[str], cancel_on: frozenset[str], event_at: float
+) -> str | None:
+    """Return the event that cancels a survey, if there is one later than its own.
+
+    Args:
+        known: When people last did what cancels, by who and canonical event, in epoch seconds.
+        keys: The keys of the survey's person.
+        cancel_on: The events, in canonical form, that cancel it.
+        event_at: The time of its own event, in epoch seconds.
+    """
+    for key in keys:
+        for event in sorted(cancel_on):
+            if known.get((key, event), float("-inf")) > event_at:
+                return event
+    return None

@@ -1,0 +1,1 @@
+"""From calls to what ought to be true at Promoter: people, wanted contacts, due surveys."""

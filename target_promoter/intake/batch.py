@@ -1,0 +1,190 @@
+"""One batch of calls in its transaction: what identify and track calls share."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING
+
+from target_promoter.cancelling import cancelled_by, survey_keys
+from target_promoter.events import canonical
+from target_promoter.intake.known import KnownPeople
+from target_promoter.store import people, rejected, runs, surveys
+from target_promoter.values import fingerprint
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from sqlalchemy import Connection
+
+    from target_promoter.calls import Identify, Track
+    from target_promoter.settings import Settings
+
+REPLAYED = "_sdc_rejected"
+"""The column by which a replayed record says which kept one it is."""
+
+
+class Batch:
+    """A batch of calls while it is taken.
+
+    Args:
+        connection: The open writing transaction.
+        settings: The settings.
+        now: The time, in epoch seconds.
+
+    Attributes:
+        connection: The open writing transaction.
+        settings: The settings.
+        now: The time, in epoch seconds.
+        people: The people it is about.
+        linked: User ids that a new anonymous id stands for.
+        cancelling_events: The events, in canonical form, that cancel some survey.
+        surveys: How many surveys came to each final outcome.
+    """
+
+    def __init__(self, connection: Connection, settings: Settings, now: float) -> None:
+        """Begin the batch."""
+        self.connection = connection
+        self.settings = settings
+        self.now = now
+        self.people = KnownPeople(connection, now)
+        self.linked: set[str] = set()
+        self.surveys: Counter[str] = Counter()
+        self.cancelling_events = frozenset[str]().union(*(one.cancel_on for one in settings.campaigns.values()))
+        self._created_at = runs.created_at(connection)
+        self._forgotten: set[str] = set()
+        self._rejected: list[rejected.Rejected] = []
+        self._any_rejected = rejected.any_kept(connection)
+        self._taken: set[bytes] = set()
+
+    def look_up_forgotten(self, keys: Iterable[str]) -> None:
+        """Find out which of the people that a batch is about were forgotten."""
+        self._forgotten = runs.forgotten_among(self.connection, keys)
+
+    def is_forgotten(self, *keys: str | None) -> bool:
+        """Return whether any of the keys is that of a person who was forgotten."""
+        return bool(self._forgotten) and not self._forgotten.isdisjoint(keys)
+
+    def is_stale(self, due_at: float) -> bool:
+        """Return whether a survey was due too long ago to be sent.
+
+        Args:
+            due_at: When it was due, in epoch seconds.
+        """
+        return is_too_old(self.settings, due_at, self.now, self._created_at)
+
+    def reject(self, call: Identify | Track, kind: str, reason: str) -> None:
+        """Keep a record that cannot be taken."""
+        mark = _mark(call)
+        if mark is None:
+            mark, record = fingerprint({"stream": call.stream, "reason": reason}) or b"", None
+        else:
+            record = {name: value for name, value in call.record.items() if name != REPLAYED}
+        self._rejected.append(rejected.Rejected(mark, call.stream, kind, reason, record))
+
+    def took(self, call: Identify | Track) -> None:
+        """Let go of a rejected record that was taken after all."""
+        if self._any_rejected:
+            replayed = call.record.get(REPLAYED)
+            self._taken.update(
+                mark for mark in (_mark(call), _bytes(replayed) if isinstance(replayed, str) else None) if mark
+            )
+
+    def cancel(self, survey_ids: list[int], reason: str) -> None:
+        """Cancel surveys that wait."""
+        surveys.settle(self.connection, survey_ids, "cancelled", reason, self.now)
+        self.surveys["cancelled"] += len(survey_ids)
+
+    def sweep_cancelled(self, new: Iterable[bytes], cancelling: Mapping[tuple[str, str], float]) -> None:
+        """Cancel surveys whose person did, later, what cancels them.
+
+        Args:
+            new: The hashes of the events whose surveys came with this batch.
+            cancelling: Who did what cancels in this batch, and when, in epoch seconds.
+        """
+        if not self.cancelling_events:
+            return
+        by_kind: dict[str, set[str]] = {"u": set(), "a": set(), "e": set()}
+        for who, _ in cancelling:
+            by_kind[who[0]].add(who[2:])
+        anonymous_ids = by_kind["a"].union(people.anonymous_ids_of(self.connection, by_kind["u"]))
+        waiting = list(surveys.open_by_message(self.connection, new).values())
+        waiting += surveys.open_of_people(
+            self.connection, user_ids=by_kind["u"], anonymous_ids=anonymous_ids, emails=by_kind["e"]
+        )
+        links = people.users_of(self.connection, {one.anonymous_id for one in waiting if one.anonymous_id})
+        keys = {one.id: survey_keys(one, links.get(one.anonymous_id or "")) for one in waiting}
+        known = surveys.cancellations_of(self.connection, {key for some in keys.values() for key in some})
+        for survey in {one.id: one for one in waiting}.values():
+            campaign = self.settings.campaigns.get(canonical(survey.event))
+            if campaign is not None:
+                event = cancelled_by(known, keys[survey.id], campaign.cancel_on, survey.event_at)
+                if event is not None:
+                    self.cancel([survey.id], f"cancelled by the event {event}")
+
+    def finish(self) -> None:
+        """Write what follows from people that became known: their kept properties, their waiting surveys."""
+        self.people.save()
+        self._give_kept_properties()
+        self._queue_waiting()
+        rejected.add(self.connection, self._rejected, self.now)
+        rejected.remove(self.connection, self._taken)
+
+    def _give_kept_properties(self) -> None:
+        """Give people the properties of stored events that were kept until they are known."""
+        users = self.people.new | self.people.reachable | self.linked
+        self.people.look_up(users)
+        owners = {people.user_key(user_id): user_id for user_id in users if self.people.is_known(user_id)}
+        links = people.anonymous_links_of(self.connection, owners.values())
+        owners |= {people.anonymous_key(anonymous_id): user_id for anonymous_id, user_id in links.items()}
+        for user_id in self.people.reachable:
+            address = self.people.address(user_id)
+            if address is not None:
+                owners[people.email_key(address)] = user_id
+        for who, prefix, (properties, time) in people.take_kept(self.connection, owners):
+            self.people.put(self.people.get(owners[who]).with_stored(prefix, properties, time))
+        self.people.save()
+
+    def _queue_waiting(self) -> None:
+        """Put the surveys that waited for these people among those to be sent."""
+        addresses = {user_id: self.people.address(user_id) for user_id in self.people.reachable | self.linked}
+        users = [user_id for user_id, address in addresses.items() if address is not None]
+        if not users or not surveys.any_open(self.connection):
+            return
+        waiting = surveys.open_of_people(
+            self.connection,
+            user_ids=users,
+            anonymous_ids=people.anonymous_ids_of(self.connection, users),
+            emails=[address for address in addresses.values() if address is not None],
+        )
+        surveys.queue(self.connection, [survey.id for survey in waiting if survey.status == "waiting"])
+
+
+def is_too_old(settings: Settings, due_at: float, now: float, created_at: float) -> bool:
+    """Return whether a survey was due too long ago to be sent.
+
+    A store that was lost knows nothing of what it sent. What was due before the store was created is sent only while
+    Promoter's own throttle would refuse a second survey, an hour less for safety.
+
+    Args:
+        settings: The settings.
+        due_at: When it was due, in epoch seconds.
+        now: The time, in epoch seconds.
+        created_at: When the store was created, in epoch seconds.
+    """
+    oldest = now - settings.max_event_age_hours * 3600
+    if due_at < created_at:
+        oldest = max(oldest, now - (settings.throttle_days * 24 - 1) * 3600)
+    return due_at < oldest
+
+
+def _mark(call: Identify | Track) -> bytes | None:
+    """Return the hash by which a rejected record is known again."""
+    record = {name: value for name, value in call.record.items() if name != REPLAYED}
+    return fingerprint({"stream": call.stream, "record": fingerprint(record)})
+
+
+def _bytes(text: str) -> bytes | None:
+    try:
+        return bytes.fromhex(text)
+    except ValueError:
+        return None

@@ -1,0 +1,93 @@
+"""Intake: takes batches of calls into the store, each in one transaction."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+from target_promoter.calls import Identify, Track
+from target_promoter.intake.batch import Batch
+from target_promoter.intake.identify import take_identifies
+from target_promoter.intake.track import Tracking
+from target_promoter.store import people
+
+if TYPE_CHECKING:
+    from collections import Counter
+    from collections.abc import Callable, Sequence
+
+    from sqlalchemy import Connection
+
+    from target_promoter.settings import Settings
+    from target_promoter.store.database import Store
+    from target_promoter.summary import Part, Summary
+
+Call = Identify | Track
+
+
+class Intake:
+    """Takes calls into the store and counts what became of them.
+
+    Args:
+        store: The store.
+        settings: The settings.
+        summary: Where every call read is counted once.
+        clock: The time now, in epoch seconds.
+    """
+
+    def __init__(
+        self, store: Store, settings: Settings, summary: Summary, *, clock: Callable[[], float] = time.time
+    ) -> None:
+        """Begin with nothing taken."""
+        self._store = store
+        self._settings = settings
+        self._summary = summary
+        self._clock = clock
+
+    def take(self, calls: Sequence[Call | None]) -> None:
+        """Take a batch of calls; when this returns, all of them are in the store.
+
+        Args:
+            calls: What the records of the batch say, in the order in which they were read; None for one to ignore.
+
+        Raises:
+            StoreError: The store refused; nothing of the batch is in it then.
+        """
+        identifies = [call for call in calls if isinstance(call, Identify)]
+        tracks = [call for call in calls if isinstance(call, Track)]
+        self._summary.ignore(len(calls) - len(identifies) - len(tracks))
+        if not identifies and not tracks:
+            return
+        now = self._clock()
+        counted = self._store.write(lambda connection: self._take(connection, identifies, tracks, now))
+        self._summary.count("identify", "read", len(identifies))
+        self._summary.count("track", "read", len(tracks))
+        for part, outcomes in counted.items():
+            for outcome, number in outcomes.items():
+                self._summary.count(part, outcome, number)
+
+    def _take(
+        self, connection: Connection, identifies: Sequence[Identify], tracks: Sequence[Track], now: float
+    ) -> dict[Part, Counter[str]]:
+        batch = Batch(connection, self._settings, now)
+        batch.look_up_forgotten(_keys([*identifies, *tracks]))
+        batch.people.look_up({call.user_id for call in identifies if call.user_id is not None})
+        counted: dict[Part, Counter[str]] = {"identify": take_identifies(batch, identifies)}
+        batch.people.save()
+        if tracks:
+            counted["track"] = Tracking(batch, tracks).take()
+        batch.finish()
+        counted["surveys"] = batch.surveys
+        return counted
+
+
+def _keys(calls: Sequence[Call]) -> set[str]:
+    """Return the keys of everybody that calls name."""
+    keys = set()
+    for call in calls:
+        if call.user_id is not None:
+            keys.add(people.user_key(call.user_id))
+        if call.anonymous_id is not None:
+            keys.add(people.anonymous_key(call.anonymous_id))
+        if call.email is not None:
+            keys.add(people.email_key(call.email))
+    return keys

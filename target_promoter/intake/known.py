@@ -1,0 +1,114 @@
+"""The people of one batch: looked up together, changed in memory, written together."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from target_promoter.intake.merge import says_the_same
+from target_promoter.store import contacts, people
+from target_promoter.store.people import Person, Row
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from sqlalchemy import Connection
+
+
+class KnownPeople:
+    """The people that a batch is about.
+
+    Args:
+        connection: The open writing transaction.
+        now: The time, in epoch seconds.
+    """
+
+    def __init__(self, connection: Connection, now: float) -> None:
+        """Start with nobody looked up."""
+        self._connection = connection
+        self._now = now
+        self._rows: dict[str, Row | None] = {}
+        self._before: dict[str, Person | None] = {}
+        self._changed: dict[str, Person] = {}
+        self._to_remove: set[str] = set()
+        self.new: set[str] = set()
+        """User ids that were not known before this batch."""
+        self.reachable: set[str] = set()
+        """User ids that have an e-mail address since this batch."""
+
+    def look_up(self, user_ids: Iterable[str]) -> None:
+        """Read people from the store, all in one go.
+
+        Args:
+            user_ids: Their user ids.
+        """
+        missing = {user_id for user_id in user_ids if user_id not in self._rows}
+        found = people.load(self._connection, missing)
+        for user_id in missing:
+            self._rows[user_id] = found.get(user_id)
+
+    def fingerprints(self, user_id: str) -> Mapping[str, str]:
+        """Return, of each stream, the hash of the last record it brought of a person."""
+        if user_id in self._changed:
+            return self._changed[user_id].fingerprints
+        row = self._rows[user_id]
+        return {} if row is None else row.fingerprints
+
+    def address(self, user_id: str) -> str | None:
+        """Return the e-mail address of a person as it stands; None if there is none, or nobody of that user id."""
+        if user_id in self._changed:
+            return self._changed[user_id].address
+        row = self._rows[user_id]
+        return None if row is None else row.address
+
+    def is_known(self, user_id: str) -> bool:
+        """Return whether a person was ever identified."""
+        return user_id in self._changed or self._rows[user_id] is not None
+
+    def get(self, user_id: str) -> Person:
+        """Return a person as it stands; a new one if the user id is not known."""
+        if user_id in self._changed:
+            return self._changed[user_id]
+        if user_id not in self._before:
+            row = self._rows[user_id]
+            self._before[user_id] = None if row is None else row.person()
+        return self._before[user_id] or Person(user_id)
+
+    def put(self, person: Person) -> None:
+        """Have a person stand as given; it is written by `save`."""
+        self.get(person.user_id)
+        self._changed[person.user_id] = person
+
+    def remove_contact(self, email: str) -> None:
+        """Have a contact removed from Promoter, unless somebody living has its address when it comes to that."""
+        self._to_remove.add(email)
+
+    def differs(self, user_id: str) -> bool:
+        """Return whether a person stands otherwise to Promoter than before the batch."""
+        if user_id not in self._changed:
+            return False
+        before = self._before[user_id]
+        return before is None or not says_the_same(before, self._changed[user_id])
+
+    def save(self) -> None:
+        """Write the people that changed, and have delivery look at their contacts."""
+        written = [person for user_id, person in self._changed.items() if person != self._before[user_id]]
+        people.save(self._connection, written)
+        to_send: set[str] = set()
+        moved: set[str] = set()
+        for person in written:
+            before = self._before[person.user_id]
+            old = None if before is None else before.address
+            if before is None:
+                self.new.add(person.user_id)
+            if person.address is not None and person.address != old:
+                self.reachable.add(person.user_id)
+            if self.differs(person.user_id):
+                to_send.update(email for email in (old, person.address) if email is not None)
+            elif before is not None and person.identified_at != before.identified_at and old is not None:
+                moved.add(old)
+        # Of several people at one address the one identified last owns the contact: that may be another one now.
+        shared = people.load_by_email(self._connection, moved - to_send)
+        to_send.update(email for email, rows in shared.items() if len(rows) > 1)
+        contacts.mark(self._connection, to_send - self._to_remove, self._now)
+        contacts.mark(self._connection, self._to_remove, self._now, remove=True)
+        self._before.update(self._changed)

@@ -1,0 +1,194 @@
+"""Track calls: what a person did, and the survey that follows."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING, NamedTuple
+
+from target_promoter.store import people, surveys
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from target_promoter.calls import Track
+    from target_promoter.intake.batch import Batch
+    from target_promoter.settings import Campaign
+    from target_promoter.store.people import Trait
+
+_FUTURE_SECONDS = 86_400
+
+
+class _Whom(NamedTuple):
+    """Whom a call is about: the user id it stands for, and the address it can be surveyed at."""
+
+    user_id: str | None
+    address: str | None
+
+
+class Tracking:
+    """Takes the track calls of one batch.
+
+    Args:
+        batch: The batch.
+        calls: The calls, in the order in which they were read.
+    """
+
+    def __init__(self, batch: Batch, calls: Sequence[Track]) -> None:
+        """Look up all that the calls are about."""
+        self._batch = batch
+        self._calls = calls
+        seen = {
+            (call.anonymous_id, call.user_id)
+            for call in calls
+            if call.anonymous_id and call.user_id and not (call.blocked or call.problem or call.deleted_at)
+        }
+        batch.linked.update(people.link(batch.connection, seen))
+        self._links = people.users_of(
+            batch.connection, {call.anonymous_id for call in calls if call.user_id is None and call.anonymous_id}
+        )
+        named = {call.user_id for call in calls} | set(self._links.values())
+        batch.people.look_up(user_id for user_id in named if user_id is not None)
+        emails = {call.email for call in calls if call.user_id is None and call.email}
+        living = people.load_by_email(batch.connection, emails)
+        self._owners = {email: rows[-1].user_id for email, rows in living.items()}
+        hashes = {
+            surveys.message_hash(call.canonical, call.message_id)
+            for call in calls
+            if call.canonical in batch.settings.campaigns
+        }
+        self._known = surveys.known_messages(batch.connection, hashes)
+        self._new: dict[bytes, surveys.NewSurvey] = {}
+        self._more: dict[bytes, dict[str, object]] = {}
+        self._deleted: set[bytes] = set()
+        self._kept: dict[tuple[str, str], Trait] = {}
+        self._cancelling: dict[tuple[str, str], float] = {}
+
+    def take(self) -> Counter[str]:
+        """Take the calls.
+
+        Returns:
+            How many of them came to each outcome.
+        """
+        batch = self._batch
+        outcomes = Counter(self._take(call) for call in self._calls)
+        people.keep_properties(batch.connection, self._kept)
+        surveys.note_cancellations(batch.connection, self._cancelling)
+        surveys.add(batch.connection, self._new.values(), batch.now)
+        self._complete_open()
+        surveys.remember_messages(batch.connection, self._deleted)
+        batch.sweep_cancelled(self._new.keys(), self._cancelling)
+        return outcomes
+
+    def _take(self, call: Track) -> str:
+        batch = self._batch
+        if call.blocked or batch.is_forgotten(*_keys(call)):
+            return "blocked"
+        time, problem = call.time, call.problem
+        if problem is None and (time is None or time > batch.now + _FUTURE_SECONDS):
+            problem = "its time is more than 24 hours in the future"
+        if problem is not None or time is None:
+            batch.reject(call, "track", problem or "no readable time")
+            return "rejected"
+        batch.took(call)
+        campaign = batch.settings.campaigns.get(call.canonical)
+        if call.deleted_at is not None:
+            if campaign is not None:
+                self._delete(surveys.message_hash(call.canonical, call.message_id))
+            return "deleted"
+        if call.canonical in batch.cancelling_events:
+            for key in self._who(call):
+                when = self._cancelling.get((key, call.canonical), time)
+                self._cancelling[key, call.canonical] = max(when, time)
+        prefix = batch.settings.stored_events.get(call.canonical)
+        if prefix is not None:
+            self._store_properties(call, prefix, time)
+        if campaign is None:
+            return "unmatched" if prefix is None else "stored"
+        return self._survey(call, campaign, time)
+
+    def _survey(self, call: Track, campaign: Campaign, time: float) -> str:
+        message = surveys.message_hash(call.canonical, call.message_id)
+        if message in self._known:
+            self._more.setdefault(message, {}).update(call.properties)
+            return "duplicate"
+        due_at = time + campaign.delay_hours * 3600
+        if self._batch.is_stale(due_at):
+            return "stale"
+        self._known.add(message)
+        whom = self._whom(call)
+        reachable = whom.address is not None
+        self._new[message] = surveys.NewSurvey(
+            message=message,
+            stream=call.stream,
+            event=call.event,
+            campaign_id=campaign.id,
+            message_id=call.message_id,
+            user_id=call.user_id,
+            anonymous_id=None if call.user_id else call.anonymous_id,
+            email=None if call.user_id else call.email,
+            event_at=time,
+            due_at=due_at,
+            properties=call.properties,
+            status="queued" if reachable else "waiting",
+        )
+        return "queued" if reachable and due_at <= self._batch.now else "waiting"
+
+    def _delete(self, message: bytes) -> None:
+        """Cancel the survey of an event that was deleted at its source; should it come after all, it is known."""
+        self._known.add(message)
+        self._deleted.add(message)
+
+    def _complete_open(self) -> None:
+        """Give properties that a duplicate brought to the survey that lacks them, and cancel those of deleted events."""
+        batch = self._batch
+        waiting = surveys.open_by_message(batch.connection, {*self._more, *self._deleted})
+        for message, survey in waiting.items():
+            if message in self._deleted:
+                batch.cancel([survey.id], "its event was deleted")
+                continue
+            whole = {**self._more[message], **survey.properties}
+            if whole.keys() != survey.properties.keys():
+                surveys.set_properties(batch.connection, survey.id, whole)
+
+    def _store_properties(self, call: Track, prefix: str, time: float) -> None:
+        """Keep a stored event's properties on its person, or until the person is known."""
+        user_id = self._whom(call).user_id
+        if user_id is not None and self._batch.people.is_known(user_id):
+            self._batch.people.put(self._batch.people.get(user_id).with_stored(prefix, call.properties, time))
+            return
+        key = next(self._who(call), None)
+        if key is not None:
+            said = (dict(call.properties), time)
+            self._kept[key, prefix] = people.later_properties(self._kept.get((key, prefix)), said)
+
+    def _whom(self, call: Track) -> _Whom:
+        """Return whom a call is about: by user id; without one by anonymous id, then by the call's own address."""
+        user_id = call.user_id
+        if user_id is None and call.anonymous_id is not None:
+            user_id = self._links.get(call.anonymous_id)
+        if user_id is not None:
+            # A user id that is not known waits; it never falls through to an e-mail address.
+            return _Whom(user_id, self._batch.people.address(user_id))
+        owner = self._owners.get(call.email or "")
+        return _Whom(None, None) if owner is None else _Whom(owner, call.email)
+
+    def _who(self, call: Track) -> Iterator[str]:
+        """Yield the keys under which things of the call's person are kept, the surest first."""
+        whom = self._whom(call)
+        if whom.user_id is not None:
+            yield people.user_key(whom.user_id)
+        if call.user_id is None:
+            if call.anonymous_id is not None:
+                yield people.anonymous_key(call.anonymous_id)
+            if call.email is not None:
+                yield people.email_key(call.email)
+
+
+def _keys(call: Track) -> tuple[str | None, ...]:
+    """Return the keys of everything that a call names its person by."""
+    return (
+        call.user_id and people.user_key(call.user_id),
+        call.anonymous_id and people.anonymous_key(call.anonymous_id),
+        call.email and people.email_key(call.email),
+    )
+

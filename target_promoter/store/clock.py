@@ -1,0 +1,133 @@
+"""The account's request limit: one clock in the store, from which all processes together reserve their requests.
+
+A generic cell rate algorithm without burst: each request has a time of its own, one interval after the last.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from sqlalchemy import func, select, update
+
+from target_promoter.store.schema import request_clock, request_days, request_seconds
+from target_promoter.store.upsert import upsert
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection
+
+_MARGIN: Final = 0.985
+"""Share of the limit that is used: at all of it, jitter would put one request too many into Promoter's minute."""
+
+_MINUTE: Final = 60.0
+_DAY: Final = 86_400
+_GROWTH: Final = 1.05
+_DEFAULT_HOLD_SECONDS: Final = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class Slots:
+    """Times at which requests may leave.
+
+    Attributes:
+        first: Time of the first, in epoch seconds.
+        interval: Seconds between two.
+        number: How many may be taken now.
+    """
+
+    first: float
+    interval: float
+    number: int
+
+    def times(self, number: int) -> list[float]:
+        """Return the times of the first so many slots, in epoch seconds."""
+        return [self.first + i * self.interval for i in range(number)]
+
+
+def free(connection: Connection, now: float, *, limit: float, horizon: float, most: int) -> Slots:
+    """Return the slots that lie in the near future; `take` reserves them.
+
+    Args:
+        connection: The open writing transaction.
+        now: The time, in epoch seconds.
+        limit: The account's limit as told, in requests a minute.
+        horizon: How far ahead slots are given, in seconds.
+        most: How many at the most.
+    """
+    next_at, rate, rated_at, held_until = _clock(connection)
+    if rate and now - rated_at >= _MINUTE:
+        # A minute passed without a refusal: the account may allow more than was measured.
+        rate = rate * _GROWTH
+        rate = 0.0 if rate >= limit else rate
+        connection.execute(update(request_clock).values(rate=rate, rated_at=now))
+    interval = _MINUTE / (min(rate or limit, limit) * _MARGIN)
+    first = max(next_at, held_until, now)
+    if first > now + horizon:
+        return Slots(first, interval, 0)
+    return Slots(first, interval, min(most, 1 + int((now + horizon - first) / interval)))
+
+
+def take(connection: Connection, slots: Slots, number: int) -> None:
+    """Reserve the first so many slots.
+
+    Args:
+        connection: The transaction in which `free` was asked.
+        slots: What it answered.
+        number: How many of them.
+    """
+    if number:
+        connection.execute(update(request_clock).values(next_at=slots.first + number * slots.interval))
+
+
+def held_until(connection: Connection) -> float:
+    """Return until when Promoter asked to wait, in epoch seconds."""
+    return _clock(connection)[3]
+
+
+def count(connection: Connection, now: float, *, accepted: int, rate_limited: int) -> None:
+    """Count requests that were answered.
+
+    Args:
+        connection: The open writing transaction.
+        now: The time, in epoch seconds.
+        accepted: How many counted towards the account's limit.
+        rate_limited: How many were refused for being over it.
+    """
+    if accepted:
+        upsert(connection, request_seconds, [{"second": int(now), "requests": accepted}], add=True)
+        connection.execute(request_seconds.delete().where(request_seconds.c.second < int(now) - 2 * _MINUTE))
+    if accepted or rate_limited:
+        day = {"day": int(now) // _DAY, "requests": accepted + rate_limited, "rate_limited": rate_limited}
+        upsert(connection, request_days, [day], add=True)
+
+
+def limited(connection: Connection, now: float, retry_after: float | None, *, limit: float) -> float:
+    """Take in that Promoter refused a request for being over the limit: everybody waits, then goes slower.
+
+    Args:
+        connection: The open writing transaction.
+        now: The time, in epoch seconds.
+        retry_after: The seconds that Promoter asked to wait, if it did.
+        limit: The account's limit as told, in requests a minute.
+
+    Returns:
+        Until when everybody waits, in epoch seconds.
+    """
+    _, rate, rated_at, held = _clock(connection)
+    if held <= now and (retry_after or 0.0) <= _MINUTE:
+        # What was accepted in the minute before the refusal is what the account allows a minute. A longer wait is that
+        # of a daily limit, which says nothing of a minute; a refusal while all wait was for a request on its way.
+        since = select(func.sum(request_seconds.c.requests)).where(request_seconds.c.second > int(now - _MINUTE))
+        measured = float(connection.scalar(since) or 0)
+        rate = min(max(measured, 1.0), rate or limit, limit)
+        rated_at = now
+    until = max(held, now + (_DEFAULT_HOLD_SECONDS if retry_after is None else retry_after))
+    connection.execute(update(request_clock).values(rate=rate, rated_at=max(rated_at, until), held_until=until))
+    return until
+
+
+def _clock(connection: Connection) -> tuple[float, float, float, float]:
+    columns = (request_clock.c.next_at, request_clock.c.rate, request_clock.c.rated_at, request_clock.c.held_until)
+    row = connection.execute(select(*columns)).one()
+    return row[0], row[1], row[2], row[3]
+

@@ -1,0 +1,94 @@
+"""Records that could not be taken, kept whole until they are replayed or thirty days have passed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import select
+
+from target_promoter.store.encoding import decode, encode
+from target_promoter.store.schema import rejected
+from target_promoter.store.upsert import INSERT
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from sqlalchemy import Connection
+
+
+@dataclass(frozen=True, slots=True)
+class Rejected:
+    """A record that could not be taken.
+
+    Attributes:
+        fingerprint: A hash of stream and record, by which a second one is known.
+        stream: The stream that brought it.
+        kind: `identify` or `track`.
+        reason: Why, without personal data.
+        record: The record as it was read; None if it cannot be written.
+    """
+
+    fingerprint: bytes
+    stream: str
+    kind: str
+    reason: str
+    record: Mapping[str, Any] | None
+
+
+def add(connection: Connection, records: Iterable[Rejected], now: float) -> None:
+    """Keep rejected records, each once.
+
+    Args:
+        connection: The open writing transaction.
+        records: The records.
+        now: The time, in epoch seconds.
+    """
+    rows = [
+        {
+            "fingerprint": one.fingerprint,
+            "stream": one.stream,
+            "kind": one.kind,
+            "reason": one.reason,
+            "record": encode(one.record),
+            "rejected_at": now,
+        }
+        for one in {one.fingerprint: one for one in records}.values()
+    ]
+    if rows:
+        statement = INSERT[connection.dialect.name](rejected)
+        statement = statement.on_conflict_do_update(
+            index_elements=["fingerprint"],
+            set_={"reason": statement.excluded.reason, "rejected_at": statement.excluded.rejected_at},
+        )
+        connection.execute(statement, rows)
+
+
+def any_kept(connection: Connection) -> bool:
+    """Return whether any record is kept."""
+    return connection.scalar(select(rejected.c.id).limit(1)) is not None
+
+
+def remove(connection: Connection, fingerprints: Iterable[bytes]) -> None:
+    """Let go of records that were taken after all."""
+    for fingerprint in fingerprints:
+        connection.execute(rejected.delete().where(rejected.c.fingerprint == fingerprint))
+
+
+def load(connection: Connection, *, stream: str | None = None, reason: str | None = None) -> list[Rejected]:
+    """Return the records that are kept, oldest first.
+
+    Args:
+        connection: An open transaction.
+        stream: Only of this stream.
+        reason: Only whose reason contains this, whatever its case.
+    """
+    query = select(rejected).order_by(rejected.c.id)
+    if stream is not None:
+        query = query.where(rejected.c.stream == stream)
+    if reason is not None:
+        query = query.where(rejected.c.reason.icontains(reason, autoescape=True))
+    return [
+        Rejected(bytes(row.fingerprint), row.stream, row.kind, row.reason, decode(row.record))
+        for row in connection.execute(query)
+    ]

@@ -1,0 +1,149 @@
+"""What the store knows of itself: its account, its runs, and whom it has to forget."""
+
+from __future__ import annotations
+
+import hmac
+from hashlib import blake2b
+from typing import TYPE_CHECKING, Final
+
+from sqlalchemy import insert, select, update
+
+from target_promoter.errors import StoreError
+from target_promoter.store.database import rows_among
+from target_promoter.store.encoding import encode
+from target_promoter.store.schema import facts, forgotten, rejected, runs, surveys
+from target_promoter.store.surveys import SETTLED
+from target_promoter.store.upsert import upsert
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from sqlalchemy import Connection
+
+KEPT_SECONDS: Final = 30 * 86_400
+"""How long settled surveys, rejected records and runs are kept."""
+
+
+def fact(connection: Connection, name: str) -> str | None:
+    """Return one of the things the store knows of itself, such as `created_at`."""
+    value: str | None = connection.scalar(select(facts.c.value).where(facts.c.name == name))
+    return value
+
+
+def set_fact(connection: Connection, name: str, value: str) -> None:
+    """Know something from now on."""
+    upsert(connection, facts, [{"name": name, "value": value}])
+
+
+def created_at(connection: Connection) -> float:
+    """Return when the store was created, in epoch seconds."""
+    return float(fact(connection, "created_at") or 0.0)
+
+
+def check_account(connection: Connection, store: str, api_url: str, api_key: str) -> None:
+    """Refuse to use a store with another account than its own.
+
+    Args:
+        connection: An open transaction.
+        store: The store's address, without a password.
+        api_url: The account's base address.
+        api_key: Its API key.
+
+    Raises:
+        StoreError: The store belongs to another address or another key.
+    """
+    address, mark = fact(connection, "api_url"), fact(connection, "key_mark")
+    if address is not None and address != api_url:
+        mend = "set `api_url` to that again, or `store_url` to a store of its own"
+        raise StoreError.other_account(store, f"the account at {address}", mend)
+    if mark is not None and not hmac.compare_digest(mark, _mark(connection, api_key)):
+        mend = (
+            "name a store of its own in `store_url`, or, if it is a new key of the same account, run "
+            "`target-promoter --config CONFIG check --rebind`"
+        )
+        raise StoreError.other_account(store, "another API key", mend)
+
+
+def bind_account(connection: Connection, api_url: str, api_key: str) -> None:
+    """Have the store belong to an account from now on.
+
+    Args:
+        connection: The open writing transaction.
+        api_url: The account's base address.
+        api_key: Its API key, of which only a salted mark is kept.
+    """
+    set_fact(connection, "api_url", api_url)
+    set_fact(connection, "key_mark", _mark(connection, api_key))
+
+
+def begin(connection: Connection, command: str, now: float) -> int:
+    """Keep that a run began, and let go of what is older than thirty days.
+
+    Args:
+        connection: The open writing transaction.
+        command: Its command, such as `sync` or `deliver`.
+        now: The time, in epoch seconds.
+
+    Returns:
+        The run's number.
+    """
+    before = now - KEPT_SECONDS
+    connection.execute(surveys.delete().where(surveys.c.status.in_(SETTLED), surveys.c.settled_at < before))
+    connection.execute(rejected.delete().where(rejected.c.rejected_at < before))
+    connection.execute(runs.delete().where(runs.c.started_at < before))
+    key = connection.execute(insert(runs).values(command=command, started_at=now)).inserted_primary_key
+    return int(key[0]) if key else 0
+
+
+def end(
+    connection: Connection, run: int, now: float, *, exit_status: int, problem: str | None, summary: dict[str, object]
+) -> None:
+    """Keep how a run ended.
+
+    Args:
+        connection: The open writing transaction.
+        run: Its number.
+        now: The time, in epoch seconds.
+        exit_status: Its exit status.
+        problem: What went wrong, a sentence.
+        summary: Its summary, as in the summary line.
+    """
+    values = {"finished_at": now, "exit_status": exit_status, "problem": problem, "summary": encode(summary)}
+    connection.execute(update(runs).where(runs.c.id == run).values(values))
+
+
+def forget_marks(connection: Connection, keys: Iterable[str]) -> None:
+    """Remember, without knowing them, people that were forgotten.
+
+    Args:
+        connection: The open writing transaction.
+        keys: Keys of people, such as `people.user_key`.
+    """
+    upsert(connection, forgotten, [{"mark": mark} for mark in _marks(connection, keys).values()])
+
+
+def forgotten_among(connection: Connection, keys: Iterable[str]) -> set[str]:
+    """Return those of the keys whose people were forgotten.
+
+    Args:
+        connection: An open transaction.
+        keys: Keys of people, such as `people.user_key`.
+    """
+    if connection.scalar(select(forgotten.c.mark).limit(1)) is None:
+        return set()
+    marks = _marks(connection, keys)
+    found = {bytes(row[0]) for row in rows_among(connection, "mark", "forgotten", "mark", list(marks.values()))}
+    return {key for key, mark in marks.items() if mark in found}
+
+
+def _mark(connection: Connection, secret: str) -> str:
+    return blake2b(secret.encode(), key=_salt(connection), digest_size=32).hexdigest()
+
+
+def _marks(connection: Connection, keys: Iterable[str]) -> dict[str, bytes]:
+    salt = _salt(connection)
+    return {key: blake2b(key.encode(), key=salt, digest_size=16).digest() for key in keys}
+
+
+def _salt(connection: Connection) -> bytes:
+    return bytes.fromhex(fact(connection, "salt") or "")

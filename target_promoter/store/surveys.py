@@ -1,0 +1,245 @@
+"""Surveys: what waits, what is due, what is claimed, what became of it; and which events are known for ever."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from hashlib import blake2b
+from typing import TYPE_CHECKING, Any, Final
+
+from sqlalchemy import func, insert, or_, select, update
+
+from target_promoter.store.database import rows_among
+from target_promoter.store.encoding import decode, encode
+from target_promoter.store.schema import cancellations, messages, surveys
+from target_promoter.store.upsert import upsert
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from sqlalchemy import Connection
+
+OPEN: Final = ("waiting", "queued")
+"""The statuses of surveys that may still be changed or cancelled."""
+
+SETTLED: Final = ("sent", "presumed", "throttled", "withheld", "refused", "expired", "cancelled", "uncertain")
+"""The statuses that are final."""
+
+_OPEN_COLUMNS: Final = "id, message, event, user_id, anonymous_id, email, event_at, due_at, properties, status, campaign_id"
+
+
+@dataclass(frozen=True, slots=True)
+class NewSurvey:
+    """A survey that an event asks for.
+
+    Attributes:
+        message: The hash of event and message id.
+        stream: The stream that brought the event.
+        event: The event's name as sent.
+        campaign_id: The campaign at Promoter.
+        message_id: The message id.
+        user_id: The call's user id.
+        anonymous_id: The call's anonymous id.
+        email: The call's own e-mail address.
+        event_at: When it happened, in epoch seconds.
+        due_at: When the survey is due, in epoch seconds.
+        properties: The event's properties.
+        status: `waiting`, `queued`, or `cancelled` by an event that came before.
+        reason: Why it is cancelled.
+    """
+
+    message: bytes
+    stream: str
+    event: str
+    campaign_id: int
+    message_id: str
+    user_id: str | None
+    anonymous_id: str | None
+    email: str | None
+    event_at: float
+    due_at: float
+    properties: Mapping[str, Any]
+    status: str
+    reason: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class OpenSurvey:
+    """A survey that waits.
+
+    Attributes:
+        id: Its number in the store.
+        message: The hash of event and message id.
+        event: The event's name as sent.
+        user_id: The call's user id.
+        anonymous_id: The call's anonymous id.
+        email: The call's own e-mail address.
+        event_at: When it happened, in epoch seconds.
+        due_at: When it is due, in epoch seconds.
+        properties: The event's properties.
+        status: `waiting` or `queued`.
+        campaign_id: The campaign at Promoter.
+    """
+
+    id: int
+    message: bytes
+    event: str
+    user_id: str | None
+    anonymous_id: str | None
+    email: str | None
+    event_at: float
+    due_at: float
+    properties: Mapping[str, Any]
+    status: str
+    campaign_id: int
+
+
+def message_hash(canonical_event: str, message_id: str) -> bytes:
+    """Return what an event is known by, for ever.
+
+    Args:
+        canonical_event: The event in canonical form.
+        message_id: The message id.
+    """
+    return blake2b(encode([canonical_event, message_id]).encode(), digest_size=16).digest()
+
+
+def known_messages(connection: Connection, hashes: Iterable[bytes]) -> set[bytes]:
+    """Return those of the hashes that are known."""
+    return {bytes(row[0]) for row in rows_among(connection, "message", "messages", "message", set(hashes))}
+
+
+def remember_messages(connection: Connection, hashes: Iterable[bytes]) -> None:
+    """Know events from now on, for ever."""
+    upsert(connection, messages, [{"message": message} for message in sorted(set(hashes))])
+
+
+def add(connection: Connection, new: Iterable[NewSurvey], now: float) -> None:
+    """Keep new surveys, and know their events for ever.
+
+    Args:
+        connection: The open writing transaction.
+        new: The surveys.
+        now: The time, in epoch seconds.
+    """
+    rows = [
+        {
+            "message": survey.message,
+            "stream": survey.stream,
+            "event": survey.event,
+            "campaign_id": survey.campaign_id,
+            "message_id": survey.message_id,
+            "user_id": survey.user_id,
+            "anonymous_id": survey.anonymous_id,
+            "email": survey.email,
+            "event_at": survey.event_at,
+            "due_at": survey.due_at,
+            "properties": encode(survey.properties),
+            "status": survey.status,
+            "reason": survey.reason,
+            "created_at": now,
+            "settled_at": now if survey.status in SETTLED else None,
+        }
+        for survey in new
+    ]
+    if rows:
+        connection.execute(insert(surveys), rows)
+        remember_messages(connection, (row["message"] for row in rows))  # type: ignore[misc] # always bytes
+
+
+def open_by_message(connection: Connection, hashes: Iterable[bytes]) -> dict[bytes, OpenSurvey]:
+    """Return the surveys that still wait, by the hash of their event."""
+    rows = rows_among(connection, _OPEN_COLUMNS, "surveys", "message", set(hashes))
+    return {survey.message: survey for survey in _opened(rows)}
+
+
+def open_of_people(
+    connection: Connection, *, user_ids: Iterable[str] = (), anonymous_ids: Iterable[str] = (), emails: Iterable[str] = ()
+) -> list[OpenSurvey]:
+    """Return the surveys that still wait of any of these people, each once.
+
+    Args:
+        connection: The open transaction.
+        user_ids: User ids; found in surveys whose call named one.
+        anonymous_ids: Anonymous ids; found in surveys whose call named no user id.
+        emails: E-mail addresses; found in surveys whose call named no user id.
+    """
+    if not any_open(connection):
+        return []
+    found: dict[int, OpenSurvey] = {}
+    for column, keys in (("user_id", user_ids), ("anonymous_id", anonymous_ids), ("email", emails)):
+        for survey in _opened(rows_among(connection, _OPEN_COLUMNS, "surveys", column, set(keys))):
+            if column == "user_id" or survey.user_id is None:
+                found[survey.id] = survey
+    return list(found.values())
+
+
+def any_open(connection: Connection) -> bool:
+    """Return whether any survey waits or is to be sent."""
+    return connection.scalar(select(surveys.c.id).where(surveys.c.status.in_(OPEN)).limit(1)) is not None
+
+
+def set_properties(connection: Connection, survey_id: int, properties: Mapping[str, Any]) -> None:
+    """Replace the properties of a survey that waits."""
+    connection.execute(update(surveys).where(surveys.c.id == survey_id).values(properties=encode(properties)))
+
+
+def queue(connection: Connection, survey_ids: Sequence[int]) -> None:
+    """Put surveys that waited for their person among those to be sent."""
+    for survey_id in survey_ids:
+        connection.execute(update(surveys).where(surveys.c.id == survey_id).values(status="queued"))
+
+
+def settle(connection: Connection, survey_ids: Sequence[int], status: str, reason: str | None, now: float) -> None:
+    """End surveys.
+
+    Args:
+        connection: The open writing transaction.
+        survey_ids: Which.
+        status: One of `SETTLED`.
+        reason: Why, for the report.
+        now: The time, in epoch seconds.
+    """
+    for survey_id in survey_ids:
+        connection.execute(
+            update(surveys)
+            .where(surveys.c.id == survey_id)
+            .values(status=status, reason=reason, settled_at=now, lease=None, leased_until=0.0)
+        )
+
+
+def note_cancellations(connection: Connection, seen: Mapping[tuple[str, str], float]) -> None:
+    """Remember when people last did what cancels a survey.
+
+    Args:
+        connection: The open writing transaction.
+        seen: By who (a key such as `people.user_key`) and canonical event, the time in epoch seconds.
+    """
+    known = cancellations_of(connection, {who for who, _ in seen})
+    rows = [
+        {"who": who, "event": event, "time": time}
+        for (who, event), time in seen.items()
+        if time > known.get((who, event), float("-inf"))
+    ]
+    upsert(connection, cancellations, rows)
+
+
+def cancellations_of(connection: Connection, keys: Iterable[str]) -> dict[tuple[str, str], float]:
+    """Return when people last did what cancels a survey: by who and canonical event, the time in epoch seconds."""
+    rows = rows_among(connection, "who, event, time", "cancellations", "who", set(keys))
+    return {(row[0], row[1]): row[2] for row in rows}
+
+
+def counts(connection: Connection, now: float) -> tuple[int, int]:
+    """Return how many surveys are pending (due or claimed), and how many wait for their person or their day."""
+    due = (surveys.c.status == "claimed") | ((surveys.c.status == "queued") & (surveys.c.due_at <= now))
+    later = or_(surveys.c.status == "waiting", (surveys.c.status == "queued") & (surveys.c.due_at > now))
+    number = select(func.count()).select_from(surveys)
+    return connection.scalar(number.where(due)) or 0, connection.scalar(number.where(later)) or 0
+
+
+def _opened(rows: Iterable[Any]) -> Iterable[OpenSurvey]:
+    for row in rows:
+        if row[9] in OPEN:
+            yield OpenSurvey(
+                row[0], bytes(row[1]), row[2], row[3], row[4], row[5], row[6], row[7], decode(row[8] or "{}"), row[9], row[10]
+            )
