@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import math
 import re
 from dataclasses import dataclass, replace
 from datetime import timezone
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Final, Literal
-
-import msgspec
 
 from target_promoter.masking import masked_text
 
@@ -105,7 +104,7 @@ class Reply:
             retry_after: The header of that name.
         """
         try:
-            return cls(status, body, retry_after, msgspec.json.decode(body), is_json=True)
+            return cls(status, body, retry_after, json.loads(body), is_json=True)
         except (ValueError, RecursionError):
             return cls(status, body, retry_after, None, is_json=False)
 
@@ -137,7 +136,7 @@ def meaning(reply: Reply, *, survey: bool, secret: str, now: float) -> Answer:
     status = reply.status
     if status in _OK:
         return Answer("accepted", status, is_json=reply.is_json)
-    words = " ".join(_words(reply).replace(secret, "…").split())
+    words = _one_line(_words(reply).replace(secret, "…"))
     shown = masked_text(words)
     if len(shown) > WORDS_LENGTH:
         shown = f"{shown[: WORDS_LENGTH - 1]}…"
@@ -179,6 +178,11 @@ def _words(reply: Reply) -> str:
     text = reply.body.decode(errors="replace").strip()
     # A page of HTML is a proxy's or a web server's: it says nothing that its status does not.
     return "" if text.startswith("<") else text
+
+
+def _one_line(text: str) -> str:
+    # A terminal obeys control characters, and PostgreSQL takes no NUL.
+    return " ".join("".join(one if one.isprintable() else " " for one in text).split())
 
 
 def _said(value: object, name: str = "", depth: int = 0) -> Iterator[str]:

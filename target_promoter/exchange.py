@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 import logging
 import threading
 import time
@@ -10,6 +11,7 @@ from dataclasses import dataclass
 from http.client import HTTPException
 from importlib.metadata import version
 from typing import Final
+from urllib.parse import urlsplit
 
 import requests
 from requests.utils import get_environ_proxies
@@ -60,7 +62,7 @@ class Exchange:
     def __init__(self, url: str, key: str) -> None:
         """Look up the proxy; no connection is made yet."""
         self._url = url
-        self._proxies = get_environ_proxies(url)
+        self._proxies = _proxies(url)
         self._headers = {
             "Authorization": f"Token {key}",
             "Accept": "application/json",
@@ -140,6 +142,16 @@ class Exchange:
         elif time.monotonic() - thread.last_used > _IDLE_SECONDS:
             thread.adapter.close()
         return thread.adapter
+
+
+def _proxies(url: str) -> dict[str, str]:
+    """Return the proxies that the environment names; none for this machine itself, whatever NO_PROXY says."""
+    host = urlsplit(url).hostname or ""
+    try:
+        is_here = ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        is_here = host == "localhost"
+    return {} if is_here else get_environ_proxies(url)
 
 
 def _what_happened(error: BaseException) -> str:

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 _TRIES: Final = 5
 _PATIENCE_SECONDS: Final = 60.0
+_FIRST_PAUSE: Final = 1.0
 _LONGEST_PAUSE: Final = 8.0
 _MOST_PAGES: Final = 10_000
 _REDIRECT: Final = 300
@@ -163,7 +164,7 @@ def _page(exchange: Exchange, path: str, number: int, judge: Callable[[Call, Rep
 def _pauses() -> Generator[float, Any, None]:
     """Yield the seconds to wait after each failed answer sent in: what it asks for, else ever longer."""
     answer = yield 0.0
-    pause = 1.0
+    pause = _FIRST_PAUSE
     while True:
         answer = yield pause if answer.retry_after is None else answer.retry_after
         pause = min(2 * pause, _LONGEST_PAUSE)
