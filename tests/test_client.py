@@ -724,16 +724,16 @@ def test_impossible_keys(key: str) -> None:
 def test_nothing_private_is_shown(server: SandboxServer, caplog: pytest.LogCaptureFixture) -> None:
     """Neither key nor address nor body stands in a log record, an answer or the client's own form."""
     caplog.set_level(logging.DEBUG)
-    secret = server.account.key = "-".join(["s3cret", "0123456789"])
-    client = Client(server.url, secret)
+    key = server.account.key = "s3cret-0123456789"
+    client = Client(server.url, key)
     shown = [repr(client)]
     kinds: tuple[Kind, ...] = ("error", "error_after", "reset_before", "reset_after", "garbage", "burst_429")
     for faults in (Faults(), *(Faults(rate=1, kinds=(kind,)) for kind in kinds)):
         server.set_faults(faults)
         shown += map(repr, (client.survey(survey()), client.save_contact(contact()), client.remove_contact(EMAIL)))
-    echo = json.dumps({"detail": f"Token {secret} may not mail to {EMAIL}"}).encode()
+    echo = json.dumps({"detail": f"Token {key} may not mail to {EMAIL}"}).encode()
     with Peer(http(400, echo)) as peer:
-        shown.append(repr(Client(peer.url, secret).survey(survey())))
+        shown.append(repr(Client(peer.url, key).survey(survey())))
     server.account.key = "another"
     server.set_faults(Faults())
     with pytest.raises(KeyRefusedError) as caught:
@@ -744,6 +744,6 @@ def test_nothing_private_is_shown(server: SandboxServer, caplog: pytest.LogCaptu
     ]
     assert any("POST /v2/survey/: 200 in" in record.getMessage() for record in records)
     everything = "\n".join([*shown, *(f"{record.getMessage()} {record.args} {record.exc_text}" for record in records)])
-    for private in (secret, EMAIL, "tom.tester", "Premium"):
+    for private in (key, EMAIL, "tom.tester", "Premium"):
         assert private not in everything
     assert "may not mail to t…@example.com" in everything
