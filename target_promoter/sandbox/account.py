@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from target_promoter.sandbox.book import Book
 from target_promoter.sandbox.forms import NotFoundError, RefusedError, SurveyForm
 from target_promoter.sandbox.ledger import Ledger
-from target_promoter.sandbox.limits import DAY
+from target_promoter.sandbox.limits import DAY, MINUTE
 from target_promoter.sandbox.records import Campaign, Contact, ContactList, Survey, iso
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from target_promoter.sandbox.forms import ContactForm
     from target_promoter.sandbox.records import Request
 
-CAMPAIGNS: Mapping[int, str] = {78: "After the order", 99: "Quarterly check"}
+CAMPAIGNS: Mapping[int, str] = {78: "After the order", 91: "After a support ticket", 99: "Quarterly check"}
 THROTTLE_DAYS = (1, 30, 60, 90, 180)
 _DEFAULT_LIST = "All contacts"
 
@@ -39,12 +39,14 @@ class Account:
         campaigns: Campaign names by id, all with instant distribution.
         lists: Contact list names by id, added to those kept in the file.
         requests_per_minute: The request limit, or None for no limit.
+        requests_per_second: The same by the second.
         requests_per_day: The same by the day.
         throttle_days: The survey throttle: 1, or 30, 60, 90 or 180 as an account may set.
         clock: The time now, epoch seconds.
 
     Attributes:
         lock: Hold it to see several things as they are at one moment.
+        book: What it holds; to be touched only while holding the lock.
         ledger: What it remembers of its callers.
 
     Raises:
@@ -60,6 +62,7 @@ class Account:
         campaigns: Mapping[int, str] = CAMPAIGNS,
         lists: Mapping[int, str] | None = None,
         requests_per_minute: int | None = None,
+        requests_per_second: int | None = None,
         requests_per_day: int | None = None,
         throttle_days: int = 1,
         clock: Callable[[], float] = time.time,
@@ -71,24 +74,22 @@ class Account:
         self.key = key
         self.clock = clock
         self.lock = threading.RLock()
-        self.ledger = Ledger(requests_per_minute, requests_per_day)
+        self.ledger = Ledger((requests_per_second, 1.0), (requests_per_minute, MINUTE), (requests_per_day, DAY))
         self._throttle = throttle_days * DAY
         self._campaigns = {number: Campaign(number, name) for number, name in campaigns.items()}
-        self._book = Book(path, lists or {})
-
-    # What tests look at.
+        self.book = Book(path, lists or {})
 
     @property
     def contacts(self) -> dict[str, Contact]:
         """The contacts now, by e-mail address, oldest first."""
         with self.lock:
-            return dict(self._book.contacts)
+            return dict(self.book.contacts)
 
     @property
     def surveys(self) -> list[Survey]:
         """Every survey that e-mailed somebody, oldest first."""
         with self.lock:
-            return list(self._book.surveys)
+            return list(self.book.surveys)
 
     @property
     def surveys_by_email(self) -> dict[str, int]:
@@ -99,7 +100,7 @@ class Account:
     def lists(self) -> dict[int, ContactList]:
         """The contact lists now, by id."""
         with self.lock:
-            return dict(self._book.lists)
+            return dict(self.book.lists)
 
     @property
     def campaigns(self) -> dict[int, Campaign]:
@@ -117,16 +118,14 @@ class Account:
         """The last contact body posted of each e-mail address, as received."""
         return self.ledger.posted
 
-    # Time and settings.
-
     def now(self) -> float:
         """Return the account's time, epoch seconds: the clock's plus what was advanced."""
-        return self.clock() + self._book.ahead
+        return self.clock() + self.book.ahead
 
     def advance(self, hours: float) -> None:
         """Move the account's time on, so that a throttle passes without waiting."""
         with self.lock:
-            self._book.advance(hours * 3600)
+            self.book.advance(hours * 3600)
 
     def set_campaign(self, campaign: Campaign) -> None:
         """Add a campaign, or replace the one of the same id."""
@@ -136,15 +135,13 @@ class Account:
     def reset(self) -> None:
         """Forget contacts, surveys, lists made since, requests and advanced time."""
         with self.lock:
-            self._book.clear()
+            self.book.clear()
             self.ledger.reset()
 
     def close(self) -> None:
         """Close the account's file; a second call does nothing."""
         with self.lock:
-            self._book.close()
-
-    # Contacts and lists.
+            self.book.close()
 
     def contact(self, number: int) -> Contact:
         """Return the contact of that id.
@@ -153,7 +150,7 @@ class Account:
             NotFoundError: There is none.
         """
         with self.lock:
-            return self._known(self._book.emails.get(number))
+            return self._known(self.book.emails.get(number))
 
     def save_contact(self, form: ContactForm) -> tuple[Contact, bool]:
         """Add or update a contact, and survey it when the form names a campaign.
@@ -173,11 +170,11 @@ class Account:
         """
         with self.lock:
             now = self.now()
-            new = form.email not in self._book.contacts
+            new = form.email not in self.book.contacts
             if form.campaign is None:
                 lists = form.contact_list or (self._default_list(),)
                 contact = self._merged(form, now, lists)
-                self._book.keep(contact)
+                self.book.keep(contact)
             else:
                 contact = self._survey(SurveyForm(form.campaign, form, {}), now)
             return contact, new
@@ -189,7 +186,7 @@ class Account:
             NotFoundError: There is none of that address.
         """
         with self.lock:
-            self._book.remove(self._known(email))
+            self.book.remove(self._known(email))
 
     def unsubscribe(self, email: str) -> None:
         """Unsubscribe a contact, for ever.
@@ -198,13 +195,13 @@ class Account:
             NotFoundError: There is none of that address.
         """
         with self.lock:
-            self._book.keep(replace(self._known(email), unsubscribed=True))
+            self.book.keep(replace(self._known(email), unsubscribed=True))
 
     def add_list(self, name: str) -> ContactList:
         """Make a contact list."""
         with self.lock:
-            made = ContactList(max(self._book.lists, default=0) + 1, name)
-            self._book.keep_list(made)
+            made = ContactList(max(self.book.lists, default=0) + 1, name)
+            self.book.keep_list(made)
             return made
 
     def leave_list(self, number: int, email: str) -> None:
@@ -218,26 +215,26 @@ class Account:
             if number not in member.lists:
                 raise NotFoundError
             left = tuple(one for one in member.lists if one != number)
-            self._book.keep(replace(member, lists=left))
+            self.book.keep(replace(member, lists=left))
 
     def _known(self, email: str | None) -> Contact:
-        contact = self._book.contacts.get(email or "")
+        contact = self.book.contacts.get(email or "")
         if contact is None:
             raise NotFoundError
         return contact
 
     def _default_list(self) -> int:
-        for known in self._book.lists.values():
+        for known in self.book.lists.values():
             if known.name == _DEFAULT_LIST:
                 return known.id
         return self.add_list(_DEFAULT_LIST).id
 
     def _merged(self, form: ContactForm, now: float, lists: tuple[int, ...]) -> Contact:
         """Return the contact the form names, new if need be, as the form wants it."""
-        old = self._book.contacts.get(form.email)
+        old = self.book.contacts.get(form.email)
         if old is None:
-            gone = form.email in self._book.unsubscribed
-            old = Contact(self._book.next_id(), form.email, iso(now), unsubscribed=gone)
+            gone = form.email in self.book.unsubscribed
+            old = Contact(self.book.next_id(), form.email, iso(now), unsubscribed=gone)
         return replace(
             old,
             first_name=old.first_name if form.first_name is None else form.first_name,
@@ -245,8 +242,6 @@ class Account:
             attributes=old.attributes if form.attributes is None else form.attributes,
             lists=tuple(sorted({*old.lists, *lists})),
         )
-
-    # Surveys.
 
     def survey(self, form: SurveyForm) -> Contact:
         """Survey a contact at once, adding or updating it.
@@ -273,7 +268,7 @@ class Account:
         sent = self._send_time(contact, self._campaigns[form.campaign], now)
         lists = contact.lists or (self._default_list(),)
         contact = replace(contact, lists=lists, last_surveyed=sent)
-        number = len(self._book.surveys) + 1
+        number = len(self.book.surveys) + 1
         survey = Survey(
             id=number,
             time=sent,
@@ -282,7 +277,7 @@ class Account:
             attributes=form.attributes,
             contact=contact.as_json(),
         )
-        self._book.keep(contact, survey)
+        self.book.keep(contact, survey)
         return contact
 
     def _send_time(self, contact: Contact, campaign: Campaign, now: float) -> float:

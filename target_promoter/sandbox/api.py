@@ -11,13 +11,13 @@ from urllib.parse import parse_qs, urlencode
 import msgspec
 
 from target_promoter.sandbox import forms
-from target_promoter.sandbox.account import Account
-from target_promoter.sandbox.records import Call, Response, iso
+from target_promoter.sandbox.records import Response, iso
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from target_promoter.sandbox.records import Contact
+    from target_promoter.sandbox.account import Account
+    from target_promoter.sandbox.records import Call, Contact
 
     Handler = Callable[[Account, Call, tuple[int, ...]], Response]
 
@@ -26,7 +26,10 @@ PAGE_SIZE = 50
 
 UNKNOWN_ROUTE = "(unknown)"
 
-_NUMBER = re.compile(r"(?<=/)\d+(?=/|$)")
+# Longer numbers are nobody's id, and Python refuses to read very long ones.
+_NUMBER = re.compile(r"(?<=/)[0-9]{1,18}(?=/|$)")
+
+_PAGE = re.compile(r"[0-9]{1,9}")
 
 
 def route_of(path: str) -> str:
@@ -121,7 +124,7 @@ def _form(call: Call) -> forms.Form:
     """Read the body; a body that was lost on the way reads as empty."""
     try:
         body = msgspec.json.decode(call.body or b"{}")
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise forms.RefusedError({"detail": f"JSON parse error - {error}"}) from error
     if not isinstance(body, dict):
         raise forms.RefusedError({"non_field_errors": forms.no_object(body)})
@@ -138,7 +141,7 @@ def _page(call: Call, everything: Iterable[object]) -> Response:
     query = _query(call)
     page = query.get("page", "1")
     pages = max(1, math.ceil(len(items) / PAGE_SIZE))
-    if not page.isascii() or not page.isdigit() or not 1 <= int(page) <= pages:
+    if not _PAGE.fullmatch(page) or not 1 <= int(page) <= pages:
         return detail(404, "Invalid page.")
     number = int(page)
     host = call.headers.get(b"host", b"127.0.0.1").decode("latin-1")

@@ -3,21 +3,29 @@
 from __future__ import annotations
 
 import asyncio
+import secrets
 from collections.abc import Awaitable, Callable, MutableMapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import parse_qsl
 
-from target_promoter.sandbox.api import answer, detail, route_of, throttled
-from target_promoter.sandbox.control import control, is_local
-from target_promoter.sandbox.faults import NOT_CARRIED_OUT, Dice, Fault, Faults
+from target_promoter.sandbox.api import answer, as_json, detail, route_of, throttled
+from target_promoter.sandbox.control import control, is_local, is_same_origin
+from target_promoter.sandbox.faults import NOT_CARRIED_OUT, Dice
 from target_promoter.sandbox.page import page
 from target_promoter.sandbox.records import Call, Request, Response
+from target_promoter.sandbox.view import view
 
 if TYPE_CHECKING:
     from target_promoter.sandbox.account import Account
+    from target_promoter.sandbox.faults import Fault, Faults
 
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
+
+# How long the page's question for changes stays open, and how often it looks for them.
+_VIEW_SECONDS: Final = 20.0
+_LOOK_SECONDS: Final = 0.2
 
 
 class App:
@@ -36,10 +44,14 @@ class App:
         self._account = account
         self._dice = Dice(faults)
         self._closing = asyncio.Event()
+        # Another run of the sandbox counts its changes anew: a page that outlived one must not mistake them.
+        self._run = secrets.token_hex(4)
+        self._fault_changes = 0
 
     def set_faults(self, faults: Faults) -> None:
         """Let other things go wrong from now on."""
         self._dice = Dice(faults)
+        self._fault_changes += 1
 
     def close(self) -> None:
         """Cut the requests that still wait for a fault's time to pass; call it on the loop."""
@@ -53,9 +65,9 @@ class App:
         headers = dict(scope["headers"])
         call = Call(scope["method"], scope["path"], scope["query_string"], headers, body)
         if call.path.startswith("/sandbox/"):
-            response: Response | None = self._control(call, scope)
+            response: Response | None = await self._control(call, scope)
         elif call.path == "/" and call.method == "GET":
-            response = Response(200, page(self._account), (), b"text/html; charset=utf-8")
+            response = page()
         else:
             response = await self._api(call)
         if response is not None:
@@ -67,11 +79,33 @@ class App:
         while (await receive())["type"] != "http.disconnect":
             pass
 
-    def _control(self, call: Call, scope: Message) -> Response:
+    async def _control(self, call: Call, scope: Message) -> Response:
         client = scope.get("client")
         if not is_local(client[0] if client else None, call.headers.get(b"host", b"")):
             return detail(403, "Only from the sandbox's own machine.")
+        if not is_same_origin(call.headers):
+            return detail(403, "Only from the sandbox's own page.")
+        if call.path == "/sandbox/view" and call.method == "GET":
+            return await self._view(call)
         return control(self._account, call, self._dice.faults, self.set_faults)
+
+    async def _view(self, call: Call) -> Response:
+        """Answer what the page shows; a page that knows it already waits for the next change."""
+        query = dict(parse_qsl(call.query.decode("latin-1")))
+        waited = 0.0
+        while query.get("after") == self._version() and waited < _VIEW_SECONDS:
+            if not await self._pause(_LOOK_SECONDS):
+                break
+            waited += _LOOK_SECONDS
+        # Read first: what changes between the two is then shown once more, and not missed.
+        version = self._version()
+        if query.get("after") == version:
+            return Response(204)
+        return as_json({"version": version, **view(self._account, self._dice.faults, query.get("search", ""))})
+
+    def _version(self) -> str:
+        changes = self._account.book.changes, self._account.ledger.changes, self._fault_changes
+        return "-".join([self._run, *map(str, changes)])
 
     async def _api(self, call: Call) -> Response | None:
         """Answer an API call, or None to cut it, and note it."""
@@ -98,16 +132,16 @@ class App:
         latency = self._dice.faults.latency
         if fault.kind == "slow_before" and not await self._pause(latency):
             return None
-        response = self._carry_out(call)
+        response: Response | None = self._carry_out(call)
         match fault.kind:
             case "reset_after":
-                return None
+                response = None
             case "slow_after" if not await self._pause(latency):
-                return None
+                response = None
             case "error_after":
-                return detail(500, "The sandbox was told to fail.")
+                response = detail(500, "The sandbox was told to fail.")
             case "garbage":
-                return Response(200, b"<html>Gateway", (), b"text/html")
+                response = Response(200, b"<html>Gateway", (), b"text/html")
         return response
 
     async def _instead(self, fault: Fault) -> Response | None:

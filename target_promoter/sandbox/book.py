@@ -11,6 +11,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
+RECENT_KEPT = 100
+
 
 class Book:
     """Contacts, lists and surveys; every change is in the file before it is answered.
@@ -28,6 +30,8 @@ class Book:
         unsubscribed: Addresses that unsubscribed, also of removed contacts.
         lists: Contact lists by id.
         ahead: Seconds the account's time is ahead of the clock.
+        recent: Addresses of the contacts changed last, the last one at the end.
+        changes: Counts up with every change.
 
     Raises:
         AccountInUseError: Another process has the file open.
@@ -37,12 +41,15 @@ class Book:
         """Open the book and read it."""
         self._given = {number: ContactList(number, name) for number, name in lists.items()}
         self._file = AccountFile(path) if path else None
+        self.changes = 0
         self._empty()
         if self._file:
             self._read(self._file)
 
     def _empty(self) -> None:
         self.contacts: dict[str, Contact] = {}
+        # A dictionary keeps its order: taking an address out and in again puts it at the end.
+        self.recent: dict[str, None] = {}
         self.emails: dict[int, str] = {}
         self.surveys: list[Survey] = []
         self.unsubscribed: set[str] = set()
@@ -54,6 +61,7 @@ class Book:
         for contact in sorted(file.load("contacts", Contact), key=lambda one: one.id):
             self.contacts[contact.email] = contact
             self.emails[contact.id] = contact.email
+            self._touch(contact.email)
         self.surveys = file.load("surveys", Survey)
         self.unsubscribed = set(file.load("unsubscribed", str))
         self.lists = {kept.id: kept for kept in file.load("lists", ContactList)} | self._given
@@ -64,7 +72,14 @@ class Book:
     def _numbers(self) -> tuple[str, str, object]:
         return "settings", "numbers", {"ahead": self.ahead, "last_id": self._last_id}
 
+    def _touch(self, email: str) -> None:
+        self.recent.pop(email, None)
+        self.recent[email] = None
+        if len(self.recent) > RECENT_KEPT:
+            del self.recent[next(iter(self.recent))]
+
     def _save(self, *values: tuple[str, str | int, object]) -> None:
+        self.changes += 1
         if self._file:
             self._file.save(values)
 
@@ -76,6 +91,7 @@ class Book:
         """Keep a contact, new or changed, and with it the survey it got, both or neither."""
         values: list[tuple[str, str | int, object]] = [("contacts", contact.email, contact)]
         self.contacts[contact.email] = contact
+        self._touch(contact.email)
         if contact.id > self._last_id:
             self._last_id = contact.id
             values.append(self._numbers())
@@ -92,6 +108,7 @@ class Book:
         """Remove a contact; that it unsubscribed is kept."""
         del self.contacts[contact.email]
         del self.emails[contact.id]
+        self.recent.pop(contact.email, None)
         self._save(("contacts", contact.email, None))
 
     def keep_list(self, made: ContactList) -> None:
@@ -107,6 +124,7 @@ class Book:
     def clear(self) -> None:
         """Forget everything but the lists that are always there."""
         self._empty()
+        self.changes += 1
         if self._file:
             self._file.clear()
 

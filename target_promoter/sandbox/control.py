@@ -5,20 +5,21 @@ from __future__ import annotations
 import ipaddress
 from dataclasses import fields
 from typing import TYPE_CHECKING
-from urllib.parse import unquote, urlsplit
+from urllib.parse import urlsplit
 
 import msgspec
 
-from target_promoter.sandbox.forms import RefusedError
 from target_promoter.sandbox.api import as_json, detail
 from target_promoter.sandbox.faults import Faults
+from target_promoter.sandbox.forms import RefusedError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from target_promoter.sandbox.account import Account
     from target_promoter.sandbox.records import Call, Response
 
+_MOST_HOURS = 24 * 366
 _FAULT_NAMES = {one.name for one in fields(Faults)}
 
 
@@ -33,6 +34,19 @@ def is_local(client: str | None, host: bytes) -> bool:
     """
     name = urlsplit(f"//{host.decode('latin-1')}").hostname
     return _is_loopback(client) and (name == "localhost" or _is_loopback(name))
+
+
+def is_same_origin(headers: Mapping[bytes, bytes]) -> bool:
+    """Say whether a request comes from the sandbox's own page or from no page at all.
+
+    Any page that a browser on this machine shows could otherwise reset the account.
+
+    Args:
+        headers: Of the request, by lower-case name.
+    """
+    origin = headers.get(b"origin")
+    site = headers.get(b"sec-fetch-site", b"none")
+    return site in {b"none", b"same-origin"} and origin in {None, b"http://" + headers.get(b"host", b"")}
 
 
 def _is_loopback(address: str | None) -> bool:
@@ -82,9 +96,15 @@ def read_faults(body: bytes) -> Faults:
     return msgspec.json.decode(body or b"{}", type=Faults)
 
 
-def control(
-    account: Account, call: Call, faults: Faults, set_faults: Callable[[Faults], None]
-) -> Response:
+def _hours(body: bytes) -> float:
+    hours = msgspec.json.decode(body, type=dict[str, float])["hours"]
+    if not 0 <= hours <= _MOST_HOURS:
+        message = f"hours is {hours}: time goes on, by {_MOST_HOURS} hours at most."
+        raise ValueError(message)
+    return hours
+
+
+def control(account: Account, call: Call, faults: Faults, set_faults: Callable[[Faults], None]) -> Response:
     """Answer one call under ``/sandbox/``.
 
     Args:
@@ -100,13 +120,13 @@ def control(
                 return as_json(state(account, faults))
             case "POST", ["faults"]:
                 set_faults(read_faults(call.body))
-            case "POST", ["contacts", email, "unsubscribe"]:
-                account.unsubscribe(unquote(email))
+            case "POST", ["contacts", *email, "unsubscribe"]:
+                account.unsubscribe("/".join(email))
             case "POST", ["reset"]:
                 account.reset()
                 set_faults(Faults())
             case "POST", ["advance"]:
-                account.advance(msgspec.json.decode(call.body, type=dict[str, float])["hours"])
+                account.advance(_hours(call.body))
             case _:
                 return detail(404, "Not found.")
     except RefusedError as refused:

@@ -25,8 +25,7 @@ class AccountInUseError(Exception):
     def __init__(self, path: Path) -> None:
         """Say which file, and the mend."""
         super().__init__(
-            f"The sandbox account {path} is open in another process: end that one first, "
-            "or choose another file."
+            f"The sandbox account {path} is open in another process: end that one first, or choose another file."
         )
 
 
@@ -53,9 +52,7 @@ class AccountFile:
             self._db.execute("PRAGMA journal_mode = WAL")
             self._db.execute("PRAGMA synchronous = OFF")
             for table in _TABLES:
-                self._db.execute(
-                    f"CREATE TABLE IF NOT EXISTS {table} (key PRIMARY KEY, json BLOB NOT NULL)"
-                )
+                self._db.execute(f"CREATE TABLE IF NOT EXISTS {table} (key PRIMARY KEY, json BLOB NOT NULL)")
         except sqlite3.OperationalError as error:
             self._db.close()
             if "locked" in str(error):

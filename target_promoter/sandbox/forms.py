@@ -185,9 +185,7 @@ def _refuse(errors: dict[str, object]) -> None:
         raise RefusedError(errors)
 
 
-def _contact(
-    data: Form, error_of: Callable[[object], str | None], errors: dict[str, object]
-) -> ContactForm:
+def _contact(data: Form, error_of: Callable[[object], str | None], errors: dict[str, object]) -> ContactForm:
     return ContactForm(
         email=_email(data, errors),
         first_name=_text(data, "first_name", errors),
@@ -234,9 +232,7 @@ def _key(data: Form, name: str, known: Container[int], errors: dict[str, object]
     return 0
 
 
-def _keys(
-    data: Form, name: str, known: Container[int], errors: dict[str, object]
-) -> tuple[int, ...]:
+def _keys(data: Form, name: str, known: Container[int], errors: dict[str, object]) -> tuple[int, ...]:
     values = data.get(name, [])
     if not isinstance(values, list):
         errors[name] = [f'Expected a list of items but got type "{type(values).__name__}".']

@@ -6,7 +6,7 @@ import threading
 from collections import Counter, deque
 from typing import TYPE_CHECKING
 
-from target_promoter.sandbox.limits import DAY, MINUTE, Busiest, Limit
+from target_promoter.sandbox.limits import Busiest, Limit
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -20,19 +20,23 @@ class Ledger:
     """The account's memory of its callers, and the limits it sets them; safe in any thread.
 
     Args:
-        requests_per_minute: The request limit, or None for no limit.
-        requests_per_day: The same by the day.
+        *limits: Of requests, or None for no limit, and the seconds that they are counted over.
+
+    Attributes:
+        changes: Counts up with every request and every reset.
     """
 
-    def __init__(self, requests_per_minute: int | None, requests_per_day: int | None) -> None:
+    def __init__(self, *limits: tuple[int | None, float]) -> None:
         """Start with nothing seen."""
-        self._given = (requests_per_minute, MINUTE), (requests_per_day, DAY)
+        self._given = limits
         self._lock = threading.Lock()
+        self.changes = 0
         self.reset()
 
     def reset(self) -> None:
         """Forget all that was seen."""
         with self._lock:
+            self.changes += 1
             self._limits = [Limit(most, span) for most, span in self._given if most is not None]
             self._busiest = Busiest()
             self._requests: deque[Request] = deque(maxlen=REQUESTS_KEPT)
@@ -95,6 +99,7 @@ class Ledger:
     def note(self, request: Request, route: str) -> None:
         """Note a finished request; ``route`` is its path as counted."""
         with self._lock:
+            self.changes += 1
             self._requests.append(request)
             self._counters[route, request.status] += 1
 

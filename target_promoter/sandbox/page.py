@@ -1,23 +1,48 @@
-"""The page at ``/``: what this is and how to talk to it."""
+"""The page at ``/``: one document that needs nothing from anywhere else, and runs nothing but its own script."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import base64
+import hashlib
+from importlib.resources import files
+from typing import Final
 
-if TYPE_CHECKING:
-    from target_promoter.sandbox.account import Account
+from target_promoter.sandbox.records import Response
 
 
-def page(account: Account) -> bytes:
-    """Return the page for an account as it is now, UTF-8."""
-    contacts, surveys = len(account.contacts), len(account.surveys)
-    return f"""<!doctype html>
-<html lang="en">
-<meta charset="utf-8">
-<title>Promoter sandbox</title>
-<h1>Promoter sandbox</h1>
-<p>A stand-in Promoter account: nobody is e-mailed. Its API is at <code>/api</code>.</p>
-<p>It holds {contacts} contacts and was asked for {surveys} surveys:
-<a href="/sandbox/state">all it knows</a>.</p>
-</html>
-""".encode()
+def _read(name: str) -> str:
+    return files(__package__).joinpath(name).read_text(encoding="utf-8")
+
+
+def _hash(text: str) -> str:
+    return f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'"
+
+
+_STYLE: Final = _read("page.css")
+_SCRIPT: Final = _read("page.js")
+_PAGE: Final = _read("page.html").replace("{{style}}", _STYLE).replace("{{script}}", _SCRIPT).encode()
+
+# What comes from outside is data: even if the script took it for more, the browser would not run or fetch it.
+_POLICY: Final = "; ".join(
+    [
+        "default-src 'none'",
+        f"script-src {_hash(_SCRIPT)}",
+        f"style-src {_hash(_STYLE)}",
+        "connect-src 'self'",
+        "img-src data:",
+        "base-uri 'none'",
+        "form-action 'none'",
+        "frame-ancestors 'none'",
+    ]
+)
+_HEADERS: Final = (
+    (b"content-security-policy", _POLICY.encode()),
+    (b"x-content-type-options", b"nosniff"),
+    (b"referrer-policy", b"no-referrer"),
+    (b"cache-control", b"no-store"),
+)
+
+
+def page() -> Response:
+    """Return the page; what the account holds it asks for itself."""
+    return Response(200, _PAGE, _HEADERS, b"text/html; charset=utf-8")

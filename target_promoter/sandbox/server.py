@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import socket
 import threading
 import time
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 
 _KEEP_ALIVE_SECONDS = 75
 _START_SECONDS = 10.0
+_LOOK_SECONDS = 1.0
 
 
 class _Protocol(AutoHTTPProtocol):  # type: ignore[misc, valid-type] # uvicorn types it as a variable
@@ -81,6 +83,7 @@ class SandboxServer:
         campaigns: Campaign names by id.
         lists: Contact list names by id.
         requests_per_minute: The request limit, or None for no limit.
+        requests_per_second: The same by the second.
         requests_per_day: The same by the day.
         throttle_days: The survey throttle: 1, 30, 60, 90 or 180 days.
         faults: What goes wrong.
@@ -104,6 +107,7 @@ class SandboxServer:
         campaigns: Mapping[int, str] = CAMPAIGNS,
         lists: Mapping[int, str] | None = None,
         requests_per_minute: int | None = None,
+        requests_per_second: int | None = None,
         requests_per_day: int | None = None,
         throttle_days: int = 1,
         faults: Faults | None = None,
@@ -120,6 +124,7 @@ class SandboxServer:
                 campaigns=campaigns,
                 lists=lists,
                 requests_per_minute=requests_per_minute,
+                requests_per_second=requests_per_second,
                 requests_per_day=requests_per_day,
                 throttle_days=throttle_days,
                 clock=clock,
@@ -131,9 +136,7 @@ class SandboxServer:
         self.origin = f"http://{shown}:{self._socket.getsockname()[1]}"
         self._app = App(self.account, faults or Faults())
         self._server = _Server(self._app)
-        self._thread = threading.Thread(
-            target=self._server.run, args=([self._socket],), name="sandbox", daemon=True
-        )
+        self._thread = threading.Thread(target=self._server.run, args=([self._socket],), name="sandbox", daemon=True)
 
     @property
     def url(self) -> str:
@@ -166,11 +169,22 @@ class SandboxServer:
         self.account.close()
 
     def serve(self) -> None:
-        """Answer requests in the foreground until SIGINT or SIGTERM, then keep the account."""
+        """Answer requests until SIGINT or SIGTERM, then keep the account; only from the main thread.
+
+        Raises:
+            RuntimeError: The server did not come up.
+        """
+        # uvicorn, run in this thread, would send itself the signal again and so end the process unfinished.
+        ended = threading.Event()
+        before = {number: signal.signal(number, lambda *_: ended.set()) for number in (signal.SIGINT, signal.SIGTERM)}
         try:
-            self._server.run([self._socket])
+            self.start()
+            while not ended.wait(_LOOK_SECONDS) and self._thread.is_alive():
+                pass
         finally:
             self.stop()
+            for number, handler in before.items():
+                signal.signal(number, handler)
 
     def __enter__(self) -> Self:
         """Start."""

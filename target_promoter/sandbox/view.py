@@ -1,0 +1,117 @@
+"""What the page shows of an account: its newest parts, cut to a size that stays the same however much it holds."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from target_promoter.sandbox.account import Account
+    from target_promoter.sandbox.faults import Faults
+    from target_promoter.sandbox.records import Contact, Survey
+
+CONTACTS_SHOWN: Final = 50
+SURVEYS_SHOWN: Final = 20
+REQUESTS_SHOWN: Final = 50
+_ATTRIBUTES_SHOWN: Final = 20
+_LONGEST: Final = 200
+
+
+def view(account: Account, faults: Faults, search: str) -> dict[str, object]:
+    """Return what the page shows, ready for JSON.
+
+    Args:
+        account: To look into.
+        faults: What goes wrong now.
+        search: A part of an address or name; only such contacts and their surveys are shown. Empty for all.
+    """
+    wanted = search.strip().casefold()
+    with account.lock:
+        book = account.book
+        now = account.now()
+        contacts = [_contact(account, one, now) for one in _found_contacts(account, wanted)]
+        surveys = [_survey(account, one) for one in _found_surveys(account, wanted)]
+        totals = {
+            "contacts": len(book.contacts),
+            "surveys": len(book.surveys),
+            "unsubscribed": len(book.unsubscribed),
+            "requests": sum(account.ledger.counters.values()),
+            "busiest_minute": account.ledger.busiest_minute,
+            "mass_sends": len(account.ledger.mass_sends),
+        }
+        lists = {str(one.id): one.name for one in book.lists.values()}
+    requests = account.requests[-REQUESTS_SHOWN:]
+    return {
+        "now": now,
+        "totals": totals,
+        "contacts": contacts,
+        "surveys": surveys,
+        "requests": requests[::-1],
+        "lists": dict(list(lists.items())[:_LONGEST]),
+        "faults": faults,
+    }
+
+
+def _found_contacts(account: Account, wanted: str) -> list[Contact]:
+    """Return the contacts to show: those changed last, or the last made of those that were asked for."""
+    book = account.book
+    if not wanted:
+        return [book.contacts[email] for email in list(reversed(book.recent))[:CONTACTS_SHOWN]]
+    found = []
+    for contact in reversed(book.contacts.values()):
+        if wanted in f"{contact.email}\n{contact.first_name} {contact.last_name}".casefold():
+            found.append(contact)
+            if len(found) == CONTACTS_SHOWN:
+                break
+    return found
+
+
+def _found_surveys(account: Account, wanted: str) -> list[Survey]:
+    found = []
+    for survey in reversed(account.book.surveys):
+        names = f"{survey.contact.get('first_name')} {survey.contact.get('last_name')}"
+        if not wanted or wanted in f"{survey.email}\n{names}".casefold():
+            found.append(survey)
+            if len(found) == SURVEYS_SHOWN:
+                break
+    return found
+
+
+def _contact(account: Account, contact: Contact, now: float) -> dict[str, object]:
+    return {
+        "email": contact.email,
+        "first_name": _short(contact.first_name),
+        "last_name": _short(contact.last_name),
+        "attributes": _attributes(contact.attributes),
+        "attributes_left_out": max(0, len(contact.attributes) - _ATTRIBUTES_SHOWN),
+        "lists": contact.lists[:_ATTRIBUTES_SHOWN],
+        "unsubscribed": contact.unsubscribed,
+        "eligible": account.eligible(contact, now),
+        "last_surveyed": contact.last_surveyed,
+    }
+
+
+def _survey(account: Account, survey: Survey) -> dict[str, object]:
+    campaign = account.campaigns.get(survey.campaign)
+    return {
+        "id": survey.id,
+        "time": survey.time,
+        "email": survey.email,
+        "first_name": _short(str(survey.contact.get("first_name", ""))),
+        "last_name": _short(str(survey.contact.get("last_name", ""))),
+        "campaign": survey.campaign,
+        "campaign_name": campaign.name if campaign else "",
+        "attributes": _attributes(survey.attributes),
+        "attributes_left_out": max(0, len(survey.attributes) - _ATTRIBUTES_SHOWN),
+    }
+
+
+def _attributes(attributes: Mapping[str, object]) -> dict[str, object]:
+    """Return the first attributes, texts cut; other values as the JSON scalars that they are."""
+    shown = list(attributes.items())[:_ATTRIBUTES_SHOWN]
+    return {_short(name): _short(value) if isinstance(value, str) else value for name, value in shown}
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= _LONGEST else f"{text[: _LONGEST - 1]}…"
