@@ -155,11 +155,20 @@ def _plain_environment(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.delenv(name.lower(), raising=False)
 
 
-@pytest.fixture
-def server() -> Iterator[SandboxServer]:
-    """A sandbox account with a clean sheet."""
+@pytest.fixture(scope="module")
+def shared_server() -> Iterator[SandboxServer]:
+    """A sandbox account with more lists than a page holds."""
     with SandboxServer(lists={number: f"List {number}" for number in range(1, 121)}) as started:
         yield started
+
+
+@pytest.fixture
+def server(shared_server: SandboxServer) -> SandboxServer:
+    """The same with a clean sheet."""
+    shared_server.account.reset()
+    shared_server.account.key = KEY
+    shared_server.set_faults(Faults())
+    return shared_server
 
 
 @pytest.fixture
