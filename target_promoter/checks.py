@@ -9,6 +9,7 @@ import difflib
 import ipaddress
 import re
 from collections.abc import Mapping, Sequence
+from decimal import Decimal
 from typing import Final, NoReturn
 from urllib.parse import urlsplit
 
@@ -127,6 +128,8 @@ def number(name: str, value: object) -> float:
     Raises:
         ConfigError: It is none.
     """
+    if isinstance(value, Decimal):  # The SDK reads the numbers of a config file so.
+        value = float(value)
     if not isinstance(value, (int, float)) or isinstance(value, bool):
         refuse(name, f"is {_kind(value)}", "write a plain number")
     if not 0 <= value <= _LARGEST:  # False for not-a-number, too.
@@ -266,7 +269,7 @@ def _kind(value: object) -> str:
         (bool, "a boolean"),
         (str, "a text"),
         (int, "an integer"),
-        (float, "a number with a fraction"),
+        ((float, Decimal), "a number with a fraction"),
         ((list, tuple), "a list"),
         (Mapping, "an object"),
     )

@@ -29,6 +29,16 @@ class ConfigError(PromoterError):
 class InputError(PromoterError):
     """The tap sent something that cannot be taken."""
 
+    @classmethod
+    def from_sdk(cls, error: Exception) -> InputError:
+        """Return the error for what the SDK refused.
+
+        Args:
+            error: What it raised; its message names streams and keys, and shows no record.
+        """
+        words = "the input is not UTF-8" if isinstance(error, UnicodeDecodeError) else " ".join(str(error).split())
+        return cls(f"The input was refused ({type(error).__name__}: {words}): see to the tap or its stream maps.")
+
 
 class StoreError(PromoterError):
     """The store cannot be used."""
@@ -125,7 +135,7 @@ class KeyRefusedError(DeliveryError):
             status: 401 or 403.
         """
         super().__init__(
-            f"Promoter refuses the API key (status {status}): set `api_key` to the key that the account's API page shows."
+            f"Promoter refuses the API key (status {status}): set `api_key` to the one on the account's API page."
         )
 
 

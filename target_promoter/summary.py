@@ -9,7 +9,18 @@ Part = Literal["identify", "track", "contacts", "surveys", "api"]
 
 OUTCOMES: Final[dict[Part, tuple[str, ...]]] = {
     "identify": ("read", "changed", "unchanged", "merged", "waiting", "deleted", "blocked", "rejected"),
-    "track": ("read", "queued", "waiting", "stored", "duplicate", "stale", "unmatched", "deleted", "blocked", "rejected"),
+    "track": (
+        "read",
+        "queued",
+        "waiting",
+        "stored",
+        "duplicate",
+        "stale",
+        "unmatched",
+        "deleted",
+        "blocked",
+        "rejected",
+    ),
     "contacts": ("synced", "removed", "refused", "pending", "waiting"),
     "surveys": (
         "sent",

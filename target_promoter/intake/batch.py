@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING
 
+from target_promoter.ages import oldest_due
 from target_promoter.cancelling import cancelled_by, survey_keys
 from target_promoter.events import canonical
 from target_promoter.intake.known import KnownPeople
@@ -70,7 +71,7 @@ class Batch:
         Args:
             due_at: When it was due, in epoch seconds.
         """
-        return is_too_old(self.settings, due_at, self.now, self._created_at)
+        return due_at < oldest_due(self.settings, self.now, self._created_at)
 
     def reject(self, call: Identify | Track, kind: str, reason: str) -> None:
         """Keep a record that cannot be taken."""
@@ -157,24 +158,6 @@ class Batch:
             emails=[address for address in addresses.values() if address is not None],
         )
         surveys.queue(self.connection, [survey.id for survey in waiting if survey.status == "waiting"])
-
-
-def is_too_old(settings: Settings, due_at: float, now: float, created_at: float) -> bool:
-    """Return whether a survey was due too long ago to be sent.
-
-    A store that was lost knows nothing of what it sent. What was due before the store was created is sent only while
-    Promoter's own throttle would refuse a second survey, an hour less for safety.
-
-    Args:
-        settings: The settings.
-        due_at: When it was due, in epoch seconds.
-        now: The time, in epoch seconds.
-        created_at: When the store was created, in epoch seconds.
-    """
-    oldest = now - settings.max_event_age_hours * 3600
-    if due_at < created_at:
-        oldest = max(oldest, now - (settings.throttle_days * 24 - 1) * 3600)
-    return due_at < oldest
 
 
 def _mark(call: Identify | Track) -> bytes | None:

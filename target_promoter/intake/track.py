@@ -139,7 +139,7 @@ class Tracking:
         self._deleted.add(message)
 
     def _complete_open(self) -> None:
-        """Give properties that a duplicate brought to the survey that lacks them, and cancel those of deleted events."""
+        """Give a survey the properties that only a duplicate brought, and cancel those of deleted events."""
         batch = self._batch
         waiting = surveys.open_by_message(batch.connection, {*self._more, *self._deleted})
         for message, survey in waiting.items():
@@ -191,4 +191,3 @@ def _keys(call: Track) -> tuple[str | None, ...]:
         call.anonymous_id and people.anonymous_key(call.anonymous_id),
         call.email and people.email_key(call.email),
     )
-

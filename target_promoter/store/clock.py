@@ -84,6 +84,16 @@ def held_until(connection: Connection) -> float:
     return _clock(connection)[3]
 
 
+def hold(connection: Connection, until: float) -> None:
+    """Have all processes wait, because Promoter asked for it.
+
+    Args:
+        connection: The open writing transaction.
+        until: Until when, in epoch seconds.
+    """
+    connection.execute(update(request_clock).where(request_clock.c.held_until < until).values(held_until=until))
+
+
 def count(connection: Connection, now: float, *, accepted: int, rate_limited: int) -> None:
     """Count requests that were answered.
 
@@ -130,4 +140,3 @@ def _clock(connection: Connection) -> tuple[float, float, float, float]:
     columns = (request_clock.c.next_at, request_clock.c.rate, request_clock.c.rated_at, request_clock.c.held_until)
     row = connection.execute(select(*columns)).one()
     return row[0], row[1], row[2], row[3]
-

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Final
 
-from sqlalchemy import case, func, select, update
+from sqlalchemy import case, func, select, text, update
 
+from target_promoter.store.encoding import decode
 from target_promoter.store.schema import contacts
 from target_promoter.store.upsert import INSERT
 
@@ -13,6 +14,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from sqlalchemy import Connection
+
+# In the words of the partial index, so that both databases use it.
+_UNDELIVERED: Final = text("status IN ('pending', 'removing')")
 
 
 def mark(connection: Connection, emails: Iterable[str], now: float, *, remove: bool = False) -> None:
@@ -76,3 +80,96 @@ def count_pending(connection: Connection) -> int:
     """Return how many contacts delivery has to look at."""
     where = contacts.c.status.in_(("pending", "removing"))
     return connection.scalar(select(func.count()).select_from(contacts).where(where)) or 0
+
+
+def due(connection: Connection, now: float, *, most: int) -> list[Any]:
+    """Return contacts that delivery has to look at now, the longest pending first.
+
+    Args:
+        connection: The open writing transaction.
+        now: The time, in epoch seconds.
+        most: How many at the most.
+    """
+    query = (
+        select(contacts)
+        .where(_UNDELIVERED, contacts.c.not_before <= now, contacts.c.leased_until <= now)
+        .order_by(contacts.c.changed_at)
+        .limit(most)
+    )
+    return list(connection.execute(query))
+
+
+def next_due(connection: Connection) -> float | None:
+    """Return when the next contact can be worked on, in epoch seconds; None if none is pending."""
+    columns = (contacts.c.not_before, contacts.c.leased_until)
+    rows = connection.execute(select(*columns).where(_UNDELIVERED).order_by(contacts.c.changed_at).limit(1000))
+    return min((max(row) for row in rows), default=None)
+
+
+def lease(connection: Connection, email: str, name: str, until: float, values: dict[str, Any]) -> None:
+    """Have a contact for this process alone.
+
+    Args:
+        connection: The open writing transaction.
+        email: The contact's address.
+        name: Who takes the lease.
+        until: Until when nobody else may, in epoch seconds.
+        values: What else to write.
+    """
+    connection.execute(
+        update(contacts).where(contacts.c.email == email).values(lease=name, leased_until=until, **values)
+    )
+
+
+def put_off(connection: Connection, email: str, until: float) -> None:
+    """Leave a contact alone until a time, in epoch seconds."""
+    connection.execute(update(contacts).where(contacts.c.email == email).values(not_before=until))
+
+
+def set_status(connection: Connection, email: str, status: str) -> None:
+    """Say that a contact needs no request."""
+    connection.execute(update(contacts).where(contacts.c.email == email).values(status=status))
+
+
+def record(
+    connection: Connection, email: str, name: str, revision: int, status: str | None, values: dict[str, Any]
+) -> bool:
+    """Write what came of a contact's request.
+
+    Args:
+        connection: The open writing transaction.
+        email: The contact's address.
+        name: Who has the lease; if somebody else has it by now, nothing is written.
+        revision: The contact's revision when the request was made.
+        status: Its new status, unless it changed since; None to leave it as it is.
+        values: What else to write.
+
+    Returns:
+        Whether anything was written.
+    """
+    if status is not None:
+        values["status"] = case((contacts.c.revision == revision, status), else_=contacts.c.status)
+    where = (contacts.c.email == email) & (contacts.c.lease == name)
+    return connection.execute(update(contacts).where(where).values(values)).rowcount > 0
+
+
+def note_surveyed(connection: Connection, email: str, form: bytes, contact_lists: Iterable[int], now: float) -> bool:
+    """Note that a survey's request brought a contact's form along.
+
+    Args:
+        connection: The open writing transaction.
+        email: The contact's address.
+        form: The hash of the form in the request.
+        contact_lists: The ids of the lists that the contact should be on, which a survey's request does not say.
+        now: The time, in epoch seconds.
+
+    Returns:
+        Whether a pending contact needs no request of its own any more.
+    """
+    row = connection.execute(select(contacts).where(contacts.c.email == email)).first()
+    if row is None or row.leased_until > now or (row.tried_until > now and row.tried != form):
+        return False  # A request of the contact's own is, or may be, at work: its answer decides.
+    if not set(contact_lists) <= set(decode(row.sent_lists)):
+        return False
+    connection.execute(update(contacts).where(contacts.c.email == email).values(sent=form, synced_at=now))
+    return bool(row.status == "pending" and row.sent != form)

@@ -92,7 +92,7 @@ class Store:
 
     def _write_once(self, work: Callable[[Connection], T]) -> T:
         with self._writer, self._errors(), self._engine.connect() as connection:
-            connection = connection.execution_options(store_write=True)
+            connection.execution_options(store_write=True)
             with connection.begin():
                 if connection.dialect.name == "postgresql":
                     connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _ADVISORY_LOCK})
@@ -104,7 +104,12 @@ class Store:
 
     def _repeated(self, work: Callable[[], T]) -> T:
         repeat = backoff.on_exception(
-            backoff.expo, StoreLostError, max_time=RECONNECT_SECONDS, max_value=2, jitter=backoff.full_jitter, logger=None
+            backoff.expo,
+            StoreLostError,
+            max_time=RECONNECT_SECONDS,
+            max_value=2,
+            jitter=backoff.full_jitter,
+            logger=None,
         )
         return repeat(work)()
 
@@ -138,10 +143,7 @@ def open_store(url: str, *, now: float) -> Store:
     """
     address = make_url(url)
     name = _printable(address)
-    if address.get_backend_name() == "sqlite":
-        engine = _sqlite(address, name)
-    else:
-        engine = _postgresql(address)
+    engine = _sqlite(address, name) if address.get_backend_name() == "sqlite" else _postgresql(address)
     store = Store(engine, address)
     try:
         store.write(lambda connection: _prepare(connection, name, now))
@@ -225,7 +227,11 @@ def _printable(url: URL) -> str:
 
 
 def rows_among(
-    connection: Connection, columns: str, table: str, key: str, keys: Any  # noqa: ANN401 - list of text or of bytes
+    connection: Connection,
+    columns: str,
+    table: str,
+    key: str,
+    keys: Any,  # noqa: ANN401 - list of text or of bytes
 ) -> list[Any]:
     """Select the rows whose key is among many, by index, in steps of one prepared statement.
 

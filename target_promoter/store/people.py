@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import datetime as dt
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Final
 
@@ -14,6 +14,8 @@ from target_promoter.store.schema import anonymous_ids, kept_properties, people
 from target_promoter.store.upsert import upsert
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
     from sqlalchemy import Connection
 
 Trait = tuple[Any, float]
@@ -173,7 +175,7 @@ def load(connection: Connection, user_ids: Iterable[str]) -> dict[str, Row]:
 
 
 def load_by_email(connection: Connection, emails: Iterable[str]) -> dict[str, list[Row]]:
-    """Return everybody living at the given addresses, by address; the one identified last, who owns the contact, last."""
+    """Return everybody living at the given addresses, by address; the one identified last, the owner, last."""
     found: dict[str, list[Row]] = {}
     for columns in rows_among(connection, _COLUMNS, "people", "email", set(emails)):
         row = Row(columns)
@@ -260,10 +262,9 @@ def keep_properties(connection: Connection, kept: Mapping[tuple[str, str], Trait
         connection: The open transaction.
         kept: By who it was (`anonymous_key` or `email_key`) and attribute prefix, the properties and their time.
     """
-    known = {
-        (row[0], row[1]): (decode(row[3]), row[2])
-        for row in rows_among(connection, "who, prefix, time, properties", "kept_properties", "who", {who for who, _ in kept})
-    }
+    columns = "who, prefix, time, properties"
+    found = rows_among(connection, columns, "kept_properties", "who", {who for who, _ in kept})
+    known = {(row[0], row[1]): (decode(row[3]), row[2]) for row in found}
     rows = []
     for (who, prefix), said in kept.items():
         properties, time = later_properties(known.get((who, prefix)), said)
@@ -303,3 +304,8 @@ def _said_after(values: Mapping[str, Trait], time: float) -> dict[str, Trait]:
 
 def _timed(values: dict[str, list[Any]]) -> dict[str, Trait]:
     return {name: (value, float(time)) for name, (value, time) in values.items()}
+
+
+def iso(time: float) -> str:
+    """Return a time in epoch seconds as `YYYY-MM-DDTHH:MM:SSZ`."""
+    return dt.datetime.fromtimestamp(int(time), tz=dt.timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")

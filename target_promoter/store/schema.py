@@ -97,8 +97,8 @@ contacts = Table(
 - `removing`: deleted at its source, and to be removed from Promoter;
 - `unowned`: nobody known has the address any more.
 
-`revision` grows with every change, so that an answer to an older form does not end a newer one. `sent` and `refused` are
-hashes of forms; `tried` is that of a request without answer, which may still be at work until `tried_until`.
+`revision` grows with every change, so that an answer to an older form does not end a newer one. `sent` and `refused`
+are hashes of forms; `tried` is that of a request without answer, which may still be at work until `tried_until`.
 """
 
 surveys = Table(

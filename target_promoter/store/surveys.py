@@ -24,7 +24,9 @@ OPEN: Final = ("waiting", "queued")
 SETTLED: Final = ("sent", "presumed", "throttled", "withheld", "refused", "expired", "cancelled", "uncertain")
 """The statuses that are final."""
 
-_OPEN_COLUMNS: Final = "id, message, event, user_id, anonymous_id, email, event_at, due_at, properties, status, campaign_id"
+_OPEN_COLUMNS: Final = (
+    "id, message, event, user_id, anonymous_id, email, event_at, due_at, properties, status, campaign_id"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,7 +155,11 @@ def open_by_message(connection: Connection, hashes: Iterable[bytes]) -> dict[byt
 
 
 def open_of_people(
-    connection: Connection, *, user_ids: Iterable[str] = (), anonymous_ids: Iterable[str] = (), emails: Iterable[str] = ()
+    connection: Connection,
+    *,
+    user_ids: Iterable[str] = (),
+    anonymous_ids: Iterable[str] = (),
+    emails: Iterable[str] = (),
 ) -> list[OpenSurvey]:
     """Return the surveys that still wait of any of these people, each once.
 
@@ -240,6 +246,4 @@ def counts(connection: Connection, now: float) -> tuple[int, int]:
 def _opened(rows: Iterable[Any]) -> Iterable[OpenSurvey]:
     for row in rows:
         if row[9] in OPEN:
-            yield OpenSurvey(
-                row[0], bytes(row[1]), row[2], row[3], row[4], row[5], row[6], row[7], decode(row[8] or "{}"), row[9], row[10]
-            )
+            yield OpenSurvey(row[0], bytes(row[1]), *row[2:8], decode(row[8] or "{}"), *row[9:])

@@ -1,0 +1,77 @@
+"""The program: the target itself, and the commands beside it."""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import TYPE_CHECKING, Any, Final, NoReturn
+
+import click
+from singer_sdk.plugin_base import SingerCommand
+from typing_extensions import override
+
+from target_promoter.commands.deliver import deliver
+from target_promoter.commands.sample import sample
+from target_promoter.commands.sandbox import sandbox
+from target_promoter.errors import PromoterError
+
+if TYPE_CHECKING:
+    import logging
+    from collections.abc import Callable
+
+COMMANDS: Final[tuple[click.Command, ...]] = (deliver, sample, sandbox)
+
+
+class Program(SingerCommand, click.Group):
+    """The SDK's command, which without a subcommand runs the target; an error of the family ends it with a sentence."""
+
+    @override
+    def make_context(self, *args: Any, **kwargs: Any) -> click.Context:
+        try:
+            return super().make_context(*args, **kwargs)
+        except PromoterError as error:
+            self._refuse(error)
+
+    @override
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except PromoterError as error:
+            self._refuse(error)
+        except BrokenPipeError:
+            # Whoever read the output has enough of it; without this Python complains while it ends.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            sys.exit(1)
+
+    def _refuse(self, error: PromoterError) -> NoReturn:
+        self.logger.error("%s", error)
+        sys.exit(1)
+
+
+def program(singer: click.Command, run: Callable[..., None], logger: logging.Logger) -> click.Command:
+    """Return the program of a target.
+
+    Args:
+        singer: The SDK's command, whose options it has.
+        run: Runs the target with the values of those options.
+        logger: Where refusals are logged.
+    """
+
+    @click.pass_context
+    def callback(ctx: click.Context, /, **options: Any) -> None:  # noqa: ANN401 - the SDK's own
+        if ctx.invoked_subcommand is None:
+            run(**options)
+        else:
+            config = options["config"]
+            ctx.obj = config.config
+
+    return Program(
+        name=singer.name,
+        callback=callback,
+        params=singer.params,
+        help=singer.help,
+        context_settings=singer.context_settings,
+        invoke_without_command=True,
+        commands={str(command.name): command for command in COMMANDS},
+        logger=logger,
+    )

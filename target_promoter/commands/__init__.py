@@ -1,0 +1,1 @@
+"""The commands beside the target itself, each in a module of its own."""

@@ -1,0 +1,35 @@
+"""`target-promoter deliver`: delivery without input."""
+
+from __future__ import annotations
+
+import signal
+import sys
+from typing import TYPE_CHECKING
+
+import click
+
+from target_promoter.commands.context import with_settings
+from target_promoter.run import Run
+from target_promoter.signals import Signals
+
+if TYPE_CHECKING:
+    from target_promoter.settings import Settings
+
+
+@click.command()
+@with_settings
+def deliver(settings: Settings) -> None:
+    """Deliver what the store holds: after an outage, on quiet days, as a worker beside others."""
+    run = Run(settings, "deliver")
+    signals = Signals()
+    for signum in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(signum, lambda received, _: signals.receive(received))
+    try:
+        run.deliver()
+    except Signals.StoppedError:
+        pass
+    except BaseException as error:
+        run.end(error)
+        raise
+    signals.end()
+    sys.exit(run.end())

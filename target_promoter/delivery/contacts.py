@@ -1,0 +1,189 @@
+"""Contacts on their way: which differ from what was last sent, and what an answer, or none, means."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+import backoff
+
+from target_promoter.delivery.form import ContactForm, contact_forms
+from target_promoter.store import claims, contacts, people
+from target_promoter.store.encoding import decode, digest, encode
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from sqlalchemy import Connection
+
+    from target_promoter.attributes import Note
+    from target_promoter.client import Answer
+    from target_promoter.settings import Settings
+
+_LEASE_SECONDS: Final = 45.0
+"""How long a leased contact is left to the process that has it: longer than a request's time-outs."""
+
+_AT_WORK_SECONDS: Final = 60.0
+"""How long a request without an answer may still be at work at Promoter: twice its time-out."""
+
+_LONGEST_PAUSE_SECONDS: Final = 60.0
+_LOOK_AGAIN_SECONDS: Final = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class ContactRequest:
+    """A request for one contact.
+
+    Attributes:
+        email: The contact's address.
+        revision: The contact's revision when the request was made.
+        attempts: How many requests for it failed before.
+        body: The request's body, JSON; None to remove the contact.
+        digest: The hash of the form in the body.
+        contact_lists: The ids of the lists in the body.
+    """
+
+    email: str
+    revision: int
+    attempts: int
+    body: str | None
+    digest: bytes
+    contact_lists: tuple[int, ...]
+
+
+class ContactDelivery:
+    """Makes requests for contacts and takes in their answers.
+
+    Args:
+        settings: The settings.
+        lease: The name under which this process takes leases.
+    """
+
+    def __init__(self, settings: Settings, lease: str) -> None:
+        """Begin with nothing leased."""
+        self._settings = settings
+        self._lease = lease
+
+    def claim(
+        self, connection: Connection, now: float, slots: Sequence[float]
+    ) -> tuple[list[ContactRequest], tuple[Note, ...], bool]:
+        """Lease contacts that differ from what was last sent, the longest pending first.
+
+        Args:
+            connection: The open writing transaction.
+            now: The time, in epoch seconds.
+            slots: When requests may leave, in epoch seconds; one contact each at the most.
+
+        Returns:
+            The requests, which must now be sent; what became of attributes; and whether there may be more to look at.
+        """
+        if not slots:
+            return [], (), False
+        most = max(50, len(slots))
+        rows = contacts.due(connection, now, most=most)
+        forms = contact_forms(connection, [row.email for row in rows], self._settings.contact_lists)
+        throttles = claims.throttles_of(connection, [people.email_key(row.email) for row in rows])
+        requests: list[ContactRequest] = []
+        notes: tuple[Note, ...] = ()
+        for row in rows:
+            if len(requests) == len(slots):
+                return requests, notes, True
+            throttle = throttles.get(people.email_key(row.email))
+            if throttle is not None and throttle.survey_id is not None:
+                # The request of an open claim holds the contact too, and may arrive later than this one would.
+                contacts.put_off(connection, row.email, now + _LOOK_AGAIN_SECONDS)
+                continue
+            form = forms.get(row.email)
+            surveyed = throttle is not None and throttle.surveyed_at is not None
+            request = self._request(connection, now, row, form, surveyed=surveyed)
+            if request is not None:
+                slot = slots[len(requests)]
+                # Should this process die, its request may be at work until `tried_until`.
+                values = {"tried": request.digest, "tried_until": slot + _AT_WORK_SECONDS}
+                contacts.lease(connection, row.email, self._lease, slot + _LEASE_SECONDS, values)
+                requests.append(request)
+                notes += () if form is None else form.notes
+        return requests, notes, len(rows) == most
+
+    def _request(
+        self,
+        connection: Connection,
+        now: float,
+        row: Any,  # noqa: ANN401 - a database row
+        form: ContactForm | None,
+        *,
+        surveyed: bool,
+    ) -> ContactRequest | None:
+        """Return the request that a contact needs; None, and its new status written, if it needs none."""
+        if form is None:
+            if row.status == "removing" and (row.sent is not None or row.tried is not None or surveyed):
+                return ContactRequest(row.email, row.revision, row.attempts, None, b"", ())
+            contacts.set_status(connection, row.email, "unowned")
+            return None
+        if row.sent == form.digest and set(form.contact_lists) <= set(decode(row.sent_lists)):
+            contacts.set_status(connection, row.email, "synced")
+            return None
+        if row.refused == _whole_digest(form.digest, form.contact_lists):
+            contacts.set_status(connection, row.email, "refused")
+            return None
+        if row.tried_until > now and row.tried != form.digest:
+            # A request with an older form got no answer and may still be at work: it must not arrive after this one.
+            contacts.put_off(connection, row.email, row.tried_until)
+            return None
+        body: dict[str, Any] = dict(form.contact)
+        if form.contact_lists:
+            body["contact_list"] = form.contact_lists
+        return ContactRequest(row.email, row.revision, row.attempts, encode(body), form.digest, form.contact_lists)
+
+    def record(self, connection: Connection, now: float, request: ContactRequest, answer: Answer) -> Counter[str]:
+        """Take in what Promoter answered.
+
+        Args:
+            connection: The open writing transaction.
+            now: The time, in epoch seconds.
+            request: The request.
+            answer: What came of it.
+
+        Returns:
+            How many contacts came to each outcome.
+        """
+        values: dict[str, Any] = {"lease": None, "leased_until": 0.0, "tried_until": 0.0}
+        status: str | None = None
+        outcomes: Counter[str] = Counter()
+        match answer.outcome:
+            case "accepted":
+                status = "synced" if request.body is not None else "removed"
+                values |= {"attempts": 0, "refused": None, "reason": None}
+                if request.body is None:
+                    values |= {"sent": None, "sent_lists": "[]"}
+                else:
+                    lists = encode(request.contact_lists)
+                    values |= {"sent": request.digest, "sent_lists": lists, "synced_at": now}
+                outcomes[status] += 1
+            case "refused" | "not_eligible" | "unknown_campaign":
+                status = "refused"
+                whole = _whole_digest(request.digest, request.contact_lists)
+                values |= {"refused": whole, "reason": answer.words, "attempts": 0}
+                outcomes["refused"] += 1
+            case "unanswered":
+                # Beside the wait for all, each contact has one of its own: one that always fails holds up no other.
+                pause = backoff.full_jitter(min(_LONGEST_PAUSE_SECONDS, 2.0**request.attempts))
+                values |= {
+                    "attempts": request.attempts + 1,
+                    "not_before": now + pause,
+                    "tried_until": now + _AT_WORK_SECONDS,
+                }
+            case _:
+                pass
+        written = contacts.record(connection, request.email, self._lease, request.revision, status, values)
+        return outcomes if written else Counter()
+
+    def give_back(self, connection: Connection, request: ContactRequest) -> None:
+        """Undo the lease of a contact whose request was not sent."""
+        values: dict[str, Any] = {"lease": None, "leased_until": 0.0, "tried_until": 0.0}
+        contacts.record(connection, request.email, self._lease, request.revision, None, values)
+
+
+def _whole_digest(form: bytes, contact_lists: Sequence[int]) -> bytes:
+    return digest([form.hex(), contact_lists])

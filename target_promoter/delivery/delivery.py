@@ -1,0 +1,319 @@
+"""Delivery: makes true at Promoter what the store says ought to be, beside intake, as the account's limit allows."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Final
+
+import backoff
+
+from target_promoter.client import Answer
+from target_promoter.delivery.contacts import ContactRequest
+from target_promoter.delivery.turn import Answered, Turns
+from target_promoter.delivery.workers import Workers
+from target_promoter.errors import DeliveryError, PromoterError
+from target_promoter.store import people
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from target_promoter.client import Client
+    from target_promoter.delivery.turn import Request, Turn
+    from target_promoter.settings import Settings
+    from target_promoter.store.database import Store
+    from target_promoter.summary import Summary
+
+logger = logging.getLogger("target-promoter.delivery")
+
+PATIENCE_SECONDS: Final = 300.0
+"""How long delivery goes on without one success."""
+
+_MOST_IN_FLIGHT: Final = 64
+_LATE_SECONDS: Final = 5.0
+_LOOK_AGAIN_SECONDS: Final = 1.0
+_STOP_SECONDS: Final = 6.0
+_FAILURES_IN_A_ROW: Final = 3
+_LONGEST_PAUSE_SECONDS: Final = 30.0
+
+
+@dataclass(slots=True)
+class _Shared:
+    """What the sending threads and the delivering one share, under one condition."""
+
+    changed: threading.Condition = field(default_factory=threading.Condition)
+    answered: list[Answered] = field(default_factory=list)
+    in_flight: int = 0
+    halted: bool = False
+    woken: bool = False
+    finishing: bool = False
+    stopping: bool = False
+    problem: PromoterError | None = None
+
+
+class Delivery:
+    """Delivers contacts and surveys from the store until all that is due is delivered.
+
+    One thread decides, in turns: each turn is one transaction that takes in the answers so far, claims what is to be
+    sent next and reserves the times to send it at. Other threads only send.
+
+    Args:
+        store: The store.
+        client: The Promoter API.
+        settings: The settings.
+        summary: Where outcomes and requests are counted.
+        clock: The time now, in epoch seconds.
+        patience: Seconds without one success after which delivery stops.
+
+    Attributes:
+        problem: Why it stopped before all was delivered; None if it did not.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        client: Client,
+        settings: Settings,
+        summary: Summary,
+        *,
+        clock: Callable[[], float] = time.time,
+        patience: float = PATIENCE_SECONDS,
+    ) -> None:
+        """Prepare; nothing is sent before `start` or `run`."""
+        self._client = client
+        self._settings = settings
+        self._summary = summary
+        self._clock = clock
+        self._patience = patience
+        self._turns = Turns(store, settings)
+        self._workers: Workers[tuple[Request, float]] = Workers(self._send, most=_MOST_IN_FLIGHT)
+        self._shared = _Shared()
+        self._thread: threading.Thread | None = None
+        self._unsent: list[Request] = []
+        self._failures = 0
+        self._failing_since: float | None = None
+        self._paused_until = 0.0
+        self._failed: set[str | int] = set()
+        self.problem: PromoterError | None = None
+
+    def left_behind(self) -> list[str]:
+        """Return, in sentences with the mend, why surveys that are due were not sent though Promoter answers."""
+        sentences = [
+            f"Promoter knows no campaign {campaign} («{words}»), so its surveys stay pending: "
+            "set the id in `campaigns` to one that `target-promoter check` lists."
+            for campaign, words in sorted(self._turns.unknown_campaigns.items())
+        ]
+        if self._turns.is_held_by_fuse:
+            sentences.append(
+                f"The fuse `max_surveys_per_run` held after {self._settings.max_surveys_per_run} surveys, and more are "
+                "due: look at `report`, then run again or raise it."
+            )
+        return sentences
+
+    def start(self) -> None:
+        """Deliver in a thread of its own."""
+        self._thread = threading.Thread(target=self.run, name="delivery", daemon=True)
+        self._thread.start()
+
+    def wake(self) -> None:
+        """Have a look at the store now: there is something new in it."""
+        with self._shared.changed:
+            self._shared.woken = True
+            self._shared.changed.notify_all()
+
+    def finish(self) -> None:
+        """Have delivery end when all that is due is delivered: nothing more will come."""
+        with self._shared.changed:
+            self._shared.finishing = True
+            self._shared.changed.notify_all()
+
+    def stop(self) -> None:
+        """Have delivery end now, but for the answers to requests in flight; it takes six seconds at the most."""
+        with self._shared.changed:
+            self._shared.stopping = True
+            self._shared.changed.notify_all()
+
+    def join(self, seconds: float | None = None) -> bool:
+        """Wait for the end of delivery.
+
+        Args:
+            seconds: How long at the most; None for as long as it takes.
+
+        Returns:
+            Whether it ended.
+        """
+        if self._thread is None:
+            return True
+        self._thread.join(seconds)
+        return not self._thread.is_alive()
+
+    def run(self) -> None:
+        """Deliver in this thread; `problem` says how it ended."""
+        try:
+            self._deliver()
+        except PromoterError as error:
+            self.problem = error
+        finally:
+            self._workers.end()
+            self._wind_up()
+
+    def _deliver(self) -> None:
+        while not self._shared.stopping:
+            turn = self._take_turn(sending=self._clock() >= self._paused_until)
+            if turn.requests:
+                self._dispatch(turn)
+            elif not turn.again and self._is_over(turn):
+                return
+            elif not turn.again:
+                self._wait(turn)
+
+    def _take_turn(self, *, sending: bool) -> Turn:
+        """Take in the answers so far, and claim what is to be sent next."""
+        now = self._clock()
+        with self._shared.changed:
+            answered, self._shared.answered = self._shared.answered, []
+            self._shared.halted = self._shared.woken = False
+            room = _MOST_IN_FLIGHT - self._shared.in_flight
+            problem = self._shared.problem
+        unsent, self._unsent = self._unsent, []
+        turn = self._turns.take(now, answered, unsent, room=max(room, 0) if sending and problem is None else 0)
+        self._count(turn, answered)
+        if problem is not None:
+            raise problem
+        self._judge(answered, now)
+        if turn.held_until - now > self._patience:
+            until = people.iso(turn.held_until)
+            message = f"Promoter asks to wait until {until}, longer than this run does: run again after that."
+            raise DeliveryError(message)
+        return turn
+
+    def _count(self, turn: Turn, answered: list[Answered]) -> None:
+        for part, outcomes in (("surveys", turn.surveys), ("contacts", turn.contacts)):
+            for outcome, number in outcomes.items():
+                self._summary.count(part, outcome, number)  # type: ignore[arg-type] # both are parts
+        self._summary.count("api", "rate_limited", sum(_outcome(one) == "rate_limited" for one in answered))
+
+    def _judge(self, answered: list[Answered], now: float) -> None:
+        """Slow down while requests fail in a row, and stop when patience ends."""
+        for request, answer in ((one.request, one.answer) for one in answered):
+            if answer is None:
+                continue
+            if answer.outcome not in {"unanswered", "unreached", "unavailable", "rate_limited"}:
+                self._failures, self._failing_since, self._paused_until = 0, None, 0.0
+                self._failed.discard(_key(request))
+                continue
+            self._failed.add(_key(request))
+            self._failures += 1
+            if self._failing_since is None:
+                self._failing_since = now
+            if now - self._failing_since >= self._patience:
+                minutes = round(self._patience / 60, 1)
+                message = (
+                    f"Promoter gave no usable answer for {minutes:g} minutes (at last: {_said(answer)}): "
+                    "what is left stays pending; run again, or `target-promoter deliver`."
+                )
+                raise DeliveryError(message)
+            if self._failures >= _FAILURES_IN_A_ROW:
+                most = min(_LONGEST_PAUSE_SECONDS, 2.0 ** (self._failures - _FAILURES_IN_A_ROW))
+                self._paused_until = now + backoff.full_jitter(most)
+
+    def _dispatch(self, turn: Turn) -> None:
+        """Send the requests of a turn, each at its time."""
+        for position, (request, at) in enumerate(zip(turn.requests, turn.times, strict=True)):
+            if not self._wait_for_time(at):
+                self._unsent = turn.requests[position:]
+                return
+            with self._shared.changed:
+                self._shared.in_flight += 1
+            self._workers.submit((request, at))
+
+    def _wait_for_time(self, at: float) -> bool:
+        """Wait for the time of a request; return False if it must not be sent any more."""
+        with self._shared.changed:
+            while True:
+                if self._shared.stopping or self._shared.halted:
+                    return False
+                left = at - self._clock()
+                if left <= 0 and self._shared.in_flight < _MOST_IN_FLIGHT:
+                    return True
+                self._shared.changed.wait(left if left > 0 else None)
+
+    def _is_over(self, turn: Turn) -> bool:
+        """Return whether all that was due is delivered and nothing more comes."""
+        with self._shared.changed:
+            idle = self._shared.in_flight == 0 and not self._shared.answered
+            return idle and self._shared.finishing and not self._shared.woken and turn.next_at is None
+
+    def _wait(self, turn: Turn) -> None:
+        """Wait until there is something to do."""
+        now = self._clock()
+        until = now + _LOOK_AGAIN_SECONDS
+        if turn.next_at is not None:
+            until = min(until, max(turn.next_at, self._paused_until, turn.held_until))
+        finishing = self._shared.finishing
+        with self._shared.changed:
+            while not (self._shared.stopping or self._shared.answered or self._shared.woken):
+                left = until - self._clock()
+                if left <= 0 or self._shared.finishing != finishing:
+                    return
+                self._shared.changed.wait(left)
+
+    def _send(self, job: tuple[Request, float]) -> None:
+        """Send one request; runs in a thread of `Workers`."""
+        request, at = job
+        answer: Answer | None = None
+        problem: PromoterError | None = None
+        try:
+            # A machine that slept must not send on a lease that somebody else may have taken since.
+            if self._clock() - at < _LATE_SECONDS:
+                retry = _key(request) in self._failed or getattr(request, "unanswered", 0) > 0
+                self._summary.count("api", "requests")
+                self._summary.count("api", "retries", int(retry))
+                answer = self._call(request)
+        except PromoterError as error:
+            problem = error
+        except Exception as error:  # noqa: BLE001 - the thread must hand back its request whatever happens
+            # It may have left, so it counts as one without an answer.
+            answer = Answer("unanswered", words=type(error).__name__)
+            problem = DeliveryError(f"A request failed as nobody foresaw ({type(error).__name__}): please report it.")
+        with self._shared.changed:
+            self._shared.in_flight -= 1
+            self._shared.answered.append(Answered(request, answer))
+            self._shared.problem = self._shared.problem or problem
+            hold = answer is not None and answer.outcome in {"rate_limited", "unavailable"}
+            self._shared.halted |= hold or problem is not None
+            self._shared.changed.notify_all()
+
+    def _call(self, request: Request) -> Answer:
+        if not isinstance(request, ContactRequest):
+            return self._client.survey(request.request.encode())
+        if request.body is None:
+            return self._client.remove_contact(request.email)
+        return self._client.save_contact(request.body.encode())
+
+    def _wind_up(self) -> None:
+        """Take in what is still answered, and give back what was not sent."""
+        deadline = time.monotonic() + _STOP_SECONDS
+        with self._shared.changed:
+            while self._shared.in_flight and time.monotonic() < deadline:
+                self._shared.changed.wait(deadline - time.monotonic())
+            answered, self._shared.answered = self._shared.answered, []
+        try:
+            turn = self._turns.take(self._clock(), answered, self._unsent, room=0)
+            self._count(turn, answered)
+        except PromoterError as error:
+            self.problem = self.problem or error
+
+
+def _key(request: Request) -> str | int:
+    return request.email if isinstance(request, ContactRequest) else request.id
+
+
+def _outcome(answered: Answered) -> str | None:
+    return None if answered.answer is None else answered.answer.outcome
+
+
+def _said(answer: Answer) -> str:
+    return " ".join(filter(None, (f"status {answer.status}" if answer.status else "no answer", answer.words)))

@@ -1,0 +1,81 @@
+"""The form that a contact should have at Promoter."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from target_promoter.attributes import contact_attributes
+from target_promoter.store import people
+from target_promoter.store.encoding import digest
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+
+    from sqlalchemy import Connection
+
+    from target_promoter.attributes import Note
+    from target_promoter.store.people import Person
+
+
+@dataclass(frozen=True, slots=True)
+class ContactForm:
+    """What a contact should look like.
+
+    Attributes:
+        contact: E-mail address, names and attributes, as both the contact call and the survey call take them.
+        contact_lists: The ids of the lists it should be on, ascending.
+        digest: A hash of `contact`.
+        notes: Attributes that were renamed, merged or left out.
+    """
+
+    contact: dict[str, Any]
+    contact_lists: tuple[int, ...]
+    digest: bytes
+    notes: tuple[Note, ...]
+
+    @property
+    def email(self) -> str:
+        """The contact's e-mail address."""
+        email: str = self.contact["email"]
+        return email
+
+
+def contact_forms(
+    connection: Connection, emails: Iterable[str], contact_lists: Sequence[int]
+) -> dict[str, ContactForm]:
+    """Return the forms of contacts, by address; one that nobody living has is missing.
+
+    Args:
+        connection: An open transaction.
+        emails: The addresses, in lower case.
+        contact_lists: The ids of lists that every contact joins.
+    """
+    living = people.load_by_email(connection, emails)
+    return {email: _form(email, [row.person() for row in rows], contact_lists) for email, rows in living.items()}
+
+
+def _form(email: str, at_address: Sequence[Person], contact_lists: Sequence[int]) -> ContactForm:
+    """Return the form of a contact; the person identified last owns its attributes, everybody's lists are joined."""
+    owner = at_address[-1]
+    attributes = contact_attributes(_attributes(owner))
+    contact: dict[str, Any] = {"email": email}
+    for name in ("first_name", "last_name"):
+        value, _ = owner.names.get(name, (None, 0.0))
+        if value is not None:
+            contact[name] = value
+    contact["attributes"] = attributes.values
+    lists = {one for person in at_address for one in person.contact_lists} | set(contact_lists)
+    return ContactForm(contact, tuple(sorted(lists)), digest(contact), attributes.notes)
+
+
+def _attributes(person: Person) -> Iterator[tuple[str, object]]:
+    """Yield names and values in order of time, so that of two names that become one the later wins."""
+    timed = [(time, name, value) for name, (value, time) in person.traits.items() if value is not None]
+    for prefix, (properties, time) in person.stored.items():
+        timed += [(time, f"{prefix}_{name}", value) for name, value in properties.items()]
+        timed.append((time, f"{prefix}_at", people.iso(time)))
+    timed.sort(key=lambda said: said[:2])
+    for _, name, value in timed:
+        yield name, value
+    yield "user_id", person.user_id

