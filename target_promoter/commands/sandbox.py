@@ -19,10 +19,25 @@ from target_promoter.errors import SandboxError
     help="File that keeps the account between runs; without it the account lives in memory.",
 )
 @click.option("--requests-per-minute", type=int, help="The account's limit; none without it.")
-def sandbox(port: int, host: str, key: str, account: Path | None, requests_per_minute: int | None) -> None:
+@click.option("--show", is_flag=True, help="Print what the account in the file holds, and serve nothing.")
+def sandbox(
+    port: int,
+    host: str,
+    key: str,
+    account: Path | None,
+    requests_per_minute: int | None,
+    show: bool,  # noqa: FBT001
+) -> None:
     """Serve the sandbox: a Promoter account that speaks the API, with a page of contacts, surveys and requests."""
+    from target_promoter.sandbox.file import AccountInUseError  # noqa: PLC0415 - the sandbox, only where it is needed
+
+    if show:
+        try:
+            _show(account)
+        except AccountInUseError as error:
+            raise SandboxError.not_started(error) from error
+        return
     try:
-        from target_promoter.sandbox.file import AccountInUseError  # noqa: PLC0415 - an extra
         from target_promoter.sandbox.server import SandboxServer  # noqa: PLC0415 - an extra
     except ModuleNotFoundError as error:
         raise SandboxError.not_installed() from error
@@ -32,3 +47,28 @@ def sandbox(port: int, host: str, key: str, account: Path | None, requests_per_m
         raise SandboxError.not_started(error) from error
     click.echo(f"The sandbox is at {server.origin}/ ; set `api_url` to {server.url} and `api_key` to {key}.", err=True)
     server.serve()
+
+
+def _show(path: Path | None) -> None:
+    """Print the contacts and surveys of an account.
+
+    Raises:
+        SandboxError: There is no such file.
+    """
+    from target_promoter.sandbox.account import Account  # noqa: PLC0415 - the sandbox, only where it is needed
+
+    if path is None or not path.exists():
+        raise SandboxError.no_account(path)
+    account = Account(path)
+    try:
+        click.echo(f"{len(account.contacts)} contacts:")
+        for contact in account.contacts.values():
+            name = " ".join(filter(None, (contact.first_name, contact.last_name)))
+            attributes = ", ".join(f"{key}={value}" for key, value in contact.attributes.items())
+            click.echo(f"  {contact.email}  {name or '-'}  {attributes}")
+        click.echo(f"{len(account.surveys)} surveys:")
+        for survey in account.surveys:
+            attributes = ", ".join(f"{key}={value}" for key, value in survey.attributes.items())
+            click.echo(f"  to {survey.email}  campaign {survey.campaign}  {attributes}")
+    finally:
+        account.close()
