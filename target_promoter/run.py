@@ -57,8 +57,7 @@ class Run:
         now = clock()
         self.summary = Summary(sandbox=settings.sandbox, dry_run=settings.dry_run, started_at=now)
         self.exit_status = 0
-        self._first_taken_at: float | None = None
-        self._delivering = False
+        self._taken = False
         self._ended = False
         try:
             self.store = self._open_store(now)
@@ -71,6 +70,8 @@ class Run:
             self._closing.close()
             raise
         self._intake = Intake(self.store, settings, self.summary, clock=clock)
+        self._delivery.hold(_GRACE_SECONDS)
+        self._delivery.start()
 
     def _open_store(self, now: float) -> Store:
         store = open_store(self._settings.store_url, now=now)
@@ -109,15 +110,11 @@ class Run:
         Raises:
             StoreError: The store refused.
         """
+        if not self._taken:
+            self._taken = True
+            self._delivery.hold(_GRACE_SECONDS)
         self._intake.take(calls)
-        if self._delivering:
-            self._delivery.wake()
-            return
-        now = self._clock()
-        if self._first_taken_at is None:
-            self._first_taken_at = now
-        elif now - self._first_taken_at >= _GRACE_SECONDS:
-            self._start_delivery()
+        self._delivery.wake()
 
     def remember_schema(self, stream: str, schema: Mapping[str, object], keys: Sequence[str]) -> None:
         """Keep a stream's SCHEMA, for the records of it that are rejected.
@@ -132,14 +129,8 @@ class Run:
         if self.store.read(lambda connection: runs.fact(connection, name)) != text:
             self.store.write(lambda connection: runs.set_fact(connection, name, text))
 
-    def _start_delivery(self) -> None:
-        if not self._delivering:
-            self._delivering = True
-            self._delivery.start()
-
     def deliver(self) -> None:
         """Deliver until all that is due is delivered; call it when nothing more will be taken."""
-        self._start_delivery()
         self._delivery.finish()
         self._delivery.join()
 

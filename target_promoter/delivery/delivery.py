@@ -48,6 +48,7 @@ class _Shared:
     in_flight: int = 0
     halted: bool = False
     woken: bool = False
+    held_until: float = 0.0
     finishing: bool = False
     stopping: bool = False
     problem: PromoterError | None = None
@@ -117,6 +118,15 @@ class Delivery:
         self._thread = threading.Thread(target=self.run, name="delivery", daemon=True)
         self._thread.start()
 
+    def hold(self, seconds: float) -> None:
+        """Send nothing for a while, unless `finish` comes before.
+
+        Args:
+            seconds: For how long.
+        """
+        with self._shared.changed:
+            self._shared.held_until = self._clock() + seconds
+
     def wake(self) -> None:
         """Have a look at the store now: there is something new in it."""
         with self._shared.changed:
@@ -161,13 +171,17 @@ class Delivery:
 
     def _deliver(self) -> None:
         while not self._shared.stopping:
-            turn = self._take_turn(sending=self._clock() >= self._paused_until)
+            turn = self._take_turn(sending=self._clock() >= self._resting_until())
             if turn.requests:
                 self._dispatch(turn)
             elif not turn.again and self._is_over(turn):
                 return
             elif not turn.again:
                 self._wait(turn)
+
+    def _resting_until(self) -> float:
+        """Return until when nothing is sent, in epoch seconds."""
+        return self._paused_until if self._shared.finishing else max(self._paused_until, self._shared.held_until)
 
     def _take_turn(self, *, sending: bool) -> Turn:
         """Take in the answers so far, and claim what is to be sent next."""
@@ -251,7 +265,7 @@ class Delivery:
         now = self._clock()
         until = now + _LOOK_AGAIN_SECONDS
         if turn.next_at is not None:
-            until = min(until, max(turn.next_at, self._paused_until, turn.held_until))
+            until = min(until, max(turn.next_at, self._resting_until(), turn.held_until))
         finishing = self._shared.finishing
         with self._shared.changed:
             while not (self._shared.stopping or self._shared.answered or self._shared.woken):
