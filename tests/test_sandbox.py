@@ -722,7 +722,7 @@ def test_view_is_bounded(server: SandboxServer, api: Api) -> None:
     answer = api("GET", "/sandbox/view")
     view = answer.json()
     assert len(answer.content) < 700_000
-    assert (len(view["contacts"]), len(view["surveys"]), len(view["requests"])) == (50, 20, 50)
+    assert (len(view["contacts"]), len(view["surveys"]), len(view["requests"])) == (50, 12, 50)
     assert view["contacts"][0]["email"] == "p7@example.com"
     assert view["contacts"][0]["attributes_left_out"] == 40
     assert view["surveys"][0]["email"] == "p119@example.com"

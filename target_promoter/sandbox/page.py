@@ -19,14 +19,21 @@ def _hash(text: str) -> str:
 
 
 _STYLE: Final = _read("page.css")
-_SCRIPT: Final = _read("page.js")
-_PAGE: Final = _read("page.html").replace("{{style}}", _STYLE).replace("{{script}}", _SCRIPT).encode()
+_LIVE: Final = _read("page.js")
+_CONTROLS: Final = _read("controls.js")
+_PAGE: Final = (
+    _read("page.html")
+    .replace("{{style}}", _STYLE)
+    .replace("{{live}}", _LIVE)
+    .replace("{{controls}}", _CONTROLS)
+    .encode()
+)
 
 # What comes from outside is data: even if the script took it for more, the browser would not run or fetch it.
 _POLICY: Final = "; ".join(
     [
         "default-src 'none'",
-        f"script-src {_hash(_SCRIPT)}",
+        f"script-src {_hash(_LIVE)} {_hash(_CONTROLS)}",
         f"style-src {_hash(_STYLE)}",
         "connect-src 'self'",
         "img-src data:",

@@ -9,10 +9,10 @@ if TYPE_CHECKING:
 
     from target_promoter.sandbox.account import Account
     from target_promoter.sandbox.faults import Faults
-    from target_promoter.sandbox.records import Contact, Survey
+    from target_promoter.sandbox.records import Contact, Request, Survey
 
 CONTACTS_SHOWN: Final = 50
-SURVEYS_SHOWN: Final = 20
+SURVEYS_SHOWN: Final = 12
 REQUESTS_SHOWN: Final = 50
 _ATTRIBUTES_SHOWN: Final = 20
 _LONGEST: Final = 200
@@ -32,22 +32,23 @@ def view(account: Account, faults: Faults, search: str) -> dict[str, object]:
         now = account.now()
         contacts = [_contact(account, one, now) for one in _found_contacts(account, wanted)]
         surveys = [_survey(account, one) for one in _found_surveys(account, wanted)]
+        number = sum(account.ledger.counters.values())
         totals = {
             "contacts": len(book.contacts),
             "surveys": len(book.surveys),
             "unsubscribed": len(book.unsubscribed),
-            "requests": sum(account.ledger.counters.values()),
+            "requests": number,
             "busiest_minute": account.ledger.busiest_minute,
             "mass_sends": len(account.ledger.mass_sends),
         }
         lists = {str(one.id): one.name for one in book.lists.values()}
-    requests = account.requests[-REQUESTS_SHOWN:]
+        requests = account.requests[-REQUESTS_SHOWN:]
     return {
         "now": now,
         "totals": totals,
         "contacts": contacts,
         "surveys": surveys,
-        "requests": requests[::-1],
+        "requests": [_request(number - back, one) for back, one in enumerate(reversed(requests))],
         "lists": dict(list(lists.items())[:_LONGEST]),
         "faults": faults,
     }
@@ -104,6 +105,17 @@ def _survey(account: Account, survey: Survey) -> dict[str, object]:
         "campaign_name": campaign.name if campaign else "",
         "attributes": _attributes(survey.attributes),
         "attributes_left_out": max(0, len(survey.attributes) - _ATTRIBUTES_SHOWN),
+    }
+
+
+def _request(number: int, request: Request) -> dict[str, object]:
+    return {
+        "number": number,
+        "time": request.time,
+        "method": request.method,
+        "path": _short(request.path),
+        "status": request.status,
+        "fault": request.fault,
     }
 
 
