@@ -5,23 +5,32 @@ from __future__ import annotations
 import contextlib
 import json
 import logging
+import tempfile
 import time
+from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from target_promoter.client import Client
 from target_promoter.delivery.delivery import Delivery
-from target_promoter.errors import PromoterError, SandboxError, StoreError
+from target_promoter.embedded import start_sandbox
+from target_promoter.errors import PromoterError, StoreError
 from target_promoter.intake.intake import Intake
+from target_promoter.preview import preview
+from target_promoter.progress import Progress
 from target_promoter.store import contacts, people, runs, surveys
+from target_promoter.store.copying import copy_store
 from target_promoter.store.database import open_store
 from target_promoter.store.encoding import encode
 from target_promoter.summary import Summary
+from target_promoter.withheld import Withheld
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from sqlalchemy import Connection
 
+    from target_promoter.delivery.api import Api
     from target_promoter.intake.intake import Call
     from target_promoter.settings import Settings
     from target_promoter.store.database import Store
@@ -30,6 +39,8 @@ logger = logging.getLogger("target-promoter.run")
 
 _GRACE_SECONDS: Final = 1.0
 """How long delivery lets intake go first: a stream that is refused early in the input stops the run before it sends."""
+
+_NO_PACE: Final = 1e9
 
 
 class Run:
@@ -62,44 +73,43 @@ class Run:
         try:
             self.store = self._open_store(now)
             self._number = self.store.write(lambda connection: runs.begin(connection, command, now))
-            address = self._start_sandbox() if settings.sandbox else settings.api_url
-            client = Client(address, settings.api_key)
-            self._closing.callback(client.close)
-            self._delivery = Delivery(self.store, client, settings, self.summary, clock=clock)
+            # Nothing is sent in a dry run, so there is no pace to keep.
+            paced = replace(settings, requests_per_minute=_NO_PACE) if settings.dry_run else settings
+            self._delivery = Delivery(self.store, self._open_api(), paced, self.summary, clock=clock)
         except BaseException:
             self._closing.close()
             raise
         self._intake = Intake(self.store, settings, self.summary, clock=clock)
         self._delivery.hold(_GRACE_SECONDS)
         self._delivery.start()
+        self._progress = Progress(self.store, settings, self.summary, clock=clock)
+        self._progress.start()
 
     def _open_store(self, now: float) -> Store:
-        store = open_store(self._settings.store_url, now=now)
-        self._closing.callback(store.close)
         settings = self._settings
+        if settings.dry_run:
+            folder = self._closing.enter_context(tempfile.TemporaryDirectory(prefix="target-promoter-dry-run-"))
+            store = copy_store(settings.store_url, Path(folder), now)
+        else:
+            store = open_store(settings.store_url, now=now)
+        self._closing.callback(store.close)
         store.write(lambda connection: runs.check_account(connection, store.name, settings.api_url, settings.api_key))
         store.write(lambda connection: _recheck_contacts(connection, settings, now))
         return store
 
-    def _start_sandbox(self) -> str:
-        """Start the embedded sandbox and return its address."""
-        try:
-            from target_promoter.sandbox.file import AccountInUseError  # noqa: PLC0415 - an extra
-            from target_promoter.sandbox.server import SandboxServer  # noqa: PLC0415 - an extra
-        except ModuleNotFoundError as error:
-            raise SandboxError.not_installed() from error
+    def _open_api(self) -> Api:
+        """Return the way to Promoter: to the account, to the embedded sandbox, or in a dry run to nobody."""
         settings = self._settings
-        campaigns = {campaign.id: campaign.event for campaign in settings.campaigns.values()}
-        lists = {*settings.contact_lists, *(one for stream in settings.streams for one in stream.contact_lists)}
-        try:
-            server = SandboxServer(
-                settings.sandbox_account_path, campaigns=campaigns, lists={one: f"List {one}" for one in sorted(lists)}
-            )
-            server.start()
-        except (AccountInUseError, OSError, RuntimeError) as error:
-            raise SandboxError.not_started(error) from error
-        self._closing.callback(server.stop)
-        return server.url
+        if settings.dry_run:
+            return Withheld()
+        address = settings.api_url
+        if settings.sandbox:
+            sandbox = start_sandbox(settings)
+            self._closing.callback(sandbox.stop)
+            address = sandbox.url
+        client = Client(address, settings.api_key)
+        self._closing.callback(client.close)
+        return client
 
     def take(self, calls: Sequence[Call | None]) -> None:
         """Take a batch of calls; when this returns, all of them are in the store.
@@ -149,13 +159,14 @@ class Run:
         try:
             self._delivery.stop()
             self._delivery.join()
+            self._progress.stop()
             self._close_books(problem)
         finally:
             self._closing.close()
         return self.exit_status
 
     def _close_books(self, problem: BaseException | None) -> None:
-        now = self._clock()
+        now, began = self._clock(), self.summary.started_at
         sentences = [str(one) for one in (problem, self._delivery.problem) if isinstance(one, PromoterError)]
         try:
             left = self.store.read(lambda connection: _count_left(connection, self.summary, now))
@@ -168,6 +179,8 @@ class Run:
             sentences.append("Records were rejected or refused, and `fail_on_rejected` is set: see `report`.")
         for sentence in sentences:
             logger.error("%s", sentence)
+        if self._settings.dry_run:
+            logger.info("%s", "\n".join(self.store.read(lambda connection: preview(connection, began)).lines()))
         if problem is not None or self._delivery.problem is not None or left or failed:
             self.exit_status = 1
         summary = self.summary.as_dict(now)

@@ -163,6 +163,12 @@ class Settings:
         """Where the sandbox keeps its account: beside the sandbox's store."""
         return Path(_sandbox_file(self.store_url, _SANDBOX_ACCOUNT))
 
+    @property
+    def all_contact_lists(self) -> tuple[int, ...]:
+        """The ids of all contact lists that the config names, ascending."""
+        of_streams = (one for stream in self.streams for one in stream.contact_lists)
+        return tuple(sorted({*self.contact_lists, *of_streams}))
+
     def stream(self, name: str) -> StreamSetting | None:
         """Return what the config says of a stream: its name beats a glob, a more specific glob beats the other.
 

@@ -98,6 +98,12 @@ class Summary:
         with self._lock:
             return self._counts[part][outcome]
 
+    @property
+    def ignored(self) -> int:
+        """How many records said nothing to Promoter."""
+        with self._lock:
+            return self._ignored
+
     def as_dict(self, now: float) -> dict[str, object]:
         """Return the summary in the form and order of the summary line.
 

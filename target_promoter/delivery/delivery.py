@@ -20,7 +20,7 @@ from target_promoter.store import people
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from target_promoter.client import Client
+    from target_promoter.delivery.api import Api
     from target_promoter.delivery.turn import Request, Turn
     from target_promoter.settings import Settings
     from target_promoter.store.database import Store
@@ -75,7 +75,7 @@ class Delivery:
     def __init__(
         self,
         store: Store,
-        client: Client,
+        client: Api,
         settings: Settings,
         summary: Summary,
         *,

@@ -136,6 +136,22 @@ def limited(connection: Connection, now: float, retry_after: float | None, *, li
     return until
 
 
+def rate(connection: Connection, *, limit: float) -> float:
+    """Return how many requests a minute leave at the most just now: the limit as told, or less if less was measured.
+
+    Args:
+        connection: An open transaction.
+        limit: The account's limit as told, in requests a minute.
+    """
+    measured = _clock(connection)[1]
+    return min(measured or limit, limit) * _MARGIN
+
+
+def reset(connection: Connection) -> None:
+    """Let requests leave at once, whatever was reserved or asked for before; only for a copy that sends nothing."""
+    connection.execute(update(request_clock).values(next_at=0.0, rate=0.0, rated_at=0.0, held_until=0.0))
+
+
 def _clock(connection: Connection) -> tuple[float, float, float, float]:
     columns = (request_clock.c.next_at, request_clock.c.rate, request_clock.c.rated_at, request_clock.c.held_until)
     row = connection.execute(select(*columns)).one()

@@ -10,6 +10,7 @@ import contextlib
 import os
 import sqlite3
 import threading
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import backoff
@@ -86,9 +87,9 @@ class Store:
         self._engine.dispose()
 
     @property
-    def engine(self) -> Engine:
-        """The engine, for copying a whole store."""
-        return self._engine
+    def is_sqlite(self) -> bool:
+        """Whether it is a file of SQLite; else it is a database of PostgreSQL."""
+        return self._url.get_backend_name() == "sqlite"
 
     def _write_once(self, work: Callable[[Connection], T]) -> T:
         with self._writer, self._errors(), self._engine.connect() as connection:
@@ -153,16 +154,52 @@ def open_store(url: str, *, now: float) -> Store:
     return store
 
 
-def _prepare(connection: Connection, name: str, now: float) -> None:
-    """Create the tables of a new store, or check the version of an old one."""
+def find_store(url: str) -> Store | None:
+    """Open a store that is there, and change nothing about it; where there is none, none is created.
+
+    Args:
+        url: SQLAlchemy address of a SQLite file or a PostgreSQL database.
+
+    Returns:
+        The store; None if the file or the tables are missing.
+
+    Raises:
+        StoreError: It cannot be opened, is no store, or is of another version.
+    """
+    address = make_url(url)
+    name = _printable(address)
+    sqlite = address.get_backend_name() == "sqlite"
+    path = Path(address.database or "")
+    if sqlite and (not path.exists() or not path.stat().st_size):
+        return None
+    engine = _sqlite(address, name) if sqlite else _postgresql(address)
+    store = Store(engine, address)
+    found = False
+    try:
+        found = store.read(lambda connection: _is_store(connection, name))
+    finally:
+        if not found:
+            store.close()
+    return store if found else None
+
+
+def _is_store(connection: Connection, name: str) -> bool:
+    """Return whether the tables of a store of this version are there."""
     tables = set(inspect(connection).get_table_names())
     if facts.name in tables:
         version = connection.scalar(select(facts.c.value).where(facts.c.name == "schema_version"))
         if version != str(SCHEMA_VERSION):
             raise StoreError.other_version(name, version, SCHEMA_VERSION)
-        return
+        return True
     if tables & set(metadata.tables):
         raise StoreError.foreign(name)
+    return False
+
+
+def _prepare(connection: Connection, name: str, now: float) -> None:
+    """Create the tables of a new store, or check the version of an old one."""
+    if _is_store(connection, name):
+        return
     metadata.create_all(connection, checkfirst=False)
     connection.execute(
         insert(facts),

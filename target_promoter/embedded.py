@@ -1,0 +1,38 @@
+"""The sandbox inside this process, for `api_url: sandbox`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from target_promoter.errors import SandboxError
+
+if TYPE_CHECKING:
+    from target_promoter.sandbox.server import SandboxServer
+    from target_promoter.settings import Settings
+
+
+def start_sandbox(settings: Settings) -> SandboxServer:
+    """Start a sandbox whose account has the campaigns and contact lists of the config.
+
+    Args:
+        settings: The settings.
+
+    Returns:
+        The sandbox, which answers; the caller must stop it.
+
+    Raises:
+        SandboxError: It is not installed or does not start.
+    """
+    try:
+        from target_promoter.sandbox.file import AccountInUseError  # noqa: PLC0415 - an extra
+        from target_promoter.sandbox.server import SandboxServer  # noqa: PLC0415 - an extra
+    except ModuleNotFoundError as error:
+        raise SandboxError.not_installed() from error
+    campaigns = {campaign.id: campaign.event for campaign in settings.campaigns.values()}
+    lists = {one: f"List {one}" for one in settings.all_contact_lists}
+    try:
+        server = SandboxServer(settings.sandbox_account_path, campaigns=campaigns, lists=lists)
+        server.start()
+    except (AccountInUseError, OSError, RuntimeError) as error:
+        raise SandboxError.not_started(error) from error
+    return server

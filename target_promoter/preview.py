@@ -1,0 +1,126 @@
+"""What a dry run would have done, read from its copy of the store; addresses are masked."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from sqlalchemy import func, or_, select
+
+from target_promoter.masking import masked, masked_text
+from target_promoter.store.copying import before
+from target_promoter.store.people import iso
+from target_promoter.store.schema import attribute_notes, contacts, surveys
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from sqlalchemy import Connection
+
+_RECIPIENTS: Final = 5
+_NOTES: Final = 20
+
+
+@dataclass(frozen=True, slots=True)
+class CampaignPreview:
+    """The surveys of one campaign and event that would be sent.
+
+    Attributes:
+        campaign_id: The campaign at Promoter.
+        event: The event's name as sent.
+        surveys: How many.
+        recipients: The first few addresses, masked.
+        oldest: When the oldest of the events happened, in epoch seconds.
+        newest: When the newest did, in epoch seconds.
+    """
+
+    campaign_id: int
+    event: str
+    surveys: int
+    recipients: tuple[str, ...]
+    oldest: float
+    newest: float
+
+
+@dataclass(frozen=True, slots=True)
+class Preview:
+    """What a run would do.
+
+    Attributes:
+        campaigns: The surveys, by campaign and event.
+        new: How many contacts Promoter would get to know.
+        changed: How many contacts would change there.
+        unchanged: How many contacts of the store would stay as they are.
+        notes: Attributes that would be renamed, merged or left out: what, which, and why.
+        more_notes: How many more of those there are.
+    """
+
+    campaigns: tuple[CampaignPreview, ...]
+    new: int
+    changed: int
+    unchanged: int
+    notes: tuple[tuple[str, str, str], ...]
+    more_notes: int
+
+    def lines(self) -> Iterator[str]:
+        """Yield it in lines, for the log."""
+        yield "This was a dry run: nothing was sent, and nothing is kept. A run would"
+        if not self.campaigns:
+            yield "  send no survey;"
+        for one in self.campaigns:
+            yield f"  send {one.surveys} of campaign {one.campaign_id} for the event {one.event},"
+            yield f"    which happened from {iso(one.oldest)} to {iso(one.newest)},"
+            more = one.surveys - len(one.recipients)
+            yield f"    to {', '.join(one.recipients)}{f' and {more} more' if more else ''};"
+        yield f"  add {self.new} contacts, change {self.changed}, and leave {self.unchanged} as they are."
+        if self.notes:
+            yield "Of the attributes it would"
+            for kind, name, detail in self.notes:
+                yield f"  {_DOING[kind]} {name}: {detail}" if kind != "renamed" else f"  rename {name} to {detail}"
+        if self.more_notes:
+            yield f"  and {self.more_notes} more."
+
+
+_DOING: Final = {"merged": "merge", "left out": "leave out"}
+
+
+def preview(connection: Connection, since: float) -> Preview:
+    """Return what a dry run would have done.
+
+    Args:
+        connection: An open transaction of its copy of the store.
+        since: When it began, in epoch seconds.
+    """
+    here = (surveys.c.status == "sent") & (surveys.c.settled_at >= since)
+    of_campaign = (surveys.c.campaign_id, surveys.c.event)
+    numbers = (func.count(), func.min(surveys.c.event_at), func.max(surveys.c.event_at))
+    groups = connection.execute(
+        select(*of_campaign, *numbers).where(here).group_by(*of_campaign).order_by(*of_campaign)
+    )
+    campaigns = []
+    for campaign_id, event, number, oldest, newest in groups.all():
+        of_this = (surveys.c.campaign_id == campaign_id) & (surveys.c.event == event)
+        first = connection.scalars(
+            select(surveys.c.claimed_email).where(here, of_this).order_by(surveys.c.due_at, surveys.c.id)
+        ).fetchmany(_RECIPIENTS)
+        recipients = tuple(masked(email) for email in first if email is not None)
+        campaigns.append(CampaignPreview(campaign_id, event, number, recipients, oldest, newest))
+    joined = contacts.outerjoin(before, before.c.email == contacts.c.email)
+    count = select(func.count()).select_from(joined).where(contacts.c.sent.is_not(None))
+    new = connection.scalar(count.where(before.c.sent.is_(None))) or 0
+    differs = or_(before.c.sent != contacts.c.sent, before.c.sent_lists != contacts.c.sent_lists)
+    changed = connection.scalar(count.where(before.c.sent.is_not(None), differs)) or 0
+    total = connection.scalar(count) or 0
+    noted = attribute_notes.c.noted_at >= since
+    columns = (attribute_notes.c.kind, attribute_notes.c.name, attribute_notes.c.detail)
+    notes = connection.execute(select(*columns).where(noted).order_by(*columns).limit(_NOTES)).all()
+    all_notes = connection.scalar(select(func.count()).select_from(attribute_notes).where(noted)) or 0
+    return Preview(
+        campaigns=tuple(campaigns),
+        new=new,
+        changed=changed,
+        unchanged=total - new - changed,
+        # Names come from outside, and one may be an address.
+        notes=tuple((kind, masked_text(name), masked_text(detail)) for kind, name, detail in notes),
+        more_notes=all_notes - len(notes),
+    )

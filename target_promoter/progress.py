@@ -1,0 +1,208 @@
+"""How a run gets on: a live view on a terminal, elsewhere one line in the log every ten seconds."""
+
+from __future__ import annotations
+
+import logging
+import sys
+import threading
+import time
+from collections import deque
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+from rich.console import Console
+from rich.live import Live
+from rich.table import Table
+
+from target_promoter.errors import StoreError
+from target_promoter.store import clock, contacts, surveys
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from sqlalchemy import Connection
+
+    from target_promoter.settings import Settings
+    from target_promoter.store.database import Store
+    from target_promoter.summary import Summary
+
+logger = logging.getLogger("target-promoter.progress")
+
+LOG_SECONDS: Final = 10.0
+"""How long from one line in the log to the next."""
+
+_LOOK_SECONDS: Final = 1.0
+_WINDOW_SECONDS: Final = 60.0
+_MINUTE: Final = 60.0
+_HOUR: Final = 3600.0
+_DAY: Final = 86_400.0
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """How a run stands.
+
+    Attributes:
+        seconds: How long it runs.
+        records: How many records were read.
+        requests: How many requests were sent.
+        requests_per_minute: How many a minute were sent of late.
+        limit: How many a minute the account allows, as told.
+        sent: How many surveys were sent.
+        pending: How many surveys and contacts are to be delivered now.
+        waiting: How many surveys wait for their person or their day.
+        seconds_left: How long what is pending takes at the most, at the pace that the limit allows.
+    """
+
+    seconds: float
+    records: int
+    requests: int
+    requests_per_minute: float
+    limit: float
+    sent: int
+    pending: int
+    waiting: int
+    seconds_left: float
+
+    def parts(self) -> Iterator[tuple[str, str]]:
+        """Yield what there is to tell, each with its name."""
+        share = self.requests_per_minute / self.limit
+        yield "records in", f"{self.records:,}"
+        yield "requests", f"{self.requests:,}"
+        yield "rate", f"{self.requests_per_minute:,.0f} a minute ({share:.0%} of the limit of {self.limit:,g})"
+        yield "surveys sent", f"{self.sent:,}"
+        yield "pending", f"{self.pending:,}"
+        yield "surveys waiting", f"{self.waiting:,}"
+        yield "time left", f"about {duration(self.seconds_left)}" if self.pending else "none"
+
+    def line(self) -> str:
+        """Return it in one line of the log."""
+        return f"After {duration(self.seconds)}: {', '.join(f'{name} {text}' for name, text in self.parts())}."
+
+
+class Progress:
+    """Watches a run and tells how it gets on, on standard error alone.
+
+    Args:
+        store: The store.
+        settings: The settings.
+        summary: What the run did so far.
+        clock: The time now, in epoch seconds.
+    """
+
+    def __init__(
+        self, store: Store, settings: Settings, summary: Summary, *, clock: Callable[[], float] = time.time
+    ) -> None:
+        """Watch nothing before `start`."""
+        self._store = store
+        self._limit = settings.requests_per_minute
+        self._summary = summary
+        self._clock = clock
+        self._samples: deque[tuple[float, int]] = deque([(summary.started_at, 0)])
+        self._ended = threading.Event()
+        self._thread: threading.Thread | None = None
+
+    def standing(self) -> Standing:
+        """Return how the run stands now.
+
+        Raises:
+            StoreError: The store refused.
+        """
+        now = self._clock()
+        value = self._summary.value
+        requests = value("api", "requests")
+        self._samples.append((now, requests))
+        while len(self._samples) > 2 and self._samples[1][0] <= now - _WINDOW_SECONDS:  # noqa: PLR2004 - two make a rate
+            self._samples.popleft()
+        since, before = self._samples[0]
+        rate = (requests - before) / (now - since) * _MINUTE if now > since else 0.0
+        pending, waiting, allowed = self._store.read(lambda connection: _left(connection, now, self._limit))
+        return Standing(
+            seconds=now - self._summary.started_at,
+            records=value("identify", "read") + value("track", "read") + self._summary.ignored,
+            requests=requests,
+            requests_per_minute=rate,
+            limit=self._limit,
+            sent=value("surveys", "sent"),
+            pending=pending,
+            waiting=waiting,
+            seconds_left=pending / allowed * _MINUTE,
+        )
+
+    def start(self) -> None:
+        """Tell from now on, in a thread of its own."""
+        work = self._show if sys.stderr.isatty() else self._log
+        self._thread = threading.Thread(target=work, name="progress", daemon=True)
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Tell no more; a live view goes away."""
+        self._ended.set()
+        if self._thread is not None:
+            self._thread.join()
+
+    def _log(self) -> None:
+        while not self._ended.wait(LOG_SECONDS):
+            try:
+                logger.info("%s", self.standing().line())
+            except StoreError:
+                continue  # The run itself says what is wrong with the store.
+
+    def _show(self) -> None:
+        console = Console(stderr=True)
+        # What is logged meanwhile goes above the view, through the stream that the view has put in the log's place.
+        handlers: list[logging.StreamHandler[Any]] = [
+            handler
+            for name in (None, "target-promoter")
+            for handler in logging.getLogger(name).handlers
+            if isinstance(handler, logging.StreamHandler) and handler.stream is sys.stderr
+        ]
+        before = sys.stderr
+        with Live(console=console, transient=True, auto_refresh=False, redirect_stdout=False) as live:
+            for handler in handlers:
+                handler.setStream(sys.stderr)
+            try:
+                while not self._ended.wait(_LOOK_SECONDS):
+                    try:
+                        live.update(view(self.standing()), refresh=True)
+                    except StoreError:
+                        continue
+            finally:
+                for handler in handlers:
+                    handler.setStream(before)
+
+
+def view(standing: Standing) -> Table:
+    """Return what a terminal shows.
+
+    Args:
+        standing: How the run stands.
+    """
+    table = Table.grid(padding=(0, 2))
+    table.add_column(justify="right", style="bold")
+    table.add_column()
+    for name, text in standing.parts():
+        table.add_row(name, text)
+    return table
+
+
+def duration(seconds: float) -> str:
+    """Return a length of time in words, such as `2 h 5 min`.
+
+    Args:
+        seconds: The length, in seconds.
+    """
+    if seconds < _MINUTE:
+        return f"{seconds:.0f} s"
+    if seconds < _HOUR:
+        return f"{seconds / _MINUTE:.0f} min"
+    if seconds < _DAY:
+        hours, rest = divmod(seconds, _HOUR)
+        return f"{hours:.0f} h {rest / _MINUTE:.0f} min"
+    return f"{seconds / _DAY:.1f} days"
+
+
+def _left(connection: Connection, now: float, limit: float) -> tuple[int, int, float]:
+    """Return what is pending, what waits, and how many requests a minute leave at the most."""
+    pending, waiting = surveys.counts(connection, now)
+    return pending + contacts.count_pending(connection), waiting, clock.rate(connection, limit=limit)

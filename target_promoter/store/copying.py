@@ -1,0 +1,92 @@
+"""A copy of what the store knows, for a dry run: the store itself is only read."""
+
+from __future__ import annotations
+
+import sqlite3
+from typing import TYPE_CHECKING, Final, cast
+
+from sqlalchemy import Column, LargeBinary, MetaData, Table, Text, insert, select, text, update
+
+from target_promoter.store import clock
+from target_promoter.store.database import find_store, open_store
+from target_promoter.store.schema import contacts, metadata, surveys
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from sqlalchemy import Connection
+
+    from target_promoter.store.database import Store
+
+_ROWS: Final = 5000
+
+before = Table(
+    "contacts_before",
+    MetaData(),
+    Column("email", Text, primary_key=True),
+    Column("sent", LargeBinary),
+    Column("sent_lists", Text, nullable=False),
+)
+"""In a copy: the contacts as they were last sent when the copy was made."""
+
+
+def copy_store(url: str, folder: Path, now: float) -> Store:
+    """Copy a store into a file of its own, free of other processes' leases and of the limit's pace.
+
+    Args:
+        url: SQLAlchemy address of the store; where there is none, the copy is a new store.
+        folder: Where the copy is made.
+        now: The time, in epoch seconds.
+
+    Returns:
+        The copy, under the name of the store itself.
+
+    Raises:
+        StoreError: The store cannot be read, is no store, or is of another version.
+    """
+    path = folder / "copy.db"
+    source = find_store(url)
+    if source is not None and source.is_sqlite:
+        source.read(lambda connection: _back_up(connection, path))
+    copy = open_store(f"sqlite:///{path}", now=now)
+    try:
+        if source is not None:
+            copy.name = source.name
+            if not source.is_sqlite:
+                source.read(lambda connection: copy.write(lambda into: _copy_rows(connection, into)))
+        copy.write(_prepare)
+    except BaseException:
+        copy.close()
+        raise
+    finally:
+        if source is not None:
+            source.close()
+    return copy
+
+
+def _back_up(connection: Connection, path: Path) -> None:
+    into = sqlite3.connect(path)
+    try:
+        cast("sqlite3.Connection", connection.connection.driver_connection).backup(into)
+    finally:
+        into.close()
+
+
+def _copy_rows(connection: Connection, into: Connection) -> None:
+    """Copy every table of one moment, in steps, into the tables of a new store."""
+    connection.execute(text("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY"))
+    for table in metadata.sorted_tables:
+        into.execute(table.delete())
+        result = connection.execution_options(yield_per=_ROWS).execute(select(table))
+        for rows in result.mappings().partitions():
+            into.execute(insert(table), [dict(row) for row in rows])
+
+
+def _prepare(connection: Connection) -> None:
+    """Let go of what only the store itself has to wait for, and remember what was sent."""
+    clock.reset(connection)
+    connection.execute(update(surveys).values(lease=None, leased_until=0.0))
+    connection.execute(update(contacts).values(lease=None, leased_until=0.0, not_before=0.0, tried_until=0.0))
+    before.create(connection)
+    columns = (contacts.c.email, contacts.c.sent, contacts.c.sent_lists)
+    connection.execute(insert(before).from_select(["email", "sent", "sent_lists"], select(*columns)))
