@@ -34,7 +34,7 @@ _ISO_TIME: Final = re.compile(
     re.ASCII | re.IGNORECASE,
 )
 _EPOCH_TEXT: Final = re.compile(r"\d{10}(?:\.\d+)?|\d{13}", re.ASCII)
-_EPOCH: Final = dt.datetime(1970, 1, 1, tzinfo=dt.timezone.utc)
+_FRACTION: Final = slice(26, 27)  # Where a seventh digit of a second would stand.
 _END_OF_TIME: Final = 253_402_300_800.0  # The year 10000, which no datetime object can hold.
 _MILLISECONDS_FROM: Final = 1e11  # As seconds this is the year 5138, as milliseconds it is 1973.
 _LONGEST_NUMBER: Final = 40  # Digits; the longest ids in use, 128-bit numbers, have 39.
@@ -125,7 +125,7 @@ def epoch_seconds(value: object) -> float | None:
         value = dt.datetime(value.year, value.month, value.day, tzinfo=dt.timezone.utc)
     if isinstance(value, dt.datetime):
         aware = value if value.tzinfo is not None else value.replace(tzinfo=dt.timezone.utc)
-        return _in_range((aware - _EPOCH).total_seconds())
+        return _in_range(aware.timestamp())
     if isinstance(value, (int, float, Decimal)) and not isinstance(value, bool):
         try:
             seconds = float(value)
@@ -150,6 +150,16 @@ def iso_time(text: str, *, zone_required: bool = False) -> dt.datetime | None:
     Returns:
         The time, to the microsecond; None if the text is no such time.
     """
+    if not text[_FRACTION].isdigit():
+        # The usual form is read many times faster so; but a seventh digit would be rounded up, into the future.
+        try:
+            moment = msgspec.convert(text, dt.datetime)
+        except (msgspec.ValidationError, UnicodeEncodeError):
+            pass
+        else:
+            if moment.tzinfo is not None:
+                return moment
+            return None if zone_required else moment.replace(tzinfo=dt.timezone.utc)
     match = _ISO_TIME.fullmatch(text.strip())
     if match is None or (zone_required and match[8] is None):
         return None
@@ -206,7 +216,9 @@ def fingerprint(record: Mapping[str, object]) -> bytes | None:
     Returns:
         The fingerprint; None if the record cannot be written, being nested too deep or holding an endless number.
     """
-    content = {name: value for name, value in record.items() if name[:5] != "_sdc_"}
+    content = record
+    if "_sdc_" in "\n".join(record):
+        content = {name: value for name, value in record.items() if name[:5] != "_sdc_"}
     try:
         encoded = _encoder.encode(content)
     except RecursionError:
