@@ -25,9 +25,56 @@ class PromoterError(Exception):
 class ConfigError(PromoterError):
     """A setting or a stream is refused, before anything is read or sent."""
 
+    @classmethod
+    def in_stream_maps(cls, words: str, stream: str | None = None) -> ConfigError:
+        """Return the error for stream maps or flattening that cannot be applied.
+
+        Args:
+            words: What is wrong.
+            stream: The stream that it cannot be applied to; None if to any.
+        """
+        where = "" if stream is None else f" to stream `{stream}`"
+        return cls(
+            f"Setting `stream_maps` cannot be applied{where} ({words}): mend the map, or the flattening beside it."
+        )
+
 
 class InputError(PromoterError):
     """The tap sent something that cannot be taken."""
+
+    @classmethod
+    def in_stream_map(cls, stream: str, words: str) -> InputError:
+        """Return the error for a record that a stream map fails on.
+
+        Args:
+            stream: The stream's name.
+            words: What failed, without a value of the record.
+        """
+        return cls(f"The stream map of `{stream}` fails on a record ({words}): mend its expressions in `stream_maps`.")
+
+    @classmethod
+    def malformed(cls, message: str, key: str, wanted: str) -> InputError:
+        """Return the error for a message whose form is wrong.
+
+        Args:
+            message: Its type, such as `SCHEMA`.
+            key: The key whose value is wrong.
+            wanted: What the value must be, such as `an object`.
+        """
+        return cls(f"The tap sends a {message} message whose `{key}` is not {wanted}: see to the tap.")
+
+    @classmethod
+    def batch(cls, stream: str, problem: str) -> InputError:
+        """Return the error for batch files that cannot be read.
+
+        Args:
+            stream: The stream's name.
+            problem: What is wrong with them.
+        """
+        return cls(
+            f"The tap sends a BATCH of stream `{stream}` {problem}: "
+            "set the tap to send records, or JSONL files (plain or gzip) at file:// addresses."
+        )
 
     @classmethod
     def from_sdk(cls, error: Exception) -> InputError:

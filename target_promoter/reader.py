@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import sys
 from decimal import Decimal
@@ -19,17 +20,23 @@ class Reader(GenericSingerReader[str]):
     """Reads Singer messages with msgspec, and what msgspec refuses but taps send with Python's own reader.
 
     The SDK's reader logs a line that it cannot parse whole, which may be personal data.
+
+    Args:
+        source: What the lines are of, for the sentences that refuse one.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, source: str = "the input") -> None:
         """Begin before the first line."""
         super().__init__()
+        self._source = source
         self._line = 0
 
     @property
     @override
     def default_input(self) -> IO[str]:
-        """Standard input as it is now."""
+        """Standard input as it is now, in UTF-8 whatever the machine's own encoding is."""
+        if isinstance(sys.stdin, io.TextIOWrapper):
+            sys.stdin.reconfigure(encoding="utf-8", errors="strict")
         return sys.stdin
 
     @override
@@ -82,5 +89,5 @@ class Reader(GenericSingerReader[str]):
             self._refuse("is no JSON")
 
     def _refuse(self, problem: str) -> NoReturn:
-        message = f"Line {self._line} of the input {problem}: see what the tap printed there."
+        message = f"Line {self._line} of {self._source} {problem}: see what the tap printed there."
         raise InputError(message) from None

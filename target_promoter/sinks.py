@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
+import msgspec
 from singer_sdk.exceptions import InvalidRecord
 from singer_sdk.sinks import BatchSink
 from typing_extensions import override
@@ -64,6 +64,10 @@ class PromoterSink(BatchSink):
         """Keep the metadata columns: the SDK would take `_sdc_deleted_at` away before a sink sees it."""
 
     @override
+    def _remove_sdc_metadata_from_schema(self) -> None:
+        """Keep their schemas too: without them a record that has them may not fit."""
+
+    @override
     def _validate_and_parse(self, record: dict[str, Any]) -> dict[str, Any]:
         """Validate a record. The SDK would log a misfit whole, end the run, and parse dates that nobody asked for."""
         self._misfit = None
@@ -88,7 +92,7 @@ class PromoterSink(BatchSink):
         """
         call = self._stream.read(record)
         if call is not None and self._misfit is not None:
-            call = replace(call, problem=call.problem or self._misfit)
+            call = msgspec.structs.replace(call, problem=call.problem or self._misfit)
         context.setdefault("calls", []).append(call)
 
     @override
@@ -125,3 +129,12 @@ class IgnoreSink(PromoterSink):
     @override
     def setup(self) -> None:
         """Keep nothing."""
+
+
+SINKS: Final[dict[str, type[PromoterSink]]] = {
+    "identify": IdentifySink,
+    "track": TrackSink,
+    "segment": SegmentSink,
+    "ignore": IgnoreSink,
+}
+"""The sink of each type of stream."""

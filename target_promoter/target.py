@@ -6,38 +6,35 @@ import sys
 import time
 from typing import IO, TYPE_CHECKING, Any, ClassVar, Final
 
+import click
 from singer_sdk import Target
 from singer_sdk.exceptions import SingerSDKError
+from singer_sdk.helpers.capabilities import TargetCapabilities
 from singer_sdk.plugin_base import _ConfigInput
 from singer_sdk.singerlib.exceptions import SingerError
 from singer_sdk.singerlib.json import serialize_json
 from typing_extensions import override
 
+from target_promoter.batch_files import record_messages
 from target_promoter.cli import program
 from target_promoter.config_files import read_config
 from target_promoter.errors import InputError, PromoterError
+from target_promoter.mapping import Mapper
+from target_promoter.messages import check_record, check_schema
 from target_promoter.reader import Reader
 from target_promoter.run import Run
 from target_promoter.settings import CONFIG_SCHEMA, Settings
 from target_promoter.signals import Signals
-from target_promoter.sinks import IdentifySink, IgnoreSink, SegmentSink, TrackSink
+from target_promoter.sinks import SINKS
 from target_promoter.streams import Stream, recognize
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from pathlib import PurePath
     from types import FrameType
 
-    import click
-    from singer_sdk.singerlib.encoding.base import GenericSingerReader
+    from singer_sdk.helpers.capabilities import CapabilitiesEnum
     from singer_sdk.sinks import Sink
 
-_SINKS: Final[dict[str, type[Sink]]] = {
-    "identify": IdentifySink,
-    "track": TrackSink,
-    "segment": SegmentSink,
-    "ignore": IgnoreSink,
-}
 _STATE_SHARE: Final = 10
 """State is passed on at once, unless writing batches for it would take more than a tenth of the time."""
 
@@ -47,25 +44,14 @@ class TargetPromoter(Target):
 
     name = "target-promoter"
     config_jsonschema: ClassVar[dict[str, Any]] = CONFIG_SCHEMA
+    capabilities: ClassVar[list[CapabilitiesEnum]] = [*Target.capabilities, TargetCapabilities.HARD_DELETE]
     message_reader_class = Reader
 
-    def __init__(
-        self,
-        *,
-        config: dict[str, Any] | PurePath | str | list[PurePath | str] | None = None,
-        parse_env_config: bool = False,
-        validate_config: bool = True,
-        setup_mapper: bool = True,
-        message_reader: GenericSingerReader[str] | None = None,
-    ) -> None:
+    def __init__(self, **options: Any) -> None:  # noqa: ANN401 - the SDK's own, each of its own type
         """Check the settings; nothing is opened yet.
 
         Args:
-            config: The config, or paths of files with it.
-            parse_env_config: Whether to read environment variables too.
-            validate_config: Whether to refuse wrong settings.
-            setup_mapper: Whether to set up stream maps.
-            message_reader: What reads the lines of the tap.
+            options: Those of the SDK's target, `config` among them.
 
         Raises:
             ConfigError: A setting is unknown or wrong.
@@ -75,13 +61,7 @@ class TargetPromoter(Target):
         self._run: Run | None = None
         self._next_drain_at = 0.0
         self._all_read = False
-        super().__init__(
-            config=config,
-            parse_env_config=parse_env_config,
-            validate_config=validate_config,
-            setup_mapper=setup_mapper,
-            message_reader=message_reader,
-        )
+        super().__init__(**options)
         self._max_parallelism = 1  # One writer at a time has no use for threads, and none for their disorder.
 
     @override
@@ -89,7 +69,14 @@ class TargetPromoter(Target):
         """Check the settings our way: the SDK would print wrong values, which may be secrets."""
         self.append_builtin_config(self.config_jsonschema)
         self.settings = Settings.from_config(self.config)
+        # A setting that is null has its default; the SDK would take null for false.
+        self._config = {name: value for name, value in self.config.items() if value is not None}
         return []
+
+    @override
+    def setup_mapper(self) -> None:
+        """Set up stream maps and flattening, ours and the SDK's being the same."""
+        self._mapper = Mapper(self.config, self.logger)
 
     @property
     def run(self) -> Run:
@@ -129,10 +116,16 @@ class TargetPromoter(Target):
             ConfigError: The stream is none of Segment's and not configured.
         """
         if schema is not None:
-            self._streams[stream_name] = recognize(stream_name, schema, key_properties or (), self.settings)
+            self._streams[stream_name] = self._recognize(stream_name, schema, key_properties or ())
             if stream_name in self._sinks_active:
                 self.drain_one(self._sinks_active[stream_name])
         return super().get_sink(stream_name, record=record, schema=schema, key_properties=key_properties)
+
+    def _recognize(self, name: str, schema: dict[str, Any], key_properties: Sequence[str]) -> Stream:
+        """Return what a stream is; one of which a stream map lets nothing through needs no setting."""
+        if isinstance(self.mapper, Mapper) and self.mapper.removes(name):
+            return Stream(name, "ignore", "The setting `stream_maps` removes it.")
+        return recognize(name, schema, key_properties, self.settings)
 
     @override
     def get_sink_class(self, stream_name: str) -> type[Sink]:
@@ -141,20 +134,21 @@ class TargetPromoter(Target):
         Args:
             stream_name: The stream's name.
         """
-        return _SINKS[self._streams[stream_name].type]
+        return SINKS[self._streams[stream_name].type]
 
     @override
     def _process_schema_message(self, message_dict: dict[str, Any]) -> None:
         self._signals.put_off()
-        schema = message_dict.get("schema")
-        if isinstance(schema, dict):
-            schema.setdefault("properties", {})  # A schema may do without, and the SDK cannot.
+        self._assert_line_requires(message_dict, requires={"stream", "schema"})
+        check_schema(message_dict)
         super()._process_schema_message(message_dict)
         self._signals.allow()
 
     @override
     def _process_record_message(self, message_dict: dict[str, Any]) -> None:
         self._signals.put_off()
+        self._assert_line_requires(message_dict, requires={"stream", "record"})
+        check_record(message_dict)
         super()._process_record_message(message_dict)
         self._signals.allow()
 
@@ -176,8 +170,10 @@ class TargetPromoter(Target):
 
     @override
     def _process_batch_message(self, message_dict: dict[str, Any]) -> None:
-        message = "The tap sends BATCH messages, which this target cannot read: set the tap to send records."
-        raise InputError(message)
+        """Take the records of batch files like any others; the SDK would neither map nor validate them."""
+        self._assert_line_requires(message_dict, requires={"stream", "encoding", "manifest"})
+        for record_message in record_messages(message_dict):
+            self._process_record_message(record_message)
 
     @override
     def _write_state_message(self, state: dict[str, Any]) -> None:
@@ -265,7 +261,11 @@ class TargetPromoter(Target):
     @classmethod
     def get_singer_command(cls) -> click.Command:
         """Return the program: the target itself, and the commands beside it."""
-        return program(super().get_singer_command(), cls.invoke, cls.logger)
+        command = super().get_singer_command()
+        for option in command.params:
+            if option.name == "file_input":
+                option.type = click.File(encoding="utf-8")  # Whatever the machine's own encoding is.
+        return program(command, cls.invoke, cls.logger)
 
     @override
     @classmethod

@@ -1,0 +1,59 @@
+"""The forms of Singer messages that the SDK takes on trust, and fails on with a traceback."""
+
+from __future__ import annotations
+
+from typing import Any, NoReturn
+
+from target_promoter.errors import InputError
+
+
+def refuse(kind: str, key: str, wanted: str) -> NoReturn:
+    """Refuse a message.
+
+    Args:
+        kind: Its type, such as `SCHEMA`.
+        key: The key whose value is wrong.
+        wanted: What the value must be, such as `an object`.
+
+    Raises:
+        InputError: Always.
+    """
+    raise InputError.malformed(kind, key, wanted)
+
+
+def check_schema(message: dict[str, Any]) -> None:
+    """Refuse a SCHEMA message that is out of form, and mend what may be missing.
+
+    Args:
+        message: The message; a schema without `properties` is given none, since the SDK cannot do without.
+
+    Raises:
+        InputError: Its stream, schema or key properties are none.
+    """
+    _check_stream("SCHEMA", message)
+    schema, keys = message["schema"], message.get("key_properties")
+    if not isinstance(schema, dict):
+        refuse("SCHEMA", "schema", "an object")
+    if not isinstance(schema.setdefault("properties", {}), dict):
+        refuse("SCHEMA", "properties", "an object")
+    if keys is not None and not (isinstance(keys, list) and all(isinstance(key, str) for key in keys)):
+        refuse("SCHEMA", "key_properties", "a list of names")
+
+
+def check_record(message: dict[str, Any]) -> None:
+    """Refuse a RECORD message that is out of form.
+
+    Args:
+        message: The message.
+
+    Raises:
+        InputError: Its stream is no name, or its record no object.
+    """
+    _check_stream("RECORD", message)
+    if not isinstance(message["record"], dict):
+        refuse("RECORD", "record", "an object")
+
+
+def _check_stream(kind: str, message: dict[str, Any]) -> None:
+    if not isinstance(message["stream"], str):
+        refuse(kind, "stream", "a text")
