@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, Literal, cast
+
+import msgspec
 
 from target_promoter import advice
 from target_promoter.fields import Path, first
@@ -83,7 +85,7 @@ class Stream:
             return None
         track = call_type == "track" or (call_type is None and bool(record.get("event")))
         call = self._track.read(record) if track else self._identify.read(record)
-        return call if call_type else replace(call, problem=_NO_CALL)
+        return call if call_type else msgspec.structs.replace(call, problem=_NO_CALL)
 
     def where(self) -> Mapping[str, str]:
         """Return where each logical field is looked for in this stream, for people to read."""
