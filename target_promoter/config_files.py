@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+import os
+from typing import TYPE_CHECKING, Any, Final
 
+from singer_sdk import Target
 from singer_sdk.configuration._dict_config import parse_environment_config
 from singer_sdk.helpers._util import read_json_file
 
@@ -11,11 +13,11 @@ from target_promoter.config_schema import CONFIG_SCHEMA
 from target_promoter.errors import ConfigError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
-_ENVIRONMENT = "ENV"
-_PREFIX = "TARGET_PROMOTER_"
-_NUMBERS = {name for name, schema in CONFIG_SCHEMA["properties"].items() if "number" in schema["type"]}
+_ENVIRONMENT: Final = "ENV"
+_PREFIX: Final = "TARGET_PROMOTER_"
+_BOOLEANS: Final = ("true", "1", "yes", "on", "false", "0", "no", "off")
 
 
 def read_config(files: Iterable[str]) -> dict[str, Any]:
@@ -44,23 +46,39 @@ def environment_config() -> dict[str, Any]:
     """Return the settings that environment variables hold.
 
     Raises:
-        ConfigError: One holds no JSON where it must.
+        ConfigError: One holds nothing that its setting could be.
     """
-    try:
-        found: dict[str, Any] = parse_environment_config(CONFIG_SCHEMA, _PREFIX)
-    except ValueError as error:
-        # The SDK's message may show the value.
-        message = f"An environment variable {_PREFIX}… holds no JSON where its setting wants a list or object: mend it."
-        raise ConfigError(message) from error
-    return {name: _number(value) if name in _NUMBERS else value for name, value in found.items()}
+    schema: dict[str, Any] = {"properties": dict(CONFIG_SCHEMA["properties"])}
+    Target.append_builtin_config(schema)
+    config: dict[str, Any] = {}
+    for name, setting in schema["properties"].items():
+        try:
+            config |= _from_environment(name, setting)
+        except ValueError as error:
+            # The SDK's message may show the value.
+            raise ConfigError.in_environment(_variable(name), _wanted(setting["type"])) from error
+    return config
 
 
-def _number(value: object) -> object:
-    """Return the number of a text, which the SDK leaves as text if it has a point."""
-    try:
-        return float(value) if isinstance(value, str) else value
-    except ValueError:
-        return value
+def _from_environment(name: str, setting: Mapping[str, Any]) -> dict[str, Any]:
+    """Return one setting as a config of its own, empty without its variable."""
+    found: dict[str, Any] = parse_environment_config({"properties": {name: setting}}, _PREFIX)
+    if name in found:
+        if "boolean" in setting["type"] and os.environ[_variable(name)].lower() not in _BOOLEANS:
+            # The SDK would take a misspelt `true` for false, and a dry run would send.
+            raise ValueError
+        if "number" in setting["type"]:
+            found[name] = float(found[name])  # The SDK leaves it as text.
+    return found
+
+
+def _variable(name: str) -> str:
+    return _PREFIX + name.upper()
+
+
+def _wanted(types: Iterable[str]) -> str:
+    words = {"boolean": "true or false", "integer": "an integer", "number": "a number"}
+    return next((words[one] for one in types if one in words), "JSON")
 
 
 def _read_file(path: str) -> dict[str, Any]:
