@@ -9,6 +9,7 @@ if TYPE_CHECKING:
 
 _SQLITE_MENDS: Final = (
     ("locked", "another program holds it: end that program, then run again"),
+    ("lock timeout", "another program holds it: end that program, then run again"),
     ("disk", "the disk may be full: make room, then run again"),
     ("full", "the disk is full: make room, then run again"),
     ("readonly", "it is read-only: let this user write to the file and its folder"),
@@ -164,6 +165,10 @@ class StoreError(PromoterError):
             mend: What to do about it.
         """
         return cls(f"The store {store} belongs to {what}: {mend}.")
+
+
+class StoreBusyError(StoreError):
+    """Another program holds the store."""
 
 
 class StoreLostError(StoreError):

@@ -14,11 +14,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import backoff
-from sqlalchemy import Connection, Engine, create_engine, event, exc, insert, inspect, select, text
+from sqlalchemy import Connection, Engine, exc, insert, inspect, select
 from sqlalchemy.engine import make_url
-from sqlalchemy.pool import QueuePool
 
-from target_promoter.errors import StoreError, StoreLostError
+from target_promoter.errors import StoreBusyError, StoreError, StoreLostError
+from target_promoter.store.engines import postgresql_engine, postgresql_error, sqlite_engine, sqlite_error
 from target_promoter.store.schema import SCHEMA_VERSION, facts, metadata, request_clock
 
 if TYPE_CHECKING:
@@ -34,7 +34,8 @@ LOCK_TIMEOUT_SECONDS: Final = 30.0
 RECONNECT_SECONDS: Final = 60.0
 """How long a lost connection to PostgreSQL is tried again before the run fails."""
 
-_ADVISORY_LOCK: Final = 0x50524F4D4F544552  # "PROMOTER": the one lock every writer of a PostgreSQL store takes
+_OPENING_SECONDS: Final = 5.0
+"""The same while the store is opened, when its address may simply be wrong."""
 
 
 class Store:
@@ -50,12 +51,15 @@ class Store:
         self._engine = engine
         self._url = url
         self._writer = threading.Lock()
+        self._hurried = False
+        self._opened = False
         self.name = _printable(url)
 
     def write(self, work: Callable[[Connection], T]) -> T:
         """Do work in one transaction of the store's only writer.
 
-        The work is done again, whole, when PostgreSQL's connection is lost; it must touch nothing but the store.
+        The work is done again, whole, when PostgreSQL's connection is lost or another program holds the store; it must
+        touch nothing but the store.
 
         Args:
             work: What to do with the connection.
@@ -82,6 +86,14 @@ class Store:
         """
         return self._repeated(lambda: self._read_once(work))
 
+    def hurry(self) -> None:
+        """From now on wait for nobody, neither another program nor a lost connection: the run is told to stop."""
+        self._hurried = True
+
+    def opened(self) -> None:
+        """Say that the store was there and is a store: from now on a lost connection is worth waiting for."""
+        self._opened = True
+
     def close(self) -> None:
         """Close every connection."""
         self._engine.dispose()
@@ -95,8 +107,6 @@ class Store:
         with self._writer, self._errors(), self._engine.connect() as connection:
             connection.execution_options(store_write=True)
             with connection.begin():
-                if connection.dialect.name == "postgresql":
-                    connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _ADVISORY_LOCK})
                 return work(connection)
 
     def _read_once(self, work: Callable[[Connection], T]) -> T:
@@ -104,15 +114,20 @@ class Store:
             return work(connection)
 
     def _repeated(self, work: Callable[[], T]) -> T:
-        repeat = backoff.on_exception(
-            backoff.expo,
-            StoreLostError,
-            max_time=RECONNECT_SECONDS,
-            max_value=2,
-            jitter=backoff.full_jitter,
-            logger=None,
-        )
-        return repeat(work)()
+        for error, seconds in (
+            (StoreLostError, RECONNECT_SECONDS if self._opened else _OPENING_SECONDS),
+            (StoreBusyError, LOCK_TIMEOUT_SECONDS),
+        ):
+            work = backoff.on_exception(
+                backoff.expo,
+                error,
+                max_time=seconds,
+                max_value=1,
+                jitter=backoff.full_jitter,
+                giveup=lambda _: self._hurried,
+                logger=None,
+            )(work)
+        return work()
 
     @contextlib.contextmanager
     def _errors(self) -> Iterator[None]:
@@ -120,13 +135,11 @@ class Store:
             yield
         except sqlite3.Error as error:
             # SQLite's words about a corrupt file come from the first PRAGMA, before SQLAlchemy wraps them.
-            raise StoreError.from_database(self.name, error) from error
+            raise sqlite_error(self.name, error) from error
         except exc.DBAPIError as error:
-            if error.connection_invalidated or (
-                self._url.get_backend_name() == "postgresql" and isinstance(error, exc.OperationalError)
-            ):
-                raise StoreLostError(self.name) from error
-            raise StoreError.from_database(self.name, error.orig) from error
+            raise (
+                sqlite_error(self.name, error.orig) if self.is_sqlite else postgresql_error(self.name, error)
+            ) from error
 
 
 def open_store(url: str, *, now: float) -> Store:
@@ -144,10 +157,11 @@ def open_store(url: str, *, now: float) -> Store:
     """
     address = make_url(url)
     name = _printable(address)
-    engine = _sqlite(address, name) if address.get_backend_name() == "sqlite" else _postgresql(address)
-    store = Store(engine, address)
+    sqlite = address.get_backend_name() == "sqlite"
+    store = Store(sqlite_engine(address, name) if sqlite else postgresql_engine(address), address)
     try:
         store.write(lambda connection: _prepare(connection, name, now))
+        store.opened()
     except BaseException:
         store.close()
         raise
@@ -172,8 +186,7 @@ def find_store(url: str) -> Store | None:
     path = Path(address.database or "")
     if sqlite and (not path.exists() or not path.stat().st_size):
         return None
-    engine = _sqlite(address, name) if sqlite else _postgresql(address)
-    store = Store(engine, address)
+    store = Store(sqlite_engine(address, name) if sqlite else postgresql_engine(address), address)
     found = False
     try:
         found = store.read(lambda connection: _is_store(connection, name))
@@ -210,52 +223,6 @@ def _prepare(connection: Connection, name: str, now: float) -> None:
         ],
     )
     connection.execute(insert(request_clock).values(id=1, next_at=0.0, rate=0.0, rated_at=0.0, held_until=0.0))
-
-
-def _sqlite(url: URL, name: str) -> Engine:
-    if url.database in {None, "", ":memory:"}:
-        raise StoreError.in_memory()
-    path = str(url.database)
-    try:
-        # SQLite gives its -wal and -shm files the mode of the file itself: personal data, so 0600.
-        os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
-    except OSError as error:
-        raise StoreError.from_os(name, error) from error
-    engine = create_engine(
-        url,
-        poolclass=QueuePool,
-        pool_size=8,
-        max_overflow=-1,
-        connect_args={"timeout": LOCK_TIMEOUT_SECONDS, "check_same_thread": False, "isolation_level": None},
-    )
-
-    def configure(connection: sqlite3.Connection, _record: object) -> None:
-        connection.execute("PRAGMA journal_mode = WAL")
-        # A claim must be on the disk before its request leaves, even if the power goes.
-        connection.execute("PRAGMA synchronous = FULL")
-
-    def begin(connection: Connection) -> None:
-        # The sqlite3 module would begin lazily and deferred, and a later upgrade to a writer could fail at once.
-        writes = connection.get_execution_options().get("store_write", False)
-        connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
-
-    event.listen(engine, "connect", configure)
-    event.listen(engine, "begin", begin)
-    return engine
-
-
-def _postgresql(url: URL) -> Engine:
-    try:
-        return create_engine(
-            url.set(drivername="postgresql+psycopg"),
-            poolclass=QueuePool,
-            pool_size=8,
-            max_overflow=-1,
-            pool_pre_ping=True,
-            connect_args={"connect_timeout": 10},
-        )
-    except ModuleNotFoundError as error:
-        raise StoreError.no_driver() from error
 
 
 def _printable(url: URL) -> str:

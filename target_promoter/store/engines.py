@@ -1,0 +1,131 @@
+"""The two databases a store can be in: how each is opened, how a transaction begins, and what its errors mean."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, Final
+
+from sqlalchemy import Connection, Engine, create_engine, event, exc, text
+from sqlalchemy.pool import QueuePool
+
+from target_promoter.errors import StoreBusyError, StoreError, StoreLostError
+
+if TYPE_CHECKING:
+    import sqlite3
+
+    from sqlalchemy.engine import URL
+
+ATTEMPT_SECONDS: Final = 2.0
+"""How long one attempt waits for another program that holds the store; a run that is told to stop makes only one."""
+
+_CONNECT_SECONDS: Final = 5
+_POOL: Final = 8
+_ADVISORY_LOCK: Final = 0x50524F4D4F544552  # "PROMOTER": the one lock every writer of a PostgreSQL store takes
+
+# The settings hold for one transaction. A writer that was stopped in its middle must not hold up the others for ever.
+_BEGIN_WRITING: Final = text(
+    "SELECT set_config('lock_timeout', :attempt, true), "
+    "set_config('idle_in_transaction_session_timeout', '60s', true), pg_advisory_xact_lock(:lock)"
+).bindparams(attempt=f"{int(2 * ATTEMPT_SECONDS)}s", lock=_ADVISORY_LOCK)
+
+
+def sqlite_engine(url: URL, name: str) -> Engine:
+    """Return the engine of a SQLite file, which is created if it is not there.
+
+    Args:
+        url: The file's address.
+        name: The store's address as shown.
+
+    Raises:
+        StoreError: The file cannot be opened for writing.
+    """
+    if url.database in {None, "", ":memory:"}:
+        raise StoreError.in_memory()
+    path = str(url.database)
+    try:
+        # SQLite gives its -wal and -shm files the mode of the file itself: personal data, so 0600.
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
+    except OSError as error:
+        raise StoreError.from_os(name, error) from error
+    engine = create_engine(
+        url,
+        poolclass=QueuePool,
+        pool_size=_POOL,
+        max_overflow=-1,
+        hide_parameters=True,
+        connect_args={"timeout": ATTEMPT_SECONDS, "check_same_thread": False, "isolation_level": None},
+    )
+
+    def configure(connection: sqlite3.Connection, _record: object) -> None:
+        connection.execute("PRAGMA journal_mode = WAL")
+        # A claim must be on the disk before its request leaves, even if the power goes.
+        connection.execute("PRAGMA synchronous = FULL")
+
+    def begin(connection: Connection) -> None:
+        # The sqlite3 module would begin lazily and deferred, and a later upgrade to a writer could fail at once.
+        writes = connection.get_execution_options().get("store_write", False)
+        connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+
+    event.listen(engine, "connect", configure)
+    event.listen(engine, "begin", begin)
+    return engine
+
+
+def postgresql_engine(url: URL) -> Engine:
+    """Return the engine of a PostgreSQL database.
+
+    Args:
+        url: The database's address.
+
+    Raises:
+        StoreError: The driver is not installed.
+    """
+    try:
+        engine = create_engine(
+            url.set(drivername="postgresql+psycopg"),
+            poolclass=QueuePool,
+            pool_size=_POOL,
+            max_overflow=-1,
+            pool_pre_ping=True,
+            hide_parameters=True,
+            # A network that went away without a word is noticed in seconds, not hours.
+            connect_args={"connect_timeout": _CONNECT_SECONDS, "keepalives_idle": 10, "tcp_user_timeout": 20_000},
+        )
+    except ModuleNotFoundError as error:
+        raise StoreError.no_driver() from error
+
+    def begin(connection: Connection) -> None:
+        if connection.get_execution_options().get("store_write", False):
+            connection.execute(_BEGIN_WRITING)
+
+    event.listen(engine, "begin", begin)
+    return engine
+
+
+def sqlite_error(name: str, error: BaseException | None) -> StoreError:
+    """Return what an error of SQLite means.
+
+    Args:
+        name: The store's address as shown.
+        error: What the driver raised.
+    """
+    words = str(error)
+    kind = StoreBusyError if "locked" in words or "busy" in words else StoreError
+    return kind.from_database(name, error)
+
+
+def postgresql_error(name: str, error: exc.DBAPIError) -> StoreError:
+    """Return what an error of PostgreSQL means.
+
+    Args:
+        name: The store's address as shown.
+        error: What SQLAlchemy raised.
+    """
+    state = str(getattr(error.orig, "sqlstate", None) or "")
+    if state == "55P03" or state.startswith("40"):
+        return StoreBusyError.from_database(name, error.orig)
+    # Without a state the server said nothing at all; 08 is a broken connection, 57P a server going down or coming up.
+    unsaid = not state and isinstance(error, exc.OperationalError)
+    if error.connection_invalidated or unsaid or state.startswith(("08", "57P", "25P03")):
+        return StoreLostError(name)
+    return StoreError.from_database(name, error.orig)
