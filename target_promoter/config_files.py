@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from typing import TYPE_CHECKING, Any, Final
 
 from singer_sdk import Target
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
 
 _ENVIRONMENT: Final = "ENV"
 _PREFIX: Final = "TARGET_PROMOTER_"
+_MELTANO: Final = "MELTANO_LOADER_NAME"
+_DOT: Final = re.compile(r"(?<!\\)\.")
 _BOOLEANS: Final = ("true", "1", "yes", "on", "false", "0", "no", "off")
 
 
@@ -69,7 +72,21 @@ def _from_environment(name: str, setting: Mapping[str, Any]) -> dict[str, Any]:
             raise ValueError
         if "number" in setting["type"]:
             found[name] = float(found[name])  # The SDK leaves it as text.
+        if "object" in setting["type"] and _MELTANO in os.environ and isinstance(found[name], dict):
+            found[name] = _nested(found[name])
     return found
+
+
+def _nested(flat: Mapping[str, object]) -> dict[str, Any]:
+    """Return an object that Meltano made flat: `{"orders.type": "track"}`; dots of a key's own it writes as `\\.`."""
+    nested: dict[str, Any] = {}
+    for key, value in flat.items():
+        *parents, name = (part.replace("\\.", ".") for part in _DOT.split(key))
+        inner = nested
+        for parent in parents:
+            inner = inner.setdefault(parent, {})
+        inner[name] = value
+    return nested
 
 
 def _variable(name: str) -> str:
