@@ -78,7 +78,7 @@ def _from_environment(name: str, setting: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _nested(flat: Mapping[str, object]) -> dict[str, Any]:
-    """Return an object that Meltano made flat: `{"orders.type": "track"}`; dots of a key's own it writes as `\\.`."""
+    """Return an object that Meltano made flat: `{"orders.type": "track"}`; a dot of the key itself has a backslash."""
     nested: dict[str, Any] = {}
     for key, value in flat.items():
         *parents, name = (part.replace("\\.", ".") for part in _DOT.split(key))
