@@ -8,7 +8,7 @@ from sqlalchemy import case, func, select, text, update
 
 from target_promoter.store.encoding import decode
 from target_promoter.store.schema import contacts
-from target_promoter.store.upsert import INSERT
+from target_promoter.store.upsert import insert_rows
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -17,6 +17,15 @@ if TYPE_CHECKING:
 
 # In the words of the partial index, so that both databases use it.
 _UNDELIVERED: Final = text("status IN ('pending', 'removing')")
+
+# One that is waiting keeps its place in the queue.
+_MARK_KNOWN: Final = """
+    ON CONFLICT (email) DO UPDATE SET
+        status = excluded.status, revision = contacts.revision + 1, attempts = 0, not_before = 0,
+        changed_at = CASE
+            WHEN contacts.status IN ('pending', 'removing') THEN contacts.changed_at ELSE excluded.changed_at
+        END
+"""
 
 
 def mark(connection: Connection, emails: Iterable[str], now: float, *, remove: bool = False) -> None:
@@ -28,28 +37,9 @@ def mark(connection: Connection, emails: Iterable[str], now: float, *, remove: b
         now: The time, in epoch seconds.
         remove: Whether they are to be removed from Promoter, unless somebody living has the address.
     """
-    rows = [
-        {"email": email, "status": "removing" if remove else "pending", "revision": 1, "changed_at": now}
-        for email in sorted(set(emails))
-    ]
-    if not rows:
-        return
-    statement = INSERT[connection.dialect.name](contacts)
-    statement = statement.on_conflict_do_update(
-        index_elements=["email"],
-        set_={
-            "status": statement.excluded.status,
-            "revision": contacts.c.revision + 1,
-            "attempts": 0,
-            "not_before": 0.0,
-            # One that is waiting keeps its place in the queue.
-            "changed_at": case(
-                ((contacts.c.status == "pending") | (contacts.c.status == "removing"), contacts.c.changed_at),
-                else_=statement.excluded.changed_at,
-            ),
-        },
-    )
-    connection.execute(statement, rows)
+    status = "removing" if remove else "pending"
+    rows = [(email, status, 1, now) for email in sorted(set(emails))]
+    insert_rows(connection, contacts, ("email", "status", "revision", "changed_at"), rows, _MARK_KNOWN)
 
 
 def mark_all(connection: Connection, now: float, *, forget_sent: bool = False) -> int:

@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from sqlalchemy import select
 
 from target_promoter.store.encoding import decode, encode
 from target_promoter.store.schema import rejected
-from target_promoter.store.upsert import INSERT
+from target_promoter.store.upsert import insert_rows
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from sqlalchemy import Connection
+
+_COLUMNS: Final = ("fingerprint", "stream", "kind", "reason", "record", "rejected_at")
+_KEEP_AGAIN: Final = (
+    "ON CONFLICT (fingerprint) DO UPDATE SET reason = excluded.reason, rejected_at = excluded.rejected_at"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,24 +49,9 @@ def add(connection: Connection, records: Iterable[Rejected], now: float) -> None
         records: The records.
         now: The time, in epoch seconds.
     """
-    rows = [
-        {
-            "fingerprint": one.fingerprint,
-            "stream": one.stream,
-            "kind": one.kind,
-            "reason": one.reason,
-            "record": encode(one.record),
-            "rejected_at": now,
-        }
-        for one in {one.fingerprint: one for one in records}.values()
-    ]
-    if rows:
-        statement = INSERT[connection.dialect.name](rejected)
-        statement = statement.on_conflict_do_update(
-            index_elements=["fingerprint"],
-            set_={"reason": statement.excluded.reason, "rejected_at": statement.excluded.rejected_at},
-        )
-        connection.execute(statement, rows)
+    kept = {one.fingerprint: one for one in records}.values()
+    rows = [(one.fingerprint, one.stream, one.kind, one.reason, encode(one.record), now) for one in kept]
+    insert_rows(connection, rejected, _COLUMNS, rows, _KEEP_AGAIN)
 
 
 def any_kept(connection: Connection) -> bool:
