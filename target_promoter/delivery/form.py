@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from target_promoter.attributes import contact_attributes
-from target_promoter.store import people
+from target_promoter.store import kept, people
 from target_promoter.store.encoding import digest
 
 if TYPE_CHECKING:
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection
 
     from target_promoter.attributes import Note
-    from target_promoter.store.people import Person
+    from target_promoter.store.person import Person, Trait
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,12 +52,20 @@ def contact_forms(
         contact_lists: The ids of lists that every contact joins.
     """
     living = people.load_by_email(connection, emails)
-    return {email: _form(email, [row.person() for row in rows], contact_lists) for email, rows in living.items()}
+    stored = kept.of_owners(connection, {email: rows[-1].user_id for email, rows in living.items()})
+    return {
+        email: _form(email, [row.person() for row in rows], stored.get(email, ()), contact_lists)
+        for email, rows in living.items()
+    }
 
 
-def _form(email: str, at_address: Sequence[Person], contact_lists: Sequence[int]) -> ContactForm:
+def _form(
+    email: str, at_address: Sequence[Person], stored: Sequence[tuple[str, Trait]], contact_lists: Sequence[int]
+) -> ContactForm:
     """Return the form of a contact; the person identified last owns its attributes, everybody's lists are joined."""
     owner = at_address[-1]
+    for prefix, (properties, time) in stored:
+        owner = owner.with_stored(prefix, properties, time)
     attributes = contact_attributes(_attributes(owner))
     contact: dict[str, Any] = {"email": email}
     for name in ("first_name", "last_name"):

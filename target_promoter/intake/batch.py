@@ -9,7 +9,7 @@ from target_promoter.ages import oldest_due
 from target_promoter.cancelling import cancelled_by, survey_keys
 from target_promoter.events import canonical
 from target_promoter.intake.known import KnownPeople
-from target_promoter.store import people, rejected, runs, surveys
+from target_promoter.store import kept, people, rejected, runs, surveys
 from target_promoter.values import fingerprint
 
 if TYPE_CHECKING:
@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 
     from target_promoter.calls import Identify, Track
     from target_promoter.settings import Settings
+
+DELETED = "its person was deleted"
+"""Why the survey of somebody who was deleted is cancelled."""
 
 REPLAYED = "_sdc_rejected"
 """The column by which a replayed record says which kept one it is."""
@@ -38,6 +41,7 @@ class Batch:
         now: The time, in epoch seconds.
         people: The people it is about.
         linked: User ids that a new anonymous id stands for.
+        unlinked: Anonymous ids that stand for nobody any more.
         cancelling_events: The events, in canonical form, that cancel some survey.
         surveys: How many surveys came to each final outcome.
     """
@@ -49,6 +53,7 @@ class Batch:
         self.now = now
         self.people = KnownPeople(connection, now)
         self.linked: set[str] = set()
+        self.unlinked: set[str] = set()
         self.surveys: Counter[str] = Counter()
         self.cancelling_events = frozenset[str]().union(*(one.cancel_on for one in settings.campaigns.values()))
         self._created_at = runs.created_at(connection)
@@ -56,6 +61,7 @@ class Batch:
         self._rejected: list[rejected.Rejected] = []
         self._any_rejected = rejected.any_kept(connection)
         self._taken: set[bytes] = set()
+        self._retold: set[str] = set()
 
     def look_up_forgotten(self, keys: Iterable[str]) -> None:
         """Find out which of the people that a batch is about were forgotten."""
@@ -72,6 +78,24 @@ class Batch:
             due_at: When it was due, in epoch seconds.
         """
         return due_at < oldest_due(self.settings, self.now, self._created_at)
+
+    def link(self, seen: Iterable[tuple[str, str]]) -> None:
+        """Remember which user ids anonymous ids were seen with.
+
+        Args:
+            seen: Pairs of anonymous id and user id.
+        """
+        links = people.link(self.connection, seen)
+        self.linked.update(link.user_id for link in links if link.user_id is not None)
+        self.unlinked.update(link.anonymous_id for link in links if link.user_id is None)
+        told = kept.among(self.connection, (link.anonymous_id for link in links))
+        self._retold.update(
+            user_id
+            for link in links
+            if link.anonymous_id in told
+            for user_id in (link.before, link.user_id)
+            if user_id is not None
+        )
 
     def reject(self, call: Identify | Track, kind: str, reason: str) -> None:
         """Keep a record that cannot be taken."""
@@ -125,6 +149,7 @@ class Batch:
     def finish(self) -> None:
         """Write what follows from people that became known: their kept properties, their waiting surveys."""
         self.people.save()
+        self.people.look_up(self.people.reachable | self.linked | self._retold)
         self._give_kept_properties()
         self._queue_waiting()
         rejected.add(self.connection, self._rejected, self.now)
@@ -132,32 +157,43 @@ class Batch:
 
     def _give_kept_properties(self) -> None:
         """Give people the properties of stored events that were kept until they are known."""
-        users = self.people.new | self.people.reachable | self.linked
-        self.people.look_up(users)
-        owners = {people.user_key(user_id): user_id for user_id in users if self.people.is_known(user_id)}
-        links = people.anonymous_links_of(self.connection, owners.values())
-        owners |= {people.anonymous_key(anonymous_id): user_id for anonymous_id, user_id in links.items()}
-        for user_id in self.people.reachable:
+        owners = {people.user_key(user_id): user_id for user_id in self.people.new}
+        for who, prefix, (properties, time) in kept.take(self.connection, owners):
+            self.people.put(self.people.get(owners[who]).with_stored(prefix, properties, time))
+        for user_id in self._retold:
             address = self.people.address(user_id)
             if address is not None:
-                owners[people.email_key(address)] = user_id
-        for who, prefix, (properties, time) in people.take_kept(self.connection, owners):
-            self.people.put(self.people.get(owners[who]).with_stored(prefix, properties, time))
+                self.people.look_at(address)
         self.people.save()
 
     def _queue_waiting(self) -> None:
         """Put the surveys that waited for these people among those to be sent."""
-        addresses = {user_id: self.people.address(user_id) for user_id in self.people.reachable | self.linked}
-        users = [user_id for user_id, address in addresses.items() if address is not None]
-        if not users or not surveys.any_open(self.connection):
+        users = self.people.reachable | self.linked
+        if not (users or self.unlinked) or not surveys.any_open(self.connection):
             return
-        waiting = surveys.open_of_people(
+        addresses = {self.people.address(user_id) for user_id in users}
+        found = surveys.open_of_people(
             self.connection,
             user_ids=users,
-            anonymous_ids=people.anonymous_ids_of(self.connection, users),
-            emails=[address for address in addresses.values() if address is not None],
+            anonymous_ids=self.unlinked.union(people.anonymous_ids_of(self.connection, users)),
+            emails={address for address in addresses if address is not None},
         )
-        surveys.queue(self.connection, [survey.id for survey in waiting if survey.status == "waiting"])
+        waiting = [survey for survey in found if survey.status == "waiting"]
+        links = people.users_of(self.connection, {survey.anonymous_id for survey in waiting if survey.anonymous_id})
+        self.people.look_up(user_id for user_id in links.values() if user_id is not None)
+        owners = people.load_by_email(self.connection, {survey.email for survey in waiting if survey.email})
+        late: list[int] = []
+        ready: list[int] = []
+        for survey in waiting:
+            user_id = survey.user_id or links.get(survey.anonymous_id or "")
+            if user_id is None:
+                ready += [survey.id] if survey.email in owners else []
+            elif self.people.is_deleted_since(user_id, survey.event_at):
+                late.append(survey.id)
+            elif self.people.address(user_id) is not None:
+                ready.append(survey.id)
+        self.cancel(late, DELETED)
+        surveys.queue(self.connection, ready)
 
 
 def _mark(call: Identify | Track) -> bytes | None:

@@ -6,12 +6,14 @@ from typing import TYPE_CHECKING
 
 from target_promoter.intake.merge import says_the_same
 from target_promoter.store import contacts, people
-from target_promoter.store.people import Person, Row
+from target_promoter.store.person import Person
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable
 
     from sqlalchemy import Connection
+
+    from target_promoter.store.people import Row
 
 
 class KnownPeople:
@@ -30,6 +32,7 @@ class KnownPeople:
         self._before: dict[str, Person | None] = {}
         self._changed: dict[str, Person] = {}
         self._to_remove: set[str] = set()
+        self._to_look_at: set[str] = set()
         self.new: set[str] = set()
         """User ids that were not known before this batch."""
         self.reachable: set[str] = set()
@@ -46,12 +49,12 @@ class KnownPeople:
         for user_id in missing:
             self._rows[user_id] = found.get(user_id)
 
-    def fingerprints(self, user_id: str) -> Mapping[str, str]:
-        """Return, of each stream, the hash of the last record it brought of a person."""
+    def mark_of(self, user_id: str, stream: str) -> str | None:
+        """Return the mark of the last record that a stream brought of a person."""
         if user_id in self._changed:
-            return self._changed[user_id].fingerprints
+            return self._changed[user_id].fingerprints.get(stream)
         row = self._rows[user_id]
-        return {} if row is None else row.fingerprints
+        return None if row is None else row.fingerprints.get(stream)
 
     def address(self, user_id: str) -> str | None:
         """Return the e-mail address of a person as it stands; None if there is none, or nobody of that user id."""
@@ -63,6 +66,16 @@ class KnownPeople:
     def is_known(self, user_id: str) -> bool:
         """Return whether a person was ever identified."""
         return user_id in self._changed or self._rows[user_id] is not None
+
+    def is_deleted(self, user_id: str) -> bool:
+        """Return whether a person was deleted and not identified since."""
+        known = self._changed.get(user_id) or self._rows[user_id]
+        return known is not None and known.deleted
+
+    def is_deleted_since(self, user_id: str, time: float) -> bool:
+        """Return whether a person was deleted at a time, in epoch seconds, or later; it may be back since."""
+        known = self._changed.get(user_id) or self._rows[user_id]
+        return known is not None and known.deleted_at is not None and known.deleted_at >= time
 
     def get(self, user_id: str) -> Person:
         """Return a person as it stands; a new one if the user id is not known."""
@@ -77,6 +90,10 @@ class KnownPeople:
         """Have a person stand as given; it is written by `save`."""
         self.get(person.user_id)
         self._changed[person.user_id] = person
+
+    def look_at(self, email: str) -> None:
+        """Have delivery look at a contact whose form may have changed though its people did not."""
+        self._to_look_at.add(email)
 
     def remove_contact(self, email: str) -> None:
         """Have a contact removed from Promoter, unless somebody living has its address when it comes to that."""
@@ -93,7 +110,7 @@ class KnownPeople:
         """Write the people that changed, and have delivery look at their contacts."""
         written = [person for user_id, person in self._changed.items() if person != self._before[user_id]]
         people.save(self._connection, written)
-        to_send: set[str] = set()
+        to_send, self._to_look_at = self._to_look_at, set()
         moved: set[str] = set()
         for person in written:
             before = self._before[person.user_id]

@@ -3,32 +3,41 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
-from target_promoter.store.people import later
+from target_promoter.store.person import later
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from target_promoter.calls import Identify
-    from target_promoter.store.people import Person, Trait
+    from target_promoter.store.person import Person, Trait
+
+FUTURE_SECONDS: Final = 86_400
+"""How far ahead of this machine's clock a call may be."""
+
+_STEP_SECONDS: Final = 1e-6
+"""What sets two records without a time apart: the smallest step that epoch seconds hold safely."""
 
 
-def merge(person: Person, call: Identify, time: float) -> Person:
+def merge(person: Person, call: Identify, now: float) -> Person:
     """Return a person with what an identify call says; what a later call said stands.
 
     Args:
         person: The person as known.
         call: The call. A null trait takes the trait away if the call is a snapshot, else it says nothing.
-        time: The time of the call, in epoch seconds.
+        now: The time, in epoch seconds; that of a call without a time of its own.
 
     Returns:
         The person; unchanged by a call from before the person was deleted.
     """
+    # A call whose clock is days fast would win over all to come.
+    dated = call.time is not None and call.time <= now + FUTURE_SECONDS
+    time = call.time if dated and call.time is not None else _arrival(person, now)
     if person.deleted_at is not None and time <= person.deleted_at:
         return person
     names = (("first_name", call.first_name), ("last_name", call.last_name))
-    return replace(
+    merged = replace(
         person,
         email=person.email if call.email is None else later(person.email, (call.email, time)),
         names=_merged(person.names, ((name, value) for name, value in names if value is not None), time),
@@ -37,9 +46,15 @@ def merge(person: Person, call: Identify, time: float) -> Person:
             (said for said in call.traits.items() if said[1] is not None or call.snapshot),
             time,
         ),
-        contact_lists=_union(person.contact_lists, call.contact_lists),
+        contact_lists=_latest(person.contact_lists, call.contact_lists, time),
         identified_at=max(person.identified_at, time),
+        dated_at=max(person.dated_at, time) if dated else person.dated_at,
     )
+    if dated and not person.undated:
+        return merged
+    times = merged.times()
+    undated = {at for at in person.undated if at in times}
+    return replace(merged, undated=tuple(sorted(undated if dated else undated | {time})))
 
 
 def delete(person: Person, time: float) -> Person:
@@ -49,17 +64,21 @@ def delete(person: Person, time: float) -> Person:
         person: The person as known.
         time: When it was deleted, in epoch seconds.
     """
-    if person.deleted_at is not None and person.deleted_at >= time:
-        return person
-    # The same row again, without a time of its own, is then a new person.
-    return replace(person.since(time), deleted_at=time, fingerprints={})
+    time = time if person.deleted_at is None else max(person.deleted_at, time)
+    return replace(person.since(time), deleted_at=time)
+
+
+def _arrival(person: Person, now: float) -> float:
+    """Return the time of a record without one: now, and later than all that came before it."""
+    before = (*person.undated[-1:], *(() if person.deleted_at is None else (person.deleted_at,)))
+    return max(now, *(time + _STEP_SECONDS for time in before)) if before else now
 
 
 def says_the_same(one: Person, other: Person) -> bool:
     """Return whether two states of a person are the same to Promoter: all but when things were said."""
     return (
         one.address == other.address
-        and one.contact_lists == other.contact_lists
+        and one.contact_lists.keys() == other.contact_lists.keys()
         and _values(one.names) == _values(other.names)
         and _values(one.traits) == _values(other.traits)
         and _values(one.stored) == _values(other.stored)
@@ -73,9 +92,10 @@ def _merged(known: Mapping[str, Trait], said: Iterable[tuple[str, object]], time
     return changed
 
 
-def _union(known: tuple[int, ...], said: tuple[int, ...]) -> tuple[int, ...]:
-    return known if set(said) <= set(known) else tuple(sorted({*known, *said}))
+def _latest(known: Mapping[int, float], said: tuple[int, ...], time: float) -> Mapping[int, float]:
+    return {**known, **{one: max(time, known.get(one, time)) for one in said}} if said else known
 
 
 def _values(traits: Mapping[str, Trait]) -> dict[str, object]:
-    return {name: value for name, (value, _) in traits.items() if value is not None}
+    # To Python `True` is 1, but Promoter is told `true`.
+    return {name: (value, isinstance(value, bool)) for name, (value, _) in traits.items() if value is not None}

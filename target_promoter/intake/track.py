@@ -5,7 +5,10 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING, NamedTuple
 
-from target_promoter.store import people, surveys
+from target_promoter.intake.batch import DELETED
+from target_promoter.intake.merge import FUTURE_SECONDS
+from target_promoter.store import kept, people, surveys
+from target_promoter.store.person import later_properties
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -13,9 +16,7 @@ if TYPE_CHECKING:
     from target_promoter.calls import Track
     from target_promoter.intake.batch import Batch
     from target_promoter.settings import Campaign
-    from target_promoter.store.people import Trait
-
-_FUTURE_SECONDS = 86_400
+    from target_promoter.store.person import Trait
 
 
 class _Whom(NamedTuple):
@@ -37,12 +38,12 @@ class Tracking:
         """Look up all that the calls are about."""
         self._batch = batch
         self._calls = calls
-        seen = {
+        batch.link(
             (call.anonymous_id, call.user_id)
             for call in calls
             if call.anonymous_id and call.user_id and not (call.blocked or call.problem or call.deleted_at)
-        }
-        batch.linked.update(people.link(batch.connection, seen))
+            if not batch.is_forgotten(*_keys(call))
+        )
         self._links = people.users_of(
             batch.connection, {call.anonymous_id for call in calls if call.user_id is None and call.anonymous_id}
         )
@@ -71,7 +72,7 @@ class Tracking:
         """
         batch = self._batch
         outcomes = Counter(self._take(call) for call in self._calls)
-        people.keep_properties(batch.connection, self._kept)
+        self._keep_properties()
         surveys.note_cancellations(batch.connection, self._cancelling)
         surveys.add(batch.connection, self._new.values(), batch.now)
         self._complete_open()
@@ -83,18 +84,17 @@ class Tracking:
         batch = self._batch
         if call.blocked or batch.is_forgotten(*_keys(call)):
             return "blocked"
+        if call.deleted_at is not None and call.message_id:
+            self._delete(call)
+            return "deleted"
         time, problem = call.time, call.problem
-        if problem is None and (time is None or time > batch.now + _FUTURE_SECONDS):
+        if problem is None and (time is None or time > batch.now + FUTURE_SECONDS):
             problem = "its time is more than 24 hours in the future"
         if problem is not None or time is None:
             batch.reject(call, "track", problem or "no readable time")
             return "rejected"
         batch.took(call)
         campaign = batch.settings.campaigns.get(call.canonical)
-        if call.deleted_at is not None:
-            if campaign is not None:
-                self._delete(surveys.message_hash(call.canonical, call.message_id))
-            return "deleted"
         if call.canonical in batch.cancelling_events:
             for key in self._who(call):
                 when = self._cancelling.get((key, call.canonical), time)
@@ -117,6 +117,7 @@ class Tracking:
         self._known.add(message)
         whom = self._whom(call)
         reachable = whom.address is not None
+        deleted = whom.user_id is not None and self._batch.people.is_deleted_since(whom.user_id, time)
         self._new[message] = surveys.NewSurvey(
             message=message,
             stream=call.stream,
@@ -129,14 +130,25 @@ class Tracking:
             event_at=time,
             due_at=due_at,
             properties=call.properties,
-            status="queued" if reachable else "waiting",
+            status="cancelled" if deleted else "queued" if reachable else "waiting",
+            reason=DELETED if deleted else None,
         )
+        if deleted:
+            self._batch.surveys["cancelled"] += 1
+            return "deleted"
         return "queued" if reachable and due_at <= self._batch.now else "waiting"
 
-    def _delete(self, message: bytes) -> None:
-        """Cancel the survey of an event that was deleted at its source; should it come after all, it is known."""
-        self._known.add(message)
-        self._deleted.add(message)
+    def _delete(self, call: Track) -> None:
+        """Cancel the survey of an event that was deleted at its source; should it come after all, it is known.
+
+        Taps of a log often send a deleted row's key alone: whatever else is missing, even the event, is no problem.
+        """
+        self._batch.took(call)
+        campaigns = self._batch.settings.campaigns
+        events = [call.canonical] if call.canonical else list(campaigns)
+        messages = {surveys.message_hash(event, call.message_id) for event in events if event in campaigns}
+        self._known |= messages
+        self._deleted |= messages
 
     def _complete_open(self) -> None:
         """Give a survey the properties that only a duplicate brought, and cancel those of deleted events."""
@@ -151,15 +163,25 @@ class Tracking:
                 surveys.set_properties(batch.connection, survey.id, whole)
 
     def _store_properties(self, call: Track, prefix: str, time: float) -> None:
-        """Keep a stored event's properties on its person, or until the person is known."""
-        user_id = self._whom(call).user_id
+        """Keep a stored event's properties on its person, or by the keys that the call names its person by."""
+        user_id = call.user_id
         if user_id is not None and self._batch.people.is_known(user_id):
             self._batch.people.put(self._batch.people.get(user_id).with_stored(prefix, call.properties, time))
             return
-        key = next(self._who(call), None)
-        if key is not None:
-            said = (dict(call.properties), time)
-            self._kept[key, prefix] = people.later_properties(self._kept.get((key, prefix)), said)
+        said = (dict(call.properties), time)
+        for key in _keys(call)[:1] if user_id is not None else _keys(call)[1:]:
+            if key:
+                self._kept[key, prefix] = later_properties(self._kept.get((key, prefix)), said)
+
+    def _keep_properties(self) -> None:
+        """Keep properties, and have delivery look at the contacts that they belong to."""
+        changed = kept.keep(self._batch.connection, self._kept)
+        for call in self._calls if changed else ():
+            address = self._whom(call).address
+            if address is not None and not changed.isdisjoint(_keys(call)[1:]):
+                self._batch.people.look_at(address)
+            if call.email in self._owners and people.email_key(call.email) in changed:
+                self._batch.people.look_at(call.email)
 
     def _whom(self, call: Track) -> _Whom:
         """Return whom a call is about: by user id; without one by anonymous id, then by the call's own address."""

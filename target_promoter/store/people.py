@@ -3,120 +3,40 @@
 from __future__ import annotations
 
 import datetime as dt
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from sqlalchemy import func, select
 
 from target_promoter.store.database import rows_among
-from target_promoter.store.encoding import canonical, decode, encode
-from target_promoter.store.schema import anonymous_ids, kept_properties, people
+from target_promoter.store.encoding import decode, encode
+from target_promoter.store.person import Person
+from target_promoter.store.schema import anonymous_ids, people
 from target_promoter.store.upsert import upsert
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable
 
     from sqlalchemy import Connection
 
-Trait = tuple[Any, float]
-"""A trait's value and the time of the call that said it, in epoch seconds; a value of null was taken away."""
+    from target_promoter.store.person import Trait
 
 _COLUMNS: Final = "user_id, email, identified_at, deleted_at, fingerprints, traits"
 
 
 @dataclass(frozen=True, slots=True)
-class Person:
-    """A user id with all that is known of it.
+class Link:
+    """A change of whom an anonymous id stands for.
 
     Attributes:
-        user_id: The user id.
-        email: The e-mail address, in lower case, and its time; null while there is none.
-        names: `first_name` and `last_name`, each with its time.
-        traits: The traits, each with its time.
-        stored: Of each stored event (by its attribute prefix) the latest properties, with the event's time.
-        contact_lists: The ids of the lists that the person's streams name.
-        identified_at: The time of the last identify, in epoch seconds; 0 if there was none.
-        deleted_at: The time of the last deletion; null if there was none.
-        fingerprints: Of each stream the hash, in hexadecimal, of the last record it brought.
+        anonymous_id: The anonymous id.
+        before: The user id it stood for, if it stood for one.
+        user_id: The user id it stands for from now on; null if it was seen with several.
     """
 
-    user_id: str
-    email: tuple[str, float] | None = None
-    names: Mapping[str, Trait] = field(default_factory=dict)
-    traits: Mapping[str, Trait] = field(default_factory=dict)
-    stored: Mapping[str, Trait] = field(default_factory=dict)
-    contact_lists: tuple[int, ...] = ()
-    identified_at: float = 0.0
-    deleted_at: float | None = None
-    fingerprints: Mapping[str, str] = field(default_factory=dict)
-
-    @property
-    def deleted(self) -> bool:
-        """Whether the person was deleted and not identified since."""
-        return self.deleted_at is not None and self.deleted_at >= self.identified_at
-
-    @property
-    def address(self) -> str | None:
-        """The e-mail address the person is reached at; null if there is none, or the person was deleted."""
-        return None if self.email is None or self.deleted else self.email[0]
-
-    def since(self, time: float) -> Person:
-        """Return the person with only what was said after a time; so a deletion leaves nothing of what came before.
-
-        Args:
-            time: The time, in epoch seconds.
-        """
-        return replace(
-            self,
-            email=None if self.email is None or self.email[1] <= time else self.email,
-            names=_said_after(self.names, time),
-            traits=_said_after(self.traits, time),
-            stored=_said_after(self.stored, time),
-        )
-
-    def with_stored(self, prefix: str, properties: Mapping[str, Any], time: float) -> Person:
-        """Return the person with a stored event's properties, if no later ones are there.
-
-        Args:
-            prefix: The event's attribute prefix, such as `order_completed`.
-            properties: The event's properties.
-            time: The event's time, in epoch seconds.
-        """
-        if self.deleted_at is not None and time <= self.deleted_at:
-            return self
-        stored = later_properties(self.stored.get(prefix), (dict(properties), time))
-        return self if stored == self.stored.get(prefix) else replace(self, stored={**self.stored, prefix: stored})
-
-
-def later(known: Trait | None, said: Trait) -> Trait:
-    """Return which of two values stands: the one said later.
-
-    Of two values of one time the same one stands in whatever order they arrive.
-
-    Args:
-        known: The value that is known, if any.
-        said: The value that a call says.
-    """
-    if known is None or said[1] > known[1]:
-        return said
-    if said[1] < known[1] or said[0] == known[0]:
-        return known
-    return max(known, said, key=lambda trait: canonical(trait[0]))
-
-
-def later_properties(known: Trait | None, said: Trait) -> Trait:
-    """Return which properties of a stored event stand: the later event's; of one event all that was said of it.
-
-    The warehouse table `tracks` brings an event without its properties, and the event's own table brings them.
-
-    Args:
-        known: The properties that are known, if any, with their event's time.
-        said: The properties that a call says, with their event's time.
-    """
-    if known is None or known[1] != said[1]:
-        return later(known, said)
-    both = {name: later((value, 0.0), (said[0].get(name, value), 0.0))[0] for name, value in known[0].items()}
-    return {**said[0], **both}, known[1]
+    anonymous_id: str
+    before: str | None
+    user_id: str | None
 
 
 class Row:
@@ -131,8 +51,20 @@ class Row:
     @property
     def address(self) -> str | None:
         """The e-mail address the person is reached at."""
-        _, email, identified_at, deleted_at, _, _ = self._columns
-        return None if deleted_at is not None and deleted_at >= identified_at else email
+        email: str | None = self._columns[1]
+        return None if self.deleted else email
+
+    @property
+    def deleted(self) -> bool:
+        """Whether the person was deleted and not identified since."""
+        _, _, identified_at, deleted_at, _, _ = self._columns
+        return deleted_at is not None and deleted_at >= identified_at
+
+    @property
+    def deleted_at(self) -> float | None:
+        """The time of the last deletion."""
+        deleted_at: float | None = self._columns[3]
+        return deleted_at
 
     @property
     def user_id(self) -> str:
@@ -162,8 +94,10 @@ class Row:
             names=_timed(traits["names"]),
             traits=_timed(traits["traits"]),
             stored=_timed(traits["stored"]),
-            contact_lists=tuple(traits["contact_lists"]),
+            contact_lists={int(one): float(at) for one, at in traits["contact_lists"].items()},
             identified_at=identified_at,
+            dated_at=float(traits["dated_at"]),
+            undated=tuple(float(at) for at in traits["undated"]),
             deleted_at=deleted_at,
             fingerprints=decode(fingerprints),
         )
@@ -202,6 +136,8 @@ def save(connection: Connection, changed: Iterable[Person]) -> None:
                     "traits": person.traits,
                     "stored": person.stored,
                     "contact_lists": person.contact_lists,
+                    "dated_at": person.dated_at,
+                    "undated": person.undated,
                 }
             ),
         }
@@ -212,7 +148,8 @@ def save(connection: Connection, changed: Iterable[Person]) -> None:
 
 def count_waiting(connection: Connection) -> int:
     """Return how many people have no e-mail address yet."""
-    where = people.c.email.is_(None) & people.c.deleted_at.is_(None)
+    living = people.c.deleted_at.is_(None) | (people.c.deleted_at < people.c.identified_at)
+    where = people.c.email.is_(None) & living
     return connection.scalar(select(func.count()).select_from(people).where(where)) or 0
 
 
@@ -233,7 +170,7 @@ def anonymous_links_of(connection: Connection, user_ids: Iterable[str]) -> dict[
     return {row[0]: row[1] for row in rows}
 
 
-def link(connection: Connection, seen: Iterable[tuple[str, str]]) -> set[str]:
+def link(connection: Connection, seen: Iterable[tuple[str, str]]) -> list[Link]:
     """Remember which user ids anonymous ids were seen with.
 
     Args:
@@ -241,7 +178,7 @@ def link(connection: Connection, seen: Iterable[tuple[str, str]]) -> set[str]:
         seen: Pairs of anonymous id and user id.
 
     Returns:
-        The user ids that a new anonymous id stands for from now on.
+        What changed.
     """
     pairs = set(seen)
     known = users_of(connection, {anonymous_id for anonymous_id, _ in pairs})
@@ -252,35 +189,7 @@ def link(connection: Connection, seen: Iterable[tuple[str, str]]) -> set[str]:
             new[anonymous_id] = user_id if before == user_id else None
     changed = {key: value for key, value in new.items() if key not in known or known[key] != value}
     upsert(connection, anonymous_ids, [{"anonymous_id": key, "user_id": value} for key, value in changed.items()])
-    return {user_id for user_id in changed.values() if user_id is not None}
-
-
-def keep_properties(connection: Connection, kept: Mapping[tuple[str, str], Trait]) -> None:
-    """Keep properties of stored events until their person is known.
-
-    Args:
-        connection: The open transaction.
-        kept: By who it was (`anonymous_key` or `email_key`) and attribute prefix, the properties and their time.
-    """
-    columns = "who, prefix, time, properties"
-    found = rows_among(connection, columns, "kept_properties", "who", {who for who, _ in kept})
-    known = {(row[0], row[1]): (decode(row[3]), row[2]) for row in found}
-    rows = []
-    for (who, prefix), said in kept.items():
-        properties, time = later_properties(known.get((who, prefix)), said)
-        rows.append({"who": who, "prefix": prefix, "time": time, "properties": encode(properties)})
-    upsert(connection, kept_properties, rows)
-
-
-def take_kept(connection: Connection, keys: Iterable[str]) -> list[tuple[str, str, Trait]]:
-    """Return and remove what was kept for the given keys: who, attribute prefix, and the properties with their time."""
-    wanted = set(keys)
-    if not wanted or connection.scalar(select(kept_properties.c.who).limit(1)) is None:
-        return []
-    rows = rows_among(connection, "who, prefix, time, properties", "kept_properties", "who", wanted)
-    for who in {row[0] for row in rows}:
-        connection.execute(kept_properties.delete().where(kept_properties.c.who == who))
-    return [(row[0], row[1], (decode(row[3]), row[2])) for row in rows]
+    return [Link(key, known.get(key), value) for key, value in changed.items()]
 
 
 def anonymous_key(anonymous_id: str) -> str:
@@ -296,10 +205,6 @@ def email_key(email: str) -> str:
 def user_key(user_id: str) -> str:
     """Return the key under which something of a user id is kept."""
     return f"u:{user_id}"
-
-
-def _said_after(values: Mapping[str, Trait], time: float) -> dict[str, Trait]:
-    return {name: said for name, said in values.items() if said[1] > time}
 
 
 def _timed(values: dict[str, list[Any]]) -> dict[str, Trait]:

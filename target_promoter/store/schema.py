@@ -59,7 +59,7 @@ kept_properties = Table(
     Column("properties", Text, nullable=False),
     sqlite_with_rowid=False,
 )
-"""Properties of stored events whose person is not known yet, by anonymous id or e-mail address."""
+"""Properties of stored events by anonymous id, by e-mail address, or by a user id that nobody is known by yet."""
 
 _UNDELIVERED: Final = text("status IN ('pending', 'removing')")
 
