@@ -1,0 +1,107 @@
+"""The loader's definition for Meltano, made of what the program says of itself.
+
+`python -m target_promoter.hub` prints it in the form of Meltano Hub; with the path of a `meltano.yml` it writes the
+loader there anew.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from textwrap import indent
+from typing import Any, Final
+
+import click
+import yaml
+
+from target_promoter.cli import COMMANDS
+from target_promoter.target import TargetPromoter
+
+MARK: Final = "    # From here on written by `python -m target_promoter.hub meltano.yml`."
+"""The line of `meltano.yml` below which the loader is written; the loader stands last in that file."""
+
+_KINDS: Final = {"boolean": "boolean", "integer": "integer", "number": "decimal", "array": "array", "object": "object"}
+
+
+def definition() -> dict[str, Any]:
+    """Return the definition of the plugin, as Meltano Hub keeps it."""
+    return {
+        "name": TargetPromoter.name,
+        "namespace": "target_promoter",
+        "variant": "original",
+        "label": "Promoter",
+        "description": TargetPromoter.__doc__,
+        "definition": "keeps Promoter's contacts up to date and triggers NPS surveys, from any Singer tap.",
+        "domain_url": "https://www.promoter.io",
+        "keywords": ["nps", "surveys", "reverse_etl", "segment", "meltano_sdk"],
+        "maintenance_status": "beta",
+        "pip_url": "target-promoter[postgres]",
+        **loader(),
+    }
+
+
+def loader() -> dict[str, Any]:
+    """Return the part of the definition that a `meltano.yml` repeats."""
+    about = TargetPromoter._get_about_info()  # noqa: SLF001 - what `--about` prints
+    return {
+        "executable": TargetPromoter.name,
+        "capabilities": [str(capability) for capability in about.capabilities],
+        # Either a key, or the sandbox.
+        "settings_group_validation": [["api_key"], ["api_url"]],
+        "settings": [_setting(name, schema) for name, schema in about.settings["properties"].items()],
+        "commands": {str(command.name): _command(command) for command in COMMANDS},
+    }
+
+
+def write_loader(path: Path) -> None:
+    """Write the loader anew below the mark of a `meltano.yml`.
+
+    Args:
+        path: The path of the file.
+    """
+    before, mark, _ = path.read_text(encoding="utf-8").partition(MARK + "\n")
+    path.write_text(before + mark + indent(_yaml(loader()), "    "), encoding="utf-8")
+
+
+def _setting(name: str, schema: dict[str, Any]) -> dict[str, Any]:
+    """Return a setting as Meltano declares it."""
+    types = schema["type"]
+    setting: dict[str, Any] = {
+        "name": name,
+        "label": schema.get("title", name.replace("_", " ").capitalize()),
+        "kind": next((_KINDS[one] for one in types if one in _KINDS), "string"),
+        "description": schema["description"],
+    }
+    if schema.get("secret"):
+        setting["sensitive"] = True
+    if "enum" in schema:
+        setting["kind"] = "options"
+        setting["options"] = [{"label": _plain(value), "value": _plain(value)} for value in schema["enum"]]
+    if "default" in schema:
+        setting["value"] = _plain(schema["default"])
+    return setting
+
+
+def _command(command: click.Command) -> dict[str, str]:
+    """Return a command; Meltano hands it the settings in the environment."""
+    configured = any(parameter.name == "config_files" for parameter in command.params)
+    return {
+        "args": f"--config=ENV {command.name}" if configured else str(command.name),
+        "description": command.get_short_help_str(limit=200),
+    }
+
+
+def _plain(value: object) -> object:
+    """Return a value without the SDK's enumerations, which are texts too."""
+    return str.__str__(value) if isinstance(value, str) else value
+
+
+def _yaml(data: dict[str, Any]) -> str:
+    return yaml.safe_dump(data, sort_keys=False, allow_unicode=True, width=110)
+
+
+if __name__ == "__main__":
+    if sys.argv[1:]:
+        write_loader(Path(sys.argv[1]))
+    else:
+        click.echo(_yaml(definition()), nl=False)
