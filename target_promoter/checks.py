@@ -13,9 +13,6 @@ from decimal import Decimal
 from typing import Final, NoReturn
 from urllib.parse import urlsplit
 
-from sqlalchemy.engine import make_url
-from sqlalchemy.exc import ArgumentError
-
 from target_promoter.refusals import SettingError
 
 _KEY: Final = re.compile(r"[!-~]+", re.ASCII)
@@ -240,6 +237,9 @@ def store_url(name: str, value: object) -> str:
     Raises:
         ConfigError: It is no address of a SQLite file or a PostgreSQL database.
     """
+    from sqlalchemy.engine import make_url  # noqa: PLC0415 - `--version` and `--about` need no database
+    from sqlalchemy.exc import ArgumentError  # noqa: PLC0415 - the same
+
     address = text(name, value).strip()
     mend = "write sqlite:///FILE or postgresql://USER:PASSWORD@HOST/DATABASE"
     try:

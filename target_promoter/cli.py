@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import os
 import sys
 from typing import TYPE_CHECKING, Any, Final, NoReturn
@@ -10,20 +11,36 @@ import click
 from singer_sdk.plugin_base import SingerCommand
 from typing_extensions import override
 
-from target_promoter.commands.deliver import deliver
-from target_promoter.commands.sample import sample
-from target_promoter.commands.sandbox import sandbox
 from target_promoter.errors import PromoterError
 
 if TYPE_CHECKING:
     import logging
     from collections.abc import Callable
 
-COMMANDS: Final[tuple[click.Command, ...]] = (deliver, sample, sandbox)
+COMMANDS: Final = ("deliver", "sample", "sandbox")
+"""The commands beside the target; each is in the module of its name, which is loaded only when it is asked for."""
+
+
+def load(name: str) -> click.Command:
+    """Return a command.
+
+    Args:
+        name: Its name, one of `COMMANDS`.
+    """
+    command: click.Command = getattr(importlib.import_module(f"target_promoter.commands.{name}"), name)
+    return command
 
 
 class Program(SingerCommand, click.Group):
     """The SDK's command, which without a subcommand runs the target; an error of the family ends it with a sentence."""
+
+    @override
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return sorted(COMMANDS)
+
+    @override
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        return load(cmd_name) if cmd_name in COMMANDS else None
 
     @override
     def make_context(self, *args: Any, **kwargs: Any) -> click.Context:
@@ -72,6 +89,5 @@ def program(singer: click.Command, run: Callable[..., None], logger: logging.Log
         help=singer.help,
         context_settings=singer.context_settings,
         invoke_without_command=True,
-        commands={str(command.name): command for command in COMMANDS},
         logger=logger,
     )

@@ -14,7 +14,7 @@ from typing import Any, Final
 import click
 import yaml
 
-from target_promoter.cli import COMMANDS
+from target_promoter.cli import COMMANDS, load
 from target_promoter.target import TargetPromoter
 
 MARK: Final = "    # From here on written by `python -m target_promoter.hub meltano.yml`."
@@ -49,7 +49,7 @@ def loader() -> dict[str, Any]:
         # Either a key, or the sandbox.
         "settings_group_validation": [["api_key"], ["api_url"]],
         "settings": [_setting(name, schema) for name, schema in about.settings["properties"].items()],
-        "commands": {str(command.name): _command(command) for command in COMMANDS},
+        "commands": {name: _command(load(name)) for name in COMMANDS},
     }
 
 

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Final
 
 from singer_sdk import Target
-from sqlalchemy.engine import make_url
 
 from target_promoter import checks, globs
 from target_promoter.config_schema import CONFIG_SCHEMA, DEFAULTS, FIELDS, STREAM_TYPES
@@ -294,6 +293,8 @@ def _stored_events(events: tuple[str, ...]) -> dict[str, str]:
 
 def _sandbox_file(store_url: str, name: str, scheme: str = "") -> str:
     """Return the path of one of the sandbox's files, in the folder of a SQLite store or else in the current one."""
+    from sqlalchemy.engine import make_url  # noqa: PLC0415 - `--version` and `--about` need no database
+
     url = make_url(store_url)
     folder = Path(url.database or "").parent if url.get_backend_name() == "sqlite" else Path()
     return f"{scheme}{folder / name}"

@@ -22,10 +22,8 @@ from target_promoter.errors import InputError, PromoterError
 from target_promoter.mapping import Mapper
 from target_promoter.messages import check_record, check_schema
 from target_promoter.reader import Reader
-from target_promoter.run import Run
 from target_promoter.settings import CONFIG_SCHEMA, Settings
 from target_promoter.signals import Signals
-from target_promoter.sinks import SINKS
 from target_promoter.streams import Stream, recognize
 
 if TYPE_CHECKING:
@@ -34,6 +32,8 @@ if TYPE_CHECKING:
 
     from singer_sdk.helpers.capabilities import CapabilitiesEnum
     from singer_sdk.sinks import Sink
+
+    from target_promoter.run import Run
 
 _STATE_SHARE: Final = 10
 """State is passed on at once, unless writing batches for it would take more than a tenth of the time."""
@@ -82,6 +82,8 @@ class TargetPromoter(Target):
     def run(self) -> Run:
         """The run, begun when it is first needed."""
         if self._run is None:
+            from target_promoter.run import Run  # noqa: PLC0415 - the database, rich and all else that takes its time
+
             self._run = Run(self.settings, "sync")
         return self._run
 
@@ -134,6 +136,8 @@ class TargetPromoter(Target):
         Args:
             stream_name: The stream's name.
         """
+        from target_promoter.sinks import SINKS  # noqa: PLC0415 - the validator, which an empty input does without
+
         return SINKS[self._streams[stream_name].type]
 
     @override
