@@ -119,6 +119,7 @@ class IdentifyReader:
         integrations: Where the integrations object is.
         snapshot: Whether a record tells the person's whole present state.
         contact_lists: The contact lists of the stream.
+        salt: What makes a record another one when it is read in another way: a hash of all of the above.
     """
 
     stream: str
@@ -127,6 +128,7 @@ class IdentifyReader:
     integrations: Integrations
     snapshot: bool
     contact_lists: tuple[int, ...]
+    salt: bytes
 
     def read(self, record: Mapping[str, object]) -> Identify:
         """Return what a record says.
@@ -135,7 +137,7 @@ class IdentifyReader:
             record: The record as read.
         """
         paths = self.paths
-        mark = fingerprint(record)
+        mark = fingerprint(record, self.salt)
         user_id = first(record, paths["user_id"], identifier)
         email = first(record, paths["email"], email_address)
         when = first(record, paths["timestamp"], epoch_seconds)

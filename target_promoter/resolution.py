@@ -10,6 +10,7 @@ from target_promoter.fields import PERSONAL, Kind, Path, candidates, columns_wit
 from target_promoter.readers import Contents, IdentifyReader, Integrations, TrackReader, telling_keys
 from target_promoter.refusals import MissingColumnError, MissingFieldError
 from target_promoter.shapes import Shape, declares, holds_calls
+from target_promoter.values import fingerprint
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -56,7 +57,10 @@ class Source:
         contents = self._contents("identify", paths["traits"])
         snapshot = self.shape != "identifies" and not self._is_calls
         lists = self.setting.contact_lists
-        return IdentifyReader(self.name, paths, contents, self._integrations(), snapshot, lists)
+        integrations = self._integrations()
+        # The config may read the same row in another way than it did when the row last came.
+        salt = fingerprint({"read": (paths, contents, integrations, snapshot, lists)}) or b""
+        return IdentifyReader(self.name, paths, contents, integrations, snapshot, lists, salt)
 
     def track_reader(self) -> TrackReader:
         """Return the reader of its track calls.

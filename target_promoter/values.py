@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
 # PostgreSQL text holds no NUL, and no database holds half a surrogate pair.
 _UNSTORABLE: Final = re.compile("[\x00\ud800-\udfff]")
@@ -37,6 +37,7 @@ _EPOCH_TEXT: Final = re.compile(r"\d{10}(?:\.\d+)?|\d{13}", re.ASCII)
 _FRACTION: Final = slice(26, 27)  # Where a seventh digit of a second would stand.
 _END_OF_TIME: Final = 253_402_300_800.0  # The year 10000, which no datetime object can hold.
 _MILLISECONDS_FROM: Final = 1e11  # As seconds this is the year 5138, as milliseconds it is 1973.
+_DEEPEST: Final = 200
 _LONGEST_NUMBER: Final = 40  # Digits; the longest ids in use, 128-bit numbers, have 39.
 
 _encoder: Final = msgspec.json.Encoder(decimal_format="number", order="deterministic", enc_hook=str)
@@ -201,17 +202,19 @@ def as_object(value: object) -> Mapping[str, object]:
         return value
     if isinstance(value, str) and value.lstrip()[:1] == "{":
         try:
-            return _decoder.decode(value)
+            found = _decoder.decode(value)
         except (msgspec.DecodeError, RecursionError, UnicodeEncodeError):
             return {}
+        return {} if value.count("{") + value.count("[") > _DEEPEST and _is_deep(found) else found
     return {}
 
 
-def fingerprint(record: Mapping[str, object]) -> bytes | None:
+def fingerprint(record: Mapping[str, object], salt: bytes = b"") -> bytes | None:
     """Return 16 bytes that are equal for equal records, whatever their `_sdc_*` columns and the order of their columns.
 
     Args:
         record: A record as read.
+        salt: At most 16 bytes that make it another fingerprint.
 
     Returns:
         The fingerprint; None if the record cannot be written, being nested too deep or holding an endless number.
@@ -228,4 +231,21 @@ def fingerprint(record: Mapping[str, object]) -> bytes | None:
             encoded = json.dumps(content, sort_keys=True, default=str).encode()
         except (ValueError, RecursionError):
             return None
-    return blake2b(encoded, digest_size=16).digest()
+    if encoded.count(b"{") + encoded.count(b"[") > _DEEPEST and _is_deep(content):
+        return None
+    return blake2b(encoded, digest_size=16, salt=salt).digest()
+
+
+def _is_deep(value: object) -> bool:
+    """Return whether a value is nested deeper than can be kept; how deep an encoder may go depends on its caller."""
+    level = [value]
+    for _ in range(_DEEPEST):
+        inner = (item for one in level for item in (one.values() if isinstance(one, dict) else _items(one)))
+        level = [item for item in inner if isinstance(item, (dict, list, tuple))]
+        if not level:
+            return False
+    return True
+
+
+def _items(value: object) -> Sequence[object]:
+    return value if isinstance(value, (list, tuple)) else ()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-import json
+from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any, Final
 
@@ -16,7 +16,7 @@ _decoder: Final = msgspec.json.Decoder(float_hook=Decimal)
 
 def encode(value: object) -> str:
     """Return a value as JSON text; what JSON has no word for becomes its text."""
-    return _encode(_encoder, value, sort_keys=False).decode()
+    return _encode(_encoder, value).decode()
 
 
 def decode(text: str | bytes) -> Any:  # noqa: ANN401 - JSON is of any shape
@@ -31,11 +31,24 @@ def digest(value: object) -> bytes:
 
 def canonical(value: object) -> bytes:
     """Return a value as JSON whose bytes are the same for equal values; it gives values of one time an order."""
-    return _encode(_sorting_encoder, value, sort_keys=True)
+    return _encode(_sorting_encoder, value)
 
 
-def _encode(encoder: msgspec.json.Encoder, value: object, *, sort_keys: bool) -> bytes:
+def _encode(encoder: msgspec.json.Encoder, value: object) -> bytes:
     try:
         return encoder.encode(value)
-    except ValueError:  # A lone surrogate, or an integer beyond 64 bits, neither of which msgspec writes.
-        return json.dumps(value, sort_keys=sort_keys, default=str).encode()
+    except ValueError:
+        return encoder.encode(_writable(value))
+
+
+def _writable(value: object) -> object:
+    """Return a value without what msgspec does not write: lone surrogates, and integers beyond 64 bits as such."""
+    if isinstance(value, str):
+        return value.encode("utf-8", "replace").decode()
+    if isinstance(value, int) and not isinstance(value, bool):
+        return Decimal(value)
+    if isinstance(value, Mapping):
+        return {_writable(name): _writable(inner) for name, inner in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_writable(inner) for inner in value]
+    return value
