@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 
-class Identify(msgspec.Struct, frozen=True, eq=False):
+class Identify(msgspec.Struct, frozen=True):
     """Who a person is: one identify call, or one row of a table of people.
 
     Attributes:
@@ -57,7 +57,7 @@ class Identify(msgspec.Struct, frozen=True, eq=False):
         return f"<identify call of the stream {self.stream}>"
 
 
-class Track(msgspec.Struct, frozen=True, eq=False):
+class Track(msgspec.Struct, frozen=True):
     """What a person did: one track call, or one row of a table of events.
 
     Attributes:
