@@ -186,6 +186,39 @@ class StoreLostError(StoreError):
 class DeliveryError(PromoterError):
     """Delivery had to stop; what is left stays pending in the store."""
 
+    @classmethod
+    def out_of_patience(cls, seconds: float, status: int | None, words: str) -> DeliveryError:
+        """Return the error for requests of which none succeeds.
+
+        Args:
+            seconds: For how long none did.
+            status: Of the last answer, if there was one.
+            words: What Promoter, or the connection, said last.
+        """
+        said = " ".join(filter(None, (f"status {status}" if status else "no answer", words)))
+        return cls(
+            f"Promoter gave no usable answer for {round(seconds / 60, 1):g} minutes (at last: {said}): "
+            "what is left stays pending; run again, or `target-promoter deliver`."
+        )
+
+    @classmethod
+    def asked_to_wait(cls, until: str) -> DeliveryError:
+        """Return the error for a wait longer than a run's, such as that of a daily limit.
+
+        Args:
+            until: Until when Promoter asks to wait, ISO 8601.
+        """
+        return cls(f"Promoter asks to wait until {until}, longer than this run does: run again after that.")
+
+    @classmethod
+    def unforeseen(cls, error: BaseException) -> DeliveryError:
+        """Return the error for a mistake in this program; its words may hold what was to be sent.
+
+        Args:
+            error: What was raised.
+        """
+        return cls(f"Delivery failed as nobody foresaw ({type(error).__name__}): run again, and please report it.")
+
 
 class KeyRefusedError(DeliveryError):
     """Promoter does not accept the API key."""

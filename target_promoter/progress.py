@@ -205,4 +205,4 @@ def duration(seconds: float) -> str:
 def _left(connection: Connection, now: float, limit: float) -> tuple[int, int, float]:
     """Return what is pending, what waits, and how many requests a minute leave at the most."""
     pending, waiting = surveys.counts(connection, now)
-    return pending + contacts.count_pending(connection), waiting, clock.rate(connection, limit=limit)
+    return pending + contacts.count_pending(connection), waiting, clock.rate(connection, now, limit=limit)

@@ -144,6 +144,10 @@ class Run:
         self._delivery.finish()
         self._delivery.join()
 
+    def hurry(self) -> None:
+        """Wait for the store no longer than once: the run is told to stop."""
+        self.store.hurry()
+
     def end(self, problem: BaseException | None = None) -> int:
         """End the run: stop delivery if it still runs, and log the summary.
 

@@ -200,6 +200,8 @@ class TargetPromoter(Target):
     @override
     def _handle_termination(self, signum: int, frame: FrameType | None) -> None:
         """Stop at the next safe place; the SDK would drain in the middle of a drain, and exit with 0."""
+        if self._run is not None:
+            self._run.hurry()
         self._signals.receive(signum)
 
     @override

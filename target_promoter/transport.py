@@ -18,12 +18,16 @@ if TYPE_CHECKING:
 
     from _typeshed import WriteableBuffer
 
+CONNECT_SECONDS: Final = 10.0
+"""The time within which a request leaves, or is not sent at all: whoever made it counts on that."""
+
 ANSWER_SECONDS: Final = 30.0
 """The time within which an answer must be there, head and body together."""
 
 
 class _Thread(threading.local):
     left = True
+    leaves_by = 0.0
 
 
 _thread: Final = _Thread()
@@ -32,6 +36,7 @@ _thread: Final = _Thread()
 def nothing_left() -> None:
     """Begin a request of this thread: nothing of it was sent yet."""
     _thread.left = False
+    _thread.leaves_by = time.monotonic() + CONNECT_SECONDS
 
 
 def has_left() -> bool:
@@ -78,6 +83,9 @@ class _Connection(HTTPConnection):
         # Connecting apart from sending is what tells a request that never left from one that did.
         if self.is_closed:
             self.connect()
+        # Looking up a name has no time-out, and a host's addresses are tried one after the other.
+        if time.monotonic() > _thread.leaves_by:
+            raise TimeoutError
         _thread.left = True
         super().request(*args, **options)
 

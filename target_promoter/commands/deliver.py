@@ -13,6 +13,8 @@ from target_promoter.run import Run
 from target_promoter.signals import Signals
 
 if TYPE_CHECKING:
+    from types import FrameType
+
     from target_promoter.settings import Settings
 
 
@@ -22,8 +24,13 @@ def deliver(settings: Settings) -> None:
     """Deliver what the store holds: after an outage, on quiet days, as a worker beside others."""
     run = Run(settings, "deliver")
     signals = Signals()
+
+    def receive(signum: int, _frame: FrameType | None) -> None:
+        run.hurry()
+        signals.receive(signum)
+
     for signum in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(signum, lambda received, _: signals.receive(received))
+        signal.signal(signum, receive)
     try:
         run.deliver()
     except Signals.StoppedError:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
-import backoff
-
+from target_promoter.delivery import times
 from target_promoter.delivery.form import ContactForm, contact_forms
+from target_promoter.delivery.patience import pause_of_its_own
 from target_promoter.store import claims, contacts, people
 from target_promoter.store.encoding import decode, digest, encode
 
@@ -20,15 +20,6 @@ if TYPE_CHECKING:
     from target_promoter.attributes import Note
     from target_promoter.client import Answer
     from target_promoter.settings import Settings
-
-_LEASE_SECONDS: Final = 45.0
-"""How long a leased contact is left to the process that has it: longer than a request's time-outs."""
-
-_AT_WORK_SECONDS: Final = 60.0
-"""How long a request without an answer may still be at work at Promoter: twice its time-out."""
-
-_LONGEST_PAUSE_SECONDS: Final = 60.0
-_LOOK_AGAIN_SECONDS: Final = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +33,7 @@ class ContactRequest:
         body: The request's body, JSON; None to remove the contact.
         digest: The hash of the form in the body.
         contact_lists: The ids of the lists in the body.
+        tried_until: Until when an earlier request with the same form may be at work, in epoch seconds.
     """
 
     email: str
@@ -50,6 +42,7 @@ class ContactRequest:
     body: str | None
     digest: bytes
     contact_lists: tuple[int, ...]
+    tried_until: float
 
 
 class ContactDelivery:
@@ -90,18 +83,15 @@ class ContactDelivery:
             if len(requests) == len(slots):
                 return requests, notes, True
             throttle = throttles.get(people.email_key(row.email))
-            if throttle is not None and throttle.survey_id is not None:
-                # The request of an open claim holds the contact too, and may arrive later than this one would.
-                contacts.put_off(connection, row.email, now + _LOOK_AGAIN_SECONDS)
-                continue
             form = forms.get(row.email)
             surveyed = throttle is not None and throttle.surveyed_at is not None
             request = self._request(connection, now, row, form, surveyed=surveyed)
             if request is not None:
                 slot = slots[len(requests)]
                 # Should this process die, its request may be at work until `tried_until`.
-                values = {"tried": request.digest, "tried_until": slot + _AT_WORK_SECONDS}
-                contacts.lease(connection, row.email, self._lease, slot + _LEASE_SECONDS, values)
+                until = times.settled_at(slot)
+                values = {"tried": request.digest, "tried_until": until}
+                contacts.lease(connection, row.email, self._lease, until, values)
                 requests.append(request)
                 notes += () if form is None else form.notes
         return requests, notes, len(rows) == most
@@ -116,25 +106,34 @@ class ContactDelivery:
         surveyed: bool,
     ) -> ContactRequest | None:
         """Return the request that a contact needs; None, and its new status written, if it needs none."""
-        if form is None:
-            if row.status == "removing" and (row.sent is not None or row.tried is not None or surveyed):
-                return ContactRequest(row.email, row.revision, row.attempts, None, b"", ())
-            contacts.set_status(connection, row.email, "unowned")
-            return None
-        if row.sent == form.digest and set(form.contact_lists) <= set(decode(row.sent_lists)):
-            contacts.set_status(connection, row.email, "synced")
-            return None
-        if row.refused == _whole_digest(form.digest, form.contact_lists):
-            contacts.set_status(connection, row.email, "refused")
-            return None
-        if row.tried_until > now and row.tried != form.digest:
+        request, status = self._wanted(row, form, surveyed=surveyed)
+        if request is None:
+            contacts.set_status(connection, row.email, status)
+        elif row.tried_until > now and row.tried != request.digest:
             # A request with an older form got no answer and may still be at work: it must not arrive after this one.
             contacts.put_off(connection, row.email, row.tried_until)
             return None
+        return request
+
+    @staticmethod
+    def _wanted(row: Any, form: ContactForm | None, *, surveyed: bool) -> tuple[ContactRequest | None, str]:  # noqa: ANN401 - a database row
+        """Return the request that makes a contact what it should be, or None and the status of one that is."""
+        if form is None:
+            if row.status != "removing" or (row.sent is None and row.tried is None and not surveyed):
+                return None, "unowned"
+            return ContactRequest(row.email, row.revision, row.attempts, None, b"", (), row.tried_until), "removing"
+        lists = form.contact_lists
+        if row.sent == form.digest and set(lists) <= set(decode(row.sent_lists)):
+            return None, "synced"
+        if row.refused == _whole_digest(form.digest, lists):
+            return None, "refused"
         body: dict[str, Any] = dict(form.contact)
-        if form.contact_lists:
-            body["contact_list"] = form.contact_lists
-        return ContactRequest(row.email, row.revision, row.attempts, encode(body), form.digest, form.contact_lists)
+        if lists:
+            body["contact_list"] = lists
+        request = ContactRequest(
+            row.email, row.revision, row.attempts, encode(body), form.digest, lists, row.tried_until
+        )
+        return request, "pending"
 
     def record(self, connection: Connection, now: float, request: ContactRequest, answer: Answer) -> Counter[str]:
         """Take in what Promoter answered.
@@ -148,7 +147,8 @@ class ContactDelivery:
         Returns:
             How many contacts came to each outcome.
         """
-        values: dict[str, Any] = {"lease": None, "leased_until": 0.0, "tried_until": 0.0}
+        # An answer says nothing of an earlier request of the same form that got none.
+        values: dict[str, Any] = {"lease": None, "leased_until": 0.0, "tried_until": request.tried_until}
         status: str | None = None
         outcomes: Counter[str] = Counter()
         match answer.outcome:
@@ -166,14 +166,10 @@ class ContactDelivery:
                 whole = _whole_digest(request.digest, request.contact_lists)
                 values |= {"refused": whole, "reason": answer.words, "attempts": 0}
                 outcomes["refused"] += 1
-            case "unanswered":
-                # Beside the wait for all, each contact has one of its own: one that always fails holds up no other.
-                pause = backoff.full_jitter(min(_LONGEST_PAUSE_SECONDS, 2.0**request.attempts))
-                values |= {
-                    "attempts": request.attempts + 1,
-                    "not_before": now + pause,
-                    "tried_until": now + _AT_WORK_SECONDS,
-                }
+            case "unanswered" | "unavailable":
+                values |= {"attempts": request.attempts + 1, "not_before": now + pause_of_its_own(request.attempts)}
+                if answer.outcome == "unanswered":
+                    values["tried_until"] = now + times.SETTLING_SECONDS
             case _:
                 pass
         written = contacts.record(connection, request.email, self._lease, request.revision, status, values)
@@ -181,7 +177,7 @@ class ContactDelivery:
 
     def give_back(self, connection: Connection, request: ContactRequest) -> None:
         """Undo the lease of a contact whose request was not sent."""
-        values: dict[str, Any] = {"lease": None, "leased_until": 0.0, "tried_until": 0.0}
+        values: dict[str, Any] = {"lease": None, "leased_until": 0.0, "tried_until": request.tried_until}
         contacts.record(connection, request.email, self._lease, request.revision, None, values)
 
 

@@ -8,11 +8,12 @@ import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
-import backoff
-
-from target_promoter.client import Answer
+from target_promoter.answers import Answer
+from target_promoter.delivery import times
+from target_promoter.delivery.answered import Answered
 from target_promoter.delivery.contacts import ContactRequest
-from target_promoter.delivery.turn import Answered, Turns
+from target_promoter.delivery.patience import PATIENCE_SECONDS, Patience
+from target_promoter.delivery.turn import Turns
 from target_promoter.delivery.workers import Workers
 from target_promoter.errors import DeliveryError, PromoterError
 from target_promoter.store import people
@@ -20,23 +21,17 @@ from target_promoter.store import people
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from target_promoter.delivery.answered import Request
     from target_promoter.delivery.api import Api
-    from target_promoter.delivery.turn import Request, Turn
+    from target_promoter.delivery.turn import Turn
     from target_promoter.settings import Settings
     from target_promoter.store.database import Store
     from target_promoter.summary import Summary
 
 logger = logging.getLogger("target-promoter.delivery")
 
-PATIENCE_SECONDS: Final = 300.0
-"""How long delivery goes on without one success."""
-
 _MOST_IN_FLIGHT: Final = 64
-_LATE_SECONDS: Final = 5.0
-_LOOK_AGAIN_SECONDS: Final = 1.0
-_STOP_SECONDS: Final = 6.0
-_FAILURES_IN_A_ROW: Final = 3
-_LONGEST_PAUSE_SECONDS: Final = 30.0
+_STOP_SECONDS: Final = 5.0
 
 
 @dataclass(slots=True)
@@ -87,15 +82,13 @@ class Delivery:
         self._settings = settings
         self._summary = summary
         self._clock = clock
-        self._patience = patience
+        self._patience = Patience(patience)
         self._turns = Turns(store, settings)
         self._workers: Workers[tuple[Request, float]] = Workers(self._send, most=_MOST_IN_FLIGHT)
         self._shared = _Shared()
         self._thread: threading.Thread | None = None
         self._unsent: list[Request] = []
-        self._failures = 0
-        self._failing_since: float | None = None
-        self._paused_until = 0.0
+        self._answered: list[Answered] = []
         self._failed: set[str | int] = set()
         self.problem: PromoterError | None = None
 
@@ -140,7 +133,7 @@ class Delivery:
             self._shared.changed.notify_all()
 
     def stop(self) -> None:
-        """Have delivery end now, but for the answers to requests in flight; it takes six seconds at the most."""
+        """Have delivery end now, but for the answers to requests in flight; it takes a few seconds."""
         with self._shared.changed:
             self._shared.stopping = True
             self._shared.changed.notify_all()
@@ -161,13 +154,15 @@ class Delivery:
 
     def run(self) -> None:
         """Deliver in this thread; `problem` says how it ended."""
-        try:
-            self._deliver()
-        except PromoterError as error:
-            self.problem = error
-        finally:
-            self._workers.end()
-            self._wind_up()
+        for work in (self._deliver, self._wind_up):
+            try:
+                work()
+            except PromoterError as error:
+                self.problem = self.problem or error
+            except Exception as error:
+                logger.debug("Delivery failed.", exc_info=True)
+                self.problem = self.problem or DeliveryError.unforeseen(error)
+        self._workers.end()
 
     def _deliver(self) -> None:
         while not self._shared.stopping:
@@ -181,7 +176,8 @@ class Delivery:
 
     def _resting_until(self) -> float:
         """Return until when nothing is sent, in epoch seconds."""
-        return self._paused_until if self._shared.finishing else max(self._paused_until, self._shared.held_until)
+        paused = self._patience.paused_until
+        return paused if self._shared.finishing else max(paused, self._shared.held_until)
 
     def _take_turn(self, *, sending: bool) -> Turn:
         """Take in the answers so far, and claim what is to be sent next."""
@@ -191,54 +187,35 @@ class Delivery:
             self._shared.halted = self._shared.woken = False
             room = _MOST_IN_FLIGHT - self._shared.in_flight
             problem = self._shared.problem
-        unsent, self._unsent = self._unsent, []
-        turn = self._turns.take(now, answered, unsent, room=max(room, 0) if sending and problem is None else 0)
-        self._count(turn, answered)
+            self._answered += answered
+        turn = self._take_in(now, room=max(room, 0) if sending and problem is None else 0)
         if problem is not None:
             raise problem
-        self._judge(answered, now)
-        if turn.held_until - now > self._patience:
-            until = people.iso(turn.held_until)
-            message = f"Promoter asks to wait until {until}, longer than this run does: run again after that."
-            raise DeliveryError(message)
+        if turn.next_at is not None and turn.held_until - now > self._patience.seconds:
+            raise DeliveryError.asked_to_wait(people.iso(turn.held_until))
         return turn
 
-    def _count(self, turn: Turn, answered: list[Answered]) -> None:
+    def _take_in(self, now: float, *, room: int) -> Turn:
+        """Take a turn; what came back is kept until it is in the store."""
+        answered = self._answered
+        turn = self._turns.take(now, answered, self._unsent, room=room)
+        self._answered, self._unsent = [], list(turn.requests)
         for part, outcomes in (("surveys", turn.surveys), ("contacts", turn.contacts)):
             for outcome, number in outcomes.items():
                 self._summary.count(part, outcome, number)  # type: ignore[arg-type] # both are parts
-        self._summary.count("api", "rate_limited", sum(_outcome(one) == "rate_limited" for one in answered))
-
-    def _judge(self, answered: list[Answered], now: float) -> None:
-        """Slow down while requests fail in a row, and stop when patience ends."""
-        for request, answer in ((one.request, one.answer) for one in answered):
-            if answer is None:
-                continue
-            if answer.outcome not in {"unanswered", "unreached", "unavailable", "rate_limited"}:
-                self._failures, self._failing_since, self._paused_until = 0, None, 0.0
-                self._failed.discard(_key(request))
-                continue
-            self._failed.add(_key(request))
-            self._failures += 1
-            if self._failing_since is None:
-                self._failing_since = now
-            if now - self._failing_since >= self._patience:
-                minutes = round(self._patience / 60, 1)
-                message = (
-                    f"Promoter gave no usable answer for {minutes:g} minutes (at last: {_said(answer)}): "
-                    "what is left stays pending; run again, or `target-promoter deliver`."
-                )
-                raise DeliveryError(message)
-            if self._failures >= _FAILURES_IN_A_ROW:
-                most = min(_LONGEST_PAUSE_SECONDS, 2.0 ** (self._failures - _FAILURES_IN_A_ROW))
-                self._paused_until = now + backoff.full_jitter(most)
+        self._summary.count("api", "rate_limited", sum(one.outcome == "rate_limited" for one in answered))
+        for one in answered:
+            if one.answer is not None:
+                failed = self._patience.judge(one.answer, now)
+                (self._failed.add if failed else self._failed.discard)(_key(one.request))
+        return turn
 
     def _dispatch(self, turn: Turn) -> None:
         """Send the requests of a turn, each at its time."""
-        for position, (request, at) in enumerate(zip(turn.requests, turn.times, strict=True)):
+        for at in turn.times:
             if not self._wait_for_time(at):
-                self._unsent = turn.requests[position:]
                 return
+            request = self._unsent.pop(0)
             with self._shared.changed:
                 self._shared.in_flight += 1
             self._workers.submit((request, at))
@@ -263,8 +240,8 @@ class Delivery:
     def _wait(self, turn: Turn) -> None:
         """Wait until there is something to do."""
         now = self._clock()
-        until = now + _LOOK_AGAIN_SECONDS
-        if turn.next_at is not None:
+        until = now + times.LOOK_AGAIN_SECONDS
+        if turn.next_at is not None and self._shared.in_flight < _MOST_IN_FLIGHT:
             until = min(until, max(turn.next_at, self._resting_until(), turn.held_until))
         finishing = self._shared.finishing
         with self._shared.changed:
@@ -281,7 +258,7 @@ class Delivery:
         problem: PromoterError | None = None
         try:
             # A machine that slept must not send on a lease that somebody else may have taken since.
-            if self._clock() - at < _LATE_SECONDS:
+            if self._clock() - at < times.LATE_SECONDS:
                 retry = _key(request) in self._failed or getattr(request, "unanswered", 0) > 0
                 self._summary.count("api", "requests")
                 self._summary.count("api", "retries", int(retry))
@@ -291,7 +268,7 @@ class Delivery:
         except Exception as error:  # noqa: BLE001 - the thread must hand back its request whatever happens
             # It may have left, so it counts as one without an answer.
             answer = Answer("unanswered", words=type(error).__name__)
-            problem = DeliveryError(f"A request failed as nobody foresaw ({type(error).__name__}): please report it.")
+            problem = DeliveryError.unforeseen(error)
         with self._shared.changed:
             self._shared.in_flight -= 1
             self._shared.answered.append(Answered(request, answer))
@@ -313,21 +290,10 @@ class Delivery:
         with self._shared.changed:
             while self._shared.in_flight and time.monotonic() < deadline:
                 self._shared.changed.wait(deadline - time.monotonic())
-            answered, self._shared.answered = self._shared.answered, []
-        try:
-            turn = self._turns.take(self._clock(), answered, self._unsent, room=0)
-            self._count(turn, answered)
-        except PromoterError as error:
-            self.problem = self.problem or error
+            self._answered += self._shared.answered
+            self._shared.answered = []
+        self._take_in(self._clock(), room=0)
 
 
 def _key(request: Request) -> str | int:
     return request.email if isinstance(request, ContactRequest) else request.id
-
-
-def _outcome(answered: Answered) -> str | None:
-    return None if answered.answer is None else answered.answer.outcome
-
-
-def _said(answer: Answer) -> str:
-    return " ".join(filter(None, (f"status {answer.status}" if answer.status else "no answer", answer.words)))

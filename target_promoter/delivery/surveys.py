@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 from target_promoter.ages import oldest_due
 from target_promoter.attributes import survey_attributes
 from target_promoter.cancelling import cancelled_by, survey_keys
+from target_promoter.delivery import times
 from target_promoter.delivery.form import ContactForm, contact_forms
 from target_promoter.events import canonical
 from target_promoter.store import claims, contacts, people, surveys
@@ -24,13 +25,6 @@ if TYPE_CHECKING:
     from target_promoter.client import Answer
     from target_promoter.settings import Settings
 
-SETTLING_SECONDS: Final = 60.0
-"""How long an unanswered request may still be at work: twice its time-out. Nobody sends it again before."""
-
-CLAIM_SECONDS: Final = 12 * 3600.0
-"""Until what age of its claim a request is sent again: well within the 24 hours of Promoter's own throttle."""
-
-_LOOK_AGAIN_SECONDS: Final = 1.0
 _MOST_EXPIRED: Final = 1000
 
 
@@ -107,12 +101,12 @@ class SurveyDelivery:
                 break
             status, reason, claim = chooser.choose(survey)
             if claim is not None:
-                claims.take(connection, claim, self._lease, free[len(new)] + SETTLING_SECONDS)
+                claims.take(connection, claim, self._lease, times.settled_at(free[len(new)]))
                 new.append(claim)
             elif status == "waiting":
                 claims.unqueue(connection, survey.id)
             elif status == "queued":
-                claims.wait(connection, survey.id, now + _LOOK_AGAIN_SECONDS)
+                claims.wait(connection, survey.id, now + times.LOOK_AGAIN_SECONDS)
             else:
                 surveys.settle(connection, [survey.id], status, reason, now)
                 outcomes[status] += 1
@@ -124,14 +118,14 @@ class SurveyDelivery:
         """Lease claims that were left without an answer, so that the very same request is sent again."""
         taken: list[Claim] = []
         for claim in claims.unsettled(connection, now, most=max(50, len(slots))):
-            if now - claim.claimed_at >= CLAIM_SECONDS:
+            if now - claim.claimed_at >= times.CLAIM_SECONDS:
                 reason = "its request got no answer for twelve hours"
-                claims.settle(connection, claim, "uncertain", reason, now, surveyed_at=claim.claimed_at)
+                claims.settle(connection, claim, "uncertain", reason, now, surveyed_at=_last_surveyed(claim, now))
                 outcomes["uncertain"] += 1
             elif len(taken) < len(slots):
                 # Whoever had it may have sent it: from here on a refusal means that the person was surveyed.
                 again = replace(claim, unanswered=max(claim.unanswered, 1))
-                claims.renew(connection, again, self._lease, slots[len(taken)] + SETTLING_SECONDS)
+                claims.renew(connection, again, self._lease, times.settled_at(slots[len(taken)]))
                 taken.append(again)
         return taken
 
@@ -149,17 +143,18 @@ class SurveyDelivery:
         """
         if not claims.holds(connection, claim, self._lease):
             return Counter()
-        contacts.put_off(connection, claim.email, now)  # It had to wait while the claim was open.
         if answer.outcome == "unanswered":
             again = replace(claim, unanswered=claim.unanswered + 1)
-            claims.renew(connection, again, self._lease, now + SETTLING_SECONDS)
+            claims.renew(connection, again, self._lease, now + times.SETTLING_SECONDS)
             return Counter()
         status = self._status(claim, answer)
         if status is None:
-            self.give_back(connection, claim)
+            # One that Promoter never takes must not stand before all the others.
+            pause = times.LOOK_AGAIN_SECONDS if answer.outcome == "unavailable" else 0.0
+            self.give_back(connection, claim, now + pause)
             return Counter()
         # Whatever Promoter says now, an earlier request without an answer may have been carried out.
-        surveyed_at = now if status == "sent" else claim.claimed_at if claim.unanswered else None
+        surveyed_at = now if status == "sent" else _last_surveyed(claim, now) if claim.unanswered else None
         reason = answer.words if status != "sent" else None
         claims.settle(connection, claim, status, reason, now, surveyed_at=surveyed_at)
         return Counter({status: 1, "synced": self._note_synced(connection, now, claim) if status == "sent" else 0})
@@ -180,14 +175,20 @@ class SurveyDelivery:
             case _:
                 return None
 
-    def give_back(self, connection: Connection, claim: Claim) -> None:
-        """Undo a claim whose last request was surely not carried out, unless an earlier one may have been."""
+    def give_back(self, connection: Connection, claim: Claim, until: float = 0.0) -> None:
+        """Undo a claim whose last request was surely not carried out, unless an earlier one may have been.
+
+        Args:
+            connection: The open writing transaction.
+            claim: The claim.
+            until: Until when nobody sends it again, in epoch seconds.
+        """
         if not claims.holds(connection, claim, self._lease):
             return
         if claim.unanswered:
-            claims.renew(connection, claim, self._lease, 0.0)
+            claims.renew(connection, claim, self._lease, until)
         else:
-            claims.release(connection, claim)
+            claims.release(connection, claim, until)
 
     def _note_synced(self, connection: Connection, now: float, claim: Claim) -> int:
         """Count the contact as synced by its survey, if its lists need no request of their own."""
@@ -273,6 +274,11 @@ class _Chooser:
             return keys
         also = [people.anonymous_key(one) for one in people.anonymous_ids_of(connection, [whom.user_id])]
         return (*keys, *also, people.email_key(whom.email))
+
+
+def _last_surveyed(claim: Claim, now: float) -> float:
+    """Return the last time at which an unanswered request may have e-mailed its contact, in epoch seconds."""
+    return min(now, claim.claimed_at + times.CLAIM_SECONDS)
 
 
 def _keys(whom: _Whom) -> tuple[str, str]:

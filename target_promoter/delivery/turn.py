@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import os
-import secrets
-import socket
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final
 
-from target_promoter.delivery.contacts import ContactDelivery, ContactRequest
+from target_promoter.delivery import leases
+from target_promoter.delivery.contacts import ContactDelivery
+from target_promoter.delivery.fuse import Fuse
 from target_promoter.delivery.surveys import SurveyDelivery
 from target_promoter.store import claims, clock, contacts, notes, runs
 from target_promoter.store.claims import Claim
@@ -20,27 +19,12 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection
 
     from target_promoter.attributes import Note
-    from target_promoter.client import Answer
+    from target_promoter.delivery.answered import Answered, Request
     from target_promoter.settings import Settings
     from target_promoter.store.database import Store
 
-Request = Claim | ContactRequest
-
 _HORIZON_SECONDS: Final = 0.25
 """How far ahead requests are claimed; a survey that falls due leaves after those claimed before."""
-
-
-@dataclass(frozen=True, slots=True)
-class Answered:
-    """A request that came back.
-
-    Attributes:
-        request: The request.
-        answer: What came of it; None if it was surely not carried out.
-    """
-
-    request: Request
-    answer: Answer | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +36,8 @@ class Turn:
         times: When each may leave, in epoch seconds.
         surveys: How many surveys came to each final outcome.
         contacts: How many contacts came to each outcome.
+        notes: What became of attributes.
+        held_by_fuse: Whether surveys are due that the fuse does not let through.
         again: Whether there is more to look at in the store at once.
         next_at: When there may be something to do next, in epoch seconds; None if nothing that is due is left.
         held_until: Until when Promoter asked to wait, in epoch seconds.
@@ -61,6 +47,8 @@ class Turn:
     times: list[float] = field(default_factory=list)
     surveys: Counter[str] = field(default_factory=Counter)
     contacts: Counter[str] = field(default_factory=Counter)
+    notes: tuple[Note, ...] = ()
+    held_by_fuse: bool = False
     again: bool = False
     next_at: float | None = None
     held_until: float = 0.0
@@ -78,12 +66,12 @@ class Turns:
         """Begin with nothing claimed."""
         self._store = store
         self._settings = settings
-        self._lease = f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(4)}"
+        self._lease = leases.new_name()
         created_at = store.read(runs.created_at)
+        store.write(lambda connection: contacts.free_leases(connection, leases.is_dead))
         self._surveys = SurveyDelivery(settings, self._lease, created_at)
         self._contacts = ContactDelivery(settings, self._lease)
-        self._open: set[int] = set()
-        self._burnt = 0
+        self._fuse = Fuse(settings.max_surveys_per_run)
         self._bound = False
         self._held_by_fuse = False
         self._noted: set[Note] = set()
@@ -107,12 +95,13 @@ class Turns:
             unsent: Requests of the last turn that were not sent.
             room: How many requests may be sent now at the most.
         """
-        turn = self._store.write(lambda connection: self._take(connection, now, answered, unsent, room))
-        for one in answered:
-            if isinstance(one.request, Claim):
-                self._settle_fuse(one)
-        self._open.difference_update(one.id for one in unsent if isinstance(one, Claim))
-        self._open.update(one.id for one in turn.requests if isinstance(one, Claim))
+        fuse = self._fuse.after(answered, unsent)
+        turn = self._store.write(lambda connection: self._take(connection, now, answered, unsent, room, fuse.allowance))
+        # Only now is it sure that all of it is in the store: the work may have been done twice.
+        self._bound = self._bound or any(one.outcome == "accepted" for one in answered)
+        self._noted.update(turn.notes)
+        self._held_by_fuse = turn.held_by_fuse
+        self._fuse = fuse.claiming(turn.requests)
         return turn
 
     def _take(
@@ -122,6 +111,7 @@ class Turns:
         answered: Sequence[Answered],
         unsent: Sequence[Request],
         room: int,
+        allowance: int,
     ) -> Turn:
         turn = Turn()
         for request in unsent:
@@ -131,20 +121,29 @@ class Turns:
         self._count_requests(connection, now, answered)
         held = clock.held_until(connection)
         if not room:
-            return Turn(surveys=turn.surveys, contacts=turn.contacts, next_at=now, held_until=held)
+            known = self._next_at(connection, now, 0.0, allowance)
+            return replace(turn, next_at=known, held_by_fuse=self._held_by_fuse, held_until=held)
         turn.surveys["expired"] += self._surveys.expire(connection, now)
         limit = self._settings.requests_per_minute
         slots = clock.free(connection, now, limit=limit, horizon=_HORIZON_SECONDS, most=room)
         times = slots.times(slots.number)
-        surveys, outcomes, survey_notes = self._surveys.claim(connection, now, times, self._allowance())
+        surveys, outcomes, survey_notes = self._surveys.claim(connection, now, times, allowance)
         turn.surveys.update(outcomes)
         people, contact_notes, more = self._contacts.claim(connection, now, times[len(surveys) :])
         requests: list[Request] = [*surveys, *people]
         clock.take(connection, slots, len(requests))
-        self._note(connection, now, (*survey_notes, *contact_notes))
-        next_at = self._next_at(connection, now, first_slot=slots.first)
-        again = not requests and bool(times) and (more or sum(outcomes.values()) > 0)
-        return Turn(requests, times[: len(requests)], turn.surveys, turn.contacts, again, next_at, held)
+        found = (*survey_notes, *contact_notes)
+        notes.add(connection, set(found) - self._noted, now)
+        return replace(
+            turn,
+            requests=requests,
+            times=times[: len(requests)],
+            notes=found,
+            held_by_fuse=self._holds_fuse(connection, now, allowance - len(surveys)),
+            again=not requests and bool(times) and (more or sum(outcomes.values()) > 0),
+            next_at=self._next_at(connection, now, slots.first, allowance - len(surveys)),
+            held_until=held,
+        )
 
     def _record(self, connection: Connection, now: float, one: Answered, turn: Turn) -> None:
         if one.answer is None:
@@ -164,8 +163,9 @@ class Turns:
 
     def _count_requests(self, connection: Connection, now: float, answered: Sequence[Answered]) -> None:
         """Count requests against the limit, and take in what Promoter said of it and of the key."""
-        outcomes = Counter(one.answer.outcome for one in answered if one.answer is not None)
+        outcomes: Counter[str | None] = Counter(one.outcome for one in answered)
         refused = outcomes.pop("rate_limited", 0)
+        del outcomes[None], outcomes["unreached"]
         clock.count(connection, now, accepted=sum(outcomes.values()), rate_limited=refused)
         waits = [one.answer for one in answered if one.answer is not None]
         for answer in waits:
@@ -175,35 +175,19 @@ class Turns:
                 clock.hold(connection, now + answer.retry_after)
         if not self._bound and outcomes["accepted"]:
             runs.bind_account(connection, self._settings.api_url, self._settings.api_key)
-            self._bound = True
 
-    def _next_at(self, connection: Connection, now: float, *, first_slot: float) -> float | None:
+    def _next_at(self, connection: Connection, now: float, first_slot: float, allowance: int) -> float | None:
         """Return when there may be something to do next; None if nothing that is due is left for this run."""
-        unknown, allowed = self._surveys.unknown_campaigns, self._allowance() > 0
+        unknown = self._surveys.unknown_campaigns
         times = (
             contacts.next_due(connection),
-            claims.next_due(connection, now, except_campaigns=unknown, queued=allowed),
+            claims.next_due(connection, now, except_campaigns=unknown, queued=allowance > 0),
         )
-        self._held_by_fuse = not allowed and bool(claims.due(connection, now, except_campaigns=unknown, most=1))
         known = [time for time in times if time is not None]
         return max(min(known), first_slot) if known else None
 
-    def _note(self, connection: Connection, now: float, found: Sequence[Note]) -> None:
-        """Remember for the report what became of attributes."""
-        new = set(found) - self._noted
-        if new:
-            notes.add(connection, new, now)
-            self._noted |= new
-
-    def _allowance(self) -> int:
-        """Return how many surveys the fuse still lets through."""
-        return self._settings.max_surveys_per_run - self._burnt - len(self._open)
-
-    def _settle_fuse(self, one: Answered) -> None:
-        """Count what may have e-mailed somebody against the fuse; a claim without an answer stays open."""
-        outcome = None if one.answer is None else one.answer.outcome
-        if outcome == "unanswered":
-            return
-        self._open.discard(one.request.id if isinstance(one.request, Claim) else -1)
-        if outcome == "accepted" or (isinstance(one.request, Claim) and one.request.unanswered):
-            self._burnt += 1
+    def _holds_fuse(self, connection: Connection, now: float, allowance: int) -> bool:
+        """Return whether surveys are due that the fuse does not let through."""
+        return allowance <= 0 and bool(
+            claims.due(connection, now, except_campaigns=self._surveys.unknown_campaigns, most=1)
+        )

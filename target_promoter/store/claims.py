@@ -139,8 +139,14 @@ def holds(connection: Connection, claim: Claim, lease: str) -> bool:
     return row is not None and row.status == "claimed" and row.lease == lease
 
 
-def release(connection: Connection, claim: Claim) -> None:
-    """Undo a claim whose request was surely never carried out."""
+def release(connection: Connection, claim: Claim, until: float) -> None:
+    """Undo a claim whose request was surely never carried out.
+
+    Args:
+        connection: The open writing transaction.
+        claim: The claim.
+        until: Until when it is left alone, in epoch seconds.
+    """
     connection.execute(
         update(surveys)
         .where(surveys.c.id == claim.id)
@@ -152,7 +158,7 @@ def release(connection: Connection, claim: Claim) -> None:
             request=None,
             request_form=None,
             lease=None,
-            leased_until=0.0,
+            leased_until=until,
         )
     )
     _free(connection, claim)

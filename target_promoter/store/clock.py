@@ -22,6 +22,8 @@ _MARGIN: Final = 0.985
 _MINUTE: Final = 60.0
 _DAY: Final = 86_400
 _GROWTH: Final = 1.05
+_SLOWER: Final = 0.9
+_WHOLE_MINUTE: Final = 50.0
 _DEFAULT_HOLD_SECONDS: Final = 5.0
 
 
@@ -55,12 +57,7 @@ def free(connection: Connection, now: float, *, limit: float, horizon: float, mo
         most: How many at the most.
     """
     next_at, rate, rated_at, held_until = _clock(connection)
-    if rate and now - rated_at >= _MINUTE:
-        # A minute passed without a refusal: the account may allow more than was measured.
-        rate = rate * _GROWTH
-        rate = 0.0 if rate >= limit else rate
-        connection.execute(update(request_clock).values(rate=rate, rated_at=now))
-    interval = _MINUTE / (min(rate or limit, limit) * _MARGIN)
+    interval = _MINUTE / (_pace(rate, rated_at, now, limit) * _MARGIN)
     first = max(next_at, held_until, now)
     if first > now + horizon:
         return Slots(first, interval, 0)
@@ -124,27 +121,50 @@ def limited(connection: Connection, now: float, retry_after: float | None, *, li
         Until when everybody waits, in epoch seconds.
     """
     _, rate, rated_at, held = _clock(connection)
-    if held <= now and (retry_after or 0.0) <= _MINUTE:
-        # What was accepted in the minute before the refusal is what the account allows a minute. A longer wait is that
-        # of a daily limit, which says nothing of a minute; a refusal while all wait was for a request on its way.
-        since = select(func.sum(request_seconds.c.requests)).where(request_seconds.c.second > int(now - _MINUTE))
-        measured = float(connection.scalar(since) or 0)
-        rate = min(max(measured, 1.0), rate or limit, limit)
-        rated_at = now
-    until = max(held, now + (_DEFAULT_HOLD_SECONDS if retry_after is None else retry_after))
-    connection.execute(update(request_clock).values(rate=rate, rated_at=max(rated_at, until), held_until=until))
+    wait = _DEFAULT_HOLD_SECONDS if retry_after is None else retry_after
+    # A wait of more than a minute is that of a daily limit, which says nothing of a minute; a refusal while all wait
+    # anyway was for a request on its way.
+    if held <= now and wait <= _MINUTE:
+        rate = _measured(connection, now, wait, _pace(rate, rated_at, now, limit))
+        rated_at = now + wait
+    until = max(held, now + wait)
+    connection.execute(update(request_clock).values(rate=rate, rated_at=rated_at, held_until=until))
     return until
 
 
-def rate(connection: Connection, *, limit: float) -> float:
+def _measured(connection: Connection, now: float, wait: float, pace: float) -> float:
+    """Return the pace, in requests a minute, that a refusal leaves."""
+    of_the_minute = select(func.sum(request_seconds.c.requests), func.min(request_seconds.c.second))
+    number, since = connection.execute(of_the_minute.where(request_seconds.c.second > int(now - _MINUTE))).one()
+    # What was accepted, from the first of them until Promoter takes the next, is what it allows in that time.
+    span = min(_MINUTE, max(1.0, now - (now if since is None else since) + wait))
+    measured = float(number or 0) * _MINUTE / span
+    if span < _WHOLE_MINUTE:
+        # It says little of a whole minute: somebody else may have used the limit up, or it is one of a second.
+        measured = max(measured, pace * _SLOWER)
+    return min(max(measured, 1.0), pace)
+
+
+def _pace(rate: float, rated_at: float, now: float, limit: float) -> float:
+    """Return how many requests may leave in a minute: what was measured, and ever more while no refusal comes.
+
+    After a minute it is a twentieth more, after ten minutes fourteen times as much: a limit that was measured while
+    somebody else used it up does not bind for hours.
+    """
+    minutes = min(max(0.0, now - rated_at) // _MINUTE, _MINUTE)
+    return min(rate * _GROWTH ** (minutes * (minutes + 1) / 2), limit) if rate else limit
+
+
+def rate(connection: Connection, now: float, *, limit: float) -> float:
     """Return how many requests a minute leave at the most just now: the limit as told, or less if less was measured.
 
     Args:
         connection: An open transaction.
+        now: The time, in epoch seconds.
         limit: The account's limit as told, in requests a minute.
     """
-    measured = _clock(connection)[1]
-    return min(measured or limit, limit) * _MARGIN
+    _, measured, rated_at, _ = _clock(connection)
+    return _pace(measured, rated_at, now, limit) * _MARGIN
 
 
 def reset(connection: Connection) -> None:

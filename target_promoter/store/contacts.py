@@ -7,16 +7,21 @@ from typing import TYPE_CHECKING, Any, Final
 from sqlalchemy import case, func, select, text, update
 
 from target_promoter.store.encoding import decode
-from target_promoter.store.schema import contacts
+from target_promoter.store.schema import contacts, throttles
 from target_promoter.store.upsert import insert_rows
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
     from sqlalchemy import Connection
 
 # In the words of the partial index, so that both databases use it.
 _UNDELIVERED: Final = text("status IN ('pending', 'removing')")
+
+# The request of an open claim holds the contact too, and may arrive later than one of the contact's own would.
+_UNCLAIMED: Final = (
+    select(throttles.c.survey_id).where(throttles.c.who == "e:" + contacts.c.email).scalar_subquery().is_(None)
+)
 
 # One that is waiting keeps its place in the queue.
 _MARK_KNOWN: Final = """
@@ -26,6 +31,9 @@ _MARK_KNOWN: Final = """
             WHEN contacts.status IN ('pending', 'removing') THEN contacts.changed_at ELSE excluded.changed_at
         END
 """
+
+
+_LOOKED_AT: Final = 1000
 
 
 def mark(connection: Connection, emails: Iterable[str], now: float, *, remove: bool = False) -> None:
@@ -82,7 +90,7 @@ def due(connection: Connection, now: float, *, most: int) -> list[Any]:
     """
     query = (
         select(contacts)
-        .where(_UNDELIVERED, contacts.c.not_before <= now, contacts.c.leased_until <= now)
+        .where(_UNDELIVERED, contacts.c.not_before <= now, contacts.c.leased_until <= now, _UNCLAIMED)
         .order_by(contacts.c.changed_at)
         .limit(most)
     )
@@ -92,7 +100,8 @@ def due(connection: Connection, now: float, *, most: int) -> list[Any]:
 def next_due(connection: Connection) -> float | None:
     """Return when the next contact can be worked on, in epoch seconds; None if none is pending."""
     columns = (contacts.c.not_before, contacts.c.leased_until)
-    rows = connection.execute(select(*columns).where(_UNDELIVERED).order_by(contacts.c.changed_at).limit(1000))
+    query = select(*columns).where(_UNDELIVERED, _UNCLAIMED).order_by(contacts.c.changed_at).limit(_LOOKED_AT)
+    rows = connection.execute(query)
     return min((max(row) for row in rows), default=None)
 
 
@@ -114,6 +123,19 @@ def lease(connection: Connection, email: str, name: str, until: float, values: d
 def put_off(connection: Connection, email: str, until: float) -> None:
     """Leave a contact alone until a time, in epoch seconds."""
     connection.execute(update(contacts).where(contacts.c.email == email).values(not_before=until))
+
+
+def free_leases(connection: Connection, is_dead: Callable[[str], bool]) -> None:
+    """Give back the contacts of processes that died; what they sent may still be at work until `tried_until`.
+
+    Args:
+        connection: The open writing transaction.
+        is_dead: Whether the process of a lease's name surely died.
+    """
+    leased = select(contacts.c.lease).where(_UNDELIVERED, contacts.c.lease.is_not(None)).distinct()
+    dead = [name for name in connection.scalars(leased) if is_dead(name)]
+    where = _UNDELIVERED, contacts.c.lease.in_(dead)
+    connection.execute(update(contacts).where(*where).values(lease=None, leased_until=0.0))
 
 
 def set_status(connection: Connection, email: str, status: str) -> None:

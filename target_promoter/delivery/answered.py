@@ -1,0 +1,32 @@
+"""A request that came back, whatever it was for."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from target_promoter.delivery.contacts import ContactRequest
+from target_promoter.store.claims import Claim
+
+if TYPE_CHECKING:
+    from target_promoter.answers import Answer
+
+Request = Claim | ContactRequest
+
+
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """A request that came back.
+
+    Attributes:
+        request: The request.
+        answer: What came of it; None if it was surely not carried out.
+    """
+
+    request: Request
+    answer: Answer | None
+
+    @property
+    def outcome(self) -> str | None:
+        """What its answer means; None if it was surely not carried out."""
+        return None if self.answer is None else self.answer.outcome

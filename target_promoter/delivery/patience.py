@@ -1,0 +1,74 @@
+"""Patience: how delivery slows down while requests fail in a row, and when it gives up."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+import backoff
+
+from target_promoter.errors import DeliveryError
+
+if TYPE_CHECKING:
+    from target_promoter.answers import Answer
+
+PATIENCE_SECONDS: Final = 300.0
+"""How long delivery goes on without one success."""
+
+_FAILURES: Final = frozenset({"unanswered", "unreached", "unavailable", "rate_limited"})
+_FAILURES_IN_A_ROW: Final = 3
+_LONGEST_PAUSE_SECONDS: Final = 30.0
+_MOST_DOUBLINGS: Final = 5
+
+
+class Patience:
+    """Counts failures in a row over all requests.
+
+    Args:
+        seconds: How long to go on without one success.
+
+    Attributes:
+        paused_until: Until when nothing is sent, in epoch seconds.
+    """
+
+    def __init__(self, seconds: float) -> None:
+        """Begin without a failure."""
+        self.seconds = seconds
+        self.paused_until = 0.0
+        self._failures = 0
+        self._failing_since: float | None = None
+
+    def judge(self, answer: Answer, now: float) -> bool:
+        """Take in an answer.
+
+        Args:
+            answer: What came of a request.
+            now: The time, in epoch seconds.
+
+        Returns:
+            Whether it was a failure.
+
+        Raises:
+            DeliveryError: There was no success for too long.
+        """
+        if answer.outcome not in _FAILURES:
+            self._failures, self._failing_since, self.paused_until = 0, None, 0.0
+            return False
+        self._failures += 1
+        if self._failing_since is None:
+            self._failing_since = now
+        if now - self._failing_since >= self.seconds:
+            raise DeliveryError.out_of_patience(self.seconds, answer.status, answer.words)
+        if self._failures >= _FAILURES_IN_A_ROW:
+            doublings = min(self._failures - _FAILURES_IN_A_ROW, _MOST_DOUBLINGS)
+            self.paused_until = now + backoff.full_jitter(min(_LONGEST_PAUSE_SECONDS, 2.0**doublings))
+        return True
+
+
+def pause_of_its_own(attempts: int) -> float:
+    """Return how long one contact is left alone after a failure, in seconds: one that always fails holds up no other.
+
+    Args:
+        attempts: How often it failed before.
+    """
+    pause: float = backoff.full_jitter(2.0 ** min(attempts, _MOST_DOUBLINGS + 1))
+    return pause
