@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from singer_sdk.exceptions import SingerSDKError
-from singer_sdk.mapper import PluginMapper, RemoveRecordTransform
+from singer_sdk.mapper import PluginMapper, RemoveRecordTransform, SameRecordTransform
 from typing_extensions import override
 
 from target_promoter.errors import ConfigError, InputError
+from target_promoter.intake.replay import REPLAYED
 
 if TYPE_CHECKING:
     import logging
@@ -50,6 +51,12 @@ class Mapper(PluginMapper):
         Raises:
             ConfigError: Its stream map cannot be applied.
         """
+        if REPLAYED in schema["properties"]:
+            # Such records were mapped before they were rejected.
+            self.stream_maps[stream_name] = [
+                SameRecordTransform(stream_name, schema, key_properties, flattening_options=None)
+            ]
+            return
         try:
             super().register_raw_stream_schema(stream_name, schema, key_properties)
         except Exception as error:

@@ -3,28 +3,28 @@
 from __future__ import annotations
 
 from collections import Counter
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from target_promoter.ages import oldest_due
 from target_promoter.cancelling import cancelled_by, survey_keys
 from target_promoter.events import canonical
 from target_promoter.intake.known import KnownPeople
+from target_promoter.intake.replay import REPLAYED
 from target_promoter.store import kept, people, rejected, runs, surveys
 from target_promoter.values import fingerprint
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
     from sqlalchemy import Connection
 
     from target_promoter.calls import Identify, Track
     from target_promoter.settings import Settings
 
+C = TypeVar("C", "Identify", "Track")
+
 DELETED = "its person was deleted"
 """Why the survey of somebody who was deleted is cancelled."""
-
-REPLAYED = "_sdc_rejected"
-"""The column by which a replayed record says which kept one it is."""
 
 
 class Batch:
@@ -67,9 +67,14 @@ class Batch:
         """Find out which of the people that a batch is about were forgotten."""
         self._forgotten = runs.forgotten_among(self.connection, keys)
 
-    def is_forgotten(self, *keys: str | None) -> bool:
-        """Return whether any of the keys is that of a person who was forgotten."""
-        return bool(self._forgotten) and not self._forgotten.isdisjoint(keys)
+    def is_forgotten(self, call: C, keys: Callable[[C], Iterable[str | None]]) -> bool:
+        """Return whether the person that a call names was forgotten.
+
+        Args:
+            call: The call.
+            keys: Returns the keys of a call, which are made only if anybody was forgotten.
+        """
+        return bool(self._forgotten) and not self._forgotten.isdisjoint(keys(call))
 
     def is_stale(self, due_at: float) -> bool:
         """Return whether a survey was due too long ago to be sent.

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 from target_promoter.intake.batch import DELETED
 from target_promoter.intake.merge import FUTURE_SECONDS, delete, merge
-from target_promoter.store import people, surveys
+from target_promoter.intake.replay import is_refused
+from target_promoter.store import people, retries, surveys
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -30,7 +31,7 @@ def take_identifies(batch: Batch, calls: Sequence[Identify]) -> Counter[str]:
     merged: Counter[str] = Counter()
     links: set[tuple[str, str]] = set()
     for call in calls:
-        if call.blocked or batch.is_forgotten(*_keys(call)):
+        if call.blocked or batch.is_forgotten(call, _keys):
             outcomes["blocked"] += 1
         elif call.user_id is not None and call.deleted_at is not None:
             # Whatever is wrong with the rest of it: taps of a log often send a deleted row's key alone.
@@ -50,6 +51,9 @@ def take_identifies(batch: Batch, calls: Sequence[Identify]) -> Counter[str]:
                 person = merge(batch.people.get(call.user_id), call, batch.now)
                 batch.people.put(person.marked(call.stream, call.fingerprint.hex()))
             batch.took(call)
+            address = batch.people.address(call.user_id) if is_refused(call) else None
+            if address is not None:
+                retries.retry_contact(batch.connection, address, batch.now)
     batch.link(links)
     for user_id, number in merged.items():
         outcomes["merged"] += number - 1

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from target_promoter.intake.batch import DELETED
 from target_promoter.intake.merge import FUTURE_SECONDS
-from target_promoter.store import kept, people, surveys
+from target_promoter.intake.replay import is_refused
+from target_promoter.store import kept, people, retries, surveys
 from target_promoter.store.person import later_properties
 
 if TYPE_CHECKING:
@@ -42,7 +43,7 @@ class Tracking:
             (call.anonymous_id, call.user_id)
             for call in calls
             if call.anonymous_id and call.user_id and not (call.blocked or call.problem or call.deleted_at)
-            if not batch.is_forgotten(*_keys(call))
+            if not batch.is_forgotten(call, _keys)
         )
         self._links = people.users_of(
             batch.connection, {call.anonymous_id for call in calls if call.user_id is None and call.anonymous_id}
@@ -82,7 +83,7 @@ class Tracking:
 
     def _take(self, call: Track) -> str:
         batch = self._batch
-        if call.blocked or batch.is_forgotten(*_keys(call)):
+        if call.blocked or batch.is_forgotten(call, _keys):
             return "blocked"
         if call.deleted_at is not None and call.message_id:
             self._delete(call)
@@ -108,10 +109,12 @@ class Tracking:
 
     def _survey(self, call: Track, campaign: Campaign, time: float) -> str:
         message = surveys.message_hash(call.canonical, call.message_id)
+        due_at = time + campaign.delay_hours * 3600
         if message in self._known:
+            if is_refused(call):
+                return self._retry(call, message, due_at)
             self._more.setdefault(message, {}).update(call.properties)
             return "duplicate"
-        due_at = time + campaign.delay_hours * 3600
         if self._batch.is_stale(due_at):
             return "stale"
         self._known.add(message)
@@ -137,6 +140,13 @@ class Tracking:
             self._batch.surveys["cancelled"] += 1
             return "deleted"
         return "queued" if reachable and due_at <= self._batch.now else "waiting"
+
+    def _retry(self, call: Track, message: bytes, due_at: float) -> str:
+        """Queue a survey again that Promoter refused, if it is not too old by now and surely e-mailed nobody."""
+        if self._batch.is_stale(due_at):
+            return "stale"
+        queued = retries.requeue_survey(self._batch.connection, message, call.properties)
+        return "queued" if queued else "duplicate"
 
     def _delete(self, call: Track) -> None:
         """Cancel the survey of an event that was deleted at its source; should it come after all, it is known.

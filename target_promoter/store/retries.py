@@ -1,0 +1,58 @@
+"""Trying once more what Promoter refused, because somebody asks for it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import update
+
+from target_promoter.store.encoding import encode
+from target_promoter.store.schema import contacts, surveys
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from sqlalchemy import Connection
+
+
+def requeue_survey(connection: Connection, message: bytes, properties: Mapping[str, Any]) -> bool:
+    """Put a refused survey among those to be sent.
+
+    One of which an earlier request got no answer may have e-mailed somebody: it stays as it is.
+
+    Args:
+        connection: The open writing transaction.
+        message: The hash of its event.
+        properties: The event's properties, perhaps corrected.
+
+    Returns:
+        Whether it is to be sent.
+    """
+    where = (surveys.c.message == message) & (surveys.c.status == "refused") & (surveys.c.unanswered == 0)
+    values: dict[str, Any] = {
+        "status": "queued",
+        "properties": encode(properties),
+        **dict.fromkeys(("reason", "settled_at", "claimed_email", "claimed_user_id", "claimed_at")),
+        **dict.fromkeys(("request", "request_form", "lease")),
+    }
+    return connection.execute(update(surveys).where(where).values(leased_until=0.0, **values)).rowcount > 0
+
+
+def retry_contact(connection: Connection, email: str, now: float) -> None:
+    """Have a refused contact sent again though it did not change.
+
+    Args:
+        connection: The open writing transaction.
+        email: Its address, in lower case.
+        now: The time, in epoch seconds.
+    """
+    values = {
+        "status": "pending",
+        "revision": contacts.c.revision + 1,
+        "changed_at": now,
+        "refused": None,
+        "attempts": 0,
+        "not_before": 0.0,
+    }
+    where = (contacts.c.email == email) & (contacts.c.status == "refused")
+    connection.execute(update(contacts).where(where).values(values))
