@@ -13,7 +13,7 @@ from target_promoter.store import people
 
 if TYPE_CHECKING:
     from collections import Counter
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from sqlalchemy import Connection
 
@@ -69,7 +69,8 @@ class Intake:
         self, connection: Connection, identifies: Sequence[Identify], tracks: Sequence[Track], now: float
     ) -> dict[Part, Counter[str]]:
         batch = Batch(connection, self._settings, now)
-        batch.look_up_forgotten(_keys([*identifies, *tracks]))
+        calls: Sequence[Call] = [*identifies, *tracks]
+        batch.look_up_forgotten(key for call in calls for key in _keys(call))
         batch.people.look_up({call.user_id for call in identifies if call.user_id is not None})
         counted: dict[Part, Counter[str]] = {"identify": take_identifies(batch, identifies)}
         batch.people.save()
@@ -80,14 +81,11 @@ class Intake:
         return counted
 
 
-def _keys(calls: Sequence[Call]) -> set[str]:
-    """Return the keys of everybody that calls name."""
-    keys = set()
-    for call in calls:
-        if call.user_id is not None:
-            keys.add(people.user_key(call.user_id))
-        if call.anonymous_id is not None:
-            keys.add(people.anonymous_key(call.anonymous_id))
-        if call.email is not None:
-            keys.add(people.email_key(call.email))
-    return keys
+def _keys(call: Call) -> Iterator[str]:
+    """Yield the keys of everybody that a call names."""
+    if call.user_id is not None:
+        yield people.user_key(call.user_id)
+    if call.anonymous_id is not None:
+        yield people.anonymous_key(call.anonymous_id)
+    if call.email is not None:
+        yield people.email_key(call.email)

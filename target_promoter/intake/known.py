@@ -31,6 +31,7 @@ class KnownPeople:
         self._rows: dict[str, Row | None] = {}
         self._before: dict[str, Person | None] = {}
         self._changed: dict[str, Person] = {}
+        self._unsaved: set[str] = set()
         self._to_remove: set[str] = set()
         self._to_look_at: set[str] = set()
         self.new: set[str] = set()
@@ -90,6 +91,7 @@ class KnownPeople:
         """Have a person stand as given; it is written by `save`."""
         self.get(person.user_id)
         self._changed[person.user_id] = person
+        self._unsaved.add(person.user_id)
 
     def look_at(self, email: str) -> None:
         """Have delivery look at a contact whose form may have changed though its people did not."""
@@ -108,7 +110,8 @@ class KnownPeople:
 
     def save(self) -> None:
         """Write the people that changed, and have delivery look at their contacts."""
-        written = [person for user_id, person in self._changed.items() if person != self._before[user_id]]
+        unsaved = {user_id: self._changed[user_id] for user_id in sorted(self._unsaved)}
+        written = [person for user_id, person in unsaved.items() if person != self._before[user_id]]
         people.save(self._connection, written)
         to_send, self._to_look_at = self._to_look_at, set()
         moved: set[str] = set()
@@ -128,4 +131,5 @@ class KnownPeople:
         to_send.update(email for email, rows in shared.items() if len(rows) > 1)
         contacts.mark(self._connection, to_send - self._to_remove, self._now)
         contacts.mark(self._connection, self._to_remove, self._now, remove=True)
-        self._before.update(self._changed)
+        self._before.update(unsaved)
+        self._unsaved.clear()

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING, Final
+
+from msgspec.structs import replace
 
 from target_promoter.store.person import later
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Mapping
 
     from target_promoter.calls import Identify
     from target_promoter.store.person import Person, Trait
@@ -36,16 +37,12 @@ def merge(person: Person, call: Identify, now: float) -> Person:
     time = call.time if dated and call.time is not None else _arrival(person, now)
     if person.deleted_at is not None and time <= person.deleted_at:
         return person
-    names = (("first_name", call.first_name), ("last_name", call.last_name))
+    names = {"first_name": call.first_name, "last_name": call.last_name}
     merged = replace(
         person,
         email=person.email if call.email is None else later(person.email, (call.email, time)),
-        names=_merged(person.names, ((name, value) for name, value in names if value is not None), time),
-        traits=_merged(
-            person.traits,
-            (said for said in call.traits.items() if said[1] is not None or call.snapshot),
-            time,
-        ),
+        names=_merged(person.names, names, time, nulls=False),
+        traits=_merged(person.traits, call.traits, time, nulls=call.snapshot),
         contact_lists=_latest(person.contact_lists, call.contact_lists, time),
         identified_at=max(person.identified_at, time),
         dated_at=max(person.dated_at, time) if dated else person.dated_at,
@@ -85,11 +82,11 @@ def says_the_same(one: Person, other: Person) -> bool:
     )
 
 
-def _merged(known: Mapping[str, Trait], said: Iterable[tuple[str, object]], time: float) -> Mapping[str, Trait]:
-    changed = dict(known)
-    for name, value in said:
-        changed[name] = later(known.get(name), (value, time))
-    return changed
+def _merged(known: Mapping[str, Trait], said: Mapping[str, object], time: float, *, nulls: bool) -> Mapping[str, Trait]:
+    new = {name: (value, time) for name, value in said.items() if nulls or value is not None}
+    if not known:
+        return new
+    return {**known, **{name: later(known.get(name), trait) for name, trait in new.items()}}
 
 
 def _latest(known: Mapping[int, float], said: tuple[int, ...], time: float) -> Mapping[int, float]:

@@ -12,7 +12,7 @@ from target_promoter.store.database import rows_among
 from target_promoter.store.encoding import decode, encode
 from target_promoter.store.person import Person
 from target_promoter.store.schema import anonymous_ids, people
-from target_promoter.store.upsert import upsert
+from target_promoter.store.upsert import upsert, upsert_rows
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -21,7 +21,8 @@ if TYPE_CHECKING:
 
     from target_promoter.store.person import Trait
 
-_COLUMNS: Final = "user_id, email, identified_at, deleted_at, fingerprints, traits"
+_NAMES: Final = ("user_id", "email", "identified_at", "deleted_at", "fingerprints", "traits")
+_COLUMNS: Final = ", ".join(_NAMES)
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,13 +124,13 @@ def load_by_email(connection: Connection, emails: Iterable[str]) -> dict[str, li
 def save(connection: Connection, changed: Iterable[Person]) -> None:
     """Write people, new and known."""
     rows = [
-        {
-            "user_id": person.user_id,
-            "email": person.email[0] if person.email else None,
-            "identified_at": person.identified_at,
-            "deleted_at": person.deleted_at,
-            "fingerprints": encode(person.fingerprints),
-            "traits": encode(
+        (
+            person.user_id,
+            person.email[0] if person.email else None,
+            person.identified_at,
+            person.deleted_at,
+            encode(person.fingerprints),
+            encode(
                 {
                     "email": person.email,
                     "names": person.names,
@@ -140,10 +141,10 @@ def save(connection: Connection, changed: Iterable[Person]) -> None:
                     "undated": person.undated,
                 }
             ),
-        }
+        )
         for person in changed
     ]
-    upsert(connection, people, rows)
+    upsert_rows(connection, people, _NAMES, rows)
 
 
 def count_waiting(connection: Connection) -> int:

@@ -26,14 +26,29 @@ def upsert(connection: Connection, table: Table, rows: Sequence[dict[str, Any]],
     """
     if not rows:
         return
-    names = list(rows[0])
+    names = tuple(rows[0])
+    read = itemgetter(*names)
+    values = [read(row) for row in rows] if len(names) > 1 else [(row[names[0]],) for row in rows]
+    upsert_rows(connection, table, names, values, add=add)
+
+
+def upsert_rows(
+    connection: Connection, table: Table, names: Sequence[str], rows: Sequence[tuple[Any, ...]], *, add: bool = False
+) -> None:
+    """Insert rows; where the key is known, overwrite the columns that the rows bring.
+
+    Args:
+        connection: The open transaction.
+        table: The table.
+        names: The columns that the rows have, the key among them.
+        rows: The rows, no two with the same key.
+        add: Whether to add to the numbers that are known instead of overwriting them.
+    """
     keys = [column.name for column in table.primary_key]
     value = f"{table.name}.{{0}} + excluded.{{0}}" if add else "excluded.{0}"
     overwritten = ", ".join(f"{name} = {value.format(name)}" for name in names if name not in keys)
     action = f"DO UPDATE SET {overwritten}" if overwritten else "DO NOTHING"
-    read = itemgetter(*names)
-    values = [read(row) for row in rows] if len(names) > 1 else [(row[names[0]],) for row in rows]
-    insert_rows(connection, table, names, values, f"ON CONFLICT ({', '.join(keys)}) {action}")
+    insert_rows(connection, table, names, rows, f"ON CONFLICT ({', '.join(keys)}) {action}")
 
 
 def insert_rows(
