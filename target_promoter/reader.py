@@ -72,11 +72,13 @@ class Reader(GenericSingerReader[str]):
             requires: The keys it must have.
 
         Raises:
-            InputError: It lacks one.
+            InputError: It lacks one, or its type is no text.
         """
         missing = sorted(requires - line_dict.keys())
         if missing:
             self._refuse(f"has no {', '.join(missing)}")
+        if "type" in requires and not isinstance(line_dict["type"], str):
+            self._refuse("has a type that is no text")
 
     @override
     def _process_unknown_message(self, message_dict: dict[str, Any]) -> None:

@@ -56,7 +56,8 @@ def normalized(schema: Any) -> Any:  # noqa: ANN401 - any JSON
     """Return a schema without what taps write in the manner of draft 4, and what decimal numbers cannot be held to.
 
     Draft 4's `exclusiveMaximum: true` belongs to `maximum`; later drafts have a number there. `multipleOf: 0.01` (as
-    pipelinewise taps describe `numeric(10,2)`) fails for binary fractions that are right.
+    pipelinewise taps describe `numeric(10,2)`) fails for binary fractions that are right. Of `oneOf` more than one may
+    fit, since an integer is let through as any number.
 
     Args:
         schema: A schema, or a part of one.
@@ -73,6 +74,8 @@ def normalized(schema: Any) -> Any:  # noqa: ANN401 - any JSON
     for exclusive, bound in (("exclusiveMaximum", "maximum"), ("exclusiveMinimum", "minimum")):
         if isinstance(known.get(exclusive), bool) and known.pop(exclusive) and bound in known:
             known[exclusive] = known.pop(bound)
+    if "oneOf" in known and "anyOf" not in known:
+        known["anyOf"] = known.pop("oneOf")
     return {
         # The names of columns are no keywords.
         key: {name: normalized(part) for name, part in value.items()}
