@@ -53,6 +53,7 @@ class Tracking:
         emails = {call.email for call in calls if call.user_id is None and call.email}
         living = people.load_by_email(batch.connection, emails)
         self._owners = {email: rows[-1].user_id for email, rows in living.items()}
+        batch.people.look_up(self._owners.values())
         hashes = {
             surveys.message_hash(call.canonical, call.message_id)
             for call in calls

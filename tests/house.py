@@ -1,0 +1,189 @@
+"""A store with intake and without delivery, to see what records become; time stands still unless a test moves it."""
+
+from __future__ import annotations
+
+import datetime as dt
+import itertools
+from typing import TYPE_CHECKING, Any, Final
+
+from sqlalchemy import select
+
+from target_promoter.delivery.form import contact_forms
+from target_promoter.intake.intake import Intake
+from target_promoter.settings import Settings
+from target_promoter.store import contacts, runs, schema
+from target_promoter.store.database import open_store
+from target_promoter.streams import recognize
+from target_promoter.summary import Summary
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from target_promoter.delivery.form import ContactForm
+    from target_promoter.intake.intake import Call
+
+NOW: Final = 1_750_000_000.0
+"""The time at which tests begin, in epoch seconds."""
+
+HOUR: Final = 3600.0
+DAY: Final = 24 * HOUR
+
+COLUMNS: Final = {
+    "calls": "type userId anonymousId messageId event timestamp traits properties context integrations",
+    "customers": "id email first_name plan score vip",
+    "members": "id email plan updated_at",
+    "orders": "id customer_id ordered_at total",
+    "shop-identifies": "id user_id anonymous_id email first_name plan received_at",
+    "shop-users": "id email first_name plan received_at",
+    "shop-tracks": "id user_id anonymous_id event event_text timestamp received_at",
+    "shop-order_completed": "id user_id anonymous_id event event_text timestamp received_at total currency",
+}
+"""The columns of the streams that a house knows; any other stream has those of the record."""
+
+KEYS: Final = {"calls": ["messageId"]}
+
+CONFIG: Final[dict[str, Any]] = {
+    "api_key": "k",
+    "campaigns": {
+        "Order Completed": 78,
+        "Ticket Closed": {"id": 91, "delay_hours": 24, "cancel_on": ["Ticket Reopened"]},
+    },
+    "streams": {
+        "customers": {"type": "identify", "fields": {"user_id": "id"}, "traits": ["*"], "contact_lists": [5]},
+        "members": {
+            "type": "identify",
+            "fields": {"user_id": "id", "timestamp": "updated_at"},
+            "traits": ["*"],
+            "contact_lists": [6],
+        },
+        "orders": {
+            "type": "track",
+            "event": "Order Completed",
+            "fields": {"user_id": "customer_id", "timestamp": "ordered_at"},
+            "traits": ["total"],
+        },
+    },
+}
+
+_OF_A_CALL: Final = frozenset(COLUMNS["calls"].split())
+_numbers = itertools.count()
+
+
+def at(hours: float = 0.0, now: float = NOW) -> str:
+    """Return a time as text, so many hours from the beginning of a test."""
+    return dt.datetime.fromtimestamp(now + hours * HOUR, tz=dt.timezone.utc).isoformat()
+
+
+def identify(
+    user_id: object, email: str | None = None, hours: float = -1.0, **more: object
+) -> tuple[str, dict[str, Any]]:
+    """Return a raw identify call; what is no field of a call is a trait."""
+    traits = {name: more.pop(name) for name in list(more) if name not in _OF_A_CALL and name[:1] != "_"}
+    if email is not None:
+        traits["email"] = email
+    return "calls", {"type": "identify", "userId": user_id, "timestamp": at(hours), "traits": traits, **more}
+
+
+def track(event: str, user_id: object = None, hours: float = -1.0, **more: object) -> tuple[str, dict[str, Any]]:
+    """Return a raw track call; what is no field of a call is a property."""
+    properties = {name: more.pop(name) for name in list(more) if name not in _OF_A_CALL and name[:1] != "_"}
+    message_id = more.pop("messageId", f"m-{next(_numbers)}")
+    return "calls", {
+        "type": "track",
+        "event": event,
+        "userId": user_id,
+        "messageId": message_id,
+        "timestamp": at(hours),
+        "properties": properties,
+        **more,
+    }
+
+
+class House:
+    """A store with intake.
+
+    Args:
+        store: The store's address, or a folder for a new one.
+        created: How old the store is, in hours.
+        settings: Settings that differ from `CONFIG`.
+
+    Attributes:
+        now: The time, in epoch seconds.
+    """
+
+    def __init__(self, store: Path | str, *, created: float = 240.0, **settings: object) -> None:
+        """Open the store."""
+        self.now = NOW
+        url = store if isinstance(store, str) else f"sqlite:///{store / 'store.db'}"
+        self.store = open_store(url, now=NOW - created * HOUR)
+        self.configure(**settings)
+
+    def configure(self, **settings: object) -> None:
+        """Go on with other settings, as a next run may."""
+        self.settings = Settings.from_config({**CONFIG, **settings})
+        self.summary = Summary(sandbox=False, dry_run=False, started_at=self.now)
+        self._intake = Intake(self.store, self.settings, self.summary, clock=lambda: self.now)
+
+    def read(self, stream: str, record: dict[str, Any]) -> Call | None:
+        """Return what a record says."""
+        columns: dict[str, Any] = {name: {} for name in COLUMNS.get(stream, " ".join(record)).split()}
+        return recognize(stream, {"properties": columns}, KEYS.get(stream, ["id"]), self.settings).read(record)
+
+    def take(self, *records: tuple[str, dict[str, Any]]) -> dict[str, dict[str, int]]:
+        """Take records as one batch and return what they came to: the counts that grew, by part."""
+        before = self._counts()
+        self._intake.take([self.read(stream, record) for stream, record in records])
+        after = self._counts()
+        grown = {part: {name: after[part][name] - before[part][name] for name in after[part]} for part in after}
+        return {
+            part: {name: number for name, number in counts.items() if number and name != "read"}
+            for part, counts in grown.items()
+            if any(counts.values())
+        }
+
+    def _counts(self) -> dict[str, dict[str, int]]:
+        counts = self.summary.as_dict(self.now)
+        return {part: dict(counts[part]) for part in ("identify", "track", "surveys")}  # type: ignore[call-overload]
+
+    @property
+    def forms(self) -> dict[str, ContactForm]:
+        """The forms of all contacts, by address."""
+        people = schema.people
+        lists = self.settings.contact_lists
+        return self.store.read(
+            lambda connection: contact_forms(
+                connection,
+                set(connection.scalars(select(people.c.email).where(people.c.email.is_not(None)))),
+                lists,
+            )
+        )
+
+    def attributes(self, email: str) -> dict[str, str]:
+        """Return the attributes of a contact but for its user id."""
+        attributes: dict[str, str] = dict(self.forms[email].contact["attributes"])
+        del attributes["user_id"]
+        return attributes
+
+    @property
+    def surveys(self) -> dict[str, str]:
+        """The status of every survey, by message id."""
+        query = select(schema.surveys.c.message_id, schema.surveys.c.status)
+        return self.store.read(lambda connection: {row[0]: row[1] for row in connection.execute(query)})
+
+    def properties(self, message_id: str) -> str:
+        """Return the properties of a survey, as JSON text."""
+        query = select(schema.surveys.c.properties).where(schema.surveys.c.message_id == message_id)
+        return self.store.read(lambda connection: str(connection.scalar(query)))
+
+    @property
+    def to_look_at(self) -> set[str]:
+        """The addresses of the contacts that delivery has to look at."""
+        return self.store.read(lambda connection: {row.email for row in contacts.due(connection, self.now, most=1000)})
+
+    def synced(self) -> None:
+        """Have every contact delivered, for what a test is not about."""
+        self.store.write(lambda connection: connection.execute(schema.contacts.update().values(status="synced")))
+
+    def forget(self, *keys: str) -> None:
+        """Mark people as forgotten."""
+        self.store.write(lambda connection: runs.forget_marks(connection, keys))
