@@ -11,9 +11,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from target_promoter.client import Client
+from target_promoter.account import account_client
 from target_promoter.delivery.delivery import Delivery
-from target_promoter.embedded import start_sandbox
 from target_promoter.errors import PromoterError, StoreError
 from target_promoter.intake.intake import Intake
 from target_promoter.preview import preview
@@ -23,7 +22,7 @@ from target_promoter.store.copying import copy_store
 from target_promoter.store.database import open_store
 from target_promoter.store.encoding import encode
 from target_promoter.summary import Summary
-from target_promoter.withheld import Withheld
+from target_promoter.withheld import NO_PACE, Withheld
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -39,8 +38,6 @@ logger = logging.getLogger("target-promoter.run")
 
 _GRACE_SECONDS: Final = 1.0
 """How long delivery lets intake go first: a stream that is refused early in the input stops the run before it sends."""
-
-_NO_PACE: Final = 1e9
 
 
 class Run:
@@ -74,7 +71,7 @@ class Run:
             self.store = self._open_store(now)
             self._number = self.store.write(lambda connection: runs.begin(connection, command, now))
             # Nothing is sent in a dry run, so there is no pace to keep.
-            paced = replace(settings, requests_per_minute=_NO_PACE) if settings.dry_run else settings
+            paced = replace(settings, requests_per_minute=NO_PACE) if settings.dry_run else settings
             self._delivery = Delivery(self.store, self._open_api(), paced, self.summary, clock=clock)
         except BaseException:
             self._closing.close()
@@ -102,14 +99,7 @@ class Run:
         settings = self._settings
         if settings.dry_run:
             return Withheld()
-        address = settings.api_url
-        if settings.sandbox:
-            sandbox = start_sandbox(settings)
-            self._closing.callback(sandbox.stop)
-            address = sandbox.url
-        client = Client(address, settings.api_key)
-        self._closing.callback(client.close)
-        return client
+        return self._closing.enter_context(account_client(settings))
 
     def take(self, calls: Sequence[Call | None]) -> None:
         """Take a batch of calls; when this returns, all of them are in the store.

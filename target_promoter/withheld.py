@@ -6,6 +6,9 @@ from typing import Final
 
 from target_promoter.answers import Answer
 
+NO_PACE: Final = 1e9
+"""The limit of a run that sends nothing, in requests a minute."""
+
 _CARRIED_OUT: Final = Answer("accepted", 200)
 
 

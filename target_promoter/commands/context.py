@@ -2,19 +2,60 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar
 
 import click
+from sqlalchemy.engine import make_url
 
 from target_promoter.config_files import read_config
+from target_promoter.errors import StoreError
 from target_promoter.settings import Settings
+from target_promoter.store import runs
+from target_promoter.store.database import find_store
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
+
+    from target_promoter.store.database import Store
 
 P = ParamSpec("P")
 R = TypeVar("R")
+
+
+class NoStoreError(StoreError):
+    """There is no store yet."""
+
+    def __init__(self, store_url: str) -> None:
+        """Build the sentence.
+
+        Args:
+            store_url: Its address.
+        """
+        store = make_url(store_url).render_as_string(hide_password=True)
+        super().__init__(
+            f"There is no store at {store} yet: the first run creates it (`tap | target-promoter --config CONFIG`); "
+            "if there was one, name it in `store_url`, or run this from the folder it lies in."
+        )
+
+
+@contextlib.contextmanager
+def existing_store(settings: Settings) -> Iterator[Store]:
+    """Open the store of the settings; where there is none, none is created.
+
+    Args:
+        settings: The settings.
+
+    Raises:
+        StoreError: There is none, it cannot be used, or it belongs to another account.
+    """
+    store = find_store(settings.store_url)
+    if store is None:
+        raise NoStoreError(settings.store_url)
+    with contextlib.closing(store):
+        store.read(lambda connection: runs.check_account(connection, store.name, settings.api_url, settings.api_key))
+        yield store
 
 
 def with_settings(command: Callable[Concatenate[Settings, P], R]) -> Callable[P, R]:
@@ -48,5 +89,18 @@ def settings_of(ctx: click.Context, config_files: tuple[str, ...]) -> Settings:
     Raises:
         ConfigError: A file cannot be read, or a setting is unknown or wrong.
     """
+    return Settings.from_config(config_of(ctx, config_files))
+
+
+def config_of(ctx: click.Context, config_files: tuple[str, ...]) -> dict[str, Any]:
+    """Return the config of a command as given, unchecked.
+
+    Args:
+        ctx: Its context, below that of the whole program.
+        config_files: The config files named behind its name.
+
+    Raises:
+        ConfigError: A file cannot be read.
+    """
     before: dict[str, Any] = ctx.obj or {}
-    return Settings.from_config({**before, **read_config(config_files)})
+    return {**before, **read_config(config_files)}

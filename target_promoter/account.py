@@ -1,14 +1,43 @@
-"""The sandbox inside this process, for `api_url: sandbox`."""
+"""The way to the account of the settings: Promoter, or for `api_url: sandbox` a sandbox inside this process."""
 
 from __future__ import annotations
 
+import contextlib
 from typing import TYPE_CHECKING
 
+from target_promoter.client import Client
 from target_promoter.errors import SandboxError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from target_promoter.sandbox.server import SandboxServer
     from target_promoter.settings import Settings
+
+
+@contextlib.contextmanager
+def account_client(settings: Settings) -> Iterator[Client]:
+    """Speak to the account of the settings.
+
+    Args:
+        settings: The settings.
+
+    Yields:
+        The client.
+
+    Raises:
+        SandboxError: The embedded sandbox cannot be started.
+        ConfigError: The key cannot be sent.
+    """
+    with contextlib.ExitStack() as closing:
+        address = settings.api_url
+        if settings.sandbox:
+            sandbox = start_sandbox(settings)
+            closing.callback(sandbox.stop)
+            address = sandbox.url
+        client = Client(address, settings.api_key)
+        closing.callback(client.close)
+        yield client
 
 
 def start_sandbox(settings: Settings) -> SandboxServer:

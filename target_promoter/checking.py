@@ -1,0 +1,159 @@
+"""What `target-promoter check` asks of the account and the store."""
+
+from __future__ import annotations
+
+import contextlib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from sqlalchemy import update
+from sqlalchemy.engine import make_url
+
+from target_promoter.account import account_client
+from target_promoter.errors import AddressError, ConfigError, DeliveryError, KeyRefusedError, SandboxError, StoreError
+from target_promoter.store import runs
+from target_promoter.store.database import find_store
+from target_promoter.store.schema import request_clock
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from sqlalchemy import Connection
+
+    from target_promoter.client import Campaign, Client, ContactList
+    from target_promoter.settings import Campaign as CampaignSetting
+    from target_promoter.settings import Settings
+    from target_promoter.store.database import Store
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """The answer to one question.
+
+    Attributes:
+        is_fine: Whether it is yes.
+        what: What was asked about, such as `campaign 78`.
+        words: The answer, with the mend beside each no.
+    """
+
+    is_fine: bool
+    what: str
+    words: str
+
+    def line(self) -> str:
+        """Return it in one line."""
+        return f"{'ok' if self.is_fine else 'no':4} {self.what}: {' '.join(self.words.split())}"
+
+
+def _yes(what: str, words: str) -> Finding:
+    return Finding(is_fine=True, what=what, words=words)
+
+
+def _no(what: str, words: str) -> Finding:
+    return Finding(is_fine=False, what=what, words=words)
+
+
+def check_account(settings: Settings) -> Iterator[Finding]:
+    """Ask whether the key is accepted, and whether campaigns and contact lists exist.
+
+    Args:
+        settings: The settings.
+
+    Yields:
+        An answer for the key, each campaign and each contact list.
+    """
+    where = "the sandbox" if settings.sandbox else settings.api_url
+    try:
+        with account_client(settings) as client:
+            campaigns = {one.id: one for one in client.campaigns()}
+            yield _yes("key", f"accepted by {where}")
+            yield from _campaigns(settings, campaigns)
+            yield from _contact_lists(settings, client)
+    except KeyRefusedError as error:
+        yield _no("key", str(error))
+    except AddressError as error:
+        yield _no("api_url", str(error))
+    except (ConfigError, DeliveryError, SandboxError) as error:
+        yield _no("account", str(error))
+
+
+def _campaigns(settings: Settings, known: dict[int, Campaign]) -> Iterator[Finding]:
+    if not settings.campaigns:
+        shown = _listed(known.values())
+        yield _yes("campaigns", f"none in the config, so nobody is surveyed; the account has {shown}")
+    for setting in settings.campaigns.values():
+        yield _campaign(setting, known)
+
+
+def _campaign(setting: CampaignSetting, known: dict[int, Campaign]) -> Finding:
+    what = f"campaign {setting.id}"
+    found = known.get(setting.id)
+    if found is None:
+        mend = f"set `campaigns.{setting.event}` to one it has: {_listed(known.values())}"
+        return _no(what, f"the account has none of that id: {mend}")
+    name = f"{found.name}, for the event {setting.event}"
+    if found.drip_duration:
+        mend = "set its distribution to instant at Promoter, or a survey in doubt may be sent twice"
+        return _no(what, f"{name}: its surveys are dripped over time: {mend}")
+    told = "instant" if found.drip_duration is not None else "Promoter does not say whether it is instant"
+    return _yes(what, f"{name} ({told})")
+
+
+def _contact_lists(settings: Settings, client: Client) -> Iterator[Finding]:
+    if not settings.all_contact_lists:
+        return
+    known = {one.id: one for one in client.contact_lists()}
+    for one in settings.all_contact_lists:
+        if one in known:
+            yield _yes(f"contact list {one}", known[one].name)
+        else:
+            mend = f"set `contact_lists` (here or in `streams`) to ones it has: {_listed(known.values())}"
+            yield _no(f"contact list {one}", f"the account has none of that id: {mend}")
+
+
+def _listed(known: Iterable[Campaign | ContactList]) -> str:
+    return ", ".join(f"{one.id} {one.name}" for one in known) or "none"
+
+
+def check_store(settings: Settings, *, rebind: bool) -> Finding:
+    """Ask whether the store can be written to and belongs to the account; one that is missing is not created.
+
+    Args:
+        settings: The settings.
+        rebind: Whether to have the store accept the key of the settings, which the account accepts.
+    """
+    try:
+        store = find_store(settings.store_url)
+        if store is None:
+            return _no_store(settings.store_url)
+        with contextlib.closing(store):
+            return _store(store, settings, rebind=rebind)
+    except StoreError as error:
+        return _no("store", str(error))
+
+
+def _store(store: Store, settings: Settings, *, rebind: bool) -> Finding:
+    bound = store.read(lambda connection: runs.fact(connection, "api_url"))
+    if rebind and bound in {None, settings.api_url}:
+        store.write(lambda connection: runs.bind_account(connection, settings.api_url, settings.api_key))
+        return _yes("store", f"{store.name} belongs to the account with this key from now on")
+    store.read(lambda connection: runs.check_account(connection, store.name, settings.api_url, settings.api_key))
+    store.write(_write_nothing)
+    words = "belongs to this account" if bound is not None else "belongs to no account yet: the first answer binds it"
+    return _yes("store", f"{store.name} can be written to, and {words}")
+
+
+def _write_nothing(connection: Connection) -> None:
+    """Write what is there already: whoever may not write is refused."""
+    connection.execute(update(request_clock).values(id=request_clock.c.id))
+
+
+def _no_store(store_url: str) -> Finding:
+    url = make_url(store_url)
+    name = url.render_as_string(hide_password=True)
+    if url.get_backend_name() == "sqlite":
+        folder = Path(str(url.database)).parent
+        if not folder.is_dir():
+            return _no("store", f"its folder {folder} is missing: create it, or name another in `store_url`")
+    return _yes("store", f"there is none at {name} yet, and the first run creates it")

@@ -1,0 +1,59 @@
+"""`target-promoter forget`: remove a person from the store, and from Promoter if asked."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+import click
+
+from target_promoter.commands.context import existing_store, with_settings
+from target_promoter.masking import masked
+from target_promoter.rejections import rejected_of
+from target_promoter.removing import remove_everywhere
+from target_promoter.store import contacts, forgetting
+from target_promoter.store.whose import names_of
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection
+
+    from target_promoter.settings import Settings
+    from target_promoter.store.forgetting import Forgotten
+
+
+@click.command()
+@click.argument("email_or_user_id")
+@click.option("--everywhere", is_flag=True, help="Remove the person's contact from Promoter too.")
+@with_settings
+def forget(settings: Settings, email_or_user_id: str, everywhere: bool) -> None:  # noqa: FBT001 - click passes it by name
+    """Remove a person from the store; a salted mark keeps a replay from surveying them.
+
+    EMAIL_OR_USER_ID is a user id, or an e-mail address: then everybody who has it is forgotten.
+    """
+    now = time.time()
+    with existing_store(settings) as store:
+        names = store.read(lambda connection: names_of(connection, email_or_user_id))
+        alone = sorted(names.emails - names.shared)
+        if everywhere:
+            # First at Promoter: the store is where the addresses are known from.
+            remove_everywhere(store, settings, alone)
+            click.echo(f"{len(alone):,} contacts are removed from Promoter.")
+        gone = store.write(lambda connection: _forget(connection, settings, email_or_user_id, now))
+    click.echo(
+        f"Forgotten: {gone.people:,} user ids, {gone.contacts:,} contacts, {gone.rejected:,} rejected records; "
+        f"{gone.surveys:,} surveys keep nothing personal, {gone.cancelled:,} that waited are cancelled. "
+        "What names this person from now on is blocked."
+    )
+    for email in sorted(names.shared):
+        click.echo(f"Somebody else has the address {masked(email)} too: its contact is theirs, and stays.")
+    if not everywhere and gone.contacts:
+        click.echo("Promoter still has the contact: `forget --everywhere` removes it there too, or remove it by hand.")
+
+
+def _forget(connection: Connection, settings: Settings, asked: str, now: float) -> Forgotten:
+    names = names_of(connection, asked)
+    rejected = [row.id for row in rejected_of(connection, settings, names)]
+    gone = forgetting.forget(connection, names, rejected, now)
+    # Whoever has an address too may own its contact now.
+    contacts.mark(connection, names.shared, now)
+    return gone

@@ -1,0 +1,32 @@
+"""`target-promoter rejected`: what was rejected or refused, as Singer messages."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+from target_promoter.commands.context import existing_store, with_settings
+from target_promoter.replaying import messages
+from target_promoter.store.encoding import encode
+
+if TYPE_CHECKING:
+    from target_promoter.settings import Settings
+
+
+@click.command()
+@click.option("--stream", help="Only records of this stream; of refused surveys that of their event.")
+@click.option("--reason", help="Only those whose reason contains this, whatever its case.")
+@with_settings
+def rejected(settings: Settings, stream: str | None, reason: str | None) -> None:
+    """Print rejected and refused records as Singer messages, to pipe them into the target once more.
+
+    What then succeeds leaves the list.
+    """
+    with existing_store(settings) as store:
+        # All are read before the first is printed: whoever reads the pipe writes to the same store.
+        found = store.read(lambda connection: list(messages(connection, stream=stream, reason=reason)))
+    for message in found:
+        click.echo(encode(message))
+    records = sum(message["type"] == "RECORD" for message in found)
+    click.echo(f"{records:,} rejected or refused records.", err=True)

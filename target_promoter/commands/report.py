@@ -1,0 +1,76 @@
+"""`target-promoter report`: what the store knows."""
+
+from __future__ import annotations
+
+import sys
+import time
+from typing import TYPE_CHECKING
+
+import click
+from rich.console import Console
+
+from target_promoter.commands.context import existing_store, with_settings
+from target_promoter.rejections import rejected_of
+from target_promoter.report.as_json import as_json
+from target_promoter.report.gather import gather
+from target_promoter.report.html import report_page, story_page
+from target_promoter.report.person import story
+from target_promoter.report.terminal import report_tables, story_tables
+from target_promoter.store.whose import names_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from rich.console import RenderableType
+    from sqlalchemy import Connection
+
+    from target_promoter.report.data import Report
+    from target_promoter.report.person import Story
+    from target_promoter.settings import Settings
+
+
+@click.command()
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(["table", "json", "html"]),
+    default="table",
+    show_default=True,
+    help="Tables for a terminal, JSON for programs, or one self-contained page.",
+)
+@click.option("--person", metavar="EMAIL_OR_USER_ID", help="Tell one person's whole story instead.")
+@with_settings
+def report(settings: Settings, form: str, person: str | None) -> None:
+    """Tell what the store knows: last runs, surveys, who waits and for what, requests, what was rejected and why."""
+    now = time.time()
+    with existing_store(settings) as store:
+        if person is None:
+            whole = store.read(lambda connection: gather(connection, settings, store.name, now))
+            _show(form, whole, lambda: report_page(whole), lambda: report_tables(whole))
+        else:
+            told = store.read(lambda connection: _story(connection, settings, person, now))
+            _show(form, told, lambda: story_page(told), lambda: story_tables(told))
+
+
+def _show(
+    form: str, told: Report | Story, page: Callable[[], str], tables: Callable[[], Iterable[RenderableType]]
+) -> None:
+    if form == "json":
+        click.echo(as_json(told))
+    elif form == "html":
+        click.echo(page(), nl=False)
+    else:
+        _print(tables())
+
+
+def _story(connection: Connection, settings: Settings, asked: str, now: float) -> Story:
+    rejected = rejected_of(connection, settings, names_of(connection, asked))
+    return story(connection, settings, asked, rejected, now)
+
+
+def _print(tables: Iterable[RenderableType]) -> None:
+    console = Console(file=sys.stdout, highlight=False)
+    for number, table in enumerate(tables):
+        if number:
+            console.print()
+        console.print(table)

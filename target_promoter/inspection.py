@@ -1,0 +1,184 @@
+"""How the streams of a sample are read, and what a run with it would do: `target-promoter check --input`."""
+
+from __future__ import annotations
+
+import logging
+import tempfile
+import time
+from collections import Counter
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from target_promoter.attributes import contact_attributes, survey_attributes
+from target_promoter.calls import Identify, Track
+from target_promoter.delivery.delivery import Delivery
+from target_promoter.errors import InputError
+from target_promoter.events import canonical
+from target_promoter.intake.intake import Intake
+from target_promoter.mapping import Mapper
+from target_promoter.messages import check_record, check_schema
+from target_promoter.preview import preview
+from target_promoter.reader import Reader
+from target_promoter.store.copying import copy_store
+from target_promoter.streams import Stream, recognize
+from target_promoter.summary import OUTCOMES, Summary
+from target_promoter.withheld import NO_PACE, Withheld
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
+
+    from target_promoter.attributes import Note
+    from target_promoter.settings import Settings
+    from target_promoter.summary import Part
+
+_INTAKE: Final[tuple[Part, ...]] = ("identify", "track")
+_BATCH: Final = 5000
+_SHOWN: Final = 12
+_FIELDS: Final = ("user_id", "anonymous_id", "email", "first_name", "last_name", "event", "message_id")
+
+
+@dataclass(slots=True)
+class _Tally:
+    """What the records of one stream were read as."""
+
+    stream: Stream
+    records: int = 0
+    found: Counter[str] = field(default_factory=Counter)
+    calls: Counter[str] = field(default_factory=Counter)
+    problems: Counter[str] = field(default_factory=Counter)
+    attributes: Counter[str] = field(default_factory=Counter)
+    events: Counter[str] = field(default_factory=Counter)
+    notes: set[Note] = field(default_factory=set)
+
+    def add(self, call: Identify | Track | None) -> None:
+        """Count what one record says."""
+        self.records += 1
+        if call is None:
+            self.calls["ignored"] += 1
+            return
+        kind = "identify" if isinstance(call, Identify) else "track"
+        self.calls[f"{kind} calls"] += 1
+        if call.problem is not None:
+            self.problems[call.problem] += 1
+        self.found.update(name for name in _FIELDS if getattr(call, name, None))
+        self.found["timestamp"] += call.time is not None
+        if isinstance(call, Identify):
+            shaped: Any = contact_attributes(call.traits.items())
+        else:
+            self.events[call.event] += 1
+            shaped = survey_attributes(call.properties)
+        self.attributes.update(shaped.values)
+        self.notes.update(shaped.notes)
+
+    def lines(self, settings: Settings) -> Iterator[str]:
+        """Yield what is to be said of the stream."""
+        calls = ", ".join(f"{number} {kind}" for kind, number in self.calls.items()) or "no record"
+        yield f"Stream {self.stream.name}: {self.stream.type} ({calls})"
+        yield f"  {self.stream.how}"
+        if self.stream.type == "ignore":
+            return
+        for name, where in self.stream.where().items():
+            logical = name.removesuffix(" (track)")
+            count = f" (in {self.found[logical]} of {self.records} records)" if logical in self.found else ""
+            yield f"  {name}: {where}{count}"
+        leaving = ", ".join(sorted(self.attributes)) or "none"
+        yield f"  would leave as attributes: {leaving}"
+        for note in sorted(self.notes, key=lambda note: (note.kind, note.name))[:_SHOWN]:
+            yield f"    {note.kind}: {note.name} ({note.detail})"
+        for event, number in self.events.most_common(_SHOWN):
+            yield f"  {number} x {event or 'no event'}: {_leads_to(event, settings)}"
+        for problem, number in self.problems.most_common(_SHOWN):
+            yield f"  {number} would be rejected: {problem}"
+
+
+def inspect_input(lines: Iterable[str], config: Mapping[str, Any], settings: Settings) -> Iterator[str]:
+    """Yield how the streams of a sample are read, and what a run with it would do.
+
+    Args:
+        lines: Singer messages.
+        config: The config, for stream maps.
+        settings: The settings.
+
+    Raises:
+        ConfigError: A stream is not configured, or lacks what its type cannot do without.
+        InputError: A line is no Singer message.
+        StoreError: The store cannot be read.
+    """
+    tallies: dict[str, _Tally] = {}
+    calls = list(_read(lines, config, settings, tallies))
+    if not tallies:
+        yield "The sample holds no SCHEMA message, so there is nothing to show."
+        return
+    for tally in tallies.values():
+        yield ""
+        yield from tally.lines(settings)
+    yield ""
+    yield from _would_do(calls, settings)
+
+
+def _read(
+    lines: Iterable[str], config: Mapping[str, Any], settings: Settings, tallies: dict[str, _Tally]
+) -> Iterator[Identify | Track | None]:
+    """Yield what the records say, and count it by stream."""
+    reader, mapper = Reader("the sample"), Mapper(config, logging.getLogger(__name__))
+    for line in lines:
+        if not line.strip():
+            continue
+        message = reader.deserialize_json(line)
+        reader.assert_line_requires(message, {"type"})
+        if message["type"] == "SCHEMA":
+            reader.assert_line_requires(message, {"stream", "schema"})
+            check_schema(message)
+            mapper.register_raw_stream_schema(message["stream"], message["schema"], message.get("key_properties"))
+            for one in mapper.stream_maps[message["stream"]]:
+                if not mapper.removes(one.stream_alias):
+                    keys = one.transformed_key_properties or ()
+                    stream = recognize(one.stream_alias, one.transformed_schema, keys, settings)
+                    tallies[one.stream_alias] = _Tally(stream)
+        elif message["type"] == "RECORD":
+            reader.assert_line_requires(message, {"stream", "record"})
+            check_record(message)
+            if message["stream"] not in mapper.stream_maps:
+                problem = f"The sample has a record of `{message['stream']}` before its SCHEMA: keep the tap's order."
+                raise InputError(problem)
+            for one in mapper.stream_maps[message["stream"]]:
+                record = one.transform(dict(message["record"]))
+                if record is not None and one.stream_alias in tallies:
+                    tally = tallies[one.stream_alias]
+                    call = tally.stream.read(record)
+                    tally.add(call)
+                    yield call
+
+
+def _leads_to(event: str, settings: Settings) -> str:
+    """Return what an event leads to by the config."""
+    name = canonical(event)
+    kept = ", and its properties are kept on the contact" if name in settings.stored_events else ""
+    campaign = settings.campaigns.get(name)
+    if campaign is None:
+        return f"no campaign{kept}" if kept else "no campaign, and not among `stored_events`"
+    delay = f" {campaign.delay_hours:g} hours later" if campaign.delay_hours else ""
+    return f"a survey of campaign {campaign.id}{delay}{kept}"
+
+
+def _would_do(calls: list[Identify | Track | None], settings: Settings) -> Iterator[str]:
+    """Yield what a run would do, found out on a copy of the store with every request withheld."""
+    now = time.time()
+    summary = Summary(sandbox=settings.sandbox, dry_run=True, started_at=now)
+    with tempfile.TemporaryDirectory(prefix="target-promoter-check-") as folder:
+        store = copy_store(settings.store_url, Path(folder), now)
+        try:
+            intake = Intake(store, settings, summary)
+            for start in range(0, len(calls), _BATCH):
+                intake.take(calls[start : start + _BATCH])
+            delivery = Delivery(store, Withheld(), replace(settings, requests_per_minute=NO_PACE), summary)
+            delivery.finish()
+            delivery.run()
+            lines = list(store.read(lambda connection: preview(connection, now)).lines())
+        finally:
+            store.close()
+    for part in _INTAKE:
+        counts = ", ".join(f"{summary.value(part, one)} {one}" for one in OUTCOMES[part] if summary.value(part, one))
+        yield f"{part}: {counts or 'none'}"
+    yield from lines

@@ -1,0 +1,83 @@
+"""Whose the rejected records are: they are kept as they were read, so each is read again."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+from sqlalchemy import select
+
+from target_promoter.errors import ConfigError
+from target_promoter.store import runs
+from target_promoter.store.encoding import decode
+from target_promoter.store.schema import rejected
+from target_promoter.streams import Stream, recognize
+from target_promoter.values import identifier
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from sqlalchemy import Connection
+
+    from target_promoter.settings import Settings
+    from target_promoter.store.whose import Names
+
+_IDS: Final = ("userId", "user_id", "anonymousId", "anonymous_id")
+
+
+def rejected_of(connection: Connection, settings: Settings, names: Names) -> list[Any]:
+    """Return the rejected records, as rows, that name a person anywhere.
+
+    Args:
+        connection: An open transaction.
+        settings: The settings, by which the streams are read.
+        names: What the person is known by.
+    """
+    streams: dict[str, Stream | None] = {}
+    found = []
+    wanted = {*names.user_ids, *names.emails, *names.anonymous_ids}
+    for row in connection.execute(select(rejected).order_by(rejected.c.id)):
+        text = row.record.lower()
+        if not any(one.lower() in text for one in wanted):
+            continue
+        record = decode(row.record)
+        if not isinstance(record, dict):
+            continue
+        if row.stream not in streams:
+            streams[row.stream] = _stream(connection, settings, row.stream)
+        if _names(record, streams[row.stream], names):
+            found.append(row)
+    return found
+
+
+def _names(record: Mapping[str, Any], stream: Stream | None, names: Names) -> bool:
+    """Return whether a record names a person: its address anywhere in it, its ids where ids stand."""
+    if any(isinstance(value, str) and value.strip().lower() in names.emails for value in _values(record)):
+        return True
+    call = None if stream is None else stream.read(record)
+    ids = {identifier(record[name]) for name in _IDS if record.get(name) is not None}
+    if call is not None:
+        ids |= {call.user_id, call.anonymous_id}
+    return not ids.isdisjoint(names.user_ids | names.anonymous_ids)
+
+
+def _values(value: Any) -> Iterator[Any]:  # noqa: ANN401 - any JSON
+    if isinstance(value, dict):
+        for inner in value.values():
+            yield from _values(inner)
+    elif isinstance(value, list):
+        for inner in value:
+            yield from _values(inner)
+    else:
+        yield value
+
+
+def _stream(connection: Connection, settings: Settings, name: str) -> Stream | None:
+    """Return a stream as its last SCHEMA said; None if it is not configured any more."""
+    text = runs.fact(connection, f"schema:{name}")
+    if text is None:
+        return None
+    known = decode(text)
+    try:
+        return recognize(name, known["schema"], known["key_properties"], settings)
+    except ConfigError:
+        return None

@@ -1,0 +1,90 @@
+"""Removing contacts from Promoter at once, outside of a run, at the account's pace."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Final
+
+from target_promoter.account import account_client
+from target_promoter.errors import DeliveryError
+from target_promoter.masking import masked
+from target_promoter.store import clock, people
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from sqlalchemy import Connection
+
+    from target_promoter.client import Answer, Client
+    from target_promoter.settings import Settings
+    from target_promoter.store.database import Store
+
+_PATIENCE_SECONDS: Final = 60.0
+
+
+class RemovalError(DeliveryError):
+    """Promoter did not remove a contact."""
+
+    def __init__(self, email: str, answer: Answer) -> None:
+        """Build the sentence.
+
+        Args:
+            email: The contact's address.
+            answer: What came of the request.
+        """
+        said = f"status {answer.status}" if answer.status else "no answer"
+        words = f", «{answer.words}»" if answer.words else ""
+        super().__init__(
+            f"Promoter did not remove the contact {masked(email)} ({said}{words}): "
+            "nothing was forgotten; run this again."
+        )
+
+    @classmethod
+    def held(cls, until: float) -> DeliveryError:
+        """Return the error for an account that wants no request now.
+
+        Args:
+            until: Until when, in epoch seconds.
+        """
+        return DeliveryError(
+            f"Promoter asks to wait until {people.iso(until)}: nothing was forgotten; run this again after that."
+        )
+
+
+def remove_everywhere(
+    store: Store, settings: Settings, emails: Iterable[str], *, sleep: Callable[[float], None] = time.sleep
+) -> None:
+    """Remove contacts from Promoter.
+
+    Args:
+        store: The store, whose clock sets the pace.
+        settings: The settings.
+        emails: Their addresses, in lower case.
+        sleep: Waits so many seconds.
+
+    Raises:
+        DeliveryError: Promoter did not remove one; those before it are removed.
+        SandboxError: The embedded sandbox cannot be started.
+    """
+    with account_client(settings) as client:
+        for email in emails:
+            _remove(store, client, settings.requests_per_minute, email, sleep)
+
+
+def _remove(store: Store, client: Client, limit: float, email: str, sleep: Callable[[float], None]) -> None:
+    now = time.time()
+    sleep(max(0.0, store.write(lambda connection: _reserve(connection, limit, now)) - now))
+    answer = client.remove_contact(email)
+    limited = int(answer.outcome == "rate_limited")
+    store.write(lambda connection: clock.count(connection, time.time(), accepted=1 - limited, rate_limited=limited))
+    if answer.outcome != "accepted":
+        raise RemovalError(email, answer)
+
+
+def _reserve(connection: Connection, limit: float, now: float) -> float:
+    """Return when the next request may leave, in epoch seconds."""
+    slots = clock.free(connection, now, limit=limit, horizon=_PATIENCE_SECONDS, most=1)
+    if not slots.number:
+        raise RemovalError.held(slots.first)
+    clock.take(connection, slots, 1)
+    return slots.first

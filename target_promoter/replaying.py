@@ -1,0 +1,128 @@
+"""What was rejected or refused, as Singer messages: piped into the target again, what then succeeds leaves the list."""
+
+from __future__ import annotations
+
+import datetime as dt
+import itertools
+from typing import TYPE_CHECKING, Any, Final
+
+from sqlalchemy import select
+
+from target_promoter.intake.replay import REFUSED, REPLAYED
+from target_promoter.store import people, rejected, runs
+from target_promoter.store.encoding import decode
+from target_promoter.store.schema import contacts, surveys
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from sqlalchemy import Connection
+
+    from target_promoter.store.rejected import Rejected
+
+REFUSED_STREAM: Final = "refused_calls"
+"""The stream of what Promoter refused: raw calls, made again from what the store holds."""
+
+_TEXT: Final = {"type": ["null", "string"]}
+_OBJECT: Final = {"type": ["null", "object"]}
+_CALL_SCHEMA: Final[dict[str, Any]] = {
+    "type": "object",
+    "properties": {
+        **dict.fromkeys(("type", "messageId", "userId", "anonymousId", "event", "timestamp"), _TEXT),
+        **dict.fromkeys(("traits", "properties", "context"), _OBJECT),
+        REPLAYED: _TEXT,
+    },
+}
+
+
+def messages(connection: Connection, *, stream: str | None, reason: str | None) -> Iterator[dict[str, Any]]:
+    """Yield SCHEMA and RECORD messages of what was rejected or refused.
+
+    A column of the records says which they are, and its place in the schema that stream maps were applied already.
+
+    Args:
+        connection: An open transaction.
+        stream: Only of this stream; of surveys that of their event.
+        reason: Only whose reason contains this, whatever its case.
+    """
+    kept = sorted(rejected.load(connection, stream=stream, reason=reason), key=lambda one: one.stream)
+    for name, records in itertools.groupby(kept, key=lambda one: one.stream):
+        yield from _rejected(connection, name, records)
+    calls = [*_contacts(connection, stream, reason), *_surveys(connection, stream, reason)]
+    if calls:
+        yield _schema(REFUSED_STREAM, _CALL_SCHEMA, ["messageId"])
+        yield from (_record(REFUSED_STREAM, {**call, REPLAYED: REFUSED}) for call in calls)
+
+
+def _rejected(connection: Connection, stream: str, records: Iterable[Rejected]) -> Iterator[dict[str, Any]]:
+    """Yield the messages of a stream as its last SCHEMA had it."""
+    text = runs.fact(connection, f"schema:{stream}")
+    known: dict[str, Any] = {"schema": {}, "key_properties": []} if text is None else decode(text)
+    schema = known["schema"]
+    properties = {**schema.get("properties", {}), REPLAYED: _TEXT}
+    yield _schema(stream, {"type": "object", **schema, "properties": properties}, known["key_properties"])
+    for one in records:
+        if one.record is not None:  # Else it was one that no database can keep.
+            yield _record(stream, {**one.record, REPLAYED: one.fingerprint.hex()})
+
+
+def _contacts(connection: Connection, stream: str | None, reason: str | None) -> Iterator[dict[str, Any]]:
+    """Yield an identify call for every contact that Promoter refused: of the person who owns it."""
+    if stream not in {None, REFUSED_STREAM}:
+        return
+    query = select(contacts.c.email).where(contacts.c.status == "refused").order_by(contacts.c.changed_at)
+    if reason is not None:
+        query = query.where(contacts.c.reason.icontains(reason, autoescape=True))
+    emails = list(connection.scalars(query))
+    living = people.load_by_email(connection, emails)
+    for email in emails:
+        if email not in living:
+            continue
+        person = living[email][-1].person()
+        names = {"first_name": "firstName", "last_name": "lastName"}
+        traits = {
+            "email": email,
+            **{name: person.names[own][0] for own, name in names.items() if own in person.names},
+            **{name: value for name, (value, _) in person.traits.items() if value is not None},
+        }
+        yield {
+            "type": "identify",
+            "messageId": f"refused contact {email}",
+            "userId": person.user_id,
+            "timestamp": _time(person.identified_at),
+            "traits": traits,
+        }
+
+
+def _surveys(connection: Connection, stream: str | None, reason: str | None) -> Iterator[dict[str, Any]]:
+    """Yield the track call of every survey that Promoter refused, unless its person was forgotten since."""
+    query = select(surveys).where(surveys.c.status == "refused").order_by(surveys.c.due_at, surveys.c.id)
+    if stream not in {None, REFUSED_STREAM}:
+        query = query.where(surveys.c.stream == stream)
+    if reason is not None:
+        query = query.where(surveys.c.reason.icontains(reason, autoescape=True))
+    for row in connection.execute(query):
+        if row.user_id is None and row.anonymous_id is None and row.email is None:
+            continue
+        yield {
+            "type": "track",
+            "messageId": row.message_id,
+            "userId": row.user_id,
+            "anonymousId": row.anonymous_id,
+            "event": row.event,
+            "timestamp": _time(row.event_at),
+            "properties": decode(row.properties or "{}"),
+            "context": None if row.email is None else {"traits": {"email": row.email}},
+        }
+
+
+def _schema(stream: str, schema: dict[str, Any], keys: list[str]) -> dict[str, Any]:
+    return {"type": "SCHEMA", "stream": stream, "schema": schema, "key_properties": keys}
+
+
+def _record(stream: str, record: dict[str, Any]) -> dict[str, Any]:
+    return {"type": "RECORD", "stream": stream, "record": record}
+
+
+def _time(time: float) -> str:
+    return dt.datetime.fromtimestamp(time, tz=dt.timezone.utc).isoformat().replace("+00:00", "Z")

@@ -1,0 +1,248 @@
+"""What a report tells; times are epoch seconds, and addresses are shown whole."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+Count = Mapping[str, int]
+"""How many of each, by name."""
+
+
+@dataclass(frozen=True, slots=True)
+class StoreFacts:
+    """What the store knows of itself.
+
+    Attributes:
+        name: Its address, without a password.
+        created_at: When it was created.
+        account: The base address of the account it belongs to; None before the first answer.
+        sandbox: Whether it is the sandbox's.
+    """
+
+    name: str
+    created_at: float
+    account: str | None
+    sandbox: bool
+
+
+@dataclass(frozen=True, slots=True)
+class RunFacts:
+    """One run.
+
+    Attributes:
+        id: Its number in the store.
+        command: Its command, such as `sync`.
+        started_at: When it began.
+        finished_at: When it ended; None if it runs still, or was killed.
+        exit_status: Its exit status; None before its end.
+        problem: What went wrong, in sentences.
+        summary: As in the summary line.
+    """
+
+    id: int
+    command: str
+    started_at: float
+    finished_at: float | None
+    exit_status: int | None
+    problem: str | None
+    summary: Mapping[str, Any] | None
+
+
+@dataclass(frozen=True, slots=True)
+class DayFacts:
+    """The surveys of one campaign that were settled on one day.
+
+    Attributes:
+        day: The day in UTC, such as `2026-03-31`.
+        campaign_id: The campaign at Promoter.
+        outcomes: How many came to each outcome.
+    """
+
+    day: str
+    campaign_id: int
+    outcomes: Count
+
+
+@dataclass(frozen=True, slots=True)
+class OpenFacts:
+    """A survey that is not settled.
+
+    Attributes:
+        event: The event's name as sent.
+        campaign_id: The campaign at Promoter.
+        who: Whom the event names, such as `user id 1003`.
+        email: The address it would go to, if it is known.
+        waits_for: What has to happen first.
+        due_at: When it is due.
+    """
+
+    event: str
+    campaign_id: int
+    who: str
+    email: str | None
+    waits_for: str
+    due_at: float
+
+
+@dataclass(frozen=True, slots=True)
+class UncertainFacts:
+    """A survey of which nobody knows whether it was sent.
+
+    Attributes:
+        event: The event's name as sent.
+        campaign_id: The campaign at Promoter.
+        email: The address it went to, if it went.
+        requested_at: When its request left.
+        reason: Why it is uncertain.
+    """
+
+    event: str
+    campaign_id: int
+    email: str | None
+    requested_at: float | None
+    reason: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class SurveyFacts:
+    """The surveys of the last thirty days, and all that are not settled.
+
+    Attributes:
+        outcomes: How many came to each outcome.
+        pending: How many are due, or wait for Promoter's answer.
+        waiting: How many wait for their person or their day.
+        next_due_at: When the next of those that wait for their day is due.
+        events: The events of each campaign, by its id.
+        days: What was settled, by day and campaign.
+        open: The first that are not settled, the next due first.
+        uncertain: The last that are uncertain.
+    """
+
+    outcomes: Count
+    pending: int
+    waiting: int
+    next_due_at: float | None
+    events: Mapping[int, Sequence[str]]
+    days: Sequence[DayFacts]
+    open: Sequence[OpenFacts]
+    uncertain: Sequence[UncertainFacts]
+
+
+@dataclass(frozen=True, slots=True)
+class ContactFacts:
+    """The contacts and the people behind them.
+
+    Attributes:
+        statuses: How many contacts have each status.
+        people: How many people are known.
+        people_without_email: How many of them have no address yet.
+        left_behind: How many contacts at Promoter nobody has any more, since their people have another address now.
+    """
+
+    statuses: Count
+    people: int
+    people_without_email: int
+    left_behind: int
+
+
+@dataclass(frozen=True, slots=True)
+class RequestDay:
+    """The requests of one day.
+
+    Attributes:
+        day: The day in UTC.
+        requests: How many were answered.
+        rate_limited: How many of those were refused for being over the limit.
+        share_of_limit: What part of the day's limit they are.
+    """
+
+    day: str
+    requests: int
+    rate_limited: int
+    share_of_limit: float
+
+
+@dataclass(frozen=True, slots=True)
+class RequestFacts:
+    """The account's limit and what was used of it.
+
+    Attributes:
+        limit_per_minute: The limit as told.
+        used_per_minute: How many leave a minute at the most; less than the limit, far less if less was measured.
+        held_until_at: Until when Promoter asked to wait; None if it is over.
+        pending: How many surveys and contacts are to be delivered.
+        seconds_left: How long that takes at the most.
+        days: What was used, by day.
+    """
+
+    limit_per_minute: float
+    used_per_minute: float
+    held_until_at: float | None
+    pending: int
+    seconds_left: float
+    days: Sequence[RequestDay]
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """Records, surveys or contacts that failed for the same reason.
+
+    Attributes:
+        what: What failed: `record`, `survey` or `contact`.
+        where: The stream of records, the campaign of surveys.
+        reason: Why: ours for records, Promoter's words for the others.
+        number: How many.
+        examples: A few of them.
+        mend: What to do about it.
+    """
+
+    what: str
+    where: str
+    reason: str
+    number: int
+    examples: Sequence[str]
+    mend: str
+
+
+@dataclass(frozen=True, slots=True)
+class NoteFacts:
+    """An attribute that was changed on its way to Promoter.
+
+    Attributes:
+        what: `renamed`, `merged` or `left out`.
+        name: Its name as sent.
+        detail: What became of it.
+    """
+
+    what: str
+    name: str
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """All that a report tells.
+
+    Attributes:
+        generated_at: When it was made.
+        store: What the store knows of itself.
+        runs: The last runs, the latest first.
+        surveys: The surveys.
+        contacts: The contacts.
+        requests: The requests.
+        rejected: What was rejected, by reason, the most frequent first.
+        refused: What Promoter refused, by reason, the most frequent first.
+        attributes: Attributes that were changed on their way.
+    """
+
+    generated_at: float
+    store: StoreFacts
+    runs: Sequence[RunFacts]
+    surveys: SurveyFacts
+    contacts: ContactFacts
+    requests: RequestFacts
+    rejected: Sequence[Group]
+    refused: Sequence[Group]
+    attributes: Sequence[NoteFacts]

@@ -1,0 +1,173 @@
+"""Reading from the store what a report tells, in one transaction that writes nothing."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections import defaultdict
+from typing import TYPE_CHECKING, Final
+
+from sqlalchemy import Integer, cast, func, select
+
+from target_promoter.report.data import (
+    ContactFacts,
+    DayFacts,
+    NoteFacts,
+    Report,
+    RequestDay,
+    RequestFacts,
+    RunFacts,
+    StoreFacts,
+    SurveyFacts,
+    UncertainFacts,
+)
+from target_promoter.report.grouping import refused_groups, rejected_groups
+from target_promoter.report.waiting import open_surveys
+from target_promoter.store import clock, people, runs, surveys
+from target_promoter.store import contacts as contacts_store
+from target_promoter.store import schema as tables
+from target_promoter.store.encoding import decode
+
+if TYPE_CHECKING:
+    from sqlalchemy import ColumnElement, Connection
+
+    from target_promoter.settings import Settings
+
+_RUNS: Final = 10
+_OPEN: Final = 20
+_UNCERTAIN: Final = 20
+_NOTES: Final = 50
+_REQUEST_DAYS: Final = 14
+_DAY: Final = 86_400
+_MINUTES_A_DAY: Final = 1440
+_MINUTE: Final = 60.0
+
+
+def gather(connection: Connection, settings: Settings, store: str, now: float) -> Report:
+    """Return what the store knows.
+
+    Args:
+        connection: An open transaction.
+        settings: The settings, for the account's limit.
+        store: The store's address, without a password.
+        now: The time, in epoch seconds.
+    """
+    survey_facts = _surveys(connection, now)
+    return Report(
+        generated_at=now,
+        store=StoreFacts(store, runs.created_at(connection), runs.fact(connection, "api_url"), settings.sandbox),
+        runs=_runs(connection),
+        surveys=survey_facts,
+        contacts=_contacts(connection),
+        requests=_requests(connection, settings.requests_per_minute, survey_facts.pending, now),
+        rejected=rejected_groups(connection),
+        refused=refused_groups(connection),
+        attributes=_notes(connection),
+    )
+
+
+def _runs(connection: Connection) -> tuple[RunFacts, ...]:
+    query = select(tables.runs).order_by(tables.runs.c.id.desc()).limit(_RUNS)
+    return tuple(
+        RunFacts(
+            id=row.id,
+            command=row.command,
+            started_at=row.started_at,
+            finished_at=row.finished_at,
+            exit_status=row.exit_status,
+            problem=row.problem,
+            summary=None if row.summary is None else decode(row.summary),
+        )
+        for row in connection.execute(query)
+    )
+
+
+def _surveys(connection: Connection, now: float) -> SurveyFacts:
+    table = tables.surveys.c
+    counted = connection.execute(select(table.status, func.count()).group_by(table.status)).all()
+    statuses = {status: number for status, number in counted}  # noqa: C416 - a row is no pair to `dict`
+    pending, waiting = surveys.counts(connection, now)
+    later = (table.status == "queued") & (table.due_at > now)
+    events: defaultdict[int, list[str]] = defaultdict(list)
+    for campaign, event in connection.execute(select(table.campaign_id, table.event).distinct().order_by(table.event)):
+        events[campaign].append(event)
+    return SurveyFacts(
+        outcomes={status: statuses.get(status, 0) for status in surveys.SETTLED},
+        pending=pending,
+        waiting=waiting,
+        next_due_at=connection.scalar(select(func.min(table.due_at)).where(later)),
+        events=dict(sorted(events.items())),
+        days=_days(connection),
+        open=open_surveys(connection, now, most=_OPEN),
+        uncertain=_uncertain(connection),
+    )
+
+
+def _days(connection: Connection) -> tuple[DayFacts, ...]:
+    table = tables.surveys.c
+    day = _day_of(connection, table.settled_at)
+    query = (
+        select(day, table.campaign_id, table.status, func.count())
+        .where(table.settled_at.is_not(None))
+        .group_by(day, table.campaign_id, table.status)
+        .order_by(day, table.campaign_id)
+    )
+    found: defaultdict[tuple[int, int], dict[str, int]] = defaultdict(dict)
+    for number, campaign, status, count in connection.execute(query):
+        found[int(number), campaign][status] = count
+    return tuple(DayFacts(_date(number), campaign, outcomes) for (number, campaign), outcomes in found.items())
+
+
+def _day_of(connection: Connection, time: ColumnElement[float | None]) -> ColumnElement[int]:
+    """Return the day of a time, in days since the epoch; PostgreSQL rounds where SQLite cuts off."""
+    days = time / _DAY
+    return cast(days if connection.dialect.name == "sqlite" else func.floor(days), Integer)
+
+
+def _date(day: int) -> str:
+    return (dt.date(1970, 1, 1) + dt.timedelta(days=day)).isoformat()
+
+
+def _uncertain(connection: Connection) -> tuple[UncertainFacts, ...]:
+    table = tables.surveys.c
+    query = select(tables.surveys).where(table.status == "uncertain").order_by(table.settled_at.desc())
+    return tuple(
+        UncertainFacts(row.event, row.campaign_id, row.claimed_email, row.claimed_at, row.reason)
+        for row in connection.execute(query.limit(_UNCERTAIN))
+    )
+
+
+def _contacts(connection: Connection) -> ContactFacts:
+    table = tables.contacts.c
+    counted = connection.execute(select(table.status, func.count()).group_by(table.status).order_by(table.status))
+    gone = (table.status == "unowned") & table.sent.is_not(None)
+    return ContactFacts(
+        statuses={status: number for status, number in counted},  # noqa: C416 - a row is no pair to `dict`
+        people=connection.scalar(select(func.count()).select_from(tables.people)) or 0,
+        people_without_email=people.count_waiting(connection),
+        left_behind=connection.scalar(select(func.count()).select_from(tables.contacts).where(gone)) or 0,
+    )
+
+
+def _requests(connection: Connection, limit: float, surveys_pending: int, now: float) -> RequestFacts:
+    used = clock.rate(connection, now, limit=limit)
+    held = clock.held_until(connection)
+    pending = surveys_pending + contacts_store.count_pending(connection)
+    query = select(tables.request_days).order_by(tables.request_days.c.day.desc()).limit(_REQUEST_DAYS)
+    days = [
+        RequestDay(_date(row.day), row.requests, row.rate_limited, row.requests / (limit * _MINUTES_A_DAY))
+        for row in connection.execute(query)
+    ]
+    return RequestFacts(
+        limit_per_minute=limit,
+        used_per_minute=used,
+        held_until_at=held if held > now else None,
+        pending=pending,
+        seconds_left=max(held - now, 0.0) * bool(pending) + pending / used * _MINUTE,
+        days=days[::-1],
+    )
+
+
+def _notes(connection: Connection) -> tuple[NoteFacts, ...]:
+    table = tables.attribute_notes.c
+    query = select(table.kind, table.name, table.detail).order_by(table.noted_at.desc(), table.kind, table.name)
+    return tuple(NoteFacts(*row) for row in connection.execute(query.limit(_NOTES)))

@@ -1,0 +1,221 @@
+"""The whole story of one person: everything known and decided, in order of time, each decision with its reason."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+from sqlalchemy import select
+
+from target_promoter.report.waiting import OPEN, waits_for
+from target_promoter.store import people, runs
+from target_promoter.store import schema as tables
+from target_promoter.store.encoding import decode
+from target_promoter.store.whose import names_of, survey_rows
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+    from sqlalchemy import Connection
+
+    from target_promoter.settings import Settings
+    from target_promoter.store.person import Person
+    from target_promoter.store.whose import Names
+
+_DAY: Final = 86_400
+_WHY: Final = {
+    "sent": "Promoter accepted the request",
+    "presumed": "a first request got no answer, and Promoter refused the second: the first had arrived",
+    "throttled": "Promoter refused it",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What is known of one user id.
+
+    Attributes:
+        user_id: The user id.
+        email: Its address; None if there is none.
+        deleted: Whether it was deleted at its source.
+        first_name: The first name.
+        last_name: The last name.
+        traits: The traits as they stand.
+        stored: Of each stored event (by its attribute prefix) the properties as they stand.
+        contact_lists: The ids of the lists that its streams name.
+    """
+
+    user_id: str
+    email: str | None
+    deleted: bool
+    first_name: str | None
+    last_name: str | None
+    traits: Mapping[str, Any]
+    stored: Mapping[str, Mapping[str, Any]]
+    contact_lists: Sequence[int]
+
+
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """Something that happened or was decided.
+
+    Attributes:
+        happened_at: When, in epoch seconds.
+        what: What.
+        why: Why, if it was decided.
+    """
+
+    happened_at: float
+    what: str
+    why: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Story:
+    """The story of a person.
+
+    Attributes:
+        asked: The user id or e-mail address that was asked for.
+        generated_at: When it was told, in epoch seconds.
+        user_ids: The user ids it is about.
+        emails: The addresses.
+        anonymous_ids: The anonymous ids.
+        known: What is known of each user id.
+        forgotten: Whether the person was forgotten; its calls are blocked then.
+        moments: What happened, in order of time.
+    """
+
+    asked: str
+    generated_at: float
+    user_ids: Sequence[str]
+    emails: Sequence[str]
+    anonymous_ids: Sequence[str]
+    known: Sequence[Known]
+    forgotten: bool
+    moments: Sequence[Moment]
+
+
+def story(connection: Connection, settings: Settings, asked: str, rejected: Iterable[Any], now: float) -> Story:
+    """Return the story of a person.
+
+    Args:
+        connection: An open transaction.
+        settings: The settings.
+        asked: A user id or an e-mail address.
+        rejected: The rows of the rejected records that name the person.
+        now: The time, in epoch seconds.
+    """
+    names = names_of(connection, asked)
+    rows = people.load(connection, names.user_ids)
+    persons = [rows[user_id].person() for user_id in sorted(rows)]
+    moments = [
+        *(moment for person in persons for moment in _said(person)),
+        *_kept(connection, names),
+        *_cancelling(connection, names),
+        *(moment for row in survey_rows(connection, names) for moment in _survey(row, now)),
+        *_contact(connection, names),
+        *_throttle(connection, names, settings.throttle_days),
+        *(Moment(row.rejected_at, f"a record of stream {row.stream} was rejected", row.reason) for row in rejected),
+    ]
+    return Story(
+        asked=asked,
+        generated_at=now,
+        user_ids=sorted(names.user_ids),
+        emails=sorted(names.emails),
+        anonymous_ids=sorted(names.anonymous_ids),
+        known=[_known(person) for person in persons],
+        forgotten=bool(runs.forgotten_among(connection, names.all_keys)),
+        moments=sorted(moments, key=lambda moment: moment.happened_at),
+    )
+
+
+def _known(person: Person) -> Known:
+    return Known(
+        user_id=person.user_id,
+        email=person.email[0] if person.email else None,
+        deleted=person.deleted,
+        first_name=person.names.get("first_name", (None, 0.0))[0],
+        last_name=person.names.get("last_name", (None, 0.0))[0],
+        traits={name: value for name, (value, _) in person.traits.items() if value is not None},
+        stored={prefix: properties for prefix, (properties, _) in person.stored.items()},
+        contact_lists=sorted(person.contact_lists),
+    )
+
+
+def _said(person: Person) -> Iterator[Moment]:
+    """Yield what calls said of a person; of each trait only what stands is kept."""
+    by_time: defaultdict[float, list[str]] = defaultdict(list)
+    if person.email is not None:
+        by_time[person.email[1]].append(f"email {person.email[0]}")
+    for name, (value, time) in [*person.names.items(), *person.traits.items()]:
+        by_time[time].append(f"{name} {value}" if value is not None else f"{name} taken away")
+    whom = f"user id {person.user_id}"
+    for time, said in by_time.items():
+        yield Moment(time, f"an identify call said of {whom}: {', '.join(said)}", "nothing later contradicts it")
+    if person.identified_at and person.identified_at not in by_time:
+        yield Moment(person.identified_at, f"the last identify call of {whom} said nothing new")
+    for prefix, (properties, time) in person.stored.items():
+        names = ", ".join(sorted(properties)) or "no properties"
+        yield Moment(time, f"the event {prefix}: kept on the contact: {names}", "it is the latest of `stored_events`")
+    if person.deleted_at is not None:
+        why = "it is not sent to Promoter, unless it is identified again"
+        yield Moment(person.deleted_at, f"{whom} was deleted at its source", why)
+
+
+def _kept(connection: Connection, names: Names) -> Iterator[Moment]:
+    table = tables.kept_properties.c
+    for row in connection.execute(select(tables.kept_properties).where(table.who.in_(names.all_keys))):
+        yield Moment(
+            row.time,
+            f"the event {row.prefix}: its properties are kept",
+            "of its names this is the only one that is known",
+        )
+
+
+def _cancelling(connection: Connection, names: Names) -> Iterator[Moment]:
+    table = tables.cancellations.c
+    for row in connection.execute(select(tables.cancellations).where(table.who.in_(names.all_keys))):
+        yield Moment(row.time, f"the event {row.event}", "it cancels waiting surveys of earlier events (`cancel_on`)")
+
+
+def _survey(row: Any, now: float) -> Iterator[Moment]:  # noqa: ANN401 - a database row
+    name = f"the survey of campaign {row.campaign_id} for {row.event}"
+    yield Moment(row.event_at, f"the event {row.event} (stream {row.stream}, message id {row.message_id})")
+    yield Moment(row.created_at, f"{name} was taken, due at {people.iso(row.due_at)}", "`campaigns` names the event")
+    if row.claimed_at is not None:
+        yield Moment(row.claimed_at, f"the request for {name} was made, to {row.claimed_email or 'nobody any more'}")
+    if row.status in OPEN:
+        yield Moment(now, f"{name} is not sent yet", f"it waits for {waits_for(row, now)}")
+    elif row.settled_at is not None:
+        yield Moment(row.settled_at, f"{name}: {row.status}", row.reason or _WHY.get(row.status))
+
+
+def _contact(connection: Connection, names: Names) -> Iterator[Moment]:
+    table = tables.contacts.c
+    for row in connection.execute(select(tables.contacts).where(table.email.in_(names.emails))):
+        name = f"the contact {row.email}"
+        if row.synced_at is not None:
+            lists = decode(row.sent_lists)
+            on = f", on the lists {', '.join(map(str, lists))}" if lists else ""
+            yield Moment(row.synced_at, f"{name} was last sent{on}", "it differed from what was sent before")
+        match row.status:
+            case "refused":
+                yield Moment(row.changed_at, f"{name} was refused", row.reason or "Promoter said no more")
+            case "pending" | "removing":
+                doing = "sent" if row.status == "pending" else "removed"
+                yield Moment(row.changed_at, f"{name} is to be {doing}", "it changed; the next delivery looks at it")
+            case "removed":
+                yield Moment(row.changed_at, f"{name} was removed from Promoter", "its record was deleted")
+            case "unowned":
+                yield Moment(row.changed_at, f"{name} is nobody's any more", "its person was deleted or has another")
+            case _:
+                pass
+
+
+def _throttle(connection: Connection, names: Names, days: float) -> Iterator[Moment]:
+    table = tables.throttles.c
+    where = table.who.in_(names.all_keys) & table.surveyed_at.is_not(None)
+    for row in connection.execute(select(tables.throttles).where(where)):
+        until = people.iso(row.surveyed_at + days * _DAY)
+        yield Moment(row.surveyed_at, f"{row.who[2:]} is not surveyed again before {until}", "`throttle_days`")

@@ -1,0 +1,52 @@
+"""Words that every form of a report shares."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from target_promoter.store.people import iso
+
+if TYPE_CHECKING:
+    from target_promoter.report.data import RunFacts
+
+E_MAILED: Final = ("sent", "presumed")
+"""The outcomes of surveys that e-mailed somebody."""
+
+RUN_PARTS: Final = ("identify", "track", "contacts", "surveys", "api")
+"""The parts of a run's summary, in its order."""
+
+
+def moment(time: float) -> str:
+    """Return a time in epoch seconds for people to read, in UTC.
+
+    Args:
+        time: The time.
+    """
+    return iso(time)[:16].replace("T", " ")
+
+
+def run_state(run: RunFacts) -> tuple[str, bool]:
+    """Return how a run ended, and whether that is good.
+
+    Args:
+        run: The run.
+    """
+    if run.finished_at is None:
+        return "not finished: it runs still, or was killed", False
+    return ("all delivered", True) if run.exit_status == 0 else ("exit status 1", False)
+
+
+def run_counts(run: RunFacts) -> dict[str, str]:
+    """Return what a run did, by the parts of its summary; what is nought is left out.
+
+    Args:
+        run: The run.
+    """
+    found = {}
+    for part in RUN_PARTS:
+        counts = (run.summary or {}).get(part)
+        if isinstance(counts, dict):
+            text = ", ".join(f"{number} {name}" for name, number in counts.items() if number)
+            if text:
+                found[part] = text
+    return found
