@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Connection
 
+    from target_promoter.metrics import Metrics
     from target_promoter.settings import Settings
     from target_promoter.store.database import Store
     from target_promoter.summary import Summary
@@ -87,16 +88,24 @@ class Progress:
         store: The store.
         settings: The settings.
         summary: What the run did so far.
+        metrics: The metric lines of the run, brought up to date beside the log's line.
         clock: The time now, in epoch seconds.
     """
 
     def __init__(
-        self, store: Store, settings: Settings, summary: Summary, *, clock: Callable[[], float] = time.time
+        self,
+        store: Store,
+        settings: Settings,
+        summary: Summary,
+        metrics: Metrics | None = None,
+        *,
+        clock: Callable[[], float] = time.time,
     ) -> None:
         """Watch nothing before `start`."""
         self._store = store
         self._limit = settings.requests_per_minute
         self._summary = summary
+        self._metrics = metrics
         self._clock = clock
         self._samples: deque[tuple[float, int]] = deque([(summary.started_at, 0)])
         self._ended = threading.Event()
@@ -143,6 +152,8 @@ class Progress:
 
     def _log(self) -> None:
         while not self._ended.wait(LOG_SECONDS):
+            if self._metrics is not None:
+                self._metrics.update()
             try:
                 logger.info("%s", self.standing().line())
             except StoreError:

@@ -15,6 +15,7 @@ from target_promoter.account import account_client
 from target_promoter.delivery.delivery import Delivery
 from target_promoter.errors import PromoterError, StoreError
 from target_promoter.intake.intake import Intake
+from target_promoter.metrics import Metrics
 from target_promoter.preview import preview
 from target_promoter.progress import Progress
 from target_promoter.store import contacts, people, runs, surveys
@@ -79,7 +80,8 @@ class Run:
         self._intake = Intake(self.store, settings, self.summary, clock=clock)
         self._delivery.hold(_GRACE_SECONDS)
         self._delivery.start()
-        self._progress = Progress(self.store, settings, self.summary, clock=clock)
+        self._metrics = Metrics(self.summary, lambda: self._delivery.waited_seconds)
+        self._progress = Progress(self.store, settings, self.summary, self._metrics, clock=clock)
         self._progress.start()
 
     def _open_store(self, now: float) -> Store:
@@ -154,6 +156,7 @@ class Run:
             self._delivery.stop()
             self._delivery.join()
             self._progress.stop()
+            self._metrics.end()
             self._close_books(problem)
         finally:
             self._closing.close()

@@ -65,6 +65,7 @@ class Delivery:
 
     Attributes:
         problem: Why it stopped before all was delivered; None if it did not.
+        waited_seconds: How long requests waited for the account's limit so far.
     """
 
     def __init__(
@@ -91,6 +92,7 @@ class Delivery:
         self._answered: list[Answered] = []
         self._failed: set[str | int] = set()
         self.problem: PromoterError | None = None
+        self.waited_seconds = 0.0
 
     def left_behind(self) -> list[str]:
         """Return, in sentences with the mend, why surveys that are due were not sent though Promoter answers."""
@@ -213,7 +215,10 @@ class Delivery:
     def _dispatch(self, turn: Turn) -> None:
         """Send the requests of a turn, each at its time."""
         for at in turn.times:
-            if not self._wait_for_time(at):
+            began = self._clock()
+            in_time = self._wait_for_time(at)
+            self.waited_seconds += self._clock() - began
+            if not in_time:
                 return
             request = self._unsent.pop(0)
             with self._shared.changed:
@@ -248,8 +253,10 @@ class Delivery:
             while not (self._shared.stopping or self._shared.answered or self._shared.woken):
                 left = until - self._clock()
                 if left <= 0 or self._shared.finishing != finishing:
-                    return
+                    break
                 self._shared.changed.wait(left)
+        if turn.held_until > now:
+            self.waited_seconds += self._clock() - now
 
     def _send(self, job: tuple[Request, float]) -> None:
         """Send one request; runs in a thread of `Workers`."""
