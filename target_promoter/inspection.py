@@ -15,6 +15,7 @@ from target_promoter.calls import Identify, Track
 from target_promoter.delivery.delivery import Delivery
 from target_promoter.errors import InputError
 from target_promoter.events import canonical
+from target_promoter.fields import said
 from target_promoter.intake.intake import Intake
 from target_promoter.mapping import Mapper
 from target_promoter.messages import check_record, check_schema
@@ -35,7 +36,8 @@ if TYPE_CHECKING:
 _INTAKE: Final[tuple[Part, ...]] = ("identify", "track")
 _BATCH: Final = 5000
 _SHOWN: Final = 12
-_FIELDS: Final = ("user_id", "anonymous_id", "email", "first_name", "last_name", "event", "message_id")
+_NAMES: Final = frozenset({"first_name", "last_name"})
+_FIELDS: Final = ("user_id", "anonymous_id", "email", "first_name", "last_name", "event", "message_id", "timestamp")
 
 
 @dataclass(slots=True)
@@ -43,8 +45,9 @@ class _Tally:
     """What the records of one stream were read as."""
 
     stream: Stream
+    where: Mapping[str, str]
     records: int = 0
-    found: Counter[str] = field(default_factory=Counter)
+    places: dict[str, Counter[str]] = field(default_factory=dict)
     calls: Counter[str] = field(default_factory=Counter)
     problems: Counter[str] = field(default_factory=Counter)
     attributes: Counter[str] = field(default_factory=Counter)
@@ -61,14 +64,17 @@ class _Tally:
         self.calls[f"{kind} calls"] += 1
         if call.problem is not None:
             self.problems[call.problem] += 1
-        self.found.update(name for name in _FIELDS if getattr(call, name, None))
-        self.found["timestamp"] += call.time is not None
+        for name in _FIELDS:
+            if getattr(call, "time" if name == "timestamp" else name, None) is not None:
+                where = self.where.get(f"{name} (track)") if kind == "track" else None
+                place = _place(call.record, where or self.where.get(name, ""), is_name=name in _NAMES)
+                self.places.setdefault(name, Counter())[place] += 1
         if isinstance(call, Identify):
             shaped: Any = contact_attributes(call.traits.items())
         else:
             self.events[call.event] += 1
             shaped = survey_attributes(call.properties)
-        self.attributes.update(shaped.values)
+        self.attributes.update(shaped.values.keys())
         self.notes.update(shaped.notes)
 
     def lines(self, settings: Settings) -> Iterator[str]:
@@ -78,10 +84,14 @@ class _Tally:
         yield f"  {self.stream.how}"
         if self.stream.type == "ignore":
             return
-        for name, where in self.stream.where().items():
-            logical = name.removesuffix(" (track)")
-            count = f" (in {self.found[logical]} of {self.records} records)" if logical in self.found else ""
-            yield f"  {name}: {where}{count}"
+        for name in _FIELDS:
+            if name in self.where:
+                places = self.places.get(name, Counter[str]()).most_common()
+                found = ", ".join(f"{place} (in {number} of {self.records})" for place, number in places)
+                yield f"  {name}: {found or _nowhere(self.where[name])}"
+        for name in ("traits", "properties"):
+            if name in self.where:
+                yield f"  {name}: {self.where[name]}"
         leaving = ", ".join(sorted(self.attributes)) or "none"
         yield f"  would leave as attributes: {leaving}"
         for note in sorted(self.notes, key=lambda note: (note.kind, note.name))[:_SHOWN]:
@@ -135,7 +145,7 @@ def _read(
                 if not mapper.removes(one.stream_alias):
                     keys = one.transformed_key_properties or ()
                     stream = recognize(one.stream_alias, one.transformed_schema, keys, settings)
-                    tallies[one.stream_alias] = _Tally(stream)
+                    tallies[one.stream_alias] = _Tally(stream, stream.where())
         elif message["type"] == "RECORD":
             reader.assert_line_requires(message, {"stream", "record"})
             check_record(message)
@@ -149,6 +159,23 @@ def _read(
                     call = tally.stream.read(record)
                     tally.add(call)
                     yield call
+
+
+def _place(record: Mapping[str, object], where: str, *, is_name: bool) -> str:
+    """Return where in a record a field was found.
+
+    Args:
+        record: The record.
+        where: The places where it is looked for, in order, as the stream tells them.
+        is_name: Whether it is half a name, which may come from a whole one.
+    """
+    places = where.split(", ")
+    otherwise = "name, split at its first space" if is_name else places[-1]
+    return next((place for place in places if said(record, ((place,), tuple(place.split("."))))), otherwise)
+
+
+def _nowhere(where: str) -> str:
+    return where if where == "not in the schema" else f"in no record; looked for in {where}"
 
 
 def _leads_to(event: str, settings: Settings) -> str:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final
 from target_promoter.progress import duration
 from target_promoter.report.chart import chart
 from target_promoter.report.markup import Markup, join, tag
+from target_promoter.report.mends import REPLAY
 from target_promoter.report.words import E_MAILED, RUN_PARTS, moment, run_counts, run_state
 from target_promoter.store.people import iso
 
@@ -170,7 +171,7 @@ def _survey_tables(surveys: SurveyFacts) -> tuple[Markup | None, ...]:
     ]
     by_day = [
         [tag("td", day.day, class_="time"), str(day.campaign_id), *(f"{day.outcomes.get(name, 0):,}" for name in names)]
-        for day in reversed(surveys.days)
+        for day in sorted(surveys.days, key=lambda one: one.day, reverse=True)
     ]
     return (
         tag("h3", "By outcome, the last thirty days"),
@@ -210,13 +211,17 @@ def _uncertain(surveys: SurveyFacts) -> Markup:
 def _groups(groups: Sequence[Group], none: str) -> list[Markup]:
     if not groups:
         return [_none(none)]
+    replay = tag("p", "When it is mended, replay: ", tag("code", REPLAY))
     return [
-        _details(
-            join(f"{group.number:,}: {group.reason} ", tag("span", f"({group.where})", class_="soft")),
-            tag("p", f"Mend: {group.mend}."),
-            tag("ul", *(tag("li", example) for example in group.examples)) if group.examples else None,
-        )
-        for group in groups
+        *(
+            _details(
+                join(f"{group.number:,}: {group.reason} ", tag("span", f"({group.where})", class_="soft")),
+                tag("p", f"Mend: {group.mend}."),
+                tag("ul", *(tag("li", example) for example in group.examples)) if group.examples else None,
+            )
+            for group in groups
+        ),
+        replay,
     ]
 
 

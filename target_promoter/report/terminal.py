@@ -8,6 +8,7 @@ from rich.table import Table
 from rich.text import Text
 
 from target_promoter.progress import duration
+from target_promoter.report.mends import REPLAY
 from target_promoter.report.words import E_MAILED, moment, run_counts, run_state
 from target_promoter.store.people import iso
 
@@ -43,6 +44,8 @@ def report_tables(report: Report) -> Iterator[RenderableType]:
         yield _table("Uncertain: look these up at Promoter", ["Who", "Event (campaign)", "Why"], rows)
     yield from _groups("Rejected records", report.rejected)
     yield from _groups("Refused by Promoter", report.refused)
+    if report.rejected or report.refused:
+        yield Text(f"When that is mended, replay: {REPLAY}")
     if report.requests.days:
         days = [
             [day.day, f"{day.requests:,}", f"{day.share_of_limit:.1%}", f"{day.rate_limited:,}"]
@@ -144,7 +147,7 @@ def _surveys(surveys: SurveyFacts, today: str) -> Iterator[RenderableType]:
             f"{day.campaign_id}: {', '.join(surveys.events.get(day.campaign_id, ()))}",
             *(f"{day.outcomes.get(name, 0):,}" for name in names),
         ]
-        for day in reversed(surveys.days)
+        for day in sorted(surveys.days, key=lambda one: one.day, reverse=True)
     ]
     yield _table("Surveys by campaign and day", ["Day", "Campaign", *names], rows, numbers=len(names))
 
