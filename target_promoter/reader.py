@@ -74,9 +74,8 @@ class Reader(GenericSingerReader[str]):
         Raises:
             InputError: It lacks one, or its type is no text.
         """
-        missing = sorted(requires - line_dict.keys())
-        if missing:
-            self._refuse(f"has no {', '.join(missing)}")
+        if not requires <= line_dict.keys():
+            self._refuse(f"has no {', '.join(sorted(requires - line_dict.keys()))}")
         if "type" in requires and not isinstance(line_dict["type"], str):
             self._refuse("has a type that is no text")
 

@@ -9,7 +9,7 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from target_promoter.calls import Identify, Track
+from target_promoter.calls import Glimpse, Identify, Track
 from target_promoter.events import canonical
 from target_promoter.fields import PERSONAL, Path, first, said, value_at
 from target_promoter.values import (
@@ -136,13 +136,31 @@ class IdentifyReader:
         Args:
             record: The record as read.
         """
-        paths = self.paths
-        mark = fingerprint(record, self.salt)
-        user_id = first(record, paths["user_id"], identifier)
+        return self._whole(self.glimpse(record))
+
+    def glimpse(self, record: Mapping[str, object]) -> Glimpse:
+        """Return what tells whether a record says anything new.
+
+        Args:
+            record: The record as read.
+        """
+        return Glimpse(
+            self.stream,
+            record,
+            fingerprint(record, self.salt) or b"",
+            first(record, self.paths["user_id"], identifier),
+            first(record, self.paths["anonymous_id"], identifier),
+            _deleted_at(record),
+            self._whole,
+        )
+
+    def _whole(self, glimpse: Glimpse) -> Identify:
+        """Return the whole call of a record."""
+        paths, record, user_id = self.paths, glimpse.record, glimpse.user_id
         email = first(record, paths["email"], email_address)
         when = first(record, paths["timestamp"], epoch_seconds)
         problem = None
-        if mark is None:
+        if not glimpse.fingerprint:
             problem = _UNWRITABLE
         elif user_id is None:
             problem = "no user id"
@@ -160,16 +178,16 @@ class IdentifyReader:
         return Identify(
             self.stream,
             record,
-            mark or b"",
+            glimpse.fingerprint,
             user_id,
-            first(record, paths["anonymous_id"], identifier),
+            glimpse.anonymous_id,
             email,
             first_name,
             last_name,
             self.contents.read(record, PERSONAL),
             when,
             self.snapshot,
-            _deleted_at(record),
+            glimpse.deleted_at,
             self.integrations.block(record),
             self.contact_lists,
             problem,

@@ -84,15 +84,18 @@ class PromoterSink(BatchSink):
 
     @override
     def process_record(self, record: dict[str, Any], context: dict[str, Any]) -> None:
-        """Read what a record says.
+        """Read what a record says, or glance at it.
 
         Args:
             record: The record.
             context: The batch.
         """
-        call = self._stream.read(record)
-        if call is not None and self._misfit is not None:
-            call = msgspec.structs.replace(call, problem=call.problem or self._misfit)
+        call: Call | None
+        if self._misfit is None:
+            call = self._stream.glimpse(record)
+        else:
+            misfit = self._stream.read(record)
+            call = misfit and msgspec.structs.replace(misfit, problem=misfit.problem or self._misfit)
         context.setdefault("calls", []).append(call)
 
     @override

@@ -18,7 +18,7 @@ from target_promoter.values import identifier
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from target_promoter.calls import Identify, Track
+    from target_promoter.calls import Glimpse, Identify, Track
     from target_promoter.readers import Contents, IdentifyReader, TrackReader
     from target_promoter.settings import Settings
 
@@ -75,6 +75,22 @@ class Stream:
             reader = self._identify or self._track
             return None if reader is None else reader.read(record)
         return self._read_call(record)
+
+    def glimpse(self, record: Mapping[str, object]) -> Glimpse | Identify | Track | None:
+        """Return what a record says, an identify call only as far as it takes to see whether it is a new one.
+
+        Args:
+            record: The record as read.
+
+        Returns:
+            The same as `read`, or a glimpse of it.
+        """
+        reader = self._identify
+        if self.type == "identify" and reader is not None:
+            return reader.glimpse(record)
+        if self.type == "segment" and reader is not None and first(record, _CALL_TYPE, _call_type) == "identify":
+            return reader.glimpse(record)
+        return self.read(record)
 
     def _read_call(self, record: Mapping[str, object]) -> Identify | Track | None:
         """Return what a record says that names its call itself."""

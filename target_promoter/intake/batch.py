@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Connection
 
-    from target_promoter.calls import Identify, Track
+    from target_promoter.calls import Glimpse, Identify, Track
     from target_promoter.settings import Settings
 
 C = TypeVar("C", "Identify", "Track")
@@ -67,6 +67,11 @@ class Batch:
         """Find out which of the people that a batch is about were forgotten."""
         self._forgotten = runs.forgotten_among(self.connection, keys)
 
+    @property
+    def anybody_forgotten(self) -> bool:
+        """Whether any of the people that it is about was forgotten."""
+        return bool(self._forgotten)
+
     def is_forgotten(self, call: C, keys: Callable[[C], Iterable[str | None]]) -> bool:
         """Return whether the person that a call names was forgotten.
 
@@ -111,7 +116,7 @@ class Batch:
             record = {name: value for name, value in call.record.items() if name != REPLAYED}
         self._rejected.append(rejected.Rejected(mark, call.stream, kind, reason, record))
 
-    def took(self, call: Identify | Track) -> None:
+    def took(self, call: Glimpse | Identify | Track) -> None:
         """Let go of a rejected record that was taken after all."""
         if self._any_rejected:
             replayed = call.record.get(REPLAYED)
@@ -201,7 +206,7 @@ class Batch:
         surveys.queue(self.connection, ready)
 
 
-def _mark(call: Identify | Track) -> bytes | None:
+def _mark(call: Glimpse | Identify | Track) -> bytes | None:
     """Return the hash by which a rejected record is known again."""
     record = {name: value for name, value in call.record.items() if name != REPLAYED}
     return fingerprint({"stream": call.stream, "record": fingerprint(record)})

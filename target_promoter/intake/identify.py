@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING
 
+from target_promoter.calls import Glimpse
 from target_promoter.intake.batch import DELETED
 from target_promoter.intake.merge import FUTURE_SECONDS, delete, merge
 from target_promoter.intake.replay import is_refused
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
     from target_promoter.intake.batch import Batch
 
 
-def take_identifies(batch: Batch, calls: Sequence[Identify]) -> Counter[str]:
+def take_identifies(batch: Batch, calls: Sequence[Glimpse | Identify]) -> Counter[str]:
     """Merge identify calls into the people of a batch.
 
     Args:
@@ -30,7 +31,14 @@ def take_identifies(batch: Batch, calls: Sequence[Identify]) -> Counter[str]:
     outcomes: Counter[str] = Counter()
     merged: Counter[str] = Counter()
     links: set[tuple[str, str]] = set()
-    for call in calls:
+    for seen in calls:
+        if isinstance(seen, Glimpse) and _says_nothing_new(batch, seen):
+            if seen.anonymous_id is not None and seen.user_id is not None:
+                links.add((seen.anonymous_id, seen.user_id))
+            outcomes[_outcome(batch, seen.user_id or "")] += 1
+            _took(batch, seen)
+            continue
+        call = seen.read() if isinstance(seen, Glimpse) else seen
         if call.blocked or batch.is_forgotten(call, _keys):
             outcomes["blocked"] += 1
         elif call.user_id is not None and call.deleted_at is not None:
@@ -44,21 +52,36 @@ def take_identifies(batch: Batch, calls: Sequence[Identify]) -> Counter[str]:
         else:
             if call.anonymous_id is not None:
                 links.add((call.anonymous_id, call.user_id))
-            if batch.people.mark_of(call.user_id, call.stream) == call.fingerprint.hex():
+            if _is_known(batch, call):
                 outcomes[_outcome(batch, call.user_id)] += 1
             else:
                 merged[call.user_id] += 1
                 person = merge(batch.people.get(call.user_id), call, batch.now)
                 batch.people.put(person.marked(call.stream, call.fingerprint.hex()))
-            batch.took(call)
-            address = batch.people.address(call.user_id) if is_refused(call) else None
-            if address is not None:
-                retries.retry_contact(batch.connection, address, batch.now)
+            _took(batch, call)
     batch.link(links)
     for user_id, number in merged.items():
         outcomes["merged"] += number - 1
         outcomes[_outcome(batch, user_id, merged=True)] += 1
     return outcomes
+
+
+def _says_nothing_new(batch: Batch, call: Glimpse) -> bool:
+    """Return whether a record need not be read: it is the last one of its person, and nothing about it is special."""
+    return call.deleted_at is None and not batch.anybody_forgotten and _is_known(batch, call)
+
+
+def _is_known(batch: Batch, call: Glimpse | Identify) -> bool:
+    """Return whether a record is the last one that its stream brought of its person."""
+    return call.user_id is not None and batch.people.mark_of(call.user_id, call.stream) == call.fingerprint.hex()
+
+
+def _took(batch: Batch, call: Glimpse | Identify) -> None:
+    """Let go of what is kept of a record, and have its contact tried again if Promoter refused it."""
+    batch.took(call)
+    address = batch.people.address(call.user_id) if call.user_id is not None and is_refused(call) else None
+    if address is not None:
+        retries.retry_contact(batch.connection, address, batch.now)
 
 
 def _outcome(batch: Batch, user_id: str, *, merged: bool = False) -> str:

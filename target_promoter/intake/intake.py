@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
-from target_promoter.calls import Identify, Track
+from target_promoter.calls import Glimpse, Identify, Track
 from target_promoter.intake.batch import Batch
 from target_promoter.intake.identify import take_identifies
 from target_promoter.intake.track import Tracking
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from target_promoter.store.database import Store
     from target_promoter.summary import Part, Summary
 
-Call = Identify | Track
+Call = Glimpse | Identify | Track
 
 
 class Intake:
@@ -52,7 +52,7 @@ class Intake:
         Raises:
             StoreError: The store refused; nothing of the batch is in it then.
         """
-        identifies = [call for call in calls if isinstance(call, Identify)]
+        identifies = [call for call in calls if isinstance(call, (Glimpse, Identify))]
         tracks = [call for call in calls if isinstance(call, Track)]
         self._summary.ignore(len(calls) - len(identifies) - len(tracks))
         if not identifies and not tracks:
@@ -66,7 +66,7 @@ class Intake:
                 self._summary.count(part, outcome, number)
 
     def _take(
-        self, connection: Connection, identifies: Sequence[Identify], tracks: Sequence[Track], now: float
+        self, connection: Connection, identifies: Sequence[Glimpse | Identify], tracks: Sequence[Track], now: float
     ) -> dict[Part, Counter[str]]:
         batch = Batch(connection, self._settings, now)
         calls: Sequence[Call] = [*identifies, *tracks]
@@ -83,6 +83,7 @@ class Intake:
 
 def _keys(call: Call) -> Iterator[str]:
     """Yield the keys of everybody that a call names."""
+    call = call.read() if isinstance(call, Glimpse) else call
     if call.user_id is not None:
         yield people.user_key(call.user_id)
     if call.anonymous_id is not None:

@@ -121,7 +121,8 @@ class Tracking:
         self._known.add(message)
         whom = self._whom(call)
         reachable = whom.address is not None
-        deleted = whom.user_id is not None and self._batch.people.is_deleted_since(whom.user_id, time)
+        user_id = self._user_id(call)
+        deleted = user_id is not None and self._batch.people.is_deleted_since(user_id, time)
         self._new[message] = surveys.NewSurvey(
             message=message,
             stream=call.stream,
@@ -194,11 +195,15 @@ class Tracking:
             if call.email in self._owners and people.email_key(call.email) in changed:
                 self._batch.people.look_at(call.email)
 
+    def _user_id(self, call: Track) -> str | None:
+        """Return the user id of a call, or the one that its anonymous id stands for."""
+        if call.user_id is not None or call.anonymous_id is None:
+            return call.user_id
+        return self._links.get(call.anonymous_id)
+
     def _whom(self, call: Track) -> _Whom:
         """Return whom a call is about: by user id; without one by anonymous id, then by the call's own address."""
-        user_id = call.user_id
-        if user_id is None and call.anonymous_id is not None:
-            user_id = self._links.get(call.anonymous_id)
+        user_id = self._user_id(call)
         if user_id is not None:
             # A user id that is not known waits; it never falls through to an e-mail address.
             return _Whom(user_id, self._batch.people.address(user_id))
