@@ -117,7 +117,7 @@ def later(known: Trait | None, said: Trait) -> Trait:
     """
     if known is None or said[1] > known[1]:
         return said
-    if said[1] < known[1] or said[0] == known[0]:
+    if said[1] < known[1] or (type(said[0]) is type(known[0]) and said[0] == known[0]):
         return known
     return max(known, said, key=lambda trait: canonical(trait[0]))
 
