@@ -65,7 +65,10 @@ def chart(surveys: SurveyFacts, now: float) -> Markup:
         role="img",
         aria_labelledby="chart-title",
     )
-    return join(tag("div", drawing, class_="chart"), _legend(campaigns, surveys.events))
+    return join(
+        tag("div", drawing, class_="chart", role="region", aria_label="Surveys sent a day", tabindex="0"),
+        _legend(campaigns, surveys.events),
+    )
 
 
 def colour(position: int) -> str:
@@ -117,7 +120,7 @@ def _dates(days: Sequence[str]) -> list[Markup]:
     step = (_WIDTH - _LEFT) / DAYS
     shown = range(len(days) - 1, -1, -_LABEL_EVERY)
     return [
-        tag("text", days[one][5:], x=round(_LEFT + (one + 0.5) * step, 1), y=_HEIGHT - 8, text_anchor="middle")
+        tag("text", days[one][5:], x=round(_LEFT + (one + 1) * step - 2, 1), y=_HEIGHT - 8, text_anchor="end")
         for one in shown
     ]
 
