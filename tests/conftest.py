@@ -93,7 +93,7 @@ def outcome(status: int, output: str, log: str) -> Outcome:
     """Return what came of a run, read from what it printed."""
     marker = "Run summary: "
     summaries = [json.loads(line.split(marker, 1)[1]) for line in log.splitlines() if marker in line]
-    states = [json.loads(line) for line in output.splitlines() if line.startswith("{")]
+    states = [json.loads(line) for line in output.splitlines() if line.startswith("{") and line.endswith("}")]
     return Outcome(status, states, summaries[-1] if summaries else {}, log, output)
 
 
