@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 from sqlalchemy import select
 
 from target_promoter.delivery.form import contact_forms
+from target_promoter.delivery.turn import Turns
 from target_promoter.intake.intake import Intake
 from target_promoter.settings import Settings
 from target_promoter.store import contacts, runs, schema
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from target_promoter.delivery.form import ContactForm
+    from target_promoter.delivery.turn import Turn
     from target_promoter.intake.intake import Call
 
 NOW: Final = 1_750_000_000.0
@@ -179,6 +181,16 @@ class House:
     def to_look_at(self) -> set[str]:
         """The addresses of the contacts that delivery has to look at."""
         return self.store.read(lambda connection: {row.email for row in contacts.due(connection, self.now, most=1000)})
+
+    def turn(self, hours: float) -> Turn:
+        """Take a turn of delivery, so many hours from now; what it claims is never sent.
+
+        Args:
+            hours: When.
+        """
+        free = schema.request_clock.update().values(next_at=0.0)
+        self.store.write(lambda connection: connection.execute(free))
+        return Turns(self.store, self.settings).take(self.now + hours * HOUR, [], [], room=64)
 
     def synced(self) -> None:
         """Have every contact delivered, for what a test is not about."""

@@ -10,10 +10,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import select
 
-from target_promoter.delivery.turn import Turns
 from target_promoter.reader import Reader
 from target_promoter.store import schema
-from tests.house import COLUMNS, HOUR, House, at
+from tests.house import COLUMNS, House, at
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -80,8 +79,7 @@ def test_whatever_comes_has_one_outcome(hostile: House, batches: list[list[Recor
         outcomes: dict[str, int] = dict(counts[part])  # type: ignore[call-overload]
         assert outcomes.pop("read") == sum(outcomes.values())
     json.dumps([form.contact for form in hostile.forms.values()], allow_nan=False)
-    turn = Turns(hostile.store, hostile.settings).take(hostile.now + 25 * HOUR, [], [], room=64)
-    for request in turn.requests:
+    for request in hostile.turn(25).requests:
         json.loads(getattr(request, "body", None) or getattr(request, "request", None) or "{}")
 
 
@@ -190,7 +188,7 @@ def _end(house: House, batches: list[list[Record]], *, force: bool) -> dict[str,
     if force:
         waiting = surveys.update().where(surveys.c.status == "waiting")
         house.store.write(lambda connection: connection.execute(waiting.values(status="queued")))
-    Turns(house.store, house.settings).take(house.now + 25 * HOUR, [], [], room=64)
+    house.turn(25)
     columns = (surveys.c.message_id, surveys.c.status, surveys.c.properties, surveys.c.request)
     query = select(*columns).where(surveys.c.status.in_(("waiting", "queued", "claimed")))
     rows = house.store.read(lambda connection: connection.execute(query).all())
