@@ -73,7 +73,7 @@ def _says_nothing_new(batch: Batch, call: Glimpse) -> bool:
 
 def _is_known(batch: Batch, call: Glimpse | Identify) -> bool:
     """Return whether a record is the last one that its stream brought of its person."""
-    return call.user_id is not None and batch.people.mark_of(call.user_id, call.stream) == call.fingerprint.hex()
+    return call.user_id is not None and batch.people.is_marked(call.user_id, call.stream, call.fingerprint.hex())
 
 
 def _took(batch: Batch, call: Glimpse | Identify) -> None:
@@ -86,10 +86,9 @@ def _took(batch: Batch, call: Glimpse | Identify) -> None:
 
 def _outcome(batch: Batch, user_id: str, *, merged: bool = False) -> str:
     """Return what a record, or all the merged ones of a person in this batch, come to."""
-    if batch.people.is_deleted(user_id):
-        return "unchanged"  # What was said before a person was deleted says nothing any more.
     if batch.people.address(user_id) is None:
-        return "waiting"
+        # What was said before a person was deleted says nothing any more.
+        return "unchanged" if batch.people.is_deleted(user_id) else "waiting"
     return "changed" if merged and batch.people.differs(user_id) else "unchanged"
 
 
@@ -97,7 +96,7 @@ def _delete(batch: Batch, user_id: str, call: Identify) -> None:
     """Delete a person: never upserted again, its waiting surveys cancelled, its contact removed if so set."""
     deleted_at = call.deleted_at or 0.0
     mark = f"deleted {deleted_at}"
-    if batch.people.mark_of(user_id, call.stream) == mark:
+    if batch.people.is_marked(user_id, call.stream, mark):
         return  # Its stream brought nothing of the person since.
     before = batch.people.get(user_id)
     address = before.address

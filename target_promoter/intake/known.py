@@ -50,12 +50,12 @@ class KnownPeople:
         for user_id in missing:
             self._rows[user_id] = found.get(user_id)
 
-    def mark_of(self, user_id: str, stream: str) -> str | None:
-        """Return the mark of the last record that a stream brought of a person."""
+    def is_marked(self, user_id: str, stream: str, mark: str) -> bool:
+        """Return whether a mark is that of the last record that a stream brought of a person."""
         if user_id in self._changed:
-            return self._changed[user_id].fingerprints.get(stream)
+            return self._changed[user_id].fingerprints.get(stream) == mark
         row = self._rows[user_id]
-        return None if row is None else row.fingerprints.get(stream)
+        return row is not None and row.is_marked(stream, mark)
 
     def address(self, user_id: str) -> str | None:
         """Return the e-mail address of a person as it stands; None if there is none, or nobody of that user id."""

@@ -78,11 +78,15 @@ class Row:
         """What puts the people at one address in order: the time of the last identify, and the user id."""
         return self._columns[2], self._columns[0]
 
-    @property
-    def fingerprints(self) -> dict[str, str]:
-        """Of each stream the hash of the last record it brought."""
-        fingerprints: dict[str, str] = decode(self._columns[4])
-        return fingerprints
+    def is_marked(self, stream: str, mark: str) -> bool:
+        """Return whether a mark is that of the last record that a stream brought.
+
+        Args:
+            stream: The stream.
+            mark: The mark.
+        """
+        text: str = self._columns[4]
+        return mark in text and decode(text).get(stream) == mark
 
     def person(self) -> Person:
         """Return the whole person."""
