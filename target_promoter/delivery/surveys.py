@@ -247,7 +247,7 @@ class _Chooser:
             return "throttled", f"the contact was surveyed at {people.iso(last)}", None
         self._claimed.update(keys)
         attributes = survey_attributes(decode(survey.properties or "{}"))
-        self.notes += attributes.notes
+        self.notes += (*attributes.notes, *form.notes)
         request = {"campaign_id": survey.campaign_id, "contact": form.contact, "attributes": attributes.values}
         claim = Claim(
             survey.id, survey.campaign_id, whom.email, whom.user_id, self._now, encode(request), form.digest, 0
