@@ -1,0 +1,147 @@
+"""A dry run: the same code on a copy, everything counted and shown, nothing sent and nothing kept."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from sqlalchemy import create_engine, select
+
+from target_promoter.preview import CampaignPreview, Preview
+from target_promoter.store import schema
+from target_promoter.store.database import find_store
+from tests.commands import CALLS, identify, order
+from tests.conftest import run_program
+from tests.singer import sync
+
+if TYPE_CHECKING:
+    from target_promoter.sandbox.server import SandboxServer
+
+MESSAGES = [
+    CALLS,
+    identify("1", "ann@example.com", plan="Pro", **{"home.city": "Oslo"}),
+    identify("2", "bob@example.com"),
+    order("t-1", "1", 3, total=9.5),
+    order("t-2", "2", 2),
+    {"type": "STATE", "value": {"at": 1}},
+]
+
+
+def rows(store_url: str) -> dict[str, list[tuple[Any, ...]]]:
+    """Return everything that a store holds, by table."""
+    url = store_url.replace("postgresql://", "postgresql+psycopg://")
+    engine = create_engine(url)
+    with engine.connect() as connection:
+        found = {
+            table.name: sorted(map(tuple, connection.execute(select(table))), key=repr)
+            for table in schema.metadata.sorted_tables
+        }
+    engine.dispose()
+    return found
+
+
+def test_counts_are_those_of_a_real_run(config: dict[str, Any], sandbox: SandboxServer) -> None:
+    """A dry run counts what the real run after it counts, and Promoter hears of neither record nor state."""
+    dry = sync({**config, "dry_run": True}, MESSAGES)
+    assert sandbox.account.requests == []
+    assert dry.states == []
+    real = sync(config, MESSAGES)
+    for part in ("identify", "track", "contacts", "surveys"):
+        assert dry.summary[part] == real.summary[part]
+    assert real.summary["surveys"]["sent"] == 2
+    assert dry.summary["dry_run"] is True
+    assert dry.status == real.status == 0
+
+
+def test_a_missing_store_stays_missing(config: dict[str, Any], tmp_path: Path) -> None:
+    """A dry run without a store is one on an empty store, and creates none."""
+    assert sync({**config, "dry_run": True}, MESSAGES).summary["contacts"]["synced"] == 2
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_store_keeps_nothing_of_it(config: dict[str, Any], store_url: str, sandbox: SandboxServer) -> None:
+    """After a dry run the store holds, row by row, what it held before; what it knew was taken into account."""
+    config["store_url"] = store_url
+    sync(config, MESSAGES[:4])
+    before, requests = rows(store_url), len(sandbox.account.requests)
+    dry = sync({**config, "dry_run": True}, [*MESSAGES, identify("2", "bob@example.com", hours=1, plan="Free")])
+    assert rows(store_url) == before
+    assert len(sandbox.account.requests) == requests
+    assert dry.summary["track"]["duplicate"] == 1
+    assert dry.summary["surveys"]["sent"] == 1
+
+
+def test_the_file_is_not_written_to(config: dict[str, Any], tmp_path: Path) -> None:
+    """A SQLite store is the same file, byte for byte, after a dry run."""
+    sync(config, MESSAGES[:4])
+    path = tmp_path / "store.db"
+    before = hashlib.sha256(path.read_bytes()).digest()
+    sync({**config, "dry_run": True}, MESSAGES)
+    assert hashlib.sha256(path.read_bytes()).digest() == before
+
+
+def test_nobody_elses_lease_is_waited_for(config: dict[str, Any]) -> None:
+    """A claim and a wait of the real store hold up no dry run: its copy is free of them."""
+    sync(config, MESSAGES[:4])
+    store = find_store(config["store_url"])
+    assert store is not None
+    far = 9e9
+    store.write(
+        lambda connection: connection.execute(schema.request_clock.update().values(held_until=far, next_at=far))
+    )
+    store.close()
+    dry = sync({**config, "dry_run": True}, MESSAGES)
+    assert dry.status == 0
+    assert dry.summary["surveys"]["sent"] == 1
+    assert dry.summary["seconds"] < 5
+
+
+def test_the_fuse_holds_as_in_a_real_run(config: dict[str, Any]) -> None:
+    """A dry run that would send more than `max_surveys_per_run` says so, and exits with 1."""
+    dry = sync({**config, "dry_run": True, "max_surveys_per_run": 1}, MESSAGES)
+    assert dry.status == 1
+    assert "max_surveys_per_run" in dry.log
+    assert dry.summary["surveys"]["sent"] == 1
+
+
+@pytest.fixture(scope="module")
+def shown(tmp_path_factory: pytest.TempPathFactory) -> Any:  # noqa: ANN401 - what came of the program
+    """Run a dry run in a process of its own."""
+    cwd = tmp_path_factory.mktemp("dry")
+    (cwd / "config.json").write_text(
+        json.dumps({"api_url": "sandbox", "campaigns": {"Order Completed": 78}, "dry_run": True}), encoding="utf-8"
+    )
+    outcome = run_program("--config", cwd / "config.json", messages=MESSAGES, cwd=cwd)
+    return outcome, sorted(path.name for path in Path(cwd).iterdir())
+
+
+def test_the_preview_is_in_the_log(shown: Any) -> None:  # noqa: ANN401 - what came of the program
+    """The log tells each campaign's surveys with masked recipients, the contacts, and what becomes of attributes."""
+    outcome, _ = shown
+    assert outcome.status == 0
+    assert "send 2 of campaign 78 for the event Order Completed" in outcome.log
+    assert "a…@example.com, b…@example.com" in outcome.log
+    assert "add 2 contacts, change 0, and leave 0" in outcome.log
+    assert "rename home.city to home_city" in outcome.log
+    assert "ann@example.com" not in outcome.log
+
+
+def test_it_leaves_no_file_and_no_state(shown: Any) -> None:  # noqa: ANN401 - what came of the program
+    """Nothing is on standard output, and neither a store nor a sandbox's account is in the folder."""
+    outcome, files = shown
+    assert outcome.output == ""
+    assert files == ["config.json"]
+
+
+def test_a_long_preview_tells_how_many_more() -> None:
+    """Of many recipients and notes the first few are shown, and the number of the others."""
+    campaign = CampaignPreview(78, "Order Completed", 12, ("a…@x.org", "b…@x.org"), 0.0, 86_400.0)
+    preview = Preview((campaign,), new=3, changed=2, unchanged=1, notes=(("left out", "n", "blank"),), more_notes=7)
+    text = "\n".join(preview.lines())
+    assert "to a…@x.org, b…@x.org and 10 more" in text
+    assert "from 1970-01-01T00:00:00Z to 1970-01-02T00:00:00Z" in text
+    assert "leave out n: blank" in text
+    assert "and 7 more" in text

@@ -1,0 +1,142 @@
+"""How a run tells how it gets on: what it says, where, and that standard output stays the tap's."""
+
+from __future__ import annotations
+
+import io
+import json
+import logging
+import os
+import pty
+import subprocess
+import threading
+from typing import TYPE_CHECKING
+
+import pytest
+from rich.console import Console
+
+from target_promoter import progress
+from target_promoter.progress import Progress, Standing, duration, view
+from target_promoter.settings import Settings
+from target_promoter.store import contacts
+from target_promoter.store.database import Store, open_store
+from target_promoter.summary import Summary
+from tests.commands import CALLS, identify, order
+from tests.conftest import program
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+SETTINGS = Settings.from_config({"api_key": "a-key-of-the-tests", "requests_per_minute": 600})
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[Store]:
+    """Yield an empty store."""
+    opened = open_store(f"sqlite:///{tmp_path / 'store.db'}", now=0.0)
+    yield opened
+    opened.close()
+
+
+def test_the_rate_is_of_the_last_minute(store: Store) -> None:
+    """The rate and its share of the limit are those of the last minute, not of the whole run."""
+    now = [1000.0]
+    summary = Summary(sandbox=False, dry_run=False, started_at=1000.0)
+    watching = Progress(store, SETTINGS, summary, clock=lambda: now[0])
+    now[0] = 1100.0
+    watching.standing()
+    summary.count("api", "requests", 300)
+    summary.count("track", "read", 7)
+    summary.ignore(2)
+    now[0] = 1160.0
+    standing = watching.standing()
+    assert standing.requests_per_minute == 300
+    assert standing.records == 9
+    assert "rate 300 a minute (50% of the limit of 600)" in standing.line()
+
+
+def test_what_is_pending_tells_the_time_left(store: Store) -> None:
+    """Pending contacts give the time left at the pace that the limit allows; without any there is none."""
+    watching = Progress(store, SETTINGS, Summary(sandbox=False, dry_run=False, started_at=0.0), clock=lambda: 10.0)
+    assert watching.standing().line().endswith("time left none.")
+    store.write(lambda connection: contacts.mark(connection, [f"p{n}@example.com" for n in range(591)], 5.0))
+    standing = watching.standing()
+    assert standing.pending == 591
+    assert standing.seconds_left == pytest.approx(60)
+    assert standing.line().endswith("pending 591, surveys waiting 0, time left about 1 min.")
+
+
+def test_elsewhere_the_log_gets_a_line(
+    store: Store, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Where standard error is no terminal a line comes every so many seconds, at INFO."""
+    monkeypatch.setattr(progress, "LOG_SECONDS", 0.01)
+    logged = threading.Event()
+    handler = logging.Handler()
+    handler.emit = lambda _: logged.set()  # type: ignore[method-assign] # all that is asked is whether
+    progress.logger.addHandler(handler)
+    watching = Progress(store, SETTINGS, Summary(sandbox=False, dry_run=False, started_at=0.0), clock=lambda: 75.0)
+    with caplog.at_level(logging.INFO, logger=progress.logger.name):
+        watching.start()
+        assert logged.wait(10)
+        watching.stop()
+    progress.logger.removeHandler(handler)
+    assert caplog.messages[0].startswith("After 1 min: records in 0, requests 0, rate 0 a minute")
+
+
+def test_the_view_fits_a_terminal_of_80_columns() -> None:
+    """The live view shows every figure, none wider than 80 columns."""
+    standing = Standing(3725.0, 1_234_567, 98_765, 599.0, 600.0, 4_321, 1_000_000, 12_345, 101_000.0)
+    screen = io.StringIO()
+    Console(file=screen, width=80).print(view(standing))
+    lines = screen.getvalue().splitlines()
+    assert len(lines) == 7
+    assert "1,234,567" in lines[0]
+    assert "about 28 h 3 min" in lines[-1] or "about 1.2 days" in lines[-1]
+
+
+@pytest.mark.parametrize(
+    ("seconds", "words"),
+    [(0.4, "0 s"), (59.0, "59 s"), (61.0, "1 min"), (7500.0, "2 h 5 min"), (200_000.0, "2.3 days")],
+)
+def test_lengths_of_time_in_words(seconds: float, words: str) -> None:
+    """A length of time is told in the unit that suits it."""
+    assert duration(seconds) == words
+
+
+def test_on_a_terminal_standard_output_stays_the_taps(tmp_path: Path) -> None:
+    """With a terminal as standard error a run shows its view there, and prints state alone on standard output."""
+    config = {"api_url": "sandbox", "campaigns": {"Order Completed": 78}, "requests_per_minute": 100}
+    messages = [CALLS, *(identify(str(n), f"p{n}@example.com") for n in range(3)), order("t-1", "1")]
+    lines = "".join(f"{line}\n" for line in map(json.dumps, [*messages, {"type": "STATE", "value": {"at": 1}}]))
+    ours, theirs = pty.openpty()
+    process = subprocess.Popen(
+        program(config=config, cwd=tmp_path),
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=theirs,
+        cwd=tmp_path,
+        env={**os.environ, "TERM": "xterm", "COLUMNS": "80"},
+        text=True,
+    )
+    os.close(theirs)
+    screen: list[bytes] = []
+    reading = threading.Thread(target=_read_all, args=(ours, screen), daemon=True)
+    reading.start()
+    output, _ = process.communicate(lines, timeout=60)
+    reading.join(10)
+    os.close(ours)
+    shown = b"".join(screen).decode()
+    assert process.returncode == 0, shown
+    assert set(output.splitlines()) == {'{"at":1}'}
+    assert "surveys sent" in shown
+    assert "of the limit of 100" in shown
+    assert "Run summary: " in shown
+
+
+def _read_all(terminal: int, into: list[bytes]) -> None:
+    try:
+        while data := os.read(terminal, 65536):
+            into.append(data)
+    except OSError:  # The other end was closed.
+        return
