@@ -1,0 +1,73 @@
+"""Starts the program again and again, each time in a process of its own, without loading it anew.
+
+Loading takes most of a second, and the fault suite starts the program hundreds of times. It runs as a program of its
+own, since a process with threads, such as that of the tests, must not fork. Each line of its input is one job.
+"""
+
+from __future__ import annotations
+
+import importlib
+import json
+import os
+import resource
+import signal
+import sys
+from pathlib import Path
+from typing import Any
+
+
+def main() -> None:
+    """Load the program once, then start it for every line of the input."""
+    for name in ("target_promoter.target", "target_promoter.run", "sqlalchemy.dialects.postgresql.psycopg", "sqlite3"):
+        importlib.import_module(name)
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # Nobody waits for the minders.
+    for line in sys.stdin:
+        if os.fork() == 0:
+            _mind(json.loads(line))
+            return
+
+
+def _mind(job: dict[str, Any]) -> None:
+    """Start the program, say which process it is, and how it ended."""
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+    child = os.fork()
+    if child == 0:
+        _run(job)
+    _write(Path(job["pid"]), child)
+    _, status = os.waitpid(child, 0)
+    _write(Path(job["status"]), os.waitstatus_to_exitcode(status))
+    os._exit(0)
+
+
+def _run(job: dict[str, Any]) -> None:
+    """Be the program: it never returns from here."""
+    os.chdir(job["cwd"])
+    sys.stdin = _redirect(0, job["input"], "r")
+    sys.stdout = _redirect(1, job["output"], "a")
+    sys.stderr = _redirect(2, job["log"], "a")
+    for path, value in job["constants"].items():
+        module, name = path.rsplit(".", 1)
+        setattr(importlib.import_module(module), name, value)
+    if job["largest_file"] is not None:
+        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (job["largest_file"], job["largest_file"]))
+    from target_promoter.target import TargetPromoter  # noqa: PLC0415 - loaded before, and slow to name at the top
+
+    TargetPromoter.cli(args=job["arguments"], prog_name="target-promoter")
+
+
+def _redirect(number: int, path: str, mode: str) -> Any:  # noqa: ANN401 - a text file
+    with open(path, mode, encoding="utf-8") as file:  # noqa: PTH123 - a FIFO opens like any file
+        os.dup2(file.fileno(), number)
+    return open(number, mode, encoding="utf-8", closefd=False)
+
+
+def _write(path: Path, number: int) -> None:
+    """Write a file that is never there in part."""
+    part = path.with_suffix(".part")
+    part.write_text(str(number), encoding="ascii")
+    part.rename(path)
+
+
+if __name__ == "__main__":
+    main()
