@@ -1,0 +1,267 @@
+"""Real taps as they are, on real files and a real PostgreSQL, through a pipe, twice in a row with state."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import psycopg
+import pytest
+
+from target_promoter.sandbox.server import SandboxServer
+from tests.conftest import CAMPAIGNS, Postgres
+from tests.e2e.environments import Pipeline, programs
+from tests.singer import hours_ago
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+DATA = Path(__file__).parent.parent / "data"
+TAP_JSONL = "tap-jsonl==0.3.1"
+TAP_CSV = "tap-csv-folder==0.0.1a1"
+TAP_POSTGRES = "meltanolabs-tap-postgres==0.10.0"
+PIPELINEWISE = "pipelinewise-tap-postgres==2.1.0"
+SHOP: dict[str, Any] = {
+    "shop-customers": {"type": "identify", "fields": {"user_id": "id", "name": "full_name"}, "traits": ["plan"]},
+    "shop-orders": {
+        "type": "track",
+        "event": "Order Completed",
+        "fields": {"user_id": "customer_id", "timestamp": "shipped_at"},
+        "traits": ["total"],
+    },
+}
+Catalog = dict[str, Any]
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[SandboxServer]:
+    """Yield a sandbox for all tests of this file."""
+    with SandboxServer(campaigns=CAMPAIGNS) as server:
+        yield server
+
+
+@pytest.fixture
+def sandbox(server: SandboxServer) -> SandboxServer:
+    """Return the sandbox with an empty account."""
+    server.account.reset()
+    return server
+
+
+@pytest.fixture(scope="module")
+def warehouse(postgres: Postgres) -> str:
+    """Return the address of a database with Segment's and RudderStack's tables and a shop's."""
+    url = postgres.new_database()
+    with psycopg.connect(url, autocommit=True) as connection:
+        for name in ("segment", "rudderstack", "shop"):
+            connection.execute((DATA / "warehouse" / f"{name}.sql").read_text(encoding="utf-8").encode())
+    return url
+
+
+def discovered(tap: Path, config: Path) -> Catalog:
+    """Return the catalog that a tap makes of a database."""
+    done = subprocess.run([tap, "--config", config, "--discover"], capture_output=True, check=True)
+    catalog: Catalog = json.loads(done.stdout)
+    return catalog
+
+
+@pytest.fixture(scope="module")
+def tap_postgres(warehouse: str, tmp_path_factory: pytest.TempPathFactory) -> tuple[list[str | Path], Catalog]:
+    """Return the command line of MeltanoLabs' tap on the warehouse, and its catalog."""
+    tap = programs(TAP_POSTGRES) / "tap-postgres"
+    path = tmp_path_factory.mktemp("tap-postgres") / "tap.json"
+    url = warehouse.replace("postgres@", "postgres:any@")
+    path.write_text(json.dumps({"sqlalchemy_url": url, "filter_schemas": ["site", "rudder"]}), encoding="utf-8")
+    return [tap, "--config", path], discovered(tap, path)
+
+
+@pytest.fixture(scope="module")
+def pipelinewise(warehouse: str, tmp_path_factory: pytest.TempPathFactory) -> tuple[list[str | Path], Catalog]:
+    """Return the command line of PipelineWise's tap on the shop's database, and its catalog."""
+    tap = programs(PIPELINEWISE) / "tap-postgres"
+    path = tmp_path_factory.mktemp("pipelinewise") / "tap.json"
+    address = psycopg.conninfo.conninfo_to_dict(warehouse)
+    config = {"host": address["host"], "port": int(str(address["port"])), "user": "postgres", "password": "any"}
+    config |= {"dbname": address["dbname"], "filter_schemas": "shop"}
+    path.write_text(json.dumps(config), encoding="utf-8")
+    return [tap, "--config", path], discovered(tap, path)
+
+
+def selected(catalog: Catalog, folder: Path, chosen: Callable[[str], bool], method: str, key: str) -> Path:
+    """Write a catalog in which some streams are selected, to be replicated by a method; return its path."""
+    streams = []
+    for stream in catalog["streams"]:
+        if chosen(stream["tap_stream_id"]):
+            entry = json.loads(json.dumps(stream))
+            root = next(one["metadata"] for one in entry["metadata"] if one["breadcrumb"] == [])
+            root |= {"selected": True, "replication-method": method, "replication-key": key}
+            root.pop("forced-replication-method", None)
+            streams.append(entry | {"replication_method": method, "replication_key": key})
+    path = folder / "catalog.json"
+    path.write_text(json.dumps({"streams": streams}), encoding="utf-8")
+    return path
+
+
+def assert_nothing_new(pipeline: Pipeline) -> None:
+    """Run again: no request, no change, and the state goes on."""
+    run = pipeline.run()
+    assert run.status == 0, run.log
+    assert run.summary["api"]["requests"] == 0
+    assert run.summary["identify"]["changed"] == 0
+    assert run.summary["track"]["queued"] == 0
+    assert run.states
+
+
+def test_tap_jsonl(config: dict[str, Any], sandbox: SandboxServer, tmp_path: Path) -> None:
+    """Raw calls from a file of JSON lines; the tap sends all of them again, and nothing happens twice."""
+    calls = [
+        {"type": "identify", "messageId": "a", "userId": "1", "traits": {"email": "ann@example.com", "plan": "Team"}},
+        {"type": "identify", "messageId": "b", "userId": "2", "traits": {"email": "bob@example.com"}},
+        {"type": "track", "messageId": "c", "userId": "1", "event": "Order Completed", "properties": {"total": 12.5}},
+        {"type": "page", "messageId": "d", "userId": "1"},
+    ]
+    text = "".join(json.dumps({"timestamp": hours_ago(2), **call}) + "\n" for call in calls)
+    (tmp_path / "calls.jsonl").write_text(text, encoding="utf-8")
+    tap = {"path": str(tmp_path / "calls.jsonl"), "stream_name": "calls", "primary_keys": ["messageId"]}
+    (tmp_path / "tap.json").write_text(json.dumps(tap), encoding="utf-8")
+    pipeline = Pipeline([programs(TAP_JSONL) / "tap-jsonl", "--config", tmp_path / "tap.json"], config, tmp_path)
+    run = pipeline.run()
+    assert run.status == 0, run.log
+    assert sandbox.account.contacts["ann@example.com"].attributes["plan"] == "Team"
+    assert sandbox.account.surveys_by_email == {"ann@example.com": 1}
+    assert run.summary["ignored"] == 1
+    assert_nothing_new(pipeline)
+
+
+def test_tap_csv_folder(config: dict[str, Any], sandbox: SandboxServer, tmp_path: Path) -> None:
+    """A shop's tables from files whose values are all text and whose keys are line numbers."""
+    data = tmp_path / "data"
+    data.mkdir()
+    (data / "customers.csv").write_text("id,email,plan\r\n7,ann@example.com,Team\r\n8,bob@example.com,\r\n")
+    orders = f"id,customer_id,ordered_at,total\r\n501,7,{hours_ago(3)},12.50\r\n502,8,2024-01-05T10:00:00Z,1\r\n"
+    (data / "orders.csv").write_text(orders)
+    (tmp_path / "tap.json").write_text(json.dumps({"path": str(data), "read_mode": "one_stream_per_file"}))
+    config["streams"] = {
+        "customers": {"type": "identify", "fields": {"user_id": "id"}, "traits": ["plan"]},
+        "orders": {
+            "type": "track",
+            "event": "Order Completed",
+            "fields": {"user_id": "customer_id", "timestamp": "ordered_at", "message_id": "id"},
+            "traits": ["total"],
+        },
+    }
+    pipeline = Pipeline([programs(TAP_CSV) / "tap-csv-folder", "--config", tmp_path / "tap.json"], config, tmp_path)
+    run = pipeline.run()
+    assert run.status == 0, run.log
+    assert sandbox.account.contacts["ann@example.com"].attributes["plan"] == "Team"
+    assert sandbox.account.surveys_by_email == {"ann@example.com": 1}
+    assert run.summary["track"]["stale"] == 1
+    # Another order above it moves the line numbers, and surveys nobody for the old one again.
+    (data / "orders.csv").write_text(orders.replace("501,7", f"499,9,{hours_ago(2)},3\r\n501,7"))
+    run = pipeline.run()
+    assert run.status == 0, run.log
+    assert run.summary["track"] == {**run.summary["track"], "waiting": 1, "duplicate": 1, "stale": 1}
+    assert run.summary["api"]["requests"] == 0
+
+
+def test_segments_warehouse_in_full(
+    config: dict[str, Any],
+    sandbox: SandboxServer,
+    tap_postgres: tuple[list[str | Path], Catalog],
+    tmp_path: Path,
+) -> None:
+    """Segment's tables need no setting; a full refresh brings all of them again, and costs no request."""
+    command, catalog = tap_postgres
+    path = selected(catalog, tmp_path, lambda stream: stream.startswith("site-"), "FULL_TABLE", "")
+    pipeline = Pipeline([*command, "--catalog", path], config, tmp_path)
+    run = pipeline.run()
+    assert run.status == 0, run.log
+    ann = sandbox.account.contacts["ann@example.com"]
+    assert (ann.first_name, ann.last_name) == ("Ann", "Lee")
+    assert {**ann.attributes, "plan": "Team", "address_city": "Lisbon", "orders_count": "3"} == ann.attributes
+    assert not any(name.startswith(("context", "_sdc", "uuid", "received")) for name in ann.attributes)
+    assert ann.attributes["order_completed_total"] == "99.9"
+    assert sandbox.account.surveys_by_email == {"ann@example.com": 1}
+    assert sandbox.account.surveys[0].attributes["order_id"] == "5001"
+    assert sandbox.account.contacts["bob@example.com"].attributes["order_completed_total"] == "12.5"
+    # The same event stands in `tracks` and in its own table: one survey, and one stale event counted in each.
+    assert run.summary["track"] == {**run.summary["track"], "queued": 1, "duplicate": 1, "stale": 2}
+    assert run.summary["ignored"] == 1
+    assert_nothing_new(pipeline)
+
+
+def test_segments_warehouse_incrementally(
+    config: dict[str, Any],
+    sandbox: SandboxServer,
+    tap_postgres: tuple[list[str | Path], Catalog],
+    warehouse: str,
+    tmp_path: Path,
+) -> None:
+    """With state the tap brings what is new: the next order is surveyed, by the person's present address."""
+    command, catalog = tap_postgres
+    path = selected(catalog, tmp_path, lambda stream: stream.startswith("site-"), "INCREMENTAL", "received_at")
+    pipeline = Pipeline([*command, "--catalog", path], config, tmp_path)
+    run = pipeline.run()
+    assert run.status == 0, run.log
+    assert sandbox.account.surveys_by_email == {"ann@example.com": 1}
+    with psycopg.connect(warehouse, autocommit=True) as connection:
+        for table in ("tracks", "order_completed"):
+            connection.execute(
+                f"INSERT INTO site.{table} (id, received_at, timestamp, user_id, event, event_text)"  # type: ignore[arg-type] # noqa: S608 - the test's own
+                " VALUES ('t-9', now(), now(), '2', 'order_completed', 'Order Completed')"
+            )
+        connection.execute(
+            "INSERT INTO site.identifies (id, received_at, timestamp, user_id, email)"
+            " VALUES ('i-9', now(), now(), '2', 'bob@example.net')"
+        )
+    run = pipeline.run()
+    assert run.status == 0, run.log
+    assert run.summary["identify"]["read"] + run.summary["track"]["read"] < 10
+    assert sandbox.account.surveys_by_email == {"ann@example.com": 1, "bob@example.net": 1}
+
+
+def test_rudderstacks_warehouse(
+    config: dict[str, Any],
+    sandbox: SandboxServer,
+    tap_postgres: tuple[list[str | Path], Catalog],
+    tmp_path: Path,
+) -> None:
+    """RudderStack's tables need no setting; an anonymous order is its person's while one person has that id."""
+    command, catalog = tap_postgres
+    path = selected(catalog, tmp_path, lambda stream: stream.startswith("rudder-"), "INCREMENTAL", "received_at")
+    pipeline = Pipeline([*command, "--catalog", path], config, tmp_path)
+    run = pipeline.run()
+    assert run.status == 0, run.log
+    cleo = sandbox.account.contacts["cleo@example.com"]
+    assert cleo.first_name == "Cleo"
+    assert cleo.attributes["plan"] == "Team"
+    assert not any(name.startswith(("context", "channel", "record")) for name in cleo.attributes)
+    assert sandbox.account.surveys_by_email == {"cleo@example.com": 1}
+    assert_nothing_new(pipeline)
+
+
+@pytest.mark.parametrize(("method", "key"), [("FULL_TABLE", ""), ("INCREMENTAL", "updated_at")])
+def test_pipelinewise_tap_postgres(
+    config: dict[str, Any],
+    sandbox: SandboxServer,
+    pipelinewise: tuple[list[str | Path], Catalog],
+    tmp_path: Path,
+    method: str,
+    key: str,
+) -> None:
+    """ACTIVATE_VERSION and draft-4 schemas with multipleOf; amounts stay exact, and no other column leaves."""
+    command, catalog = pipelinewise
+    path = selected(catalog, tmp_path, lambda stream: stream in SHOP, method, key)
+    config |= {"streams": SHOP, "stream_maps": {"shop-orders": {"__filter__": "status == 'shipped'"}}}
+    pipeline = Pipeline([*command, "--catalog", path], config, tmp_path)
+    run = pipeline.run()
+    assert run.status == 0, run.log
+    assert run.summary["identify"]["rejected"] + run.summary["track"]["rejected"] == 0
+    assert sandbox.account.surveys_by_email == {"ann@example.com": 1, "cleo@example.org": 1}
+    ann = sandbox.account.contacts["ann@example.com"]
+    assert (ann.first_name, ann.last_name) == ("Ann", "Lee")
+    assert ann.attributes.keys() == {"plan", "user_id", "order_completed_total", "order_completed_at"}
+    assert ann.attributes["order_completed_total"] == "99.9"
+    assert run.summary["track"]["stale"] == 1
+    assert_nothing_new(pipeline)
