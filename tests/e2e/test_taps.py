@@ -82,7 +82,12 @@ def pipelinewise(warehouse: str, tmp_path_factory: pytest.TempPathFactory) -> tu
     tap = programs(PIPELINEWISE) / "tap-postgres"
     path = tmp_path_factory.mktemp("pipelinewise") / "tap.json"
     address = psycopg.conninfo.conninfo_to_dict(warehouse)
-    config = {"host": address["host"], "port": int(str(address["port"])), "user": "postgres", "password": "any"}
+    config: dict[str, Any] = {
+        "host": address["host"],
+        "port": int(str(address["port"])),
+        "user": "postgres",
+        "password": "any",
+    }
     config |= {"dbname": address["dbname"], "filter_schemas": "shop"}
     path.write_text(json.dumps(config), encoding="utf-8")
     return [tap, "--config", path], discovered(tap, path)
@@ -115,7 +120,7 @@ def assert_nothing_new(pipeline: Pipeline) -> None:
 
 def test_tap_jsonl(config: dict[str, Any], sandbox: SandboxServer, tmp_path: Path) -> None:
     """Raw calls from a file of JSON lines; the tap sends all of them again, and nothing happens twice."""
-    calls = [
+    calls: list[dict[str, Any]] = [
         {"type": "identify", "messageId": "a", "userId": "1", "traits": {"email": "ann@example.com", "plan": "Team"}},
         {"type": "identify", "messageId": "b", "userId": "2", "traits": {"email": "bob@example.com"}},
         {"type": "track", "messageId": "c", "userId": "1", "event": "Order Completed", "properties": {"total": 12.5}},
@@ -208,7 +213,7 @@ def test_segments_warehouse_incrementally(
     with psycopg.connect(warehouse, autocommit=True) as connection:
         for table in ("tracks", "order_completed"):
             connection.execute(
-                f"INSERT INTO site.{table} (id, received_at, timestamp, user_id, event, event_text)"  # type: ignore[arg-type] # noqa: S608 - the test's own
+                f"INSERT INTO site.{table} (id, received_at, timestamp, user_id, event, event_text)"  # noqa: S608 - the test's own
                 " VALUES ('t-9', now(), now(), '2', 'order_completed', 'Order Completed')"
             )
         connection.execute(
