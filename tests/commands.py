@@ -10,6 +10,8 @@ from target_promoter.cli import load
 from tests.singer import hours_ago, record
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from click.testing import Result
 
 _TEXT: dict[str, Any] = {"type": ["null", "string"]}
@@ -30,7 +32,9 @@ CALLS: dict[str, Any] = {
 """The SCHEMA message of a stream of raw calls."""
 
 
-def identify(user_id: str | None, email: str, hours: float = 1000, **traits: object) -> dict[str, Any]:
+def identify(
+    user_id: str | None, email: str, traits: Mapping[str, object] | None = None, *, hours: float = 1000
+) -> dict[str, Any]:
     """Return the RECORD message of an identify call, made so many hours ago."""
     return record(
         "calls",
@@ -38,7 +42,7 @@ def identify(user_id: str | None, email: str, hours: float = 1000, **traits: obj
         messageId=f"i-{user_id}-{email}-{hours}",
         userId=user_id,
         timestamp=hours_ago(hours),
-        traits={"email": email, **traits},
+        traits={"email": email, **(traits or {})},
     )
 
 

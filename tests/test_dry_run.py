@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 MESSAGES = [
     CALLS,
-    identify("1", "ann@example.com", plan="Pro", **{"home.city": "Oslo"}),
+    identify("1", "ann@example.com", {"plan": "Pro", "home.city": "Oslo"}),
     identify("2", "bob@example.com"),
     order("t-1", "1", 3, total=9.5),
     order("t-2", "2", 2),
@@ -67,7 +67,7 @@ def test_the_store_keeps_nothing_of_it(config: dict[str, Any], store_url: str, s
     config["store_url"] = store_url
     sync(config, MESSAGES[:4])
     before, requests = rows(store_url), len(sandbox.account.requests)
-    dry = sync({**config, "dry_run": True}, [*MESSAGES, identify("2", "bob@example.com", hours=1, plan="Free")])
+    dry = sync({**config, "dry_run": True}, [*MESSAGES, identify("2", "bob@example.com", {"plan": "Free"}, hours=1)])
     assert rows(store_url) == before
     assert len(sandbox.account.requests) == requests
     assert dry.summary["track"]["duplicate"] == 1

@@ -30,6 +30,19 @@ if TYPE_CHECKING:
 SETTINGS = Settings.from_config({"api_key": "a-key-of-the-tests", "requests_per_minute": 600})
 
 
+class _Signalling(logging.Handler):
+    """Tells when something was logged."""
+
+    def __init__(self) -> None:
+        """Begin with nothing logged."""
+        super().__init__()
+        self.logged = threading.Event()
+
+    def emit(self, record: logging.LogRecord) -> None:  # noqa: ARG002 - all that is asked is whether
+        """Take a record in."""
+        self.logged.set()
+
+
 @pytest.fixture
 def store(tmp_path: Path) -> Iterator[Store]:
     """Yield an empty store."""
@@ -71,14 +84,12 @@ def test_elsewhere_the_log_gets_a_line(
 ) -> None:
     """Where standard error is no terminal a line comes every so many seconds, at INFO."""
     monkeypatch.setattr(progress, "LOG_SECONDS", 0.01)
-    logged = threading.Event()
-    handler = logging.Handler()
-    handler.emit = lambda _: logged.set()  # type: ignore[method-assign] # all that is asked is whether
+    handler = _Signalling()
     progress.logger.addHandler(handler)
     watching = Progress(store, SETTINGS, Summary(sandbox=False, dry_run=False, started_at=0.0), clock=lambda: 75.0)
     with caplog.at_level(logging.INFO, logger=progress.logger.name):
         watching.start()
-        assert logged.wait(10)
+        assert handler.logged.wait(10)
         watching.stop()
     progress.logger.removeHandler(handler)
     assert caplog.messages[0].startswith("After 1 min: records in 0, requests 0, rate 0 a minute")

@@ -1,0 +1,160 @@
+"""`target-promoter forget` and `resync`: a person is gone and stays gone; every contact goes out again."""
+
+from __future__ import annotations
+
+import sqlite3
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from target_promoter.errors import DeliveryError, StoreError
+from target_promoter.sandbox.faults import Faults
+from tests.commands import CALLS, command, identify, order
+from tests.singer import record, sync
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from target_promoter.sandbox.server import SandboxServer
+
+ANN = "ann.with.a.rare.name@example.com"
+
+
+def everything(tmp_path: Path) -> str:
+    """Return all that the store's files hold, as text."""
+    return "".join(path.read_bytes().decode("latin-1") for path in sorted(tmp_path.glob("store.db*")))
+
+
+def fill(config: dict[str, Any]) -> list[dict[str, Any]]:
+    """Run a sync that leaves traces of Ann everywhere, and return its messages."""
+    config["campaigns"] = {
+        "Order Completed": 78,
+        "Ticket Closed": {"id": 91, "delay_hours": 48, "cancel_on": ["Reopened"]},
+    }
+    config["stored_events"] = ["Order Completed", "Plan Changed"]
+    person = {"userId": "user-of-ann", "anonymousId": "anonymous-ann"}
+    later = order("t-2", "user-of-ann")
+    later["record"]["event"] = "Ticket Closed"
+    reopened = order("t-3", "user-of-ann", hours=3)
+    reopened["record"]["event"] = "Reopened"
+    messages = [
+        CALLS,
+        identify("user-of-ann", ANN, {"secretTrait": "trait-of-ann"}),
+        record("calls", type="identify", messageId="i-2", **person, traits={}),
+        order("t-1", "user-of-ann", gift="gift-of-ann"),
+        later,
+        reopened,
+        identify(None, ANN),
+        record(
+            "calls", type="track", messageId="t-4", userId="user-of-ann", event="Order Completed", timestamp="never"
+        ),
+        identify("2", "bob@example.com"),
+    ]
+    assert sync(config, messages).status == 0
+    return messages
+
+
+@pytest.mark.parametrize("who", ["user-of-ann", f" {ANN.upper()} "])
+def test_nothing_of_the_person_is_left(config: dict[str, Any], tmp_path: Path, who: str) -> None:
+    """After `forget`, by user id or by address, no file of the store holds anything of the person, and others stay."""
+    fill(config)
+    traces = ("user-of-ann", ANN, "trait-of-ann", "gift-of-ann", "anonymous-ann")
+    assert all(trace in everything(tmp_path) for trace in traces)
+    result = command("forget", who, config=config)
+    assert result.exit_code == 0, result.exception
+    assert "1 user ids, 1 contacts, 2 rejected records" in result.output
+    assert "1 that waited are cancelled" in result.output
+    found = everything(tmp_path)
+    assert [trace for trace in traces if trace in found] == []
+    assert "bob@example.com" in found
+
+
+def test_a_replay_does_not_survey_them(config: dict[str, Any], sandbox: SandboxServer) -> None:
+    """The same records again, and new ones of the person, are blocked: no contact and no survey comes of them."""
+    messages = fill(config)
+    command("forget", "user-of-ann", config=config)
+    requests = len(sandbox.account.requests)
+    again = sync(config, [*messages, order("t-9", "user-of-ann", hours=1)])
+    assert again.summary["identify"]["blocked"] == 3
+    assert again.summary["track"]["blocked"] == 5
+    assert len(sandbox.account.requests) == requests
+
+
+def test_on_both_databases(config: dict[str, Any], store_url: str) -> None:
+    """Both databases forget, block what comes again, and mark every contact unsent."""
+    config["store_url"] = store_url
+    messages = fill(config)
+    assert "1 user ids" in command("forget", ANN, config=config).output
+    assert sync(config, messages).summary["identify"]["blocked"] == 3
+    assert command("resync", config=config).output.startswith("1 contacts are marked unsent")
+    assert sync(config, [CALLS]).summary["contacts"]["synced"] == 1
+
+
+def test_everywhere_means_promoter_too(config: dict[str, Any], sandbox: SandboxServer) -> None:
+    """`--everywhere` removes the contact from Promoter as well, and leaves the others there."""
+    fill(config)
+    result = command("forget", "user-of-ann", "--everywhere", config=config)
+    assert result.exit_code == 0, result.exception
+    assert sorted(sandbox.account.contacts) == ["bob@example.com"]
+
+
+def test_a_refusal_of_promoter_forgets_nothing(config: dict[str, Any], sandbox: SandboxServer, tmp_path: Path) -> None:
+    """If Promoter does not remove the contact the store keeps the person, so that it can be run again."""
+    fill(config)
+    sandbox.set_faults(Faults(rate=1.0, kinds=("error",), statuses=(503,)))
+    result = command("forget", ANN, "--everywhere", config=config)
+    assert isinstance(result.exception, DeliveryError)
+    assert "a…@example.com" in str(result.exception)
+    assert ANN not in str(result.exception)
+    assert ANN in everything(tmp_path)
+    sandbox.set_faults(Faults())
+    assert command("forget", ANN, "--everywhere", config=config).exit_code == 0
+
+
+def test_a_shared_address_stays_the_others(config: dict[str, Any], sandbox: SandboxServer, tmp_path: Path) -> None:
+    """Of two people at one address only the one is forgotten; the contact goes on as the other's."""
+    home = "home@example.com"
+    sync(config, [CALLS, identify("1", home, {"plan": "Pro"}, hours=5), identify("2", home, {"plan": "Free"}, hours=9)])
+    assert sandbox.account.contacts[home].attributes["user_id"] == "1"
+    result = command("forget", "1", "--everywhere", config=config)
+    assert "Somebody else has the address h…@example.com too" in result.output
+    assert home in everything(tmp_path)
+    sync(config, [CALLS])
+    assert sandbox.account.contacts[home].attributes["user_id"] == "2"
+
+
+def test_somebody_unknown_is_blocked_all_the_same(config: dict[str, Any]) -> None:
+    """Of somebody whom the store does not know yet the mark is set, and nothing else happens."""
+    fill(config)
+    assert "0 user ids, 0 contacts" in command("forget", "carl@example.com", config=config).output
+    assert sync(config, [CALLS, identify("9", "carl@example.com")]).summary["identify"]["blocked"] == 1
+
+
+def test_resync_sends_every_contact_again(config: dict[str, Any], sandbox: SandboxServer) -> None:
+    """After `resync` the next delivery sends all contacts, and no survey."""
+    fill(config)
+    requests = len(sandbox.account.requests)
+    assert command("resync", config=config).output.startswith("2 contacts are marked unsent")
+    assert sync(config, [CALLS]).summary["contacts"]["synced"] == 2
+    assert [request.path for request in sandbox.account.requests[requests:]] == ["/api/contacts/"] * 2
+
+
+@pytest.mark.parametrize("name", ["resync", "rejected", "report"])
+def test_without_a_store_there_is_a_sentence(config: dict[str, Any], tmp_path: Path, name: str) -> None:
+    """Where there is no store yet a command says so, and creates none; `forget` likewise."""
+    for arguments in ((name,), ("forget", "1")):
+        error = command(*arguments, config=config).exception
+        assert isinstance(error, StoreError)
+        assert str(error).startswith(
+            f"There is no store at sqlite:///{tmp_path}/store.db yet: the first run creates it"
+        )
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_another_programs_file_is_left_alone(config: dict[str, Any], tmp_path: Path) -> None:
+    """A SQLite file with the tables of another program is no store, and gets none of ours."""
+    with sqlite3.connect(tmp_path / "store.db") as connection:
+        connection.execute("CREATE TABLE people (id INTEGER)")
+    assert isinstance(command("report", config=config).exception, StoreError)
+    with sqlite3.connect(tmp_path / "store.db") as connection:
+        assert connection.execute("SELECT name FROM sqlite_master").fetchall() == [("people",)]
