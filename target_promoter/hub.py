@@ -13,6 +13,7 @@ from typing import Any, Final
 
 import click
 import yaml
+from singer_sdk.helpers.capabilities import TargetCapabilities
 
 from target_promoter.cli import COMMANDS, load
 from target_promoter.target import TargetPromoter
@@ -20,6 +21,8 @@ from target_promoter.target import TargetPromoter
 MARK: Final = "    # From here on written by `python -m target_promoter.hub meltano.yml`."
 """The line of `meltano.yml` below which the loader is written; the loader stands last in that file."""
 
+# Meltano has no name for it.
+_UNKNOWN: Final = (TargetCapabilities.VALIDATE_RECORDS,)
 _KINDS: Final = {"boolean": "boolean", "integer": "integer", "number": "decimal", "array": "array", "object": "object"}
 
 
@@ -45,7 +48,7 @@ def loader() -> dict[str, Any]:
     about = TargetPromoter._get_about_info()  # noqa: SLF001 - what `--about` prints
     return {
         "executable": TargetPromoter.name,
-        "capabilities": [str(capability) for capability in about.capabilities],
+        "capabilities": [str(one) for one in about.capabilities if one not in _UNKNOWN],
         # Either a key, or the sandbox.
         "settings_group_validation": [["api_key"], ["api_url"]],
         "settings": [_setting(name, schema) for name, schema in about.settings["properties"].items()],

@@ -1,0 +1,110 @@
+"""The repository as it is: a working Meltano project, after nothing but `meltano install`."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import jsonschema  # type: ignore[import-untyped] # the SDK brings it
+import pytest
+import yaml
+
+from tests.conftest import Outcome, outcome
+from tests.e2e.environments import MELTANO, NO_STATISTICS, programs
+
+ROOT = Path(__file__).parent.parent.parent
+NEEDED = ("meltano.yml", "pyproject.toml", "README.md", "LICENSE", "target_promoter", "tests/data/meltano")
+
+
+class Project:
+    """A copy of the repository, as a clone would be.
+
+    Args:
+        folder: An empty folder.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        """Copy what a Meltano project needs, and install its plugins."""
+        self._folder = folder
+        self._meltano = programs(MELTANO) / "meltano"
+        for name in NEEDED:
+            copy = shutil.copytree if (ROOT / name).is_dir() else shutil.copy
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            copy(ROOT / name, folder / name)
+        assert self.meltano("install").status == 0
+
+    def meltano(self, *arguments: str) -> Outcome:
+        """Run one of Meltano's commands."""
+        done = subprocess.run(
+            [self._meltano, *arguments],
+            capture_output=True,
+            text=True,
+            cwd=self._folder,
+            env={**os.environ, **NO_STATISTICS, "NO_COLOR": "1"},
+            timeout=150,
+            check=False,
+        )
+        return outcome(done.returncode, done.stdout, done.stderr)
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory: pytest.TempPathFactory) -> Project:
+    """Return a copy of the repository with its plugins installed."""
+    return Project(tmp_path_factory.mktemp("project"))
+
+
+@pytest.fixture(scope="module")
+def runs(project: Project) -> list[Outcome]:
+    """Run the sample twice."""
+    return [project.meltano("run", "tap-jsonl", "target-promoter") for _ in range(2)]
+
+
+def test_the_project_fits_meltanos_schema() -> None:
+    """`meltano.yml` has nothing that Meltano does not know."""
+    [path] = (programs(MELTANO).parent / "lib").glob("python3*/site-packages/meltano/schemas/meltano.schema.json")
+    schema: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    project = yaml.safe_load((ROOT / "meltano.yml").read_text(encoding="utf-8"))
+    jsonschema.Draft202012Validator(schema).validate(project)
+
+
+def test_a_run_surveys_in_the_sandbox(runs: list[Outcome]) -> None:
+    """The sample's calls become contacts and one survey; who is no recipient of this environment gets none."""
+    first, _ = runs
+    assert first.status == 0, first.log
+    assert first.summary["sandbox"]
+    assert first.summary["contacts"]["synced"] == 3
+    assert first.summary["surveys"] == {**first.summary["surveys"], "sent": 1, "withheld": 1}
+    assert "Incremental state has been updated" in first.log
+
+
+def test_a_second_run_sends_nothing(runs: list[Outcome]) -> None:
+    """Meltano hands the state on, and what did not change costs no request."""
+    _, second = runs
+    assert second.status == 0, second.log
+    assert second.summary["api"]["requests"] == 0
+    assert "No state was found" not in second.log
+
+
+def test_meltano_understands_the_log(runs: list[Outcome]) -> None:
+    """Our lines come out at their level, and metrics as fields of their own."""
+    lines = [line for line in runs[0].log.splitlines() if "target-promoter " in line]
+    metrics = [line for line in lines if "metric_name=" in line]
+    assert any("metric_name=http_request_count metric_value=3" in line for line in metrics), runs[0].log
+    assert any("[info" in line and "Run summary: {" in line for line in lines)
+    assert "ann@example.com" not in runs[0].log
+
+
+def test_commands_run_through_meltano(project: Project, runs: list[Outcome]) -> None:
+    """They have the settings of the environment, and see what the runs left in the store."""
+    assert runs
+    check = project.meltano("invoke", "target-promoter:check")
+    assert check.status == 0, check.output + check.log
+    assert "78" in check.output
+    report = project.meltano("invoke", "target-promoter:report", "--format", "json")
+    assert report.status == 0, report.log
+    told = json.loads(report.output)
+    assert told
