@@ -95,10 +95,11 @@ class Turns:
             unsent: Requests of the last turn that were not sent.
             room: How many requests may be sent now at the most.
         """
+        if room and not self._bound and any(one.outcome == "accepted" for one in answered):
+            self._bind()
         fuse = self._fuse.after(answered, unsent)
         turn = self._store.write(lambda connection: self._take(connection, now, answered, unsent, room, fuse.allowance))
         # Only now is it sure that all of it is in the store: the work may have been done twice.
-        self._bound = self._bound or any(one.outcome == "accepted" for one in answered)
         self._noted.update(turn.notes)
         self._held_by_fuse = turn.held_by_fuse
         self._fuse = fuse.claiming(turn.requests)
@@ -173,8 +174,18 @@ class Turns:
                 clock.limited(connection, now, answer.retry_after, limit=self._settings.requests_per_minute)
             elif answer.outcome == "unavailable" and answer.retry_after is not None:
                 clock.hold(connection, now + answer.retry_after)
-        if not self._bound and outcomes["accepted"]:
-            runs.bind_account(connection, self._settings.api_url, self._settings.api_key)
+
+    def _bind(self) -> None:
+        """Have the store belong to this account from now on; another process may have bound it to another one."""
+        settings = self._settings
+
+        def bind(connection: Connection) -> None:
+            if runs.fact(connection, "key_mark") is None:
+                runs.bind_account(connection, settings.api_url, settings.api_key)
+            runs.check_account(connection, self._store.name, settings.api_url, settings.api_key)
+
+        self._store.write(bind)
+        self._bound = True
 
     def _next_at(self, connection: Connection, now: float, first_slot: float, allowance: int) -> float | None:
         """Return when there may be something to do next; None if nothing that is due is left for this run."""

@@ -1,0 +1,173 @@
+"""Delivery as it runs: nothing hangs, nothing goes unnoticed, nothing is sent that must not be."""
+
+from __future__ import annotations
+
+import threading
+import time
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from target_promoter.answers import Answer
+from target_promoter.delivery import leases
+from target_promoter.delivery.delivery import Delivery
+from target_promoter.delivery.patience import Patience
+from target_promoter.errors import DeliveryError
+from target_promoter.store import clock, runs
+from tests.delivering import Process, survey
+from tests.house import House, identify, track
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+
+@dataclass
+class Promoter:
+    """Somebody who answers for Promoter, as a test wants it.
+
+    Attributes:
+        answer: Answers every request.
+        asked: What was asked for.
+    """
+
+    answer: Callable[[], Answer]
+    asked: list[bytes] = field(default_factory=list)
+
+    def survey(self, body: bytes) -> Answer:
+        """Answer a request for a survey."""
+        self.asked.append(body)
+        return self.answer()
+
+    def save_contact(self, body: bytes) -> Answer:
+        """Answer a request for a contact."""
+        self.asked.append(body)
+        return self.answer()
+
+    def remove_contact(self, email: str) -> Answer:
+        """Answer a request to remove a contact."""
+        self.asked.append(email.encode())
+        return self.answer()
+
+
+@pytest.fixture
+def house(tmp_path: Path) -> House:
+    """Return a house where a hundred people were identified."""
+    house = House(tmp_path, requests_per_minute=600_000)
+    house.take(*(identify(str(number), f"c{number}@example.com") for number in range(100)))
+    return house
+
+
+def delivery(house: House, promoter: Promoter) -> Delivery:
+    """Return a delivery that ends when nothing is left, its time that of the machine."""
+    made = Delivery(house.store, promoter, house.settings, house.summary)
+    made.finish()
+    return made
+
+
+def test_a_mistake_does_not_go_unnoticed(house: House) -> None:
+    """An exception that nobody foresaw ends delivery with a sentence, and its request counts as unanswered."""
+
+    def mistaken() -> Answer:
+        raise ZeroDivisionError
+
+    made = delivery(house, Promoter(mistaken))
+    made.run()
+    assert isinstance(made.problem, DeliveryError)
+    assert "ZeroDivisionError" in str(made.problem)
+
+
+def test_a_mistake_in_deciding_does_not_go_unnoticed(house: House) -> None:
+    """The same of the thread that decides: it never dies in silence."""
+    promoter = Promoter(lambda: Answer("accepted", 200))
+    made = Delivery(house.store, promoter, house.settings, house.summary, clock=lambda: "no time")  # type: ignore[arg-type, return-value] # the mistake
+    made.start()
+    assert made.join(10)
+    assert "TypeError" in str(made.problem)
+    assert promoter.asked == []
+
+
+def test_sixty_four_that_hang_are_waited_for_in_peace(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    """While all that may be in flight is, the store is looked at now and then, and not as fast as it can be."""
+    over = threading.Event()
+    made = delivery(house, Promoter(lambda: Answer("accepted", 200) if over.wait(20) else Answer("unanswered")))
+    turns: list[float] = []
+    take = made._turns.take
+
+    def counted(*arguments: Any, **options: Any) -> Any:  # noqa: ANN401 - handed on unread
+        turns.append(time.monotonic())
+        return take(*arguments, **options)
+
+    monkeypatch.setattr(made._turns, "take", counted)
+    made.start()
+    while made._shared.in_flight < 64:
+        assert made.join(0.01) is False
+    before = len(turns)
+    assert made.join(1) is False
+    assert len(turns) - before <= 5
+    over.set()
+    assert made.join(20)
+    assert house.summary.value("contacts", "synced") == 100
+
+
+def test_a_stop_gives_back_what_was_not_sent(house: House) -> None:
+    """A slow limit has claimed a survey ahead of its time: a stop leaves it queued, not in doubt."""
+    house.take(track("Order Completed", "1", messageId="m"))
+    process = Process(house)
+    assert len(process.turn(0).requests) > 1
+    process.give_back(0)
+    assert survey(house, "m").status == "queued"
+    assert Process(house).turn(0.5).requests
+
+
+def test_a_long_wait_with_nothing_left_is_no_failure(tmp_path: Path) -> None:
+    """A daily limit that was used up matters only to who has something to send."""
+    house = House(tmp_path)
+    house.store.write(lambda one: clock.hold(one, time.time() + 7200))
+    idle = delivery(house, Promoter(lambda: Answer("accepted", 200)))
+    idle.run()
+    assert idle.problem is None
+    house.take(identify("1", "ann@example.com"))
+    busy = delivery(house, Promoter(lambda: Answer("accepted", 200)))
+    busy.run()
+    assert "asks to wait until" in str(busy.problem)
+
+
+def test_another_key_does_not_take_the_store_over(house: House) -> None:
+    """The store is bound by the first answer that Promoter accepts, once."""
+    house.store.write(lambda one: runs.bind_account(one, house.settings.api_url, "first key"))
+    made = delivery(house, Promoter(lambda: Answer("accepted", 200)))
+    made.run()
+    assert "another API key" in str(made.problem)
+    house.store.read(lambda one: runs.check_account(one, "s", house.settings.api_url, "first key"))
+
+
+def test_patience_ends_after_its_time_without_a_success() -> None:
+    """One success starts it anew; failures without one for five minutes end it with the last words."""
+    patience = Patience(300)
+    failure = Answer("unanswered", 500, "no luck")
+    assert patience.judge(failure, 0.0)
+    assert not patience.judge(Answer("refused", 400), 200.0)
+    assert patience.judge(failure, 250.0)
+    assert patience.judge(failure, 549.0)
+    with pytest.raises(DeliveryError, match=r"5 minutes.*status 500 no luck"):
+        patience.judge(failure, 550.0)
+
+
+def test_failures_in_a_row_slow_everything_down() -> None:
+    """After the third all wait, ever longer and never more than half a minute, until one succeeds."""
+    patience = Patience(300)
+    for number in range(1500):
+        patience.judge(Answer("unreached"), 1.0)
+        assert (patience.paused_until > 1.0) == (number >= 2)
+        assert patience.paused_until <= 31.0
+    patience.judge(Answer("accepted", 200), 2.0)
+    assert patience.paused_until == 0.0
+
+
+def test_a_living_process_is_not_dead() -> None:
+    """Its own name belongs to a living process, one of another machine to nobody that is known to be dead."""
+    assert not leases.is_dead(leases.new_name())
+    assert leases.new_name() != leases.new_name()
+    assert not leases.is_dead("elsewhere:999999:x")

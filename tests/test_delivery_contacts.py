@@ -1,0 +1,156 @@
+"""What becomes of a contact: the newest form is sent, and no older one arrives after it."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import subprocess
+import sys
+from typing import TYPE_CHECKING
+
+import pytest
+from sqlalchemy import update
+
+from target_promoter.delivery.contacts import ContactRequest
+from target_promoter.store import schema
+from tests.delivering import Process, contact
+from tests.house import House, identify, track
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from target_promoter.answers import Outcome
+    from target_promoter.delivery.turn import Turn
+
+ANN, BOB = "ann@example.com", "bob@example.com"
+
+
+@pytest.fixture
+def house(tmp_path: Path) -> House:
+    """Return a house where Ann was identified."""
+    house = House(tmp_path, hard_delete=True)
+    house.take(identify("1", ANN, plan="basic"))
+    return house
+
+
+@pytest.fixture
+def process(house: House) -> Process:
+    """Return a process that has Ann's contact on its way."""
+    process = Process(house)
+    assert plans(process.turn(0)) == ["basic"]
+    return process
+
+
+def plans(turn: Turn) -> list[str | None]:
+    """Return the plan in each contact's request of a turn; None where the contact is removed."""
+    bodies = [one.body for one in turn.requests if isinstance(one, ContactRequest)]
+    return [None if body is None else json.loads(body)["attributes"]["plan"] for body in bodies]
+
+
+def leased(house: House, name: str) -> None:
+    """Have a process of that name hold all contacts."""
+    house.store.write(lambda one: one.execute(update(schema.contacts).values(lease=name)))
+
+
+def change(house: House, plan: str, hours: float = 0.0) -> None:
+    """Have Ann take another plan."""
+    house.take(identify("1", ANN, hours=hours, plan=plan))
+
+
+def test_a_newer_form_waits_for_an_older_one_at_work(house: House, process: Process) -> None:
+    """After a request without an answer a changed contact waits a minute; the same form may go at once."""
+    process.turn(1, "unanswered", room=0)
+    assert plans(process.turn(3)) == ["basic"]
+    process.turn(4, "unanswered", room=0)
+    change(house, "pro")
+    assert process.turn(10).requests == []
+    assert Process(house).turn(63).requests == []
+    assert plans(process.turn(65)) == ["pro"]
+
+
+@pytest.mark.parametrize("outcome", ["accepted", "unavailable", "rate_limited", "unreached"])
+def test_an_answer_says_nothing_of_an_earlier_request(outcome: Outcome, house: House, process: Process) -> None:
+    """Though the repeat was answered, the first request may still arrive: a newer form waits for it all the same."""
+    process.turn(1, "unanswered", room=0)
+    assert plans(process.turn(3)) == ["basic"]
+    process.turn(4, outcome, room=0, retry_after=0.0)
+    change(house, "pro")
+    assert "pro" not in plans(process.turn(59))
+    assert plans(Process(house).turn(150)) == ["pro"]
+
+
+def test_a_removal_waits_for_a_form_at_work(house: House, process: Process) -> None:
+    """A contact that was deleted must not come back through a request that was still on its way."""
+    process.turn(1, "unanswered", room=0)
+    house.take(identify("1", ANN, hours=0, _sdc_deleted_at="2025-06-15T16:00:00Z"))
+    assert process.turn(10).requests == []
+    assert plans(process.turn(62)) == [None]
+
+
+def test_a_change_on_the_way_is_sent_afterwards(house: House, process: Process) -> None:
+    """The answer to the older form does not end the newer one."""
+    change(house, "pro")
+    turn = process.turn(1, "accepted")
+    assert turn.contacts["synced"] == 1
+    assert plans(turn) == ["pro"]
+    process.turn(2, "accepted")
+    assert contact(house, ANN).status == "synced"
+
+
+def test_what_promoter_refuses_waits_for_a_change(house: House, process: Process) -> None:
+    """It is kept with Promoter's words, and tried again only in another form."""
+    process.turn(1, "refused", words="email: no such address")
+    assert (contact(house, ANN).status, contact(house, ANN).reason) == ("refused", "email: no such address")
+    house.take(identify("1", ANN, hours=0, plan="basic"))
+    assert Process(house).turn(2).requests == []
+    change(house, "pro")
+    assert plans(Process(house).turn(3)) == ["pro"]
+
+
+@pytest.mark.parametrize("outcome", ["unanswered", "unavailable"])
+def test_one_that_always_fails_lets_others_go_first(outcome: Outcome, house: House) -> None:
+    """After 500 or 503 a contact waits on its own, however often it failed before, and the others go on."""
+    house.take(identify("2", BOB, plan="plus"))
+    often = update(schema.contacts).where(schema.contacts.c.email == ANN).values(attempts=5000)
+    house.store.write(lambda one: one.execute(often))
+    process = Process(house)
+    assert plans(process.turn(0, room=1)) == ["basic"]
+    assert plans(process.turn(1, outcome, room=1)) == ["plus"]
+    assert house.now + 1 < contact(house, ANN).not_before <= house.now + 65
+
+
+def test_the_lease_of_a_dead_process_is_free_at_once(house: House, process: Process) -> None:
+    """A run after a crash on the same machine sends its contacts at once, while nothing newer is to be sent."""
+    dead = subprocess.Popen([sys.executable, "-c", ""])
+    dead.wait()
+    for name, is_free in (
+        (f"{socket.gethostname()}:{os.getpid()}:alive", False),
+        (f"elsewhere:{dead.pid}:other", False),
+        (f"{socket.gethostname()}:{dead.pid}:dead", True),
+    ):
+        leased(house, name)
+        assert bool(Process(house).turn(1).requests) is is_free, name
+    assert process.turn(2, "accepted").contacts["synced"] == 0, "its lease is another's by now"
+
+
+def test_a_dead_process_left_an_older_form_at_work(house: House, process: Process) -> None:
+    """Its contact is free at once, and yet a newer form waits until the older one is surely no longer at work."""
+    dead = subprocess.Popen([sys.executable, "-c", ""])
+    dead.wait()
+    name = f"{socket.gethostname()}:{dead.pid}:dead"
+    leased(house, name)
+    change(house, "pro")
+    assert Process(house).turn(70).requests == []
+    assert plans(Process(house).turn(76)) == ["pro"]
+    assert process.last
+
+
+def test_a_contact_waits_for_its_survey(house: House) -> None:
+    """While a survey of Ann is on its way her contact is not sent: of the two the older form might arrive last."""
+    house.take(track("Order Completed", "1"))
+    process = Process(house)
+    process.turn(0)
+    change(house, "pro")
+    assert process.turn(1).requests == []
+    assert plans(process.turn(2, "accepted")) == ["pro"]
