@@ -42,17 +42,23 @@ def refused_groups(connection: Connection) -> tuple[Group, ...]:
     number = func.count().label("number")
     refused = surveys.c.status == "refused"
     of_group = (surveys.c.campaign_id, surveys.c.reason)
-    query = select(*of_group, number).where(refused).group_by(*of_group).order_by(number.desc()).limit(GROUPS)
+    query = (
+        select(*of_group, number).where(refused).group_by(*of_group).order_by(number.desc(), *of_group).limit(GROUPS)
+    )
     for campaign, reason, count in connection.execute(query).all():
         of_this = refused & (surveys.c.campaign_id == campaign) & surveys.c.reason.is_not_distinct_from(reason)
-        emails = connection.scalars(select(surveys.c.claimed_email).where(of_this).limit(EXAMPLES))
+        emails = connection.scalars(
+            select(surveys.c.claimed_email).where(of_this).order_by(surveys.c.id).limit(EXAMPLES)
+        )
         examples = tuple(email for email in emails if email)
         groups.append(Group("survey", f"campaign {campaign}", _words(reason), count, examples, mend_refused("survey")))
     refused = contacts.c.status == "refused"
     query = select(contacts.c.reason, number).where(refused).group_by(contacts.c.reason)
-    for reason, count in connection.execute(query.order_by(number.desc()).limit(GROUPS)).all():
+    for reason, count in connection.execute(query.order_by(number.desc(), contacts.c.reason).limit(GROUPS)).all():
         of_this = refused & contacts.c.reason.is_not_distinct_from(reason)
-        examples = tuple(connection.scalars(select(contacts.c.email).where(of_this).limit(EXAMPLES)))
+        examples = tuple(
+            connection.scalars(select(contacts.c.email).where(of_this).order_by(contacts.c.email).limit(EXAMPLES))
+        )
         groups.append(Group("contact", "contacts", _words(reason), count, examples, mend_refused("contact")))
     return tuple(sorted(groups, key=lambda group: -group.number))
 

@@ -1,0 +1,255 @@
+"""What a report tells, in each of its forms."""
+
+from __future__ import annotations
+
+import html.parser
+import io
+import json
+import re
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from rich.console import Console
+
+from target_promoter.report.as_json import as_json
+from target_promoter.report.chart import chart, last_days
+from target_promoter.report.gather import gather
+from target_promoter.report.html import report_page
+from target_promoter.report.markup import Markup, tag
+from target_promoter.report.mends import mend_refused, mend_rejected
+from target_promoter.report.terminal import report_tables
+from target_promoter.settings import Settings
+from target_promoter.store.database import open_store
+from tests import month
+from tests.commands import CALLS, command, identify, order
+from tests.singer import sync
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from target_promoter.report.data import Report
+
+NOW = 1_800_000_000.0 - 1_800_000_000.0 % month.DAY + 50_000  # A Friday in January 2027, in the afternoon.
+SETTINGS = Settings.from_config({"api_key": "a-key-of-the-tests"})
+
+
+def told(store_url: str, now: float = NOW) -> Report:
+    """Return what the report of a store with a month of everything tells."""
+    store = month.fill(store_url, now)
+    try:
+        return store.read(lambda connection: gather(connection, SETTINGS, store.name, now))
+    finally:
+        store.close()
+
+
+@pytest.fixture(scope="module")
+def report(tmp_path_factory: pytest.TempPathFactory) -> Report:
+    """Return the report of a month."""
+    return told(f"sqlite:///{tmp_path_factory.mktemp('report') / 'store.db'}")
+
+
+def test_both_databases_tell_the_same(store_url: str, report: Report) -> None:
+    """A store on PostgreSQL tells what the same store tells on SQLite: counts, days, order and words."""
+    other, own = json.loads(as_json(told(store_url))), json.loads(as_json(report))
+    del other["store"], own["store"]
+    assert other == own
+
+
+def test_surveys_are_counted_by_campaign_and_day(report: Report) -> None:
+    """Every settled survey is in the count of its campaign and its day in UTC, and in that of its outcome."""
+    surveys = report.surveys
+    today = {day.campaign_id: day.outcomes for day in surveys.days if day.day == "2027-01-15"}
+    assert today == {78: {"uncertain": 1, "refused": 2}}
+    yesterday = {day.campaign_id: day.outcomes for day in surveys.days if day.day == "2027-01-14"}
+    assert yesterday == {
+        78: {"sent": 6, "throttled": 1},
+        91: {"sent": 6, "throttled": 1},
+        99: {"sent": 6, "throttled": 1},
+    }
+    for outcome, number in surveys.outcomes.items():
+        assert number == sum(day.outcomes.get(outcome, 0) for day in surveys.days)
+    assert surveys.events[78] == ["Order Completed"]
+
+
+def test_who_waits_and_for_what(report: Report) -> None:
+    """What is not settled is told with what it waits for, the next due first, and how many there are."""
+    surveys = report.surveys
+    assert (surveys.pending, surveys.waiting) == (0, 24)
+    assert len(surveys.open) == 20
+    assert [one.waits_for for one in surveys.open[:2]] == ["an identify call with its e-mail address", "its day"]
+    assert surveys.next_due_at == NOW + 7000
+    assert [one.due_at for one in surveys.open] == sorted(one.due_at for one in surveys.open)
+
+
+def test_what_is_pending_tells_the_time_left(report: Report) -> None:
+    """The requests that are pending tell how long they take at the most, beside each day's share of the limit."""
+    requests = report.requests
+    assert requests.pending == 15
+    assert requests.seconds_left == pytest.approx(15 / (600 * 0.985) * 60)
+    assert requests.days[-1].day == "2027-01-15"
+    assert requests.days[-1].share_of_limit == pytest.approx(20_000 / 864_000)
+
+
+def test_failures_are_grouped_with_examples_and_mend(report: Report) -> None:
+    """What failed for one reason is one group with its number, at most three examples, and what to do."""
+    first = report.rejected[0]
+    assert (first.number, first.where, first.reason) == (5, "stream shop-orders", "no readable time")
+    assert first.examples == ("email r1@x.org, id 1", "email r4@x.org, id 4", "email r7@x.org, id 7")
+    assert "`fields`" in first.mend
+    assert [(group.what, group.number) for group in report.refused] == [("contact", 15), ("survey", 2)]
+    assert report.refused[1].reason == "contact.email: Enter a valid email address."
+
+
+def test_contacts_left_behind_are_counted(report: Report) -> None:
+    """A contact that was sent and is nobody's any more is counted: its person has another address now."""
+    assert report.contacts.left_behind == 15
+    assert report.contacts.statuses == {"pending": 15, "refused": 15, "synced": 15, "unowned": 15}
+
+
+def test_json_is_as_the_readme_says(report: Report) -> None:
+    """Times are ISO 8601 in UTC, every key of the documented schema is there, and the version is 1."""
+    data = json.loads(as_json(report))
+    assert list(data) == [
+        "version",
+        "generated_at",
+        "store",
+        "runs",
+        "surveys",
+        "contacts",
+        "requests",
+        "rejected",
+        "refused",
+        "attributes",
+    ]
+    assert data["version"] == 1
+    assert data["generated_at"] == "2027-01-15T13:53:20Z"
+    assert data["runs"][0]["finished_at"] is None
+    assert data["runs"][1]["summary"]["surveys"] == {"sent": 10}
+    assert data["surveys"]["events"]["78"] == ["Order Completed"]
+
+
+def documented(text: str) -> set[str]:
+    """Return the keys that the README's section on the report's JSON names."""
+    section = text.split("## Report as JSON", 1)[1].split("\n## ", 1)[0]
+    return {name for names in re.findall(r"`([a-z_., ]+)`", section) for name in re.findall(r"[a-z_]+", names)}
+
+
+def keys_of(value: Any) -> Iterator[str]:  # noqa: ANN401 - any JSON
+    """Yield every key of a JSON value, but those that are data."""
+    if isinstance(value, dict):
+        for key, inner in value.items():
+            yield key
+            if key not in {"summary", "outcomes", "statuses", "events", "traits", "stored"}:
+                yield from keys_of(inner)
+    elif isinstance(value, list):
+        for inner in value:
+            yield from keys_of(inner)
+
+
+def test_every_key_stands_in_the_readme(report: Report, request: pytest.FixtureRequest) -> None:
+    """A key that the README does not explain is no contract: there is none."""
+    readme = (request.config.rootpath / "README.md").read_text(encoding="utf-8")
+    assert set(keys_of(json.loads(as_json(report)))) - documented(readme) == set()
+
+
+class _Outline(html.parser.HTMLParser):
+    """Gathers what a page has."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.tags: list[str] = []
+        self.links: list[str] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        """Take a tag in."""
+        self.tags.append(tag)
+        self.links += [value or "" for name, value in attrs if name in {"href", "src", "srcset", "action", "style"}]
+
+
+def test_the_page_needs_nothing_else_and_escapes_everything(report: Report) -> None:
+    """The page has no script, no image and no address, and what comes from outside is text."""
+    page = report_page(report)
+    outline = _Outline()
+    outline.feed(page)
+    assert {"script", "img", "link", "iframe", "form", "object"}.isdisjoint(outline.tags)
+    assert outline.links == ["#contents"]
+    assert "http://" not in page.replace("http-equiv", "")
+    assert "&lt;img src=x onerror=" in page
+
+
+def test_a_terminal_of_80_columns_shows_all_of_it(report: Report) -> None:
+    """No line is longer than the terminal, and nothing from outside is taken for a style or a control code."""
+    screen = io.StringIO()
+    console = Console(file=screen, width=80, highlight=False)
+    for table in report_tables(report):
+        console.print(table)
+    lines = screen.getvalue().splitlines()
+    assert max(map(len, lines)) <= 80
+    text = "\n".join(lines)
+    for title in (
+        "Last runs",
+        "Surveys by campaign and day",
+        "Who waits",
+        "Uncertain",
+        "Rejected",
+        "Refused",
+        "Requests",
+    ):
+        assert title in text
+    assert "rejected | target-promoter" in " ".join(text.split())
+
+
+def test_the_chart_has_a_bar_for_every_campaign_and_day(report: Report) -> None:
+    """Each campaign that sent surveys on a day is a part of that day's bar, with its number."""
+    drawing = chart(report.surveys, NOW)
+    sent = [day for day in report.surveys.days if day.outcomes.get("sent") and day.day in last_days(NOW)]
+    assert drawing.count("<rect") == len(sent)
+    assert "<title>2027-01-14: 6 of campaign 78</title>" in drawing
+    assert len(last_days(NOW)) == 30
+
+
+def test_markup_escapes_what_is_none() -> None:
+    """Texts and attributes are escaped, markup is not, a nought stays, and control characters go."""
+    made = tag("p", "<b>\x00", Markup("<i>x</i>"), None, title='"&', x=0, hidden=True, lang=None)
+    assert made == '<p title="&quot;&amp;" x="0" hidden>&lt;b&gt;\ufffd<i>x</i></p>'
+
+
+@pytest.mark.parametrize(
+    "reason",
+    [
+        "no user id",
+        "no usable e-mail address",
+        "no readable time",
+        "no event",
+        "its time is more than 24 hours in the future",
+        "does not fit its schema: `id` breaks the rule `type`",
+    ],
+)
+def test_every_reason_has_a_mend_of_its_own(reason: str) -> None:
+    """Each reason for which records are rejected has a mend, and no two different ones share it by accident."""
+    assert mend_rejected(reason) != mend_rejected("some new reason")
+    assert mend_refused("contact") != mend_refused("survey")
+
+
+@pytest.mark.parametrize("form", ["table", "json", "html"])
+def test_an_empty_store_is_told_kindly(config: dict[str, Any], tmp_path: Path, form: str) -> None:
+    """A store without a run has a report in every form: that there is nothing yet."""
+    open_store(config["store_url"], now=0.0).close()
+    result = command("report", "--format", form, config=config)
+    assert result.exit_code == 0, result.exception
+    if form == "json":
+        assert json.loads(result.output)["runs"] == []
+    else:
+        assert "There was no run yet." in result.output
+    assert tmp_path.exists()
+
+
+def test_the_command_tells_a_run(config: dict[str, Any]) -> None:
+    """After a run its report tells what was sent, in a table and as JSON."""
+    sync(config, [CALLS, identify("1", "ann@example.com"), order("t-1", "1")])
+    data = json.loads(command("report", "--format", "json", config=config).output)
+    assert data["surveys"]["outcomes"]["sent"] == 1
+    assert data["runs"][0]["command"] == "sync"
+    assert data["requests"]["days"][0]["requests"] == 1
+    assert "all delivered" in command("report", config=config).output

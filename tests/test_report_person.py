@@ -1,0 +1,104 @@
+"""One person's whole story: everything known and decided, in order of time, each decision with its reason."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from tests.commands import CALLS, command, identify, order
+from tests.singer import record, sync
+
+if TYPE_CHECKING:
+    from target_promoter.sandbox.server import SandboxServer
+
+
+def fill(config: dict[str, Any]) -> None:
+    """Run syncs after which something of everything is known of Ann."""
+    config["campaigns"] = {"Order Completed": 78, "Ticket Closed": {"id": 91, "delay_hours": 48}}
+    ticket = order("t-2", "1", hours=1)
+    ticket["record"]["event"] = "Ticket Closed"
+    messages = [
+        CALLS,
+        identify("1", "ann@example.com", {"plan": "Pro", "firstName": "Ann"}),
+        identify("2", "bob@example.com"),
+        order("t-1", "1", hours=5, total=9.5),
+        ticket,
+        record("calls", type="track", messageId="t-3", userId="1", event="Order Completed", timestamp="never"),
+    ]
+    sync(config, messages)
+    sync(config, [CALLS, order("t-4", "1", hours=1)])
+
+
+def story(config: dict[str, Any], who: str) -> dict[str, Any]:
+    """Return a person's story."""
+    result = command("report", "--person", who, "--format", "json", config=config)
+    assert result.exit_code == 0, result.exception
+    data: dict[str, Any] = json.loads(result.output)
+    return data
+
+
+@pytest.mark.parametrize("who", ["1", "Ann@Example.com"])
+def test_all_of_it_in_order_of_time(config: dict[str, Any], store_url: str, who: str) -> None:
+    """By user id or by address the story has every call, decision and request, sorted, each decision with why."""
+    config["store_url"] = store_url
+    fill(config)
+    told = story(config, who)
+    assert told["user_ids"] == ["1"]
+    assert told["emails"] == ["ann@example.com"]
+    assert told["known"][0]["traits"] == {"plan": "Pro"}
+    assert told["known"][0]["first_name"] == "Ann"
+    moments = told["moments"]
+    assert [one["happened_at"] for one in moments] == sorted(one["happened_at"] for one in moments)
+    why = {one["what"]: one["why"] for one in moments}
+    assert why["the survey of campaign 78 for Order Completed: sent"] == "Promoter accepted the request"
+    assert why["the survey of campaign 78 for Order Completed: throttled"].startswith("the contact was surveyed at ")
+    assert why["the survey of campaign 91 for Ticket Closed is not sent yet"] == "it waits for its day"
+    assert why["a record of stream calls was rejected"] == "no readable time"
+    assert any(what.startswith("an identify call said of user id 1: email ann@example.com") for what in why)
+    assert any(what.startswith("the contact ann@example.com was last sent") for what in why)
+    assert "bob" not in json.dumps(told)
+
+
+def test_forgotten_people_have_no_story(config: dict[str, Any]) -> None:
+    """After `forget` the story says that the person was forgotten, and tells nothing else."""
+    fill(config)
+    command("forget", "1", config=config)
+    told = story(config, "1")
+    assert told["forgotten"] is True
+    assert told["known"] == []
+    assert told["moments"] == []
+    assert "This person was forgotten" in command("report", "--person", "1", config=config).output
+
+
+def test_somebody_unknown_is_told_kindly(config: dict[str, Any]) -> None:
+    """Of somebody whom the store does not know it says so."""
+    fill(config)
+    assert "The store knows nothing of this person." in command("report", "--person", "x", config=config).output
+
+
+def test_a_deletion_and_a_refusal_are_told(config: dict[str, Any], sandbox: SandboxServer) -> None:
+    """A person that was deleted at its source, and what became of its contact, are in the story."""
+    fill(config)
+    gone = identify("1", "ann@example.com")
+    gone["record"]["_sdc_deleted_at"] = "2024-01-01T00:00:00Z"
+    users = {**CALLS, "schema": {**CALLS["schema"], "additionalProperties": True}}
+    sync({**config, "hard_delete": True}, [users, {**gone, "record": {**gone["record"], "_sdc_deleted_at": True}}])
+    assert "ann@example.com" not in sandbox.account.contacts
+    told = story(config, "1")
+    assert told["known"][0]["deleted"] is True
+    why = {one["what"]: one["why"] for one in told["moments"]}
+    assert "user id 1 was deleted at its source" in why
+    assert why["the contact ann@example.com was removed from Promoter"] == "its record was deleted"
+    assert why["the survey of campaign 91 for Ticket Closed: cancelled"] == "its person was deleted"
+
+
+def test_the_page_and_the_table_tell_the_same(config: dict[str, Any]) -> None:
+    """The story as a page and as a table have every moment of the story as JSON."""
+    fill(config)
+    whats = {one["what"] for one in story(config, "1")["moments"]}
+    page = command("report", "--person", "1", "--format", "html", config=config).output
+    assert all(what in page for what in whats)
+    table = "".join(command("report", "--person", "1", config=config).output.split())
+    assert "thesurveyof" in table
