@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import sys
 import time
 from typing import IO, TYPE_CHECKING, Any, ClassVar, Final
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
 
     from target_promoter.run import Run
 
+_OBJECTS_OF_A_BATCH: Final = 50_000
 _STATE_SHARE: Final = 10
 """State is passed on at once, unless writing batches for it would take more than a tenth of the time."""
 
@@ -224,6 +226,10 @@ class TargetPromoter(Target):
         """
         super(Target, cls).invoke(about=about, about_format=about_format)
         cls.print_version(print_fn=cls.logger.info)
+        # What is loaded by now stays: going through it over and over would take a tenth of the time of a run. And what
+        # a batch makes goes with it, so there is no need to look for cycles after every 700 objects.
+        gc.freeze()
+        gc.set_threshold(_OBJECTS_OF_A_BATCH)
         target = cls(config=config.config if config else None)
         sys.exit(target.sync(file_input))
 

@@ -29,10 +29,12 @@ def take_identifies(batch: Batch, calls: Sequence[Glimpse | Identify]) -> Counte
         How many of the calls came to each outcome.
     """
     outcomes: Counter[str] = Counter()
-    merged: Counter[str] = Counter()
+    merged: dict[str, int] = {}
     links: set[tuple[str, str]] = set()
     for seen in calls:
-        if isinstance(seen, Glimpse) and _says_nothing_new(batch, seen):
+        known = _is_known(batch, seen)
+        if known and isinstance(seen, Glimpse) and seen.deleted_at is None and not batch.anybody_forgotten:
+            # It was read before, in the same way, and nothing about it is special: no need to read it again.
             if seen.anonymous_id is not None and seen.user_id is not None:
                 links.add((seen.anonymous_id, seen.user_id))
             outcomes[_outcome(batch, seen.user_id or "")] += 1
@@ -52,10 +54,10 @@ def take_identifies(batch: Batch, calls: Sequence[Glimpse | Identify]) -> Counte
         else:
             if call.anonymous_id is not None:
                 links.add((call.anonymous_id, call.user_id))
-            if _is_known(batch, call):
+            if known:
                 outcomes[_outcome(batch, call.user_id)] += 1
             else:
-                merged[call.user_id] += 1
+                merged[call.user_id] = merged.get(call.user_id, 0) + 1
                 person = merge(batch.people.get(call.user_id), call, batch.now)
                 batch.people.put(person.marked(call.stream, call.fingerprint.hex()))
             _took(batch, call)
@@ -64,11 +66,6 @@ def take_identifies(batch: Batch, calls: Sequence[Glimpse | Identify]) -> Counte
         outcomes["merged"] += number - 1
         outcomes[_outcome(batch, user_id, merged=True)] += 1
     return outcomes
-
-
-def _says_nothing_new(batch: Batch, call: Glimpse) -> bool:
-    """Return whether a record need not be read: it is the last one of its person, and nothing about it is special."""
-    return call.deleted_at is None and not batch.anybody_forgotten and _is_known(batch, call)
 
 
 def _is_known(batch: Batch, call: Glimpse | Identify) -> bool:

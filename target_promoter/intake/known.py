@@ -89,9 +89,11 @@ class KnownPeople:
 
     def put(self, person: Person) -> None:
         """Have a person stand as given; it is written by `save`."""
-        self.get(person.user_id)
-        self._changed[person.user_id] = person
-        self._unsaved.add(person.user_id)
+        user_id = person.user_id
+        if user_id not in self._before:
+            self.get(user_id)
+        self._changed[user_id] = person
+        self._unsaved.add(user_id)
 
     def look_at(self, email: str) -> None:
         """Have delivery look at a contact whose form may have changed though its people did not."""
@@ -116,15 +118,15 @@ class KnownPeople:
         to_send, self._to_look_at = self._to_look_at, set()
         moved: set[str] = set()
         for person in written:
-            before = self._before[person.user_id]
+            before, address = self._before[person.user_id], person.address
             old = None if before is None else before.address
             if before is None:
                 self.new.add(person.user_id)
-            if person.address is not None and person.address != old:
+            if address is not None and address != old:
                 self.reachable.add(person.user_id)
-            if self.differs(person.user_id):
-                to_send.update(email for email in (old, person.address) if email is not None)
-            elif before is not None and person.identified_at != before.identified_at and old is not None:
+            if before is None or not says_the_same(before, person):
+                to_send.update(email for email in {old, address} if email is not None)
+            elif person.identified_at != before.identified_at and old is not None:
                 moved.add(old)
         # Of several people at one address the one identified last owns the contact: that may be another one now.
         shared = people.load_by_email(self._connection, moved - to_send)
