@@ -270,7 +270,7 @@ def _attributes(report: Report) -> Markup:
     if not report.attributes:
         return _none("None.")
     rows = [[one.what, one.name, one.detail] for one in report.attributes]
-    return _table("Attributes changed on their way", ["What", "Name as sent", "Why, or what became of it"], rows)
+    return _table("Attributes", ["What", "Name as sent", "Why, or what became of it"], rows)
 
 
 def _known(known: Known) -> Markup:
