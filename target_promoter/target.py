@@ -63,6 +63,7 @@ class TargetPromoter(Target):
         self._run: Run | None = None
         self._next_drain_at = 0.0
         self._all_read = False
+        self._printed_state: dict[str, Any] | None = None
         super().__init__(**options)
         self._max_parallelism = 1  # One writer at a time has no use for threads, and none for their disorder.
 
@@ -183,8 +184,9 @@ class TargetPromoter(Target):
 
     @override
     def _write_state_message(self, state: dict[str, Any]) -> None:
-        """Print state, with its numbers as they came: the SDK cannot write those with a point."""
-        if not self.settings.dry_run:
+        """Print state once, with its numbers as they came: the SDK cannot write those with a point."""
+        if state != self._printed_state and not self.settings.dry_run:
+            self._printed_state = state
             sys.stdout.write(f"{serialize_json(state)}\n")
             sys.stdout.flush()
 
