@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 from target_promoter.answers import Answer
@@ -13,6 +12,7 @@ from target_promoter.delivery import times
 from target_promoter.delivery.answered import Answered
 from target_promoter.delivery.contacts import ContactRequest
 from target_promoter.delivery.patience import PATIENCE_SECONDS, Patience
+from target_promoter.delivery.shared import Shared
 from target_promoter.delivery.turn import Turns
 from target_promoter.delivery.workers import Workers
 from target_promoter.errors import DeliveryError, PromoterError
@@ -32,21 +32,6 @@ logger = logging.getLogger("target-promoter.delivery")
 
 _MOST_IN_FLIGHT: Final = 64
 _STOP_SECONDS: Final = 5.0
-
-
-@dataclass(slots=True)
-class _Shared:
-    """What the sending threads and the delivering one share, under one condition."""
-
-    changed: threading.Condition = field(default_factory=threading.Condition)
-    answered: list[Answered] = field(default_factory=list)
-    in_flight: int = 0
-    halted: bool = False
-    woken: bool = False
-    held_until: float = 0.0
-    finishing: bool = False
-    stopping: bool = False
-    problem: PromoterError | None = None
 
 
 class Delivery:
@@ -86,8 +71,9 @@ class Delivery:
         self._patience = Patience(patience)
         self._turns = Turns(store, settings)
         self._workers: Workers[tuple[Request, float]] = Workers(self._send, most=_MOST_IN_FLIGHT)
-        self._shared = _Shared()
-        self._thread: threading.Thread | None = None
+        self._shared = Shared()
+        self._ended = threading.Event()
+        self._ended.set()
         self._unsent: list[Request] = []
         self._answered: list[Answered] = []
         self._failed: set[str | int] = set()
@@ -110,8 +96,8 @@ class Delivery:
 
     def start(self) -> None:
         """Deliver in a thread of its own."""
-        self._thread = threading.Thread(target=self.run, name="delivery", daemon=True)
-        self._thread.start()
+        self._ended.clear()
+        threading.Thread(target=self.run, name="delivery", daemon=True).start()
 
     def hold(self, seconds: float) -> None:
         """Send nothing for a while, unless `finish` comes before.
@@ -149,22 +135,26 @@ class Delivery:
         Returns:
             Whether it ended.
         """
-        if self._thread is None:
-            return True
-        self._thread.join(seconds)
-        return not self._thread.is_alive()
+        # Not the thread's own join: when a signal's exception interrupts that, Python takes the thread for ended.
+        return self._ended.wait(seconds)
 
     def run(self) -> None:
         """Deliver in this thread; `problem` says how it ended."""
-        for work in (self._deliver, self._wind_up):
-            try:
-                work()
-            except PromoterError as error:
-                self.problem = self.problem or error
-            except Exception as error:
-                logger.debug("Delivery failed.", exc_info=True)
-                self.problem = self.problem or DeliveryError.unforeseen(error)
-        self._workers.end()
+        try:
+            for work in (self._deliver, self._wind_up):
+                self._attempt(work)
+        finally:
+            self._workers.end()
+            self._ended.set()
+
+    def _attempt(self, work: Callable[[], None]) -> None:
+        try:
+            work()
+        except PromoterError as error:
+            self.problem = self.problem or error
+        except Exception as error:
+            logger.debug("Delivery failed.", exc_info=True)
+            self.problem = self.problem or DeliveryError.unforeseen(error)
 
     def _deliver(self) -> None:
         while not self._shared.stopping:

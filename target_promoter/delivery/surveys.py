@@ -193,8 +193,14 @@ class SurveyDelivery:
     def _note_synced(self, connection: Connection, now: float, claim: Claim) -> int:
         """Count the contact as synced by its survey, if its lists need no request of their own."""
         form = contact_forms(connection, [claim.email], self._settings.contact_lists).get(claim.email)
-        lists = () if form is None else form.contact_lists
-        return int(contacts.note_surveyed(connection, claim.email, claim.form, lists, now))
+        if form is None:
+            return 0
+        is_current = form.digest == claim.form
+        return int(
+            contacts.note_surveyed(
+                connection, claim.email, claim.form, now, contact_lists=form.contact_lists, is_current=is_current
+            )
+        )
 
 
 class _Chooser:

@@ -165,15 +165,18 @@ def record(
     return connection.execute(update(contacts).where(where).values(values)).rowcount > 0
 
 
-def note_surveyed(connection: Connection, email: str, form: bytes, contact_lists: Iterable[int], now: float) -> bool:
+def note_surveyed(
+    connection: Connection, email: str, form: bytes, now: float, *, contact_lists: Iterable[int], is_current: bool
+) -> bool:
     """Note that a survey's request brought a contact's form along.
 
     Args:
         connection: The open writing transaction.
         email: The contact's address.
         form: The hash of the form in the request.
-        contact_lists: The ids of the lists that the contact should be on, which a survey's request does not say.
         now: The time, in epoch seconds.
+        contact_lists: The ids of the lists that the contact should be on, which a survey's request does not say.
+        is_current: Whether that is still the form it should have.
 
     Returns:
         Whether a pending contact needs no request of its own any more.
@@ -183,5 +186,7 @@ def note_surveyed(connection: Connection, email: str, form: bytes, contact_lists
         return False  # A request of the contact's own is, or may be, at work: its answer decides.
     if not set(contact_lists) <= set(decode(row.sent_lists)):
         return False
-    connection.execute(update(contacts).where(contacts.c.email == email).values(sent=form, synced_at=now))
+    status = "synced" if is_current and row.status in {"pending", "refused"} else row.status
+    values = {"sent": form, "synced_at": now, "status": status}
+    connection.execute(update(contacts).where(contacts.c.email == email).values(values))
     return bool(row.status == "pending" and row.sent != form)

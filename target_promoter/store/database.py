@@ -18,7 +18,14 @@ from sqlalchemy import Connection, Engine, exc, insert, inspect, select
 from sqlalchemy.engine import make_url
 
 from target_promoter.errors import StoreBusyError, StoreError, StoreLostError
-from target_promoter.store.engines import postgresql_engine, postgresql_error, sqlite_engine, sqlite_error
+from target_promoter.store.engines import (
+    ATTEMPT_SECONDS,
+    WRITING,
+    postgresql_engine,
+    postgresql_error,
+    sqlite_engine,
+    sqlite_error,
+)
 from target_promoter.store.schema import SCHEMA_VERSION, facts, metadata, request_clock
 
 if TYPE_CHECKING:
@@ -33,6 +40,9 @@ LOCK_TIMEOUT_SECONDS: Final = 30.0
 
 RECONNECT_SECONDS: Final = 60.0
 """How long a lost connection to PostgreSQL is tried again before the run fails."""
+
+_HURRIED_SECONDS: Final = 0.5
+"""How long the one attempt of a run that is told to stop waits."""
 
 _OPENING_SECONDS: Final = 5.0
 """The same while the store is opened, when its address may simply be wrong."""
@@ -87,7 +97,7 @@ class Store:
         return self._repeated(lambda: self._read_once(work))
 
     def hurry(self) -> None:
-        """From now on wait for nobody, neither another program nor a lost connection: the run is told to stop."""
+        """From now on wait hardly for another program, and not for a lost connection: the run is told to stop."""
         self._hurried = True
 
     def opened(self) -> None:
@@ -105,7 +115,7 @@ class Store:
 
     def _write_once(self, work: Callable[[Connection], T]) -> T:
         with self._writer, self._errors(), self._engine.connect() as connection:
-            connection.execution_options(store_write=True)
+            connection.execution_options(**{WRITING: _HURRIED_SECONDS if self._hurried else ATTEMPT_SECONDS})
             with connection.begin():
                 return work(connection)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, Final
 
-from sqlalchemy import Connection, Engine, create_engine, event, exc, text
+from sqlalchemy import Engine, create_engine, event, exc, text
 from sqlalchemy.pool import QueuePool
 
 from target_promoter.errors import StoreBusyError, StoreError, StoreLostError
@@ -13,10 +13,14 @@ from target_promoter.errors import StoreBusyError, StoreError, StoreLostError
 if TYPE_CHECKING:
     import sqlite3
 
+    from sqlalchemy import Connection
     from sqlalchemy.engine import URL
 
-ATTEMPT_SECONDS: Final = 2.0
-"""How long one attempt waits for another program that holds the store; a run that is told to stop makes only one."""
+ATTEMPT_SECONDS: Final = 3.0
+"""How long one attempt to write waits for another program that holds the store."""
+
+WRITING: Final = "store_attempt"
+"""The execution option of a connection that is to write: how long its attempt waits, in seconds."""
 
 _CONNECT_SECONDS: Final = 5
 _POOL: Final = 8
@@ -26,7 +30,7 @@ _ADVISORY_LOCK: Final = 0x50524F4D4F544552  # "PROMOTER": the one lock every wri
 _BEGIN_WRITING: Final = text(
     "SELECT set_config('lock_timeout', :attempt, true), "
     "set_config('idle_in_transaction_session_timeout', '60s', true), pg_advisory_xact_lock(:lock)"
-).bindparams(attempt=f"{int(2 * ATTEMPT_SECONDS)}s", lock=_ADVISORY_LOCK)
+).bindparams(lock=_ADVISORY_LOCK)
 
 
 def sqlite_engine(url: URL, name: str) -> Engine:
@@ -63,8 +67,12 @@ def sqlite_engine(url: URL, name: str) -> Engine:
 
     def begin(connection: Connection) -> None:
         # The sqlite3 module would begin lazily and deferred, and a later upgrade to a writer could fail at once.
-        writes = connection.get_execution_options().get("store_write", False)
-        connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+        attempt = connection.get_execution_options().get(WRITING)
+        if attempt is None:
+            connection.exec_driver_sql("BEGIN")
+        else:
+            connection.exec_driver_sql(f"PRAGMA busy_timeout = {attempt * 1000:.0f}")
+            connection.exec_driver_sql("BEGIN IMMEDIATE")
 
     event.listen(engine, "connect", configure)
     event.listen(engine, "begin", begin)
@@ -95,8 +103,9 @@ def postgresql_engine(url: URL) -> Engine:
         raise StoreError.no_driver() from error
 
     def begin(connection: Connection) -> None:
-        if connection.get_execution_options().get("store_write", False):
-            connection.execute(_BEGIN_WRITING)
+        attempt = connection.get_execution_options().get(WRITING)
+        if attempt is not None:
+            connection.execute(_BEGIN_WRITING, {"attempt": f"{attempt * 1000:.0f}ms"})
 
     event.listen(engine, "begin", begin)
     return engine
