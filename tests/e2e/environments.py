@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 _CACHE: Final = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "target-promoter-tests"
 _INSTALL_SECONDS: Final = 300
 
+TAP_POSTGRES: Final = "meltanolabs-tap-postgres==0.10.0"
 MELTANO: Final = "meltano~=4.4.0"
 
 NO_STATISTICS: Final = {"MELTANO_SEND_ANONYMOUS_USAGE_STATS": "false"}

@@ -12,7 +12,7 @@ import pytest
 
 from target_promoter.sandbox.server import SandboxServer
 from tests.conftest import CAMPAIGNS, Postgres
-from tests.e2e.environments import Pipeline, programs
+from tests.e2e.environments import TAP_POSTGRES, Pipeline, programs
 from tests.singer import hours_ago
 
 if TYPE_CHECKING:
@@ -21,7 +21,6 @@ if TYPE_CHECKING:
 DATA = Path(__file__).parent.parent / "data"
 TAP_JSONL = "tap-jsonl==0.3.1"
 TAP_CSV = "tap-csv-folder==0.0.1a1"
-TAP_POSTGRES = "meltanolabs-tap-postgres==0.10.0"
 PIPELINEWISE = "pipelinewise-tap-postgres==2.1.0"
 SHOP: dict[str, Any] = {
     "shop-customers": {"type": "identify", "fields": {"user_id": "id", "name": "full_name"}, "traits": ["plan"]},
