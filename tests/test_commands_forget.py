@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from target_promoter.errors import DeliveryError, StoreError
+from target_promoter.errors import ConfigError, DeliveryError, StoreError
 from target_promoter.sandbox.faults import Faults
 from tests.commands import CALLS, command, identify, order
 from tests.singer import record, sync
@@ -62,8 +62,8 @@ def test_nothing_of_the_person_is_left(config: dict[str, Any], tmp_path: Path, w
     assert all(trace in everything(tmp_path) for trace in traces)
     result = command("forget", who, config=config)
     assert result.exit_code == 0, result.exception
-    assert "1 user ids, 1 contacts, 2 rejected records" in result.output
-    assert "1 that waited are cancelled" in result.output
+    assert "1 user id, 1 contact, 2 rejected records" in result.output
+    assert "1 of which waited" in result.output
     found = everything(tmp_path)
     assert [trace for trace in traces if trace in found] == []
     assert "bob@example.com" in found
@@ -84,9 +84,9 @@ def test_on_both_databases(config: dict[str, Any], store_url: str) -> None:
     """Both databases forget, block what comes again, and mark every contact unsent."""
     config["store_url"] = store_url
     messages = fill(config)
-    assert "1 user ids" in command("forget", ANN, config=config).output
+    assert "1 user id, 1 contact" in command("forget", ANN, config=config).output
     assert sync(config, messages).summary["identify"]["blocked"] == 3
-    assert command("resync", config=config).output.startswith("1 contacts are marked unsent")
+    assert command("resync", config=config).output.startswith("1 contact marked unsent")
     assert sync(config, [CALLS]).summary["contacts"]["synced"] == 1
 
 
@@ -134,7 +134,7 @@ def test_resync_sends_every_contact_again(config: dict[str, Any], sandbox: Sandb
     """After `resync` the next delivery sends all contacts, and no survey."""
     fill(config)
     requests = len(sandbox.account.requests)
-    assert command("resync", config=config).output.startswith("2 contacts are marked unsent")
+    assert command("resync", config=config).output.startswith("2 contacts marked unsent")
     assert sync(config, [CALLS]).summary["contacts"]["synced"] == 2
     assert [request.path for request in sandbox.account.requests[requests:]] == ["/api/contacts/"] * 2
 
@@ -149,6 +149,15 @@ def test_without_a_store_there_is_a_sentence(config: dict[str, Any], tmp_path: P
             f"There is no store at sqlite:///{tmp_path}/store.db yet: the first run creates it"
         )
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("arguments", [("forget", "1"), ("resync",), ("check", "--rebind")])
+def test_a_dry_run_changes_nothing(config: dict[str, Any], arguments: tuple[str, ...]) -> None:
+    """While `dry_run` is set whatever would change the store is refused."""
+    fill(config)
+    error = command(*arguments, config={**config, "dry_run": True}).exception
+    assert isinstance(error, ConfigError)
+    assert "`dry_run` is set" in str(error)
 
 
 def test_another_programs_file_is_left_alone(config: dict[str, Any], tmp_path: Path) -> None:

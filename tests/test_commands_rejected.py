@@ -162,7 +162,7 @@ def test_the_pipe_of_the_readme(config: dict[str, Any], tmp_path: Path) -> None:
     sync(config, [CALLS, identify(None, "a@example.com"), identify("1", "ann@example.com")])
     out = run_program("rejected", config=config, cwd=tmp_path)
     assert out.status == 0, out.log
-    assert "1 rejected or refused records." in out.log
+    assert "1 rejected or refused record." in out.log
     back = run_program(config=config, messages=out.output, cwd=tmp_path)
     assert back.status == 0, back.log
     assert back.summary["identify"]["rejected"] == 1

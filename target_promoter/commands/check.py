@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from target_promoter.checking import check_account, check_store
-from target_promoter.commands.context import config_of
+from target_promoter.commands.context import config_of, refuse_dry_run
 from target_promoter.inspection import inspect_input
 from target_promoter.settings import Settings
 
@@ -32,6 +32,8 @@ def check(ctx: click.Context, /, config_files: tuple[str, ...], sample: IO[str] 
     """Check key, campaigns, contact lists and store, one line each. Sends nothing; exits with 1 on any no."""
     config = config_of(ctx, config_files)
     settings = Settings.from_config(config)
+    if rebind:
+        refuse_dry_run(settings, "check --rebind")
     findings: list[Finding] = []
     for finding in check_account(settings):
         findings.append(finding)

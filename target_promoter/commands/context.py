@@ -11,6 +11,7 @@ from sqlalchemy.engine import make_url
 
 from target_promoter.config_files import read_config
 from target_promoter.errors import StoreError
+from target_promoter.refusals import SettingError
 from target_promoter.settings import Settings
 from target_promoter.store import runs
 from target_promoter.store.database import find_store
@@ -38,6 +39,31 @@ class NoStoreError(StoreError):
             f"There is no store at {store} yet: the first run creates it (`tap | target-promoter --config CONFIG`); "
             "if there was one, name it in `store_url`, or run this from the folder it lies in."
         )
+
+
+def refuse_dry_run(settings: Settings, command: str) -> None:
+    """Refuse a command that writes to the store while `dry_run` is set.
+
+    Args:
+        settings: The settings.
+        command: Its name.
+
+    Raises:
+        ConfigError: It is set.
+    """
+    if settings.dry_run:
+        setting = "dry_run"
+        raise SettingError(setting, f"is set, and `{command}` changes the store", "leave it out, and run this again")
+
+
+def count(number: int, thing: str) -> str:
+    """Return how many of a thing there are.
+
+    Args:
+        number: How many.
+        thing: The word for one of it.
+    """
+    return f"{number:,} {thing}{'' if number == 1 else 's'}"
 
 
 @contextlib.contextmanager

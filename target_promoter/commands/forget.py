@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from target_promoter.commands.context import existing_store, with_settings
+from target_promoter.commands.context import count, existing_store, refuse_dry_run, with_settings
 from target_promoter.masking import masked
 from target_promoter.rejections import rejected_of
 from target_promoter.removing import remove_everywhere
@@ -30,6 +30,7 @@ def forget(settings: Settings, email_or_user_id: str, everywhere: bool) -> None:
 
     EMAIL_OR_USER_ID is a user id, or an e-mail address: then everybody who has it is forgotten.
     """
+    refuse_dry_run(settings, "forget")
     now = time.time()
     with existing_store(settings) as store:
         names = store.read(lambda connection: names_of(connection, email_or_user_id))
@@ -37,12 +38,12 @@ def forget(settings: Settings, email_or_user_id: str, everywhere: bool) -> None:
         if everywhere:
             # First at Promoter: the store is where the addresses are known from.
             remove_everywhere(store, settings, alone)
-            click.echo(f"{len(alone):,} contacts are removed from Promoter.")
+            click.echo(f"Removed from Promoter: {count(len(alone), 'contact')}.")
         gone = store.write(lambda connection: _forget(connection, settings, email_or_user_id, now))
     click.echo(
-        f"Forgotten: {gone.people:,} user ids, {gone.contacts:,} contacts, {gone.rejected:,} rejected records; "
-        f"{gone.surveys:,} surveys keep nothing personal, {gone.cancelled:,} that waited are cancelled. "
-        "What names this person from now on is blocked."
+        f"Forgotten: {count(gone.people, 'user id')}, {count(gone.contacts, 'contact')}, "
+        f"{count(gone.rejected, 'rejected record')}, and whatever named the person in {count(gone.surveys, 'survey')}, "
+        f"{gone.cancelled:,} of which waited and will not be sent. What names this person from now on is blocked."
     )
     for email in sorted(names.shared):
         click.echo(f"Somebody else has the address {masked(email)} too: its contact is theirs, and stays.")

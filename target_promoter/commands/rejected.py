@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from target_promoter.commands.context import existing_store, with_settings
+from target_promoter.commands.context import count, existing_store, with_settings
 from target_promoter.replaying import messages
 from target_promoter.store.encoding import encode
 
@@ -29,4 +29,4 @@ def rejected(settings: Settings, stream: str | None, reason: str | None) -> None
     for message in found:
         click.echo(encode(message))
     records = sum(message["type"] == "RECORD" for message in found)
-    click.echo(f"{records:,} rejected or refused records.", err=True)
+    click.echo(f"{count(records, 'rejected or refused record')}.", err=True)

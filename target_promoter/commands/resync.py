@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from target_promoter.commands.context import existing_store, with_settings
+from target_promoter.commands.context import count, existing_store, refuse_dry_run, with_settings
 from target_promoter.store import contacts
 
 if TYPE_CHECKING:
@@ -18,7 +18,10 @@ if TYPE_CHECKING:
 @with_settings
 def resync(settings: Settings) -> None:
     """Mark every contact unsent: the next delivery sends them all. Surveys are not touched."""
+    refuse_dry_run(settings, "resync")
     now = time.time()
     with existing_store(settings) as store:
         number = store.write(lambda connection: contacts.mark_all(connection, now, forget_sent=True))
-    click.echo(f"{number:,} contacts are marked unsent: the next run sends them, or `target-promoter deliver` now.")
+    click.echo(
+        f"{count(number, 'contact')} marked unsent: the next run sends them all, or `target-promoter deliver` now."
+    )

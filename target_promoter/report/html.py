@@ -11,7 +11,7 @@ from target_promoter.progress import duration
 from target_promoter.report.chart import chart
 from target_promoter.report.markup import Markup, join, tag
 from target_promoter.report.mends import REPLAY
-from target_promoter.report.words import E_MAILED, RUN_PARTS, moment, run_counts, run_state
+from target_promoter.report.words import E_MAILED, RUN_PARTS, moment, run_counts, run_state, shown
 from target_promoter.store.people import iso
 
 if TYPE_CHECKING:
@@ -71,7 +71,7 @@ def story_page(story: Story) -> str:
     Args:
         story: The story.
     """
-    rows = [[_time(one.happened_at), one.what, one.why or ""] for one in story.moments]
+    rows = [[_time(one.happened_at, seconds=True), one.what, one.why or ""] for one in story.moments]
     names = "; ".join(
         f"{what} {', '.join(values)}"
         for what, values in (
@@ -140,8 +140,8 @@ def _table(caption: str, heads: Sequence[str], rows: Iterable[Sequence[str]], nu
     return tag("div", table, class_="scroll", role="region", aria_label=caption, tabindex="0")
 
 
-def _time(time: float | None) -> Markup:
-    return tag("td", moment(time) if time is not None else "", class_="time")
+def _time(time: float | None, *, seconds: bool = False) -> Markup:
+    return tag("td", moment(time, seconds=seconds) if time is not None else "", class_="time")
 
 
 def _none(text: str) -> Markup:
@@ -279,8 +279,12 @@ def _known(known: Known) -> Markup:
         ("first name", known.first_name),
         ("last name", known.last_name),
         ("contact lists", ", ".join(map(str, known.contact_lists)) or None),
-        *((name, str(value)) for name, value in known.traits.items()),
-        *((f"{prefix}_{name}", str(value)) for prefix, found in known.stored.items() for name, value in found.items()),
+        *((name, shown(value)) for name, value in known.traits.items()),
+        *(
+            (f"{prefix}_{name}", shown(value))
+            for prefix, found in known.stored.items()
+            for name, value in found.items()
+        ),
     ]
     rows = [[name, value] for name, value in facts if value is not None]
     deleted = tag("p", "Deleted at its source.", class_="bad") if known.deleted else None

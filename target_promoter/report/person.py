@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 from sqlalchemy import select
 
 from target_promoter.report.waiting import OPEN, waits_for
+from target_promoter.report.words import shown
 from target_promoter.store import people, runs
 from target_promoter.store import schema as tables
 from target_promoter.store.encoding import decode
@@ -149,7 +150,7 @@ def _said(person: Person) -> Iterator[Moment]:
     if person.email is not None:
         by_time[person.email[1]].append(f"email {person.email[0]}")
     for name, (value, time) in [*person.names.items(), *person.traits.items()]:
-        by_time[time].append(f"{name} {value}" if value is not None else f"{name} taken away")
+        by_time[time].append(f"{name} {shown(value)}" if value is not None else f"{name} taken away")
     whom = f"user id {person.user_id}"
     for time, said in by_time.items():
         yield Moment(time, f"an identify call said of {whom}: {', '.join(said)}", "nothing later contradicts it")

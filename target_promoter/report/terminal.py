@@ -9,7 +9,7 @@ from rich.text import Text
 
 from target_promoter.progress import duration
 from target_promoter.report.mends import REPLAY
-from target_promoter.report.words import E_MAILED, moment, run_counts, run_state
+from target_promoter.report.words import E_MAILED, moment, run_counts, run_state, shown
 from target_promoter.store.people import iso
 
 if TYPE_CHECKING:
@@ -77,11 +77,11 @@ def story_tables(story: Story) -> Iterator[RenderableType]:
             *known.traits.items(),
             *((f"{prefix}_{name}", value) for prefix, found in known.stored.items() for name, value in found.items()),
         ]
-        rows = [[name, str(value)] for name, value in facts if value is not None]
+        rows = [[name, shown(value)] for name, value in facts if value is not None]
         title = f"User id {known.user_id}{', deleted at its source' if known.deleted else ''}"
         yield _table(title, ["Name", "Value"], rows)
     if story.moments:
-        told = [[moment(one.happened_at), one.what, one.why or ""] for one in story.moments]
+        told = [[moment(one.happened_at, seconds=True), one.what, one.why or ""] for one in story.moments]
         yield _table("In order of time", ["Time (UTC)", "What", "Why"], told)
     elif not story.known:
         yield Text("The store knows nothing of this person.")

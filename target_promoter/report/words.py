@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from target_promoter.store.encoding import encode
 from target_promoter.store.people import iso
 
 if TYPE_CHECKING:
@@ -16,13 +17,23 @@ RUN_PARTS: Final = ("identify", "track", "contacts", "surveys", "api")
 """The parts of a run's summary, in its order."""
 
 
-def moment(time: float) -> str:
+def moment(time: float, *, seconds: bool = False) -> str:
     """Return a time in epoch seconds for people to read, in UTC.
 
     Args:
         time: The time.
+        seconds: Whether to tell the seconds too.
     """
-    return iso(time)[:16].replace("T", " ")
+    return iso(time)[: 19 if seconds else 16].replace("T", " ")
+
+
+def shown(value: object) -> str:
+    """Return a value for people to read: text as it is, all else as JSON.
+
+    Args:
+        value: Any value that came from a tap.
+    """
+    return value if isinstance(value, str) else encode(value)
 
 
 def run_state(run: RunFacts) -> tuple[str, bool]:
