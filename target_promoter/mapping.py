@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from singer_sdk.exceptions import SingerSDKError
-from singer_sdk.mapper import PluginMapper, RemoveRecordTransform, SameRecordTransform
+from singer_sdk.mapper import DefaultStreamMap, PluginMapper, RemoveRecordTransform, SameRecordTransform
 from typing_extensions import override
 
 from target_promoter.errors import ConfigError, InputError
@@ -62,6 +62,8 @@ class Mapper(PluginMapper):
         except Exception as error:
             raise ConfigError.in_stream_maps(_words(error), stream_name) from error
         for stream_map in self.stream_maps[stream_name]:
+            if isinstance(stream_map, DefaultStreamMap) and not stream_map.flattening_enabled:
+                continue  # It does nothing that could fail.
             stream_map.transform = _guarded(stream_name, stream_map.transform)  # type: ignore[method-assign, assignment]
 
     def removes(self, stream_name: str) -> bool:

@@ -30,7 +30,8 @@ def check_schema(message: dict[str, Any]) -> None:
     Raises:
         InputError: Its stream, schema or key properties are none.
     """
-    _check_stream("SCHEMA", message)
+    if not isinstance(message["stream"], str):
+        refuse("SCHEMA", "stream", "a text")
     schema, keys = message["schema"], message.get("key_properties")
     if not isinstance(schema, dict):
         refuse("SCHEMA", "schema", "an object")
@@ -41,7 +42,7 @@ def check_schema(message: dict[str, Any]) -> None:
 
 
 def check_record(message: dict[str, Any]) -> None:
-    """Refuse a RECORD message that is out of form.
+    """Refuse a RECORD message that is out of form; what it lacks altogether the SDK sees.
 
     Args:
         message: The message.
@@ -49,11 +50,7 @@ def check_record(message: dict[str, Any]) -> None:
     Raises:
         InputError: Its stream is no name, or its record no object.
     """
-    _check_stream("RECORD", message)
-    if not isinstance(message["record"], dict):
+    if not isinstance(message.get("record", {}), dict):
         refuse("RECORD", "record", "an object")
-
-
-def _check_stream(kind: str, message: dict[str, Any]) -> None:
-    if not isinstance(message["stream"], str):
-        refuse(kind, "stream", "a text")
+    if not isinstance(message.get("stream", ""), str):
+        refuse("RECORD", "stream", "a text")

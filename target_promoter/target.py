@@ -154,7 +154,6 @@ class TargetPromoter(Target):
     @override
     def _process_record_message(self, message_dict: dict[str, Any]) -> None:
         self._signals.put_off()
-        self._assert_line_requires(message_dict, requires={"stream", "record"})
         check_record(message_dict)
         super()._process_record_message(message_dict)
         self._signals.allow()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -39,7 +40,7 @@ def programs(package: str) -> Path:
         The `bin` folder of its environment. Where it cannot be installed the test is skipped, in CI it fails.
     """
     version = f"py{sys.version_info.major}.{sys.version_info.minor}"
-    folder = _CACHE / f"{package.replace('=', '').replace('~', '')}-{version}"
+    folder = _CACHE / f"{re.sub('[^a-z0-9.-]', '', package)}-{version}"
     ready = folder / "ready"
     folder.mkdir(parents=True, exist_ok=True)
     with (folder / "lock").open("w") as lock:

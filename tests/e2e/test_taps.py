@@ -12,6 +12,7 @@ import pytest
 
 from target_promoter.sandbox.server import SandboxServer
 from tests.conftest import CAMPAIGNS, Postgres
+from tests.e2e import environments
 from tests.e2e.environments import TAP_POSTGRES, Pipeline, programs
 from tests.singer import hours_ago
 
@@ -269,3 +270,14 @@ def test_pipelinewise_tap_postgres(
     assert ann.attributes["order_completed_total"] == "99.9"
     assert run.summary["track"]["stale"] == 1
     assert_nothing_new(pipeline)
+
+
+@pytest.mark.parametrize(("ci", "outcome"), [("true", pytest.fail.Exception), ("", pytest.skip.Exception)])
+def test_a_tap_that_cannot_be_installed_fails_in_ci(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, ci: str, outcome: type[BaseException]
+) -> None:
+    """In CI nothing of this file may be left out unseen; elsewhere it is skipped with the reason."""
+    monkeypatch.setenv("CI", ci)
+    monkeypatch.setattr(environments, "_CACHE", tmp_path / "cache")
+    with pytest.raises(outcome, match="cannot be installed"):
+        programs(f"{tmp_path}/no-package")
