@@ -6,12 +6,11 @@ import os
 import re
 from typing import TYPE_CHECKING, Any, Final
 
-from singer_sdk import Target
 from singer_sdk.configuration._dict_config import parse_environment_config
 from singer_sdk.helpers._util import read_json_file
 
-from target_promoter.config_schema import CONFIG_SCHEMA
 from target_promoter.errors import ConfigError
+from target_promoter.sdk_settings import all_settings
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -51,10 +50,8 @@ def environment_config() -> dict[str, Any]:
     Raises:
         ConfigError: One holds nothing that its setting could be.
     """
-    schema: dict[str, Any] = {"properties": dict(CONFIG_SCHEMA["properties"])}
-    Target.append_builtin_config(schema)
     config: dict[str, Any] = {}
-    for name, setting in schema["properties"].items():
+    for name, setting in all_settings().items():
         try:
             config |= _from_environment(name, setting)
         except ValueError as error:

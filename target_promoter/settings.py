@@ -7,9 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
-from singer_sdk import Target
-
-from target_promoter import checks, globs
+from target_promoter import checks, globs, sdk_settings
 from target_promoter.config_schema import CONFIG_SCHEMA, DEFAULTS, FIELDS, STREAM_TYPES
 from target_promoter.events import canonical, snake
 
@@ -126,8 +124,9 @@ class Settings:
         Raises:
             ConfigError: One is unknown or wrong; the sentence names it and the mend, and shows no secret.
         """
-        checks.mapping("", config, known=_known())
+        checks.mapping("", config, known=tuple(sdk_settings.all_settings()))
         given = {name: value for name, value in config.items() if value is not None}
+        sdk_settings.check(given)
         values: dict[str, object] = {**DEFAULTS, **given}
         api_url = checks.api_url("api_url", values["api_url"], sandbox=SANDBOX)
         sandbox = api_url == SANDBOX
@@ -184,13 +183,6 @@ class Settings:
             email: The address in lower case.
         """
         return any(globs.matches(glob, email) for glob in self.survey_recipients)
-
-
-def _known() -> tuple[str, ...]:
-    """Return the names of the settings that this target and the SDK know."""
-    schema: dict[str, dict[str, object]] = {"properties": dict(CONFIG_SCHEMA["properties"])}
-    Target.append_builtin_config(schema)
-    return tuple(schema["properties"])
 
 
 def _streams(config: Mapping[str, object]) -> tuple[StreamSetting, ...]:

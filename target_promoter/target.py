@@ -23,7 +23,8 @@ from target_promoter.errors import InputError, PromoterError
 from target_promoter.mapping import Mapper
 from target_promoter.messages import check_record, check_schema
 from target_promoter.reader import Reader
-from target_promoter.settings import CONFIG_SCHEMA, Settings
+from target_promoter.sdk_settings import all_settings
+from target_promoter.settings import Settings
 from target_promoter.signals import Signals
 from target_promoter.streams import Stream, recognize
 
@@ -45,7 +46,7 @@ class TargetPromoter(Target):
     """Singer target for Promoter: identify-like streams become contacts, track-like streams trigger NPS surveys."""
 
     name = "target-promoter"
-    config_jsonschema: ClassVar[dict[str, Any]] = CONFIG_SCHEMA
+    config_jsonschema: ClassVar[dict[str, Any]] = {"type": "object", "properties": all_settings()}
     capabilities: ClassVar[list[CapabilitiesEnum]] = [*Target.capabilities, TargetCapabilities.HARD_DELETE]
     message_reader_class = Reader
 
@@ -70,7 +71,6 @@ class TargetPromoter(Target):
     @override
     def _validate_config(self, *, raise_errors: bool = True) -> list[str]:
         """Check the settings our way: the SDK would print wrong values, which may be secrets."""
-        self.append_builtin_config(self.config_jsonschema)
         self.settings = Settings.from_config(self.config)
         # A setting that is null has its default; the SDK would take null for false.
         self._config = {name: value for name, value in self.config.items() if value is not None}

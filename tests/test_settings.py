@@ -144,6 +144,17 @@ REFUSED: list[tuple[dict[str, object], str, str]] = [
     ({"throttle_days": "1"}, "`throttle_days`", "plain number"),
     ({"requests_per_minute": True}, "`requests_per_minute`", "plain number"),
     ({"batch_size_rows": -1}, "`batch_size_rows`", "above 0"),
+    ({"batch_size_rows": "secret"}, "`batch_size_rows`", "plain integer"),
+    ({"stream_maps": "secret"}, "`stream_maps`", "object"),
+    ({"stream_map_config": ["secret"]}, "`stream_map_config`", "object"),
+    ({"faker_config": "secret"}, "`faker_config`", "object"),
+    ({"flattening_enabled": "secret"}, "`flattening_enabled`", "true or false"),
+    ({"flattening_enabled": True}, "`flattening_max_depth`", "set it"),
+    ({"flattening_max_depth": "secret"}, "`flattening_max_depth`", "plain integer"),
+    ({"flattening_separator": 7}, "`flattening_separator`", "text"),
+    ({"add_record_metadata": "secret"}, "`add_record_metadata`", "true or false"),
+    ({"validate_records": 1}, "`validate_records`", "true or false"),
+    ({"load_method": "secret"}, "`load_method`", "append-only"),
     ({"dry_run": "true"}, "`dry_run`", "true or false"),
     ({"hard_delete": 1}, "`hard_delete`", "true or false"),
     ({"streams": {"a": {"type": "tracks"}}}, "`streams.a.type`", "track"),
@@ -188,7 +199,12 @@ def test_refusals_name_setting_and_mend(config: dict[str, object], names: str, m
 def test_the_settings_of_the_sdk_are_known() -> None:
     """What the SDK itself reads from the config is not refused."""
     read = settings(
-        stream_maps={}, stream_map_config={}, batch_size_rows=50, add_record_metadata=True, flattening_enabled=True
+        stream_maps={},
+        stream_map_config={},
+        batch_size_rows=50,
+        add_record_metadata=True,
+        flattening_enabled=True,
+        flattening_max_depth=3,
     )
     assert read.batch_size_rows == 50
 
