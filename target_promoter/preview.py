@@ -50,6 +50,7 @@ class Preview:
         campaigns: The surveys, by campaign and event.
         new: How many contacts Promoter would get to know.
         changed: How many contacts would change there.
+        removed: How many contacts would be removed from there.
         unchanged: How many contacts of the store would stay as they are.
         notes: Attributes that would be renamed, merged or left out: what, which, and why.
         more_notes: How many more of those there are.
@@ -58,6 +59,7 @@ class Preview:
     campaigns: tuple[CampaignPreview, ...]
     new: int
     changed: int
+    removed: int
     unchanged: int
     notes: tuple[tuple[str, str, str], ...]
     more_notes: int
@@ -72,7 +74,8 @@ class Preview:
             yield f"    which happened from {iso(one.oldest)} to {iso(one.newest)},"
             more = one.surveys - len(one.recipients)
             yield f"    to {', '.join(one.recipients)}{f' and {more} more' if more else ''};"
-        yield f"  add {self.new} contacts, change {self.changed}, and leave {self.unchanged} as they are."
+        remove = f"remove {self.removed}, " if self.removed else ""
+        yield f"  add {self.new} contacts, change {self.changed}, {remove}and leave {self.unchanged} as they are."
         if self.notes:
             yield "Of the attributes it would"
             for kind, name, detail in self.notes:
@@ -111,6 +114,8 @@ def preview(connection: Connection, since: float) -> Preview:
     differs = or_(before.c.sent != contacts.c.sent, before.c.sent_lists != contacts.c.sent_lists)
     changed = connection.scalar(count.where(before.c.sent.is_not(None), differs)) or 0
     total = connection.scalar(count) or 0
+    gone = (contacts.c.status == "removed") & before.c.sent.is_not(None)
+    removed = connection.scalar(select(func.count()).select_from(joined).where(gone)) or 0
     noted = attribute_notes.c.noted_at >= since
     columns = (attribute_notes.c.kind, attribute_notes.c.name, attribute_notes.c.detail)
     notes = connection.execute(select(*columns).where(noted).order_by(*columns).limit(_NOTES)).all()
@@ -119,6 +124,7 @@ def preview(connection: Connection, since: float) -> Preview:
         campaigns=tuple(campaigns),
         new=new,
         changed=changed,
+        removed=removed,
         unchanged=total - new - changed,
         # Names come from outside, and one may be an address.
         notes=tuple((kind, masked_text(name), masked_text(detail)) for kind, name, detail in notes),

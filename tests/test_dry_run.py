@@ -10,12 +10,14 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from sqlalchemy import create_engine, select
 
+from target_promoter.inspection import inspect_input
 from target_promoter.preview import CampaignPreview, Preview
+from target_promoter.settings import Settings
 from target_promoter.store import schema
 from target_promoter.store.database import find_store
 from tests.commands import CALLS, identify, order
 from tests.conftest import run_program
-from tests.singer import sync
+from tests.singer import hours_ago, sync
 
 if TYPE_CHECKING:
     from target_promoter.sandbox.server import SandboxServer
@@ -139,9 +141,25 @@ def test_it_leaves_no_file_and_no_state(shown: Any) -> None:  # noqa: ANN401 - w
 def test_a_long_preview_tells_how_many_more() -> None:
     """Of many recipients and notes the first few are shown, and the number of the others."""
     campaign = CampaignPreview(78, "Order Completed", 12, ("a…@x.org", "b…@x.org"), 0.0, 86_400.0)
-    preview = Preview((campaign,), new=3, changed=2, unchanged=1, notes=(("left out", "n", "blank"),), more_notes=7)
+    preview = Preview(
+        (campaign,), new=3, changed=2, removed=4, unchanged=1, notes=(("left out", "n", "blank"),), more_notes=7
+    )
     text = "\n".join(preview.lines())
     assert "to a…@x.org, b…@x.org and 10 more" in text
     assert "from 1970-01-01T00:00:00Z to 1970-01-02T00:00:00Z" in text
     assert "leave out n: blank" in text
     assert "and 7 more" in text
+    assert "add 3 contacts, change 2, remove 4, and leave 1 as they are." in text
+
+
+def test_contacts_are_told_apart(config: dict[str, Any], sandbox: SandboxServer) -> None:
+    """What would be added, changed, removed and left alone is told from what was sent before."""
+    users = {**CALLS, "schema": {**CALLS["schema"], "additionalProperties": True}}
+    sync(config, [users, *(identify(str(n), f"p{n}@example.com") for n in range(4))])
+    assert len(sandbox.account.contacts) == 4
+    gone = identify("0", "p0@example.com", hours=1)
+    gone["record"]["_sdc_deleted_at"] = hours_ago(1)
+    later = [users, gone, identify("1", "p1@example.com", {"plan": "Pro"}, hours=1), identify("9", "p9@example.com")]
+    lines = inspect_input(map(json.dumps, later), config, Settings.from_config({**config, "hard_delete": True}))
+    assert "  add 1 contacts, change 1, remove 1, and leave 2 as they are." in list(lines)
+    assert len(sandbox.account.contacts) == 4
