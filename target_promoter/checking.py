@@ -3,23 +3,26 @@
 from __future__ import annotations
 
 import contextlib
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from sqlalchemy import update
+from sqlalchemy import text, update
 from sqlalchemy.engine import make_url
 
 from target_promoter.account import account_client
 from target_promoter.errors import AddressError, ConfigError, DeliveryError, KeyRefusedError, SandboxError, StoreError
 from target_promoter.store import runs
 from target_promoter.store.database import find_store
+from target_promoter.store.engines import postgresql_engine
 from target_promoter.store.schema import request_clock
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from sqlalchemy import Connection
+    from sqlalchemy.engine import URL
 
     from target_promoter.client import Campaign, Client, ContactList
     from target_promoter.settings import Campaign as CampaignSetting
@@ -156,4 +159,17 @@ def _no_store(store_url: str) -> Finding:
         folder = Path(str(url.database)).parent
         if not folder.is_dir():
             return _no("store", f"its folder {folder} is missing: create it, or name another in `store_url`")
+        if not os.access(folder, os.W_OK):
+            return _no("store", f"its folder {folder} may not be written to: allow it, or name another in `store_url`")
+    elif not _may_create(url):
+        return _no("store", f"{name} has no store, and its user may not create tables: grant CREATE on the schema")
     return _yes("store", f"there is none at {name} yet, and the first run creates it")
+
+
+def _may_create(url: URL) -> bool:
+    engine = postgresql_engine(url)
+    try:
+        with engine.connect() as connection:
+            return bool(connection.scalar(text("SELECT has_schema_privilege(current_schema(), 'CREATE')")))
+    finally:
+        engine.dispose()

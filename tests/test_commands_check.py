@@ -6,6 +6,7 @@ import json
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+import psycopg
 import pytest
 
 from target_promoter.errors import ConfigError, InputError, StoreError
@@ -51,6 +52,16 @@ def test_every_no_has_its_mend(config: dict[str, Any]) -> None:
     assert contact_list.startswith("no   contact list 7: the account has none of that id")
     assert "5 Customers" in contact_list
     assert store == "no   store: its folder /nowhere is missing: create it, or name another in `store_url`"
+
+
+def test_a_database_that_may_hold_no_tables_is_a_no(config: dict[str, Any], postgres_url: str) -> None:
+    """An empty PostgreSQL database is fine for the owner, and a no for a user who may not create tables."""
+    assert lines_of({**config, "store_url": postgres_url})[-1].startswith("ok   store: there is none at postgresql://")
+    user = f"reader_{postgres_url[-8:]}"
+    with psycopg.connect(postgres_url, autocommit=True) as connection:
+        connection.execute(f"CREATE ROLE {user} LOGIN; REVOKE CREATE ON SCHEMA public FROM PUBLIC")
+    url = postgres_url.replace("postgres@", f"{user}@")
+    assert "grant CREATE on the schema" in lines_of({**config, "store_url": url}, status=1)[-1]
 
 
 def test_a_campaign_that_is_dripped_is_no_good(config: dict[str, Any], sandbox: SandboxServer) -> None:
