@@ -30,8 +30,8 @@ def check_schema(message: dict[str, Any]) -> None:
     Raises:
         InputError: Its stream, schema or key properties are none.
     """
-    if not isinstance(message["stream"], str):
-        refuse("SCHEMA", "stream", "a text")
+    if not (isinstance(message["stream"], str) and message["stream"].isprintable()):
+        refuse("SCHEMA", "stream", "a printable text")
     schema, keys = message["schema"], message.get("key_properties")
     if not isinstance(schema, dict):
         refuse("SCHEMA", "schema", "an object")

@@ -18,7 +18,7 @@ from target_promoter.intake.intake import Intake
 from target_promoter.metrics import Metrics
 from target_promoter.preview import preview
 from target_promoter.progress import Progress
-from target_promoter.store import contacts, people, runs, surveys
+from target_promoter.store import campaigns, contacts, people, runs, surveys
 from target_promoter.store.copying import copy_store
 from target_promoter.store.database import open_store
 from target_promoter.store.encoding import encode
@@ -94,6 +94,7 @@ class Run:
         self._closing.callback(store.close)
         store.write(lambda connection: runs.check_account(connection, store.name, settings.api_url, settings.api_key))
         store.write(lambda connection: _recheck_contacts(connection, settings, now))
+        store.write(lambda connection: campaigns.assign(connection, settings.campaign_id))
         return store
 
     def _open_api(self) -> Api:
@@ -188,7 +189,7 @@ class Run:
                     self._number,
                     now,
                     exit_status=self.exit_status,
-                    problem=" ".join(sentences) or None,
+                    problem=_storable(" ".join(sentences)) or None,
                     summary=summary,
                 )
             )
@@ -197,6 +198,11 @@ class Run:
     def _any_rejected(self) -> bool:
         counts = (("identify", "rejected"), ("track", "rejected"), ("contacts", "refused"), ("surveys", "refused"))
         return any(self.summary.value(part, outcome) for part, outcome in counts)  # type: ignore[arg-type] # parts
+
+
+def _storable(text: str) -> str:
+    """Return a text with what a database does not take as escapes; a sentence may hold names that a tap made up."""
+    return text.encode("utf-8", "backslashreplace").decode().replace("\0", "\\0")
 
 
 def _count_left(connection: Connection, summary: Summary, now: float) -> int:

@@ -8,6 +8,8 @@ import subprocess
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from target_promoter.sandbox.server import SandboxServer
 from tests.conftest import outcome, program, run_program
@@ -207,8 +209,11 @@ def test_a_remote_reference_is_refused(shop: dict[str, Any], reference: str) -> 
         {"type": "SCHEMA", "stream": "customers", "schema": CUSTOMERS, "key_properties": "id"},
         {"type": "SCHEMA", "stream": "customers", "schema": CUSTOMERS, "key_properties": [1]},
         {"type": "SCHEMA", "stream": ["customers"], "schema": CUSTOMERS, "key_properties": []},
+        {"type": "SCHEMA", "stream": "a\x00b", "schema": CUSTOMERS, "key_properties": []},
         {"type": "RECORD", "stream": "customers"},
         {"type": "RECORD", "record": {}},
+        {"type": "RECORD", "stream": "\ud800", "record": {}},
+        {"type": "RECORD", "stream": "a\x00b", "record": {}},
         {"type": "RECORD", "stream": "customers", "record": [1]},
         {"type": "RECORD", "stream": "customers", "record": None},
         {"type": "RECORD", "stream": {}, "record": {}},
@@ -479,3 +484,35 @@ def test_a_batch_of_an_unknown_stream_is_refused(shop: dict[str, Any], tmp_path:
     assert run.status == 1
     assert "customers" in run.log
     assert run.states == []
+
+
+# --- whatever comes ---------------------------------------------------------------------------------------------------
+
+_JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=4), inner, max_size=3),
+    max_leaves=6,
+)
+_MESSAGE = st.fixed_dictionaries(
+    {"type": st.sampled_from(["SCHEMA", "RECORD", "STATE", "ACTIVATE_VERSION", "BATCH"])},
+    optional={
+        "stream": st.just("customers") | _JSON,
+        "schema": st.just(CUSTOMERS) | _JSON,
+        "key_properties": st.just(["id"]) | _JSON,
+        "record": st.just(ANN) | _JSON,
+        "value": _JSON,
+        "encoding": st.just({"format": "jsonl"}) | _JSON,
+        "manifest": st.just(["file:///nowhere"]) | _JSON,
+    },
+)
+
+
+@settings(max_examples=60, derandomize=True, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(messages=st.lists(_MESSAGE, max_size=5))
+def test_whatever_a_tap_prints_a_run_ends_with_a_status(shop: dict[str, Any], messages: list[dict[str, Any]]) -> None:
+    """It is 0, or 1 with a sentence; nothing raises, and every record read has one outcome."""
+    run = sync(shop, [schema("customers", CUSTOMERS), *messages])
+    assert run.status in {0, 1}
+    assert bool(run.log) or run.status == 0
+    counts = dict(run.summary["identify"])
+    assert counts.pop("read") == sum(counts.values())
