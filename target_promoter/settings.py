@@ -167,6 +167,11 @@ class Settings:
         of_streams = (one for stream in self.streams for one in stream.contact_lists)
         return tuple(sorted({*self.contact_lists, *of_streams}))
 
+    def campaign_id(self, event: str) -> int | None:
+        """Return the id of the campaign that surveys for an event, by its name as sent; None if none does."""
+        campaign = self.campaigns.get(canonical(event))
+        return None if campaign is None else campaign.id
+
     def stream(self, name: str) -> StreamSetting | None:
         """Return what the config says of a stream: its name beats a glob, a more specific glob beats the other.
 

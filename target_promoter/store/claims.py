@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from sqlalchemy import func, select, update
 
+from target_promoter.store.campaigns import NO_CAMPAIGN
 from target_promoter.store.database import rows_among
 from target_promoter.store.people import email_key, user_key
 from target_promoter.store.schema import surveys, throttles
@@ -79,7 +80,7 @@ def due(connection: Connection, now: float, *, except_campaigns: Collection[int]
     query = (
         select(surveys)
         .where(surveys.c.status == "queued", surveys.c.due_at <= now, surveys.c.leased_until <= now)
-        .where(surveys.c.campaign_id.not_in(except_campaigns))
+        .where(surveys.c.campaign_id.not_in((NO_CAMPAIGN, *except_campaigns)))
         .order_by(surveys.c.due_at)
         .limit(most)
     )
@@ -227,7 +228,7 @@ def next_due(connection: Connection, now: float, *, except_campaigns: Collection
                 earliest.where(
                     surveys.c.status == "queued",
                     surveys.c.due_at <= now,
-                    surveys.c.campaign_id.not_in(except_campaigns),
+                    surveys.c.campaign_id.not_in((NO_CAMPAIGN, *except_campaigns)),
                 )
             )
         )

@@ -6,12 +6,13 @@ from dataclasses import dataclass
 from hashlib import blake2b
 from typing import TYPE_CHECKING, Any, Final
 
-from sqlalchemy import func, insert, or_, select, update
+from sqlalchemy import func, or_, select, update
 
+from target_promoter.store.campaigns import NO_CAMPAIGN
 from target_promoter.store.database import rows_among
 from target_promoter.store.encoding import decode, encode
 from target_promoter.store.schema import cancellations, messages, surveys
-from target_promoter.store.upsert import upsert
+from target_promoter.store.upsert import insert_rows, upsert
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -26,6 +27,25 @@ SETTLED: Final = ("sent", "presumed", "throttled", "withheld", "refused", "expir
 
 _OPEN_COLUMNS: Final = (
     "id, message, event, user_id, anonymous_id, email, event_at, due_at, properties, status, campaign_id"
+)
+
+_STEP: Final = 500
+_NEW_COLUMNS: Final = (
+    "message",
+    "stream",
+    "event",
+    "campaign_id",
+    "message_id",
+    "user_id",
+    "anonymous_id",
+    "email",
+    "event_at",
+    "due_at",
+    "properties",
+    "status",
+    "reason",
+    "created_at",
+    "settled_at",
 )
 
 
@@ -124,28 +144,27 @@ def add(connection: Connection, new: Iterable[NewSurvey], now: float) -> None:
         now: The time, in epoch seconds.
     """
     rows = [
-        {
-            "message": survey.message,
-            "stream": survey.stream,
-            "event": survey.event,
-            "campaign_id": survey.campaign_id,
-            "message_id": survey.message_id,
-            "user_id": survey.user_id,
-            "anonymous_id": survey.anonymous_id,
-            "email": survey.email,
-            "event_at": survey.event_at,
-            "due_at": survey.due_at,
-            "properties": encode(survey.properties),
-            "status": survey.status,
-            "reason": survey.reason,
-            "created_at": now,
-            "settled_at": now if survey.status in SETTLED else None,
-        }
+        (
+            survey.message,
+            survey.stream,
+            survey.event,
+            survey.campaign_id,
+            survey.message_id,
+            survey.user_id,
+            survey.anonymous_id,
+            survey.email,
+            survey.event_at,
+            survey.due_at,
+            encode(survey.properties),
+            survey.status,
+            survey.reason,
+            now,
+            now if survey.status in SETTLED else None,
+        )
         for survey in new
     ]
-    if rows:
-        connection.execute(insert(surveys), rows)
-        remember_messages(connection, (row["message"] for row in rows))  # type: ignore[misc] # always bytes
+    insert_rows(connection, surveys, _NEW_COLUMNS, rows)
+    remember_messages(connection, (row[0] for row in rows))
 
 
 def open_by_message(connection: Connection, hashes: Iterable[bytes]) -> dict[bytes, OpenSurvey]:
@@ -191,8 +210,8 @@ def set_properties(connection: Connection, survey_id: int, properties: Mapping[s
 
 def queue(connection: Connection, survey_ids: Sequence[int]) -> None:
     """Put surveys that waited for their person among those to be sent."""
-    for survey_id in survey_ids:
-        connection.execute(update(surveys).where(surveys.c.id == survey_id).values(status="queued"))
+    for some in _steps(survey_ids):
+        connection.execute(update(surveys).where(surveys.c.id.in_(some)).values(status="queued"))
 
 
 def settle(connection: Connection, survey_ids: Sequence[int], status: str, reason: str | None, now: float) -> None:
@@ -205,10 +224,10 @@ def settle(connection: Connection, survey_ids: Sequence[int], status: str, reaso
         reason: Why, for the report.
         now: The time, in epoch seconds.
     """
-    for survey_id in survey_ids:
+    for some in _steps(survey_ids):
         connection.execute(
             update(surveys)
-            .where(surveys.c.id == survey_id)
+            .where(surveys.c.id.in_(some))
             .values(status=status, reason=reason, settled_at=now, lease=None, leased_until=0.0)
         )
 
@@ -237,13 +256,19 @@ def cancellations_of(connection: Connection, keys: Iterable[str]) -> dict[tuple[
 
 def counts(connection: Connection, now: float) -> tuple[int, int]:
     """Return how many surveys are pending (due or claimed), and how many wait for their person or their day."""
-    due = (surveys.c.status == "claimed") | ((surveys.c.status == "queued") & (surveys.c.due_at <= now))
-    later = or_(surveys.c.status == "waiting", (surveys.c.status == "queued") & (surveys.c.due_at > now))
+    named = surveys.c.campaign_id != NO_CAMPAIGN
+    due = (surveys.c.status == "claimed") | ((surveys.c.status == "queued") & (surveys.c.due_at <= now) & named)
+    later = or_(surveys.c.status == "waiting", (surveys.c.status == "queued") & ((surveys.c.due_at > now) | ~named))
     number = select(func.count()).select_from(surveys)
     return connection.scalar(number.where(due)) or 0, connection.scalar(number.where(later)) or 0
+
+
+def _steps(survey_ids: Sequence[int]) -> Iterable[Sequence[int]]:
+    """Return the surveys in steps of what one statement takes."""
+    return (survey_ids[start : start + _STEP] for start in range(0, len(survey_ids), _STEP))
 
 
 def _opened(rows: Iterable[Any]) -> Iterable[OpenSurvey]:
     for row in rows:
         if row[9] in OPEN:
-            yield OpenSurvey(row[0], bytes(row[1]), *row[2:8], decode(row[8] or "{}"), *row[9:])
+            yield OpenSurvey(row[0], bytes(row[1]), *row[2:8], decode(row[8] or "{}"), row[9], row[10])

@@ -1,0 +1,34 @@
+"""Which campaign the surveys that wait go to, when the config names another one for their event than it did."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from sqlalchemy import select, update
+
+from target_promoter.store.schema import surveys
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from sqlalchemy import Connection
+
+NO_CAMPAIGN: Final = 0
+"""The campaign of a survey whose event the config gives none any more: it is not sent, and grows too old."""
+
+_OPEN: Final = surveys.c.status.in_(("waiting", "queued"))
+
+
+def assign(connection: Connection, campaign_of: Callable[[str], int | None]) -> None:
+    """Have every survey that waits go to the campaign of its event.
+
+    Args:
+        connection: The open writing transaction.
+        campaign_of: Returns the campaign's id for an event by its name as sent; None if it has none.
+    """
+    columns = (surveys.c.event, surveys.c.campaign_id)
+    for event, before in connection.execute(select(*columns).where(_OPEN).distinct()).all():
+        now = campaign_of(event) or NO_CAMPAIGN
+        if now != before:
+            of_event = _OPEN & (surveys.c.event == event) & (surveys.c.campaign_id == before)
+            connection.execute(update(surveys).where(of_event).values(campaign_id=now))
