@@ -127,9 +127,9 @@ class House:
         self._intake = Intake(self.store, self.settings, self.summary, clock=lambda: self.now)
 
     def read(self, stream: str, record: dict[str, Any]) -> Call | None:
-        """Return what a record says."""
+        """Return what a record says, as the sinks have it."""
         columns: dict[str, Any] = {name: {} for name in COLUMNS.get(stream, " ".join(record)).split()}
-        return recognize(stream, {"properties": columns}, KEYS.get(stream, ["id"]), self.settings).read(record)
+        return recognize(stream, {"properties": columns}, KEYS.get(stream, ["id"]), self.settings).glimpse(record)
 
     def take(self, *records: tuple[str, dict[str, Any]]) -> dict[str, dict[str, int]]:
         """Take records as one batch and return what they came to: the counts that grew, by part."""

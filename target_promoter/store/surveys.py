@@ -271,4 +271,17 @@ def _steps(survey_ids: Sequence[int]) -> Iterable[Sequence[int]]:
 def _opened(rows: Iterable[Any]) -> Iterable[OpenSurvey]:
     for row in rows:
         if row[9] in OPEN:
-            yield OpenSurvey(row[0], bytes(row[1]), *row[2:8], decode(row[8] or "{}"), row[9], row[10])
+            _, message, event, user_id, anonymous_id, email, event_at, due_at, properties, status, campaign_id = row
+            yield OpenSurvey(
+                id=row[0],
+                message=bytes(message),
+                event=event,
+                user_id=user_id,
+                anonymous_id=anonymous_id,
+                email=email,
+                event_at=event_at,
+                due_at=due_at,
+                properties=decode(properties or "{}"),
+                status=status,
+                campaign_id=campaign_id,
+            )
