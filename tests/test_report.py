@@ -118,6 +118,7 @@ def test_json_is_as_the_readme_says(report: Report) -> None:
         "surveys",
         "contacts",
         "requests",
+        "rejected_records",
         "rejected",
         "refused",
         "attributes",

@@ -232,6 +232,7 @@ class Report:
         surveys: The surveys.
         contacts: The contacts.
         requests: The requests.
+        rejected_records: How many records are rejected in all.
         rejected: What was rejected, by reason, the most frequent first.
         refused: What Promoter refused, by reason, the most frequent first.
         attributes: Attributes that were changed on their way.
@@ -243,6 +244,7 @@ class Report:
     surveys: SurveyFacts
     contacts: ContactFacts
     requests: RequestFacts
+    rejected_records: int
     rejected: Sequence[Group]
     refused: Sequence[Group]
     attributes: Sequence[NoteFacts]

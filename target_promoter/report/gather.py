@@ -59,6 +59,7 @@ def gather(connection: Connection, settings: Settings, store: str, now: float) -
         surveys=survey_facts,
         contacts=_contacts(connection),
         requests=_requests(connection, settings.requests_per_minute, survey_facts.pending, now),
+        rejected_records=connection.scalar(select(func.count()).select_from(tables.rejected)) or 0,
         rejected=rejected_groups(connection),
         refused=refused_groups(connection),
         attributes=_notes(connection),

@@ -41,7 +41,7 @@ def report_page(report: Report) -> str:
         ("Pending", f"{requests.pending:,}"),
         ("Time left", f"about {duration(requests.seconds_left)}" if requests.pending else "none"),
         ("Uncertain", f"{surveys.outcomes['uncertain']:,}"),
-        ("Rejected", f"{sum(group.number for group in report.rejected):,}"),
+        ("Rejected", f"{report.rejected_records:,}"),
         ("Requests today", f"{today.requests:,}, {today.share_of_limit:.1%} of the limit" if today else "0"),
     ]
     account = report.store.account or "no account yet"

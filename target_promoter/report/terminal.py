@@ -118,6 +118,7 @@ def _now(report: Report) -> Iterator[RenderableType]:
     statuses = ", ".join(f"{number:,} {status}" for status, number in contacts.statuses.items()) or "none"
     table.add_row("contacts", statuses)
     table.add_row("people", f"{contacts.people:,}, {contacts.people_without_email:,} without an address")
+    table.add_row("records rejected", f"{report.rejected_records:,}")
     if contacts.left_behind:
         table.add_row("left behind", f"{contacts.left_behind:,} contacts under an older address")
     yield table
