@@ -8,11 +8,7 @@ import threading
 import time
 from collections import deque
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
-
-from rich.console import Console
-from rich.live import Live
-from rich.table import Table
+from typing import TYPE_CHECKING, Final
 
 from target_promoter.errors import StoreError
 from target_promoter.store import clock, contacts, surveys
@@ -160,41 +156,14 @@ class Progress:
                 continue  # The run itself says what is wrong with the store.
 
     def _show(self) -> None:
-        console = Console(stderr=True)
-        # What is logged meanwhile goes above the view, through the stream that the view has put in the log's place.
-        handlers: list[logging.StreamHandler[Any]] = [
-            handler
-            for name in (None, "target-promoter")
-            for handler in logging.getLogger(name).handlers
-            if isinstance(handler, logging.StreamHandler) and handler.stream is sys.stderr
-        ]
-        before = sys.stderr
-        with Live(console=console, transient=True, auto_refresh=False, redirect_stdout=False) as live:
-            for handler in handlers:
-                handler.setStream(sys.stderr)
-            try:
-                while not self._ended.wait(_LOOK_SECONDS):
-                    try:
-                        live.update(view(self.standing()), refresh=True)
-                    except StoreError:
-                        continue
-            finally:
-                for handler in handlers:
-                    handler.setStream(before)
+        from target_promoter.live import LiveView  # noqa: PLC0415 - only a terminal needs what it loads
 
-
-def view(standing: Standing) -> Table:
-    """Return what a terminal shows.
-
-    Args:
-        standing: How the run stands.
-    """
-    table = Table.grid(padding=(0, 2))
-    table.add_column(justify="right", style="bold")
-    table.add_column()
-    for name, text in standing.parts():
-        table.add_row(name, text)
-    return table
+        with LiveView() as live:
+            while not self._ended.wait(_LOOK_SECONDS):
+                try:
+                    live.show(self.standing())
+                except StoreError:
+                    continue
 
 
 def duration(seconds: float) -> str:

@@ -1,0 +1,73 @@
+"""The live view of a run on a terminal; what is logged meanwhile goes above it."""
+
+from __future__ import annotations
+
+import logging
+import sys
+from typing import TYPE_CHECKING, Any
+
+from rich.console import Console
+from rich.live import Live
+from rich.table import Table
+from typing_extensions import Self
+
+if TYPE_CHECKING:
+    from types import TracebackType
+
+    from target_promoter.progress import Standing
+
+
+class LiveView:
+    """A view on standard error that shows how a run stands; use it as a context manager."""
+
+    def __init__(self) -> None:
+        """Show nothing yet."""
+        self._live = Live(console=Console(stderr=True), transient=True, auto_refresh=False, redirect_stdout=False)
+        self._before = sys.stderr
+        # Handlers hold the stream that standard error was when they were made, past which the view cannot see.
+        self._handlers: list[logging.StreamHandler[Any]] = [
+            handler
+            for name in (None, "target-promoter")
+            for handler in logging.getLogger(name).handlers
+            if isinstance(handler, logging.StreamHandler) and handler.stream is sys.stderr
+        ]
+
+    def show(self, standing: Standing) -> None:
+        """Show how the run stands.
+
+        Args:
+            standing: How it stands.
+        """
+        self._live.update(view(standing), refresh=True)
+
+    def __enter__(self) -> Self:
+        """Begin."""
+        self._live.start()
+        for handler in self._handlers:
+            handler.setStream(sys.stderr)
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Take the view away."""
+        for handler in self._handlers:
+            handler.setStream(self._before)
+        self._live.stop()
+
+
+def view(standing: Standing) -> Table:
+    """Return what a terminal shows.
+
+    Args:
+        standing: How the run stands.
+    """
+    table = Table.grid(padding=(0, 2))
+    table.add_column(justify="right", style="bold")
+    table.add_column()
+    for name, text in standing.parts():
+        table.add_row(name, text)
+    return table
