@@ -116,7 +116,7 @@ def test_a_measured_limit_is_tried_again(store: Store) -> None:
     """Each minute without a refusal allows more, so that a limit somebody else used up does not bind for hours."""
     counted(store, NOW + 40, 6)
     counted(store, NOW, 1)
-    assert refused(store, NOW + 50, 10, limit=600) < 10
+    assert refused(store, NOW + 50, 10, limit=600) == pytest.approx(30, abs=1), "a twentieth of what was told"
     paces = [pace(store, NOW + 60 + 60 * at) for at in range(20)]
     assert paces == sorted(paces)
     assert paces[1] < 1.1 * paces[0]

@@ -11,7 +11,7 @@ from target_promoter.answers import Answer
 from target_promoter.delivery import times
 from target_promoter.delivery.answered import Answered
 from target_promoter.delivery.contacts import ContactRequest
-from target_promoter.delivery.patience import PATIENCE_SECONDS, Patience
+from target_promoter.delivery.patience import Patience
 from target_promoter.delivery.shared import Shared
 from target_promoter.delivery.turn import Turns
 from target_promoter.delivery.workers import Workers
@@ -46,7 +46,7 @@ class Delivery:
         settings: The settings.
         summary: Where outcomes and requests are counted.
         clock: The time now, in epoch seconds.
-        patience: Seconds without one success after which delivery stops.
+        patience: Seconds without one success after which delivery stops; None for as many as usual.
 
     Attributes:
         problem: Why it stopped before all was delivered; None if it did not.
@@ -61,7 +61,7 @@ class Delivery:
         summary: Summary,
         *,
         clock: Callable[[], float] = time.time,
-        patience: float = PATIENCE_SECONDS,
+        patience: float | None = None,
     ) -> None:
         """Prepare; nothing is sent before `start` or `run`."""
         self._client = client

@@ -24,15 +24,16 @@ class Patience:
     """Counts failures in a row over all requests.
 
     Args:
-        seconds: How long to go on without one success.
+        seconds: How long to go on without one success; None for as long as usual.
 
     Attributes:
+        seconds: The same.
         paused_until: Until when nothing is sent, in epoch seconds.
     """
 
-    def __init__(self, seconds: float) -> None:
+    def __init__(self, seconds: float | None = None) -> None:
         """Begin without a failure."""
-        self.seconds = seconds
+        self.seconds = PATIENCE_SECONDS if seconds is None else seconds
         self.paused_until = 0.0
         self._failures = 0
         self._failing_since: float | None = None

@@ -24,6 +24,7 @@ _DAY: Final = 86_400
 _GROWTH: Final = 1.05
 _SLOWER: Final = 0.9
 _WHOLE_MINUTE: Final = 50.0
+_LEAST: Final = 0.05
 _DEFAULT_HOLD_SECONDS: Final = 5.0
 
 
@@ -125,14 +126,14 @@ def limited(connection: Connection, now: float, retry_after: float | None, *, li
     # A wait of more than a minute is that of a daily limit, which says nothing of a minute; a refusal while all wait
     # anyway was for a request on its way.
     if held <= now and wait <= _MINUTE:
-        rate = _measured(connection, now, wait, _pace(rate, rated_at, now, limit))
+        rate = _measured(connection, now, wait, _pace(rate, rated_at, now, limit), limit)
         rated_at = now + wait
     until = max(held, now + wait)
     connection.execute(update(request_clock).values(rate=rate, rated_at=rated_at, held_until=until))
     return until
 
 
-def _measured(connection: Connection, now: float, wait: float, pace: float) -> float:
+def _measured(connection: Connection, now: float, wait: float, pace: float, limit: float) -> float:
     """Return the pace, in requests a minute, that a refusal leaves."""
     of_the_minute = select(func.sum(request_seconds.c.requests), func.min(request_seconds.c.second))
     number, since = connection.execute(of_the_minute.where(request_seconds.c.second > int(now - _MINUTE))).one()
@@ -142,7 +143,8 @@ def _measured(connection: Connection, now: float, wait: float, pace: float) -> f
     if span < _WHOLE_MINUTE:
         # It says little of a whole minute: somebody else may have used the limit up, or it is one of a second.
         measured = max(measured, pace * _SLOWER)
-    return min(max(measured, 1.0), pace)
+    # Somebody else may use nearly all of it: then Retry-After alone has to do, and a limit told twenty times too high.
+    return min(max(measured, limit * _LEAST), pace)
 
 
 def _pace(rate: float, rated_at: float, now: float, limit: float) -> float:

@@ -148,7 +148,11 @@ class Trial:
 
             self._watch.carried_out = carried_out
             running += [self._start() for _ in range(self.at_once)]
-            until(lambda: reached.is_set() or all(one.has_ended for one in running))
+            try:
+                until(lambda: reached.is_set() or all(one.has_ended for one in running))
+            except TimeoutError as error:
+                message = "\n".join(["No process did anything:", *(one.log[-3000:] for one in running)])
+                raise AssertionError(message) from error
             time.sleep(pause if moment == "about its record" else 0)
             self._watch.carried_out = bool
         for one in running:
