@@ -118,8 +118,9 @@ def assert_nothing_new(pipeline: Pipeline) -> None:
     assert run.states
 
 
-def test_tap_jsonl(config: dict[str, Any], sandbox: SandboxServer, tmp_path: Path) -> None:
-    """Raw calls from a file of JSON lines; the tap sends all of them again, and nothing happens twice."""
+@pytest.mark.parametrize("batch", [False, True], ids=["records", "batch files"])
+def test_tap_jsonl(config: dict[str, Any], sandbox: SandboxServer, tmp_path: Path, *, batch: bool) -> None:
+    """Raw calls from a file of JSON lines, as records and as BATCH messages; all come again, nothing happens twice."""
     calls: list[dict[str, Any]] = [
         {"type": "identify", "messageId": "a", "userId": "1", "traits": {"email": "ann@example.com", "plan": "Team"}},
         {"type": "identify", "messageId": "b", "userId": "2", "traits": {"email": "bob@example.com"}},
@@ -128,11 +129,15 @@ def test_tap_jsonl(config: dict[str, Any], sandbox: SandboxServer, tmp_path: Pat
     ]
     text = "".join(json.dumps({"timestamp": hours_ago(2), **call}) + "\n" for call in calls)
     (tmp_path / "calls.jsonl").write_text(text, encoding="utf-8")
-    tap = {"path": str(tmp_path / "calls.jsonl"), "stream_name": "calls", "primary_keys": ["messageId"]}
+    tap: dict[str, Any] = {"path": str(tmp_path / "calls.jsonl"), "stream_name": "calls", "primary_keys": ["messageId"]}
+    if batch:
+        storage = {"root": (tmp_path / "batches").as_uri(), "prefix": "calls-"}
+        tap["batch_config"] = {"encoding": {"format": "jsonl", "compression": "gzip"}, "storage": storage}
     (tmp_path / "tap.json").write_text(json.dumps(tap), encoding="utf-8")
     pipeline = Pipeline([programs(TAP_JSONL) / "tap-jsonl", "--config", tmp_path / "tap.json"], config, tmp_path)
     run = pipeline.run()
     assert run.status == 0, run.log
+    assert ("1 batch manifests" in run.log) is batch
     assert sandbox.account.contacts["ann@example.com"].attributes["plan"] == "Team"
     assert sandbox.account.surveys_by_email == {"ann@example.com": 1}
     assert run.summary["ignored"] == 1
