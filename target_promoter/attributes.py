@@ -26,6 +26,7 @@ _LINE_BREAKS: Final = re.compile("[\t\n\x0b\x0c\r\x85]+")
 _DEEPEST: Final = 20
 _DIGITS: Final = 10  # After the point: more are the noise of binary fractions.
 _LONGEST_NUMBER: Final = 300  # Digits; no float has more before the point than 309.
+_LONGEST_SHOWN: Final = 100  # Characters of a name in a note.
 _SHORTEST_TIME: Final = len("2017-09-23T15:25Z")
 
 
@@ -99,13 +100,14 @@ def _collect(values: Iterable[tuple[str, object]]) -> tuple[dict[str, Scalar], t
                 continue
             name = _clean_name(sent)
             if not name:
-                notes[Note("left out", sent, "its name is blank")] = None
+                notes[Note("left out", _shown(sent), "its name is blank")] = None
                 continue
             if name != sent:
-                notes[Note("renamed", sent, name)] = None
+                notes[Note("renamed", _shown(sent), _shown(name))] = None
             origin = origins.setdefault(name, (top, sent))
             if origin != (top, sent):
-                notes[Note("merged", sent, f"{name}, the name of {origin[0]} as well")] = None
+                detail = f"{_shown(name)}, the name of {_shown(origin[0])} as well"
+                notes[Note("merged", _shown(sent), detail)] = None
                 origins[name] = (top, sent)
             found[name] = value
     return found, tuple(notes)
@@ -121,7 +123,7 @@ def _flatten(values: Iterable[tuple[str, object]], prefix: str, depth: int) -> I
             continue
         elif isinstance(value, Mapping):
             if depth == _DEEPEST:
-                yield path, Note("left out", path, "it is nested too deep")
+                yield path, Note("left out", _shown(path), "it is nested too deep")
             else:
                 yield from _flatten(value.items(), f"{path}_", depth + 1)
         elif isinstance(value, (list, tuple)):
@@ -133,7 +135,7 @@ def _flatten(values: Iterable[tuple[str, object]], prefix: str, depth: int) -> I
                 yield path, ", ".join(items)
         else:
             scalar = _scalar(value)
-            yield path, Note("left out", path, "Promoter has no such value") if scalar is None else scalar
+            yield path, Note("left out", _shown(path), "Promoter has no such value") if scalar is None else scalar
 
 
 def _scalar(value: object) -> Scalar | None:
@@ -199,3 +201,9 @@ def _utc(moment: dt.datetime) -> str:
 def _clean_name(sent: str) -> str:
     """Return a name with nothing in it but what Promoter accepts."""
     return _NOT_IN_A_NAME.sub("_", sent).strip(" ")
+
+
+def _shown(name: str) -> str:
+    """Return a name as a note shows it: no database takes all that a tap makes up, and nobody reads long ones."""
+    text = _CONTROLS.sub("\ufffd", name)
+    return text if len(text) <= _LONGEST_SHOWN else f"{text[: _LONGEST_SHOWN - 1]}…"

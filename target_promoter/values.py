@@ -38,6 +38,7 @@ _FRACTION: Final = slice(26, 27)  # Where a seventh digit of a second would stan
 _END_OF_TIME: Final = 253_402_300_800.0  # The year 10000, which no datetime object can hold.
 _MILLISECONDS_FROM: Final = 1e11  # As seconds this is the year 5138, as milliseconds it is 1973.
 _DEEPEST: Final = 200
+_LONGEST_ID: Final = 500  # Characters; PostgreSQL's indexes hold no more than some 2,700 bytes.
 _LONGEST_NUMBER: Final = 40  # Digits; the longest ids in use, 128-bit numbers, have 39.
 
 _encoder: Final = msgspec.json.Encoder(decimal_format="number", order="deterministic", enc_hook=str)
@@ -62,10 +63,12 @@ def identifier(value: object) -> str | None:
         value: The value of an id column.
 
     Returns:
-        The id, or None for what cannot be one: null, an empty text, a boolean, an object, a list, not-a-number.
+        The id, or None for what cannot be one: null, an empty text or one too long to look up by, a boolean, an
+        object, a list, not-a-number.
     """
     if isinstance(value, str):
-        return clean(value) or None
+        text = clean(value)
+        return text if 0 < len(text) <= _LONGEST_ID else None
     if isinstance(value, bool):
         return None
     if isinstance(value, int):

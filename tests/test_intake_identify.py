@@ -8,6 +8,7 @@ import pytest
 from sqlalchemy import select
 
 from target_promoter.store import people, rejected, schema
+from tests.delivering import Process
 from tests.house import House, at, identify, track
 
 if TYPE_CHECKING:
@@ -258,3 +259,32 @@ def test_a_record_nested_too_deep_is_rejected_or_left_out(house: House, *, as_te
             nested = {"x": nested}
         assert house.take(identify("1", "ann@example.com", x=nested)) == {"identify": {"rejected": 1}}
     assert house.forms == {}
+
+
+def test_names_and_ids_that_no_database_takes(store_url: str) -> None:
+    """A trait's name with NUL, half a character or no end goes its way; an endless id names nobody."""
+    house = House(store_url, requests_per_minute=60_000)
+    endless = "".join(map(chr, range(0x100, 0x2000)))
+    traits = {"a\x00b": 1, "c\ud800": {"d\x00": 2}, endless: 3}
+    # A stream with contact lists, whose ids are keys of numbers in what is kept.
+    row = {"id": 1, "email": "ann@example.com", "vip": "half \ud800", "plan": traits}
+    assert house.take(("customers", row)) == {"identify": {"changed": 1}}
+    assert house.take(("customers", {**row, "score": 1})) == {"identify": {"changed": 1}}
+    (request,) = house.turn(0).requests
+    assert request.email == "ann@example.com"
+    calls = [identify(endless, "bob@example.com"), track("Order Completed", endless), track(endless, "1")]
+    assert house.take(*calls) == {"identify": {"rejected": 1}, "track": {"rejected": 2}}
+    house.store.close()
+
+
+def test_the_throttle_goes_along_with_a_new_address(house: House) -> None:
+    """Who was surveyed at one address is not surveyed again at the next."""
+    process = Process(house)
+    house.take(identify("1", "ann@example.com", -5), track("Order Completed", "1", -2, messageId="m"))
+    assert [request.email for request in process.turn(0).requests] == ["ann@example.com"]
+    process.turn(1, "accepted")
+    house.take(identify("1", "ann@example.org", -1), track("Order Completed", "1", -0.5, messageId="n"))
+    turn = process.turn(2)
+    assert turn.surveys == {"expired": 0, "throttled": 1}
+    assert [request.email for request in turn.requests] == ["ann@example.org"]
+    assert house.surveys == {"m": "sent", "n": "throttled"}

@@ -11,7 +11,7 @@ from target_promoter.events import canonical
 from target_promoter.intake.known import KnownPeople
 from target_promoter.intake.replay import REPLAYED
 from target_promoter.store import kept, people, rejected, runs, surveys
-from target_promoter.values import fingerprint
+from target_promoter.values import clean, fingerprint
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -56,7 +56,7 @@ class Batch:
         self.unlinked: set[str] = set()
         self.surveys: Counter[str] = Counter()
         self.cancelling_events = frozenset[str]().union(*(one.cancel_on for one in settings.campaigns.values()))
-        self._created_at = runs.created_at(connection)
+        self._oldest_due = oldest_due(settings, now, runs.created_at(connection))
         self._forgotten: set[str] = set()
         self._rejected: list[rejected.Rejected] = []
         self._any_rejected = rejected.any_kept(connection)
@@ -87,7 +87,7 @@ class Batch:
         Args:
             due_at: When it was due, in epoch seconds.
         """
-        return due_at < oldest_due(self.settings, self.now, self._created_at)
+        return due_at < self._oldest_due
 
     def link(self, seen: Iterable[tuple[str, str]]) -> None:
         """Remember which user ids anonymous ids were seen with.
@@ -114,7 +114,8 @@ class Batch:
             mark, record = fingerprint({"stream": call.stream, "reason": reason}) or b"", None
         else:
             record = {name: value for name, value in call.record.items() if name != REPLAYED}
-        self._rejected.append(rejected.Rejected(mark, call.stream, kind, reason, record))
+        # A reason may hold the name of a column, and a tap may call it anything.
+        self._rejected.append(rejected.Rejected(mark, call.stream, kind, clean(reason), record))
 
     def took(self, call: Glimpse | Identify | Track) -> None:
         """Let go of a rejected record that was taken after all."""

@@ -48,7 +48,7 @@ def _writable(value: object) -> object:
     if isinstance(value, int) and not isinstance(value, bool):
         return Decimal(value)
     if isinstance(value, Mapping):
-        return {_writable(name): _writable(inner) for name, inner in value.items()}
+        return {_writable(str(name)): _writable(inner) for name, inner in value.items()}
     if isinstance(value, (list, tuple)):
         return [_writable(inner) for inner in value]
     return value
