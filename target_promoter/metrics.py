@@ -39,7 +39,7 @@ class Metrics:
         }
         # The SDK types a metric's name as one of its own, and takes any enumeration of texts.
         self._counters = [(metrics.Counter(cast("metrics.Metric", name)), read) for name, read in sources.items()]
-        self._seen = [0.0] * len(self._counters)
+        self._seen: list[float] = [0] * len(self._counters)
 
     def update(self) -> None:
         """Take in what was done since the last time; a counter that was silent for a minute is logged."""

@@ -36,6 +36,7 @@ def test_every_count_is_logged_once(caplog: pytest.LogCaptureFixture) -> None:
         "rate_limit_wait_seconds": 1.5,
     }
     assert {point.metric_type for point in points} == {"counter"}
+    assert [str(point.value) for point in points[:2]] == ["5", "1"]
 
 
 def test_a_count_is_logged_when_it_was_silent_for_a_minute(
