@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import re
 from typing import Final
 
@@ -13,6 +14,7 @@ _NOT_IN_A_NAME: Final = re.compile(r"[^a-z0-9]+")
 _OLDER_NAMES: Final = {"completedorder": "ordercompleted"}
 
 
+@functools.lru_cache(maxsize=1024)
 def canonical(event: str) -> str:
     """Return the form in which two names of the same event are equal.
 

@@ -54,12 +54,12 @@ class Tracking:
         living = people.load_by_email(batch.connection, emails)
         self._owners = {email: rows[-1].user_id for email, rows in living.items()}
         batch.people.look_up(self._owners.values())
-        hashes = {
-            surveys.message_hash(call.canonical, call.message_id)
+        self._messages = {
+            (call.canonical, call.message_id): surveys.message_hash(call.canonical, call.message_id)
             for call in calls
             if call.canonical in batch.settings.campaigns
         }
-        self._known = surveys.known_messages(batch.connection, hashes)
+        self._known = surveys.known_messages(batch.connection, self._messages.values())
         self._new: dict[bytes, surveys.NewSurvey] = {}
         self._more: dict[bytes, dict[str, object]] = {}
         self._deleted: set[bytes] = set()
@@ -109,7 +109,7 @@ class Tracking:
         return self._survey(call, campaign, time)
 
     def _survey(self, call: Track, campaign: Campaign, time: float) -> str:
-        message = surveys.message_hash(call.canonical, call.message_id)
+        message = self._messages[call.canonical, call.message_id]
         due_at = time + campaign.delay_hours * 3600
         if message in self._known:
             if is_refused(call):

@@ -133,6 +133,8 @@ def later_properties(known: Trait | None, said: Trait) -> Trait:
     """
     if known is None or known[1] != said[1]:
         return later(known, said)
+    if known[0] == said[0]:
+        return known
     both = {name: later((value, 0.0), (said[0].get(name, value), 0.0))[0] for name, value in known[0].items()}
     return {**said[0], **both}, known[1]
 

@@ -12,7 +12,7 @@ from target_promoter.errors import StoreError
 from target_promoter.store.database import rows_among
 from target_promoter.store.encoding import encode
 from target_promoter.store.schema import facts, forgotten, rejected, runs, surveys
-from target_promoter.store.surveys import SETTLED
+from target_promoter.store.surveys import UNSETTLED
 from target_promoter.store.upsert import upsert
 
 if TYPE_CHECKING:
@@ -88,7 +88,7 @@ def begin(connection: Connection, command: str, now: float) -> int:
         The run's number.
     """
     before = now - KEPT_SECONDS
-    connection.execute(surveys.delete().where(surveys.c.status.in_(SETTLED), surveys.c.settled_at < before))
+    connection.execute(surveys.delete().where(surveys.c.settled_at < before, surveys.c.status.not_in(UNSETTLED)))
     connection.execute(rejected.delete().where(rejected.c.rejected_at < before))
     connection.execute(runs.delete().where(runs.c.started_at < before))
     key = connection.execute(insert(runs).values(command=command, started_at=now)).inserted_primary_key

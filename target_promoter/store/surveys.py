@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 OPEN: Final = ("waiting", "queued")
 """The statuses of surveys that may still be changed or cancelled."""
 
+UNSETTLED: Final = (*OPEN, "claimed")
+"""The statuses that are not final."""
+
 SETTLED: Final = ("sent", "presumed", "throttled", "withheld", "refused", "expired", "cancelled", "uncertain")
 """The statuses that are final."""
 
