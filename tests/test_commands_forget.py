@@ -130,6 +130,16 @@ def test_somebody_unknown_is_blocked_all_the_same(config: dict[str, Any]) -> Non
     assert sync(config, [CALLS, identify("9", "carl@example.com")]).summary["identify"]["blocked"] == 1
 
 
+@pytest.mark.parametrize("arguments", [("forget", " "), ("report", "--person", "")])
+def test_nobody_is_no_name(config: dict[str, Any], arguments: tuple[str, ...]) -> None:
+    """An empty name, such as an unset variable of a script, is refused and blocks nobody."""
+    messages = fill(config)
+    result = command(*arguments, config=config)
+    assert result.exit_code == 2
+    assert "give a user id or an e-mail address" in result.output
+    assert sync(config, messages).summary["identify"]["blocked"] == 0
+
+
 def test_resync_sends_every_contact_again(config: dict[str, Any], sandbox: SandboxServer) -> None:
     """After `resync` the next delivery sends all contacts, and no survey."""
     fill(config)

@@ -56,6 +56,20 @@ def refuse_dry_run(settings: Settings, command: str) -> None:
         raise SettingError(setting, f"is set, and `{command}` changes the store", "leave it out, and run this again")
 
 
+def check_named(who: str) -> None:
+    """Refuse a name that is none, such as an empty variable of a script.
+
+    Args:
+        who: What stands for a user id or an e-mail address.
+
+    Raises:
+        UsageError: It is empty.
+    """
+    if not who.strip():
+        message = "The name of the person is empty: give a user id or an e-mail address."
+        raise click.UsageError(message)
+
+
 def count(number: int, thing: str) -> str:
     """Return how many of a thing there are.
 

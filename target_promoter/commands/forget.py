@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from target_promoter.commands.context import count, existing_store, refuse_dry_run, with_settings
+from target_promoter.commands.context import check_named, count, existing_store, refuse_dry_run, with_settings
 from target_promoter.masking import masked
 from target_promoter.rejections import rejected_of
 from target_promoter.removing import remove_everywhere
@@ -31,6 +31,7 @@ def forget(settings: Settings, email_or_user_id: str, everywhere: bool) -> None:
     EMAIL_OR_USER_ID is a user id, or an e-mail address: then everybody who has it is forgotten.
     """
     refuse_dry_run(settings, "forget")
+    check_named(email_or_user_id)
     now = time.time()
     with existing_store(settings) as store:
         names = store.read(lambda connection: names_of(connection, email_or_user_id))

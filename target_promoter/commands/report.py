@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 from rich.console import Console
 
-from target_promoter.commands.context import existing_store, with_settings
+from target_promoter.commands.context import check_named, existing_store, with_settings
 from target_promoter.rejections import rejected_of
 from target_promoter.report.as_json import as_json
 from target_promoter.report.gather import gather
@@ -42,6 +42,8 @@ if TYPE_CHECKING:
 @with_settings
 def report(settings: Settings, form: str, person: str | None) -> None:
     """Tell what the store knows: last runs, surveys, who waits and for what, requests, what was rejected and why."""
+    if person is not None:
+        check_named(person)
     now = time.time()
     with existing_store(settings) as store:
         if person is None:
