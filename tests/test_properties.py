@@ -228,7 +228,7 @@ def sqlite_house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
     house.store.close()
 
 
-@settings(QUICK, max_examples=150)
+@settings(QUICK, max_examples=100)
 @given(ways=_two_orders())
 def test_any_order_ends_in_the_same(sqlite_house: House, ways: tuple[list[list[Record]], list[list[Record]]]) -> None:
     """The same calls in any order and any batches end in the same contacts and the same open surveys."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import given
@@ -13,8 +13,13 @@ from hypothesis import strategies as st
 from target_promoter import globs
 from target_promoter.errors import ConfigError
 from target_promoter.settings import CONFIG_SCHEMA, Settings
+from tests.conftest import run_program
+
+if TYPE_CHECKING:
+    from target_promoter.sandbox.server import SandboxServer
 
 KEY = "0123456789abcdef"
+SECRET = "k-2718281828"  # noqa: S105 - a key of no account
 
 
 def settings(**config: object) -> Settings:
@@ -194,6 +199,33 @@ def test_refusals_name_setting_and_mend(config: dict[str, object], names: str, m
     assert "\n" not in sentence
     assert "secret" not in sentence
     assert KEY not in sentence
+
+
+@pytest.mark.parametrize(
+    ("wrong", "setting", "command"),
+    [
+        ({"campaigns": {"Order Completed": SECRET}}, "campaigns.Order Completed", ""),
+        ({"streams": {"orders": {"fields": {"user_id": [SECRET]}}}}, "streams.orders.fields.user_id", ""),
+        ({"api_key": f"Token {SECRET}"}, "api_key", ""),
+        ({"store_url": f"postgres//user:{SECRET}@host"}, "store_url", ""),
+        ({"batch_size_rows": SECRET}, "batch_size_rows", ""),
+        ({"stream_maps": SECRET}, "stream_maps", "deliver"),
+        ({"unheard_of": SECRET}, "unheard_of", "report"),
+    ],
+)
+def test_the_program_refuses_with_a_sentence(
+    wrong: dict[str, Any], setting: str, command: str, tmp_path: Path, config: dict[str, Any], sandbox: SandboxServer
+) -> None:
+    """Exit status 1, one line that names the setting, no traceback; nothing is read, sent or made, no secret shown."""
+    run = run_program(*filter(None, [command]), config={**config, **wrong}, messages="not even JSON\n", cwd=tmp_path)
+    assert run.status == 1
+    (line,) = (line for line in run.log.splitlines() if "ERROR" in line)
+    assert f"Setting `{setting}`" in line
+    assert "Traceback" not in run.log
+    assert SECRET not in run.log
+    assert run.output == ""
+    assert sandbox.account.requests == []
+    assert [one.suffix for one in tmp_path.iterdir()] == [".json"]
 
 
 def test_the_settings_of_the_sdk_are_known() -> None:
