@@ -10,11 +10,11 @@ if TYPE_CHECKING:
 _SQLITE_MENDS: Final = (
     ("locked", "another program holds it: end that program, then run again"),
     ("lock timeout", "another program holds it: end that program, then run again"),
+    ("malformed", "it is damaged: restore it from a backup, or move it away to begin with a new one"),
     ("disk", "the disk may be full: make room, then run again"),
     ("full", "the disk is full: make room, then run again"),
     ("readonly", "it is read-only: let this user write to the file and its folder"),
     ("not a database", "it is no SQLite file or is damaged: restore it from a backup, or name another file"),
-    ("malformed", "it is damaged: restore it from a backup, or move it away to begin with a new one"),
     ("unable to open", "its folder is missing or may not be written to: create it, or name another file"),
 )
 

@@ -168,10 +168,13 @@ class Run:
         sentences = [str(one) for one in (problem, self._delivery.problem) if isinstance(one, PromoterError)]
         try:
             left = self.store.read(lambda connection: _count_left(connection, self.summary, now))
+            # What another process brought after this one had delivered all is for that one to deliver.
+            left = 0 if self._delivery.is_done else left
         except StoreError as error:
             sentences.append(str(error))
             left = 1
-        sentences += self._delivery.left_behind()
+        behind = self._delivery.left_behind()
+        sentences += behind
         failed = self._settings.fail_on_rejected and self._any_rejected()
         if failed:
             sentences.append("Records were rejected or refused, and `fail_on_rejected` is set: see `report`.")
@@ -179,7 +182,7 @@ class Run:
             logger.error("%s", sentence)
         if self._settings.dry_run:
             logger.info("%s", "\n".join(self.store.read(lambda connection: preview(connection, began)).lines()))
-        if problem is not None or self._delivery.problem is not None or left or failed:
+        if problem is not None or self._delivery.problem is not None or left or behind or failed:
             self.exit_status = 1
         summary = self.summary.as_dict(now)
         with contextlib.suppress(StoreError):

@@ -50,6 +50,7 @@ class Delivery:
 
     Attributes:
         problem: Why it stopped before all was delivered; None if it did not.
+        is_done: Whether it ended because nothing that was due was left; other processes may have brought more since.
         waited_seconds: How long requests waited for the account's limit so far.
     """
 
@@ -78,6 +79,7 @@ class Delivery:
         self._answered: list[Answered] = []
         self._failed: set[str | int] = set()
         self.problem: PromoterError | None = None
+        self.is_done = False
         self.waited_seconds = 0.0
 
     def left_behind(self) -> list[str]:
@@ -162,6 +164,7 @@ class Delivery:
             if turn.requests:
                 self._dispatch(turn)
             elif not turn.again and self._is_over(turn):
+                self.is_done = True
                 return
             elif not turn.again:
                 self._wait(turn)
