@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from sqlalchemy import select
 
-from target_promoter.intake.replay import REFUSED, REPLAYED
+from target_promoter.intake.replay import REFUSED, REFUSED_STREAM, REPLAYED
 from target_promoter.store import people, rejected, runs
 from target_promoter.store.encoding import decode
 from target_promoter.store.schema import contacts, surveys
@@ -19,9 +19,6 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection
 
     from target_promoter.store.rejected import Rejected
-
-REFUSED_STREAM: Final = "refused_calls"
-"""The stream of what Promoter refused: raw calls, made again from what the store holds."""
 
 _TEXT: Final = {"type": ["null", "string"]}
 _OBJECT: Final = {"type": ["null", "object"]}

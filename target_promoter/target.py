@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import sys
 import time
+from dataclasses import replace
 from typing import IO, TYPE_CHECKING, Any, ClassVar, Final
 
 import click
@@ -20,6 +21,7 @@ from target_promoter.batch_files import record_messages
 from target_promoter.cli import program
 from target_promoter.config_files import read_config
 from target_promoter.errors import InputError, PromoterError
+from target_promoter.intake.replay import is_refused_stream
 from target_promoter.mapping import Mapper
 from target_promoter.messages import check_record, check_schema
 from target_promoter.reader import Reader
@@ -130,7 +132,9 @@ class TargetPromoter(Target):
         """Return what a stream is; one of which a stream map lets nothing through needs no setting."""
         if isinstance(self.mapper, Mapper) and self.mapper.removes(name):
             return Stream(name, "ignore", "The setting `stream_maps` removes it.")
-        return recognize(name, schema, key_properties, self.settings)
+        # Calls that Promoter refused are raw calls, whatever a glob of the config says of every stream.
+        settings = replace(self.settings, streams=()) if is_refused_stream(name, schema) else self.settings
+        return recognize(name, schema, key_properties, settings)
 
     @override
     def get_sink_class(self, stream_name: str) -> type[Sink]:

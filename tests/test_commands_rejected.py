@@ -147,6 +147,15 @@ def test_a_refused_contact_is_sent_again(config: dict[str, Any], sandbox: Sandbo
     assert sandbox.account.contacts["ann@example.com"].first_name == "Ann"
 
 
+def test_a_glob_for_every_stream_does_not_hide_what_was_refused(config: dict[str, Any], sandbox: SandboxServer) -> None:
+    """What Promoter refused is replayed also where the config ignores every stream that it does not name."""
+    config["streams"] = {"calls": {"type": "segment"}, "*": {"type": "ignore"}}
+    sandbox.set_faults(REFUSING)
+    sync(config, [CALLS, identify("1", "ann@example.com")])
+    sandbox.set_faults(Faults())
+    assert sync(config, printed(config)).summary["contacts"]["synced"] == 1
+
+
 @pytest.mark.parametrize("stream", ["refused_calls", "calls"])
 def test_refused_surveys_are_filtered_by_the_stream_of_their_event(
     config: dict[str, Any], sandbox: SandboxServer, stream: str

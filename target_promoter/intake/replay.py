@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from target_promoter.calls import Glimpse, Identify, Track
 
 REPLAYED: Final = "_sdc_rejected"
@@ -12,6 +14,20 @@ REPLAYED: Final = "_sdc_rejected"
 
 REFUSED: Final = "refused"
 """What that column says if Promoter refused the record; else it names one that was rejected."""
+
+
+REFUSED_STREAM: Final = "refused_calls"
+"""The stream of what Promoter refused: raw calls, made again from what the store holds."""
+
+
+def is_refused_stream(name: str, schema: Mapping[str, Any]) -> bool:
+    """Return whether a stream is that of what Promoter refused, whatever the config says of its name.
+
+    Args:
+        name: The stream's name.
+        schema: Its JSON schema.
+    """
+    return name == REFUSED_STREAM and REPLAYED in schema["properties"]
 
 
 def is_refused(call: Glimpse | Identify | Track) -> bool:
