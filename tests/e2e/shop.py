@@ -24,12 +24,23 @@ if TYPE_CHECKING:
     from target_promoter.sandbox.records import Contact
 
 COLUMNS = "type userId messageId event timestamp traits properties"
-SCHEMA = {
-    "type": "SCHEMA",
-    "stream": "calls",
-    "schema": {"type": "object", "properties": {name: {} for name in COLUMNS.split()}},
-    "key_properties": ["messageId"],
-}
+
+
+def schema_of(*more: str) -> dict[str, Any]:
+    """Return the SCHEMA of a stream of raw calls.
+
+    Args:
+        more: Columns beside the usual ones.
+    """
+    return {
+        "type": "SCHEMA",
+        "stream": "calls",
+        "schema": {"type": "object", "properties": {name: {} for name in (*COLUMNS.split(), *more)}},
+        "key_properties": ["messageId"],
+    }
+
+
+SCHEMA = schema_of()
 
 
 def iso(time_: float) -> str:
