@@ -83,6 +83,7 @@ class Run:
         self._metrics = Metrics(self.summary, lambda: self._delivery.waited_seconds)
         self._progress = Progress(self.store, settings, self.summary, self._metrics, clock=clock)
         self._progress.start()
+        self._closing.callback(self._progress.stop)  # Whatever happens, a terminal must get its cursor back.
 
     def _open_store(self, now: float) -> Store:
         settings = self._settings
@@ -181,7 +182,8 @@ class Run:
         for sentence in sentences:
             logger.error("%s", sentence)
         if self._settings.dry_run:
-            logger.info("%s", "\n".join(self.store.read(lambda connection: preview(connection, began)).lines()))
+            with contextlib.suppress(StoreError):
+                logger.info("%s", "\n".join(self.store.read(lambda connection: preview(connection, began)).lines()))
         if problem is not None or self._delivery.problem is not None or left or behind or failed:
             self.exit_status = 1
         summary = self.summary.as_dict(now)
