@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from tests.conftest import run_program
 from tests.singer import CUSTOMERS, STREAMS, Run, hours_ago, record, schema, sync
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from target_promoter.sandbox.server import SandboxServer
 
 ORDERS: dict[str, Any] = {"properties": {name: {} for name in ("id", "customer_id", "ordered_at")}}
@@ -58,12 +62,18 @@ def test_a_campaign_that_is_taken_away_and_given_back(shop: dict[str, Any], sand
     assert sandbox.account.surveys == []
 
 
-def test_a_due_survey_without_a_campaign_is_not_sent(shop: dict[str, Any], sandbox: SandboxServer) -> None:
-    """It merely waits: the exit status is 0."""
+def test_a_due_survey_without_a_campaign_is_not_sent(
+    shop: dict[str, Any], sandbox: SandboxServer, tmp_path: Path
+) -> None:
+    """It merely waits: the exit status is 0, and the report says for what."""
     order(shop, {"Order Completed": 7})
     without = later(shop, {})
     assert without.status == 0, without.log
     assert (without.summary["surveys"]["waiting"], without.summary["surveys"]["pending"]) == (1, 0)
     assert sandbox.account.surveys == []
+    report = json.loads(run_program("report", "--format", "json", config=shop, cwd=tmp_path).output)
+    assert [one["waits_for"] for one in report["surveys"]["open"]] == [
+        "a campaign of its event in the setting campaigns"
+    ]
     assert later(shop, {"Completed Order": 91}).summary["surveys"]["sent"] == 1
     assert [one.campaign for one in sandbox.account.surveys] == [91]

@@ -8,6 +8,7 @@ from sqlalchemy import select
 
 from target_promoter.report.data import OpenFacts
 from target_promoter.store import people
+from target_promoter.store.campaigns import NO_CAMPAIGN
 from target_promoter.store.schema import surveys
 
 if TYPE_CHECKING:
@@ -54,4 +55,6 @@ def waits_for(row: Any, now: float) -> str:  # noqa: ANN401 - a database row
         return "an identify call with its e-mail address"
     if row.status == "claimed":
         return "Promoter's answer to its request"
+    if row.campaign_id == NO_CAMPAIGN:
+        return "a campaign of its event in the setting campaigns"
     return "its day" if row.due_at > now else "the next delivery"
