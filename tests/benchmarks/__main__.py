@@ -1,0 +1,94 @@
+"""Measures what the project promises of its speed: `python -m tests.benchmarks`; see `--help`."""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import itertools
+import sys
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from tests.benchmarks import delivery, intake, memory, start, store
+from tests.benchmarks.figures import machine, table
+from tests.conftest import Postgres
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from tests.benchmarks.figures import Figure
+
+
+def _requests(folder: Path, quick: bool) -> Iterable[Figure]:  # noqa: FBT001 - all parts are called alike
+    return delivery.requests(folder, people=200 if quick else 2000)
+
+
+def _limit(folder: Path, quick: bool) -> Iterable[Figure]:  # noqa: FBT001
+    seconds = 15 if quick else 90
+    return itertools.chain(
+        delivery.limit(folder, per_second=20, seconds=seconds, processes=1),
+        delivery.limit(folder, per_second=20, seconds=seconds, processes=3),
+        delivery.limit(folder, per_second=200, seconds=seconds, processes=1, latency=0.05),
+        () if quick else delivery.told_too_high(folder, per_second=20, told=50, seconds=240),
+    )
+
+
+def _intake(folder: Path, quick: bool) -> Iterable[Figure]:  # noqa: FBT001
+    records = 20_000 if quick else 200_000
+    place = folder / "postgres"
+    place.mkdir(exist_ok=True)
+    server = Postgres(place)
+    server.start()
+    try:
+        yield from intake.measure(folder, records=records, repeats=1 if quick else 3, postgres=server.new_database())
+        yield from delivery.beside_intake(folder, records=records)
+    finally:
+        server.stop()
+
+
+def _memory(folder: Path, quick: bool) -> Iterable[Figure]:  # noqa: FBT001
+    return memory.measure(folder, records=50_000 if quick else 1_000_000)
+
+
+def _store(folder: Path, quick: bool) -> Iterable[Figure]:  # noqa: FBT001
+    numbers = (50_000, 100_000) if quick else (1_000_000, 10_000_000)
+    return store.measure(folder, people_number=numbers[0], messages_number=numbers[1])
+
+
+def _start(folder: Path, quick: bool) -> Iterable[Figure]:  # noqa: FBT001
+    return start.measure(folder, repeats=3 if quick else 15)
+
+
+PARTS: Final = {
+    "start": _start,
+    "requests": _requests,
+    "limit": _limit,
+    "intake": _intake,
+    "memory": _memory,
+    "store": _store,
+}
+
+
+def main() -> None:
+    """Measure, and print the table."""
+    parser = argparse.ArgumentParser(prog="python -m tests.benchmarks", description=__doc__)
+    parser.add_argument("parts", nargs="*", metavar="PART", help=f"what to measure: {', '.join(PARTS)}; all without")
+    parser.add_argument("--quick", action="store_true", help="at a small scale, to see that it works")
+    parser.add_argument("--folder", type=Path, help="where to keep files; without it a temporary folder")
+    asked = parser.parse_args()
+    if unknown := set(asked.parts) - set(PARTS):
+        parser.error(f"there is no part {', '.join(sorted(unknown))}")
+    figures: list[Figure] = []
+    with contextlib.ExitStack() as closing:
+        folder = asked.folder or Path(closing.enter_context(tempfile.TemporaryDirectory(prefix="benchmarks-")))
+        folder.mkdir(parents=True, exist_ok=True)
+        for name in asked.parts or PARTS:
+            for figure in PARTS[name](folder, asked.quick):
+                figures.append(figure)
+                sys.stderr.write(f"{figure.what}: {figure.measured}\n")
+    sys.stdout.write(f"{table(figures)}\n\n{machine()}\n")
+
+
+if __name__ == "__main__":
+    main()

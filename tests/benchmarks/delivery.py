@@ -1,0 +1,147 @@
+"""Delivery: how many requests it takes, how near it comes to the account's limit, and beside intake."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any, Final
+
+from tests.benchmarks.account import Account
+from tests.benchmarks.figures import Figure, at_least, at_most
+from tests.benchmarks.inputs import write_tracks, write_users
+from tests.benchmarks.processes import Program, Ran, run
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+_LATENCY_SECONDS: Final = 0.05
+_NO_PACE: Final = 10_000_000
+
+
+def requests(folder: Path, *, people: int) -> Iterator[Figure]:
+    """Measure how many requests syncs cost.
+
+    Args:
+        folder: Where files are kept.
+        people: How many people there are.
+    """
+    users, changed, tracks = folder / "few.jsonl", folder / "changed.jsonl", folder / "few-tracks.jsonl"
+    write_users(users, people)
+    write_users(changed, people, of_plan="basic")
+    write_tracks(tracks, people, people)
+    both = folder / "both.jsonl"
+    both.write_bytes(changed.read_bytes() + users.read_bytes())
+    surveyed = folder / "surveyed.jsonl"
+    surveyed.write_bytes(changed.read_bytes() + tracks.read_bytes())
+    syncs = (
+        ("a first sync", users, people),
+        ("the same again", users, 0),
+        ("every contact changed to and fro", both, 0),
+        ("every contact changed and surveyed", surveyed, people),
+        ("the same again", surveyed, 0),
+    )
+    with Account(folder) as account:
+        config = _config(folder / "requests.db", account, _NO_PACE) | {"max_surveys_per_run": people}
+        for what, read, least in syncs:
+            ran = run("target_promoter", config=config, folder=folder, read=read)
+            sent = ran.summary["api"]["requests"]
+            of = f"{what}, {people:,} contacts"
+            yield Figure(f"requests: {of}", f"{sent:,}", f"least: {least:,}", None, "the least", sent == least)
+
+
+def limit(folder: Path, *, per_second: int, seconds: int, processes: int, latency: float = 0.0) -> Iterator[Figure]:
+    """Measure delivery at the account's limit.
+
+    Args:
+        folder: Where files are kept.
+        per_second: The limit, in requests a second.
+        seconds: How long delivery takes at the least.
+        processes: How many processes share it.
+        latency: Seconds that every answer takes.
+    """
+    number = per_second * seconds
+    with Account(folder, requests_per_minute=per_second * 60, latency=latency) as account:
+        config = _config(folder / f"limit-{per_second}-{processes}.db", account, per_second * 60)
+        _fill(folder, config, number)
+        runs = _deliver(folder, config, processes)
+        took = max(ran.summary["seconds"] for ran in runs)
+        refused = sum(ran.summary["api"]["rate_limited"] for ran in runs)
+        of = f"{number:,} contacts at {per_second} a second, {processes} process{'es' if processes > 1 else ''}"
+        if latency:
+            of += f", {latency * 1000:.0f} ms an answer"
+            rate = number / took
+            least = 0.97
+            yield at_least(of, f"{rate:.1f} a second", f"limit: {per_second}", rate / per_second, least)
+            most = math.ceil(per_second * latency)
+            others = 4  # The main thread, the delivering one, the progress's, and one that begins as another ends.
+            threads = max(ran.threads for ran in runs)
+            yield at_most("... its threads", f"{threads}", f"in flight: {most}", threads / (most + others), 1.0)
+        else:
+            yield at_most(of, f"{took:.1f} s", f"least: {seconds} s", took / seconds, 1.03)
+        yield Figure("... requests refused", f"{refused}", "least: 0", None, "none", refused == 0)
+
+
+def told_too_high(folder: Path, *, per_second: int, told: int, seconds: int) -> Iterator[Figure]:
+    """Measure delivery when the account allows less than the setting says.
+
+    Args:
+        folder: Where files are kept.
+        per_second: What the account allows, in requests a second.
+        told: What the setting says.
+        seconds: How long delivery takes at the least.
+    """
+    number = per_second * seconds
+    with Account(folder, requests_per_minute=per_second * 60) as account:
+        config = _config(folder / "too-high.db", account, told * 60)
+        _fill(folder, config, number)
+        (ran,) = _deliver(folder, config, 1)
+        took, refused = ran.summary["seconds"], ran.summary["api"]["rate_limited"]
+        what = f"{number:,} contacts, told {told} a second where {per_second} are allowed"
+        yield at_most(what, f"{took:.1f} s", f"least: {seconds} s", took / seconds, 1.2)
+        yield Figure("... requests refused", f"{refused}")
+
+
+def beside_intake(folder: Path, *, records: int) -> Iterator[Figure]:
+    """Measure what delivery costs intake that runs beside it.
+
+    Args:
+        folder: Where files are kept.
+        records: How many records a sync has.
+    """
+    users, changed = folder / "beside.jsonl", folder / "beside-changed.jsonl"
+    write_users(users, records)
+    write_users(changed, records, of_plan="basic")
+    with Account(folder) as account:
+        took: dict[str, float] = {}
+        for module in ("tests.benchmarks.intake_alone", "tests.benchmarks.intake_beside_delivery"):
+            config = _config(folder / f"{module}.db", account, 600)
+            run("tests.benchmarks.intake_alone", config=config, folder=folder, read=users)
+            ran = run(module, config=config, folder=folder, read=changed)
+            took[module] = ran.seconds
+        alone, beside = took.values()
+        what = f"intake of {records:,} changed people beside delivery"
+        yield at_least(
+            what, f"{records / beside:,.0f} records/s", f"alone: {records / alone:,.0f}/s", alone / beside, 0.75
+        )
+
+
+def _fill(folder: Path, config: dict[str, Any], number: int) -> None:
+    users = folder / "fill.jsonl"
+    write_users(users, number)
+    run("tests.benchmarks.intake_alone", config=config, folder=folder, read=users)
+
+
+def _deliver(folder: Path, config: dict[str, Any], processes: int) -> list[Ran]:
+    programs = [Program("target_promoter", "deliver", config=config, folder=folder) for _ in range(processes)]
+    return [program.end() for program in programs]
+
+
+def _config(store: Path, account: Account, requests_per_minute: int) -> dict[str, Any]:
+    store.unlink(missing_ok=True)
+    return {
+        "api_url": account.url,
+        "api_key": "sandbox",
+        "store_url": f"sqlite:///{store}",
+        "campaigns": {"Order Completed": 78},
+        "requests_per_minute": requests_per_minute,
+    }

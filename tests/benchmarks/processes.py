@@ -1,0 +1,134 @@
+"""Running a program in a process of its own, and what it took."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import threading
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+_SUMMARY: Final = "Run summary: "
+_LOOK_SECONDS: Final = 0.2
+_LONGEST_SECONDS: Final = 1800.0
+
+
+@dataclass(frozen=True, slots=True)
+class Ran:
+    """What a run took.
+
+    Attributes:
+        seconds: From its start to its end.
+        cpu: Seconds of processor time.
+        mib: The most memory it held, in MiB.
+        threads: The most threads it had at once, as far as was looked.
+        summary: Its summary; empty if it logged none.
+        log: Its log.
+    """
+
+    seconds: float
+    cpu: float
+    mib: float
+    threads: int
+    summary: dict[str, Any]
+    log: str
+
+
+class Program:
+    """A running Python module.
+
+    Args:
+        module: The module, as `python -m` takes it.
+        arguments: Its arguments.
+        config: Its config, if it takes one.
+        folder: Where its config, its log and its bytecode are kept.
+        read: The file it reads from standard input; without one its input is empty.
+    """
+
+    def __init__(
+        self,
+        module: str,
+        *arguments: str,
+        config: dict[str, Any] | None = None,
+        folder: Path,
+        read: Path | None = None,
+    ) -> None:
+        """Start it."""
+        command = [sys.executable, "-m", module]
+        name = f"{time.monotonic_ns()}"
+        if config is not None:
+            path = folder / f"{name}.json"
+            path.write_text(json.dumps(config), encoding="utf-8")
+            command += ["--config", str(path)]
+        self._log = folder / f"{name}.log"
+        # As after an installation, the bytecode is there; whatever this machine says of it.
+        env = {**os.environ, "PYTHONPYCACHEPREFIX": str(folder / "bytecode")}
+        env.pop("PYTHONDONTWRITEBYTECODE", None)
+        self._threads = 0
+        self._began = time.monotonic()
+        with self._log.open("wb") as log, (read or Path(os.devnull)).open("rb") as lines:
+            self._process = subprocess.Popen(
+                [*command, *arguments], stdin=lines, stdout=subprocess.DEVNULL, stderr=log, env=env
+            )
+        self.pid = self._process.pid
+        threading.Thread(target=self._watch, daemon=True).start()
+
+    def _watch(self) -> None:
+        """Look at the process now and then, as long as it is there."""
+        status = Path(f"/proc/{self.pid}/status")
+        while True:
+            try:
+                lines = status.read_text(encoding="ascii", errors="replace").splitlines()
+            except OSError:
+                return
+            found = [int(line.split()[1]) for line in lines if line.startswith("Threads:")]
+            self._threads = max([self._threads, *found])
+            if not found:
+                return
+            time.sleep(_LOOK_SECONDS)
+
+    def log(self) -> str:
+        """Return what it has logged so far."""
+        return self._log.read_text(encoding="utf-8", errors="replace")
+
+    def end(self, signum: int | None = None) -> Ran:
+        """Wait for its end.
+
+        Args:
+            signum: A signal to send it first.
+        """
+        if signum is not None:
+            self._process.send_signal(signum)
+        alarm = threading.Timer(_LONGEST_SECONDS, self._process.kill)
+        alarm.start()
+        _, _, usage = os.wait4(self.pid, 0)
+        seconds = time.monotonic() - self._began
+        alarm.cancel()
+        self._process.returncode = 0
+        log = self.log()
+        summaries = [line.split(_SUMMARY, 1)[1] for line in log.splitlines() if _SUMMARY in line]
+        summary = json.loads(summaries[-1]) if summaries else {}
+        return Ran(seconds, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024, self._threads, summary, log)
+
+
+def run(
+    module: str,
+    *arguments: str,
+    config: dict[str, Any] | None = None,
+    folder: Path,
+    read: Path | None = None,
+) -> Ran:
+    """Run a Python module to its end; the arguments are those of `Program`."""
+    return Program(module, *arguments, config=config, folder=folder, read=read).end()
+
+
+def median(values: Sequence[float]) -> float:
+    """Return the middle one of some values."""
+    return sorted(values)[len(values) // 2]

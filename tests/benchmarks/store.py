@@ -1,0 +1,135 @@
+"""The store: its size, and what look-ups cost when it is large."""
+
+from __future__ import annotations
+
+import random
+import time
+from typing import TYPE_CHECKING, Any, Final
+
+from sqlalchemy import text
+
+from target_promoter.intake.intake import Intake
+from target_promoter.reader import Reader
+from target_promoter.settings import Settings
+from target_promoter.store import claims, contacts, people, surveys
+from target_promoter.store.database import open_store
+from target_promoter.streams import recognize
+from target_promoter.summary import Summary
+from tests.benchmarks.figures import Figure, at_most
+from tests.benchmarks.inputs import write_users
+from tests.benchmarks.processes import median
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+    from pathlib import Path
+
+    from sqlalchemy import Connection
+
+    from target_promoter.store.database import Store
+
+_SMALL: Final = 10_000
+_LOOK_UPS: Final = 500
+_REPEATS: Final = 30
+_STEP: Final = 5000
+
+
+def measure(folder: Path, *, people_number: int, messages_number: int) -> Iterator[Figure]:
+    """Measure sizes and look-ups.
+
+    Args:
+        folder: Where files are kept.
+        people_number: How many people the large store knows.
+        messages_number: How many message ids.
+    """
+    small, _, _ = _filled(folder, "small", _SMALL, _SMALL)
+    large, a_person, a_message = _filled(folder, "large", people_number, messages_number)
+    yield Figure("size of a person and its contact in the store", f"{a_person:,.0f} bytes")
+    yield Figure("size of a message id in the store", f"{a_message:,.0f} bytes")
+    now = time.time()
+    works: dict[str, Callable[[Store, int, int], Callable[[Connection], object]]] = {
+        "people by user id": lambda _, many, __: _look_up_people(many),
+        "people by address": lambda _, many, __: _look_up_addresses(many),
+        "known message ids": lambda _, __, many: _look_up_messages(many),
+        "contacts that are due": lambda *_: lambda connection: contacts.due(connection, now, most=50),
+        "surveys that are due": lambda *_: lambda connection: claims.due(connection, now, except_campaigns=(), most=50),
+    }
+    for what, work in works.items():
+        took = {"small": [0.0] * 0, "large": [0.0] * 0}
+        for _ in range(_REPEATS):
+            for name, store, sizes in (
+                ("small", small, (_SMALL, _SMALL)),
+                ("large", large, (people_number, messages_number)),
+            ):
+                asked = work(store, *sizes)
+                store.read(asked)  # What is on the disk and what in memory is the system's affair.
+                began = time.perf_counter()
+                store.read(asked)
+                took[name].append(time.perf_counter() - began)
+        few, many = median(took["small"]) * 1e6, median(took["large"]) * 1e6
+        yield at_most(f"look-up of {what}", f"{many:,.0f} µs", f"in a small store: {few:,.0f} µs", many / few, 1.3)
+    small.close()
+    large.close()
+
+
+def _filled(folder: Path, name: str, people_number: int, messages_number: int) -> tuple[Store, float, float]:
+    path = folder / f"store-{name}.db"
+    path.unlink(missing_ok=True)
+    config = {"api_key": "sandbox", "api_url": "http://127.0.0.1:9", "store_url": f"sqlite:///{path}"}
+    store = open_store(config["store_url"], now=time.time())
+    empty = path.stat().st_size
+    users = folder / f"store-{name}.jsonl"
+    write_users(users, people_number)
+    _take(store, Settings.from_config(config), users)
+    users.unlink()
+    full = _size(store, path)
+    for start in range(0, messages_number, _STEP):
+        some = [_message(one) for one in range(start, min(start + _STEP, messages_number))]
+        store.write(lambda connection, some=some: surveys.remember_messages(connection, some))  # type: ignore[misc]
+    return store, (full - empty) / people_number, (_size(store, path) - full) / messages_number
+
+
+def _take(store: Store, settings: Settings, users: Path) -> None:
+    intake = Intake(store, settings, Summary(sandbox=False, dry_run=False, started_at=0.0))
+    reader = Reader()
+    calls: list[Any] = []
+    stream = None
+    with users.open(encoding="utf-8") as lines:
+        for line in lines:
+            message = reader.deserialize_json(line)
+            if message["type"] == "SCHEMA":
+                stream = recognize(message["stream"], message["schema"], message["key_properties"], settings)
+            elif message["type"] == "RECORD" and stream is not None:
+                calls.append(stream.glimpse(message["record"]))
+            if len(calls) == _STEP:
+                intake.take(calls)
+                calls = []
+    intake.take(calls)
+
+
+def _size(store: Store, path: Path) -> int:
+    with store._engine.connect() as connection:
+        connection.execute(text("PRAGMA wal_checkpoint(TRUNCATE)"))
+    return path.stat().st_size
+
+
+def _message(number: int) -> bytes:
+    return surveys.message_hash("ordercompleted", f"order-message-{number:09}")
+
+
+def _some(number: int) -> Sequence[int]:
+    return random.Random(1).sample(range(number), _LOOK_UPS)  # noqa: S311 - the same ones in every run
+
+
+def _look_up_people(number: int) -> Callable[[Connection], object]:
+    keys = [f"user-{one:07}" for one in _some(number)]
+    return lambda connection: people.load(connection, keys)
+
+
+def _look_up_addresses(number: int) -> Callable[[Connection], object]:
+    emails = [f"person.{one:07}@example.com" for one in _some(number)]
+    return lambda connection: people.load_by_email(connection, emails)
+
+
+def _look_up_messages(number: int) -> Callable[[Connection], object]:
+    messages = [_message(one) for one in _some(number)]
+    return lambda connection: surveys.known_messages(connection, messages)
