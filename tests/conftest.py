@@ -104,6 +104,20 @@ def sandbox() -> Iterator[SandboxServer]:
         yield server
 
 
+@pytest.fixture(scope="module")
+def module_sandbox() -> Iterator[SandboxServer]:
+    """Yield a sandbox for all tests of a file: starting one for each takes longer than most of them."""
+    with SandboxServer(campaigns=CAMPAIGNS, lists={5: "Customers", 6: "Members"}) as server:
+        yield server
+
+
+@pytest.fixture
+def shared_sandbox(module_sandbox: SandboxServer) -> SandboxServer:
+    """Return the file's sandbox with an empty account; a file's own fixture `sandbox` may return it."""
+    module_sandbox.account.reset()
+    return module_sandbox
+
+
 @pytest.fixture
 def config(sandbox: SandboxServer, tmp_path: Path) -> dict[str, Any]:
     """Return a config that talks to the sandbox over HTTP as to Promoter, with a store of its own."""

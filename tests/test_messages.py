@@ -11,31 +11,24 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from target_promoter.sandbox.server import SandboxServer
 from tests.conftest import outcome, program, run_program
 from tests.singer import CUSTOMERS, STREAMS, TEXT, hours_ago, record, schema, state, sync
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
     from pathlib import Path
+
+    from target_promoter.sandbox.server import SandboxServer
 
 ORDERS: dict[str, Any] = {
     "properties": {"id": TEXT, "customer_id": TEXT, "ordered_at": TEXT, "total": {"type": ["null", "number"]}}
 }
 
 
-@pytest.fixture(scope="module")
-def server() -> Iterator[SandboxServer]:
-    """Yield a sandbox for all tests of this file."""
-    with SandboxServer() as server:
-        yield server
-
-
 @pytest.fixture
-def sandbox(server: SandboxServer) -> SandboxServer:
-    """Return the sandbox with an empty account."""
-    server.account.reset()
-    return server
+def sandbox(shared_sandbox: SandboxServer) -> SandboxServer:
+    """Return the sandbox that all tests of this file share, with an empty account."""
+    return shared_sandbox
 
 
 @pytest.fixture

@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from target_promoter.sandbox.server import SandboxServer
-from tests.conftest import CAMPAIGNS, program, run_program
+from tests.conftest import program, run_program
 from tests.singer import CUSTOMERS, STREAMS, TEXT, hours_ago, record, schema, state, sync
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
+
+    from target_promoter.sandbox.server import SandboxServer
 
 PEOPLE = {"properties": {"person": TEXT, "mail": TEXT, "plan": TEXT, "phone": TEXT}}
 ANN = record("people", person="1", mail="ann@example.com", plan="Free", phone="555")
@@ -43,18 +43,10 @@ CALLS: dict[str, Any] = {
 }
 
 
-@pytest.fixture(scope="module")
-def server() -> Iterator[SandboxServer]:
-    """Yield a sandbox for all tests of this file."""
-    with SandboxServer(campaigns=CAMPAIGNS, lists={5: "Customers"}) as server:
-        yield server
-
-
 @pytest.fixture
-def sandbox(server: SandboxServer) -> SandboxServer:
-    """Return the sandbox with an empty account."""
-    server.account.reset()
-    return server
+def sandbox(shared_sandbox: SandboxServer) -> SandboxServer:
+    """Return the sandbox that all tests of this file share, with an empty account."""
+    return shared_sandbox
 
 
 @pytest.fixture

@@ -45,7 +45,7 @@ def programs(package: str) -> Path:
     folder.mkdir(parents=True, exist_ok=True)
     with (folder / "lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        if not ready.exists():
+        if not (ready.exists() and (folder / "venv" / "bin" / "python").exists()):
             _install(package, folder / "venv")
             ready.touch()
     return folder / "venv" / "bin"

@@ -8,7 +8,7 @@ import re
 import subprocess
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import psycopg
 import pytest
@@ -17,9 +17,6 @@ from target_promoter.sandbox.server import SandboxServer
 from tests.conftest import CAMPAIGNS, Postgres
 from tests.e2e.environments import MELTANO, NO_STATISTICS, TAP_POSTGRES, programs
 from tests.singer import TEXT, hours_ago, record, schema, state
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 ROOT = Path(__file__).parent.parent.parent
 DATA = ROOT / "tests" / "data" / "warehouse"
@@ -97,18 +94,10 @@ class Kitchen:
         return [json.loads(text) for text in re.findall(r"Run summary: (\{.*\})", done.stderr)]
 
 
-@pytest.fixture(scope="module")
-def server() -> Iterator[SandboxServer]:
-    """Yield a sandbox for all tests of this file."""
-    with SandboxServer(campaigns=CAMPAIGNS) as server:
-        yield server
-
-
 @pytest.fixture
-def sandbox(server: SandboxServer) -> SandboxServer:
-    """Return the sandbox with an empty account."""
-    server.account.reset()
-    return server
+def sandbox(shared_sandbox: SandboxServer) -> SandboxServer:
+    """Return the sandbox that all tests of this file share, with an empty account."""
+    return shared_sandbox
 
 
 @pytest.fixture

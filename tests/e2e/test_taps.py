@@ -10,14 +10,15 @@ from typing import TYPE_CHECKING, Any
 import psycopg
 import pytest
 
-from target_promoter.sandbox.server import SandboxServer
-from tests.conftest import CAMPAIGNS, Postgres
 from tests.e2e import environments
 from tests.e2e.environments import TAP_POSTGRES, Pipeline, programs
 from tests.singer import hours_ago
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
+
+    from target_promoter.sandbox.server import SandboxServer
+    from tests.conftest import Postgres
 
 DATA = Path(__file__).parent.parent / "data"
 TAP_JSONL = "tap-jsonl==0.3.1"
@@ -35,18 +36,10 @@ SHOP: dict[str, Any] = {
 Catalog = dict[str, Any]
 
 
-@pytest.fixture(scope="module")
-def server() -> Iterator[SandboxServer]:
-    """Yield a sandbox for all tests of this file."""
-    with SandboxServer(campaigns=CAMPAIGNS) as server:
-        yield server
-
-
 @pytest.fixture
-def sandbox(server: SandboxServer) -> SandboxServer:
-    """Return the sandbox with an empty account."""
-    server.account.reset()
-    return server
+def sandbox(shared_sandbox: SandboxServer) -> SandboxServer:
+    """Return the sandbox that all tests of this file share, with an empty account."""
+    return shared_sandbox
 
 
 @pytest.fixture(scope="module")
