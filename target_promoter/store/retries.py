@@ -29,6 +29,7 @@ def requeue_survey(connection: Connection, message: bytes, properties: Mapping[s
         Whether it is to be sent.
     """
     where = (surveys.c.message == message) & (surveys.c.status == "refused") & (surveys.c.unanswered == 0)
+    where &= surveys.c.withdrawn.is_(None)
     values: dict[str, Any] = {
         "status": "queued",
         "properties": encode(properties),
