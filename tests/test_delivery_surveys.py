@@ -11,7 +11,7 @@ from sqlalchemy import update
 from target_promoter.store import schema
 from target_promoter.store.claims import Claim
 from tests.delivering import Process, contact, survey
-from tests.house import HOUR, House, identify, track
+from tests.house import HOUR, House, at, identify, track
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -204,6 +204,25 @@ def test_the_fuse_counts_what_may_have_been_sent(tmp_path: Path) -> None:
     assert (turn.requests, turn.next_at) == ([], None)
     assert process.turns.is_held_by_fuse
     assert [one.email for one in Process(house).turn(65).requests] == ["bob@example.com"]
+
+
+@pytest.mark.parametrize("gone", ["person", "event"])
+@pytest.mark.parametrize(
+    ("outcome", "status"),
+    [("accepted", "sent"), ("rate_limited", "cancelled"), ("unavailable", "cancelled"), ("unanswered", "uncertain")],
+)
+def test_what_is_deleted_on_its_way_is_not_sent_again(
+    gone: str, outcome: Outcome, status: str, house: House, process: Process
+) -> None:
+    """A deletion cannot call a request back, but nothing leaves after it."""
+    if gone == "person":
+        house.take(identify("1", ANN, _sdc_deleted_at=at(0)))
+    else:
+        house.take(track("Order Completed", "1", messageId="m", _sdc_deleted_at=at(0)))
+    process.turn(1, outcome, room=0, retry_after=0.0)
+    turn = Process(house).turn(100)
+    assert not [one for one in turn.requests if isinstance(one, Claim)]
+    assert survey(house, "m").status == status
 
 
 def test_a_survey_brings_its_contact_along(house: House, process: Process) -> None:

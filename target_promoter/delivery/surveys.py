@@ -118,8 +118,10 @@ class SurveyDelivery:
         """Lease claims that were left without an answer, so that the very same request is sent again."""
         taken: list[Claim] = []
         for claim in claims.unsettled(connection, now, most=max(50, len(slots))):
-            if now - claim.claimed_at >= times.CLAIM_SECONDS:
-                reason = "its request got no answer for twelve hours"
+            if claim.withdrawn or now - claim.claimed_at >= times.CLAIM_SECONDS:
+                # Sent again it might e-mail somebody late, or somebody who should not be e-mailed any more.
+                lost = "its request got no answer"
+                reason = f"{claim.withdrawn}, and {lost}" if claim.withdrawn else f"{lost} for twelve hours"
                 claims.settle(connection, claim, "uncertain", reason, now, surveyed_at=_last_surveyed(claim, now))
                 outcomes["uncertain"] += 1
             elif len(taken) < len(slots):
@@ -151,8 +153,7 @@ class SurveyDelivery:
         if status is None:
             # One that Promoter never takes must not stand before all the others.
             pause = times.LOOK_AGAIN_SECONDS if answer.outcome == "unavailable" else 0.0
-            self.give_back(connection, claim, now + pause)
-            return Counter()
+            return self.give_back(connection, now, claim, pause)
         # Whatever Promoter says now, an earlier request without an answer may have been carried out.
         surveyed_at = now if status == "sent" else _last_surveyed(claim, now) if claim.unanswered else None
         reason = answer.words if status != "sent" else None
@@ -175,32 +176,38 @@ class SurveyDelivery:
             case _:
                 return None
 
-    def give_back(self, connection: Connection, claim: Claim, until: float = 0.0) -> None:
+    def give_back(self, connection: Connection, now: float, claim: Claim, pause: float = 0.0) -> Counter[str]:
         """Undo a claim whose last request was surely not carried out, unless an earlier one may have been.
 
         Args:
             connection: The open writing transaction.
+            now: The time, in epoch seconds.
             claim: The claim.
-            until: Until when nobody sends it again, in epoch seconds.
+            pause: How long nobody sends it again, in seconds.
+
+        Returns:
+            How many surveys came to each final outcome: one that was withdrawn meanwhile is not sent any more.
         """
         if not claims.holds(connection, claim, self._lease):
-            return
+            return Counter()
+        reason = claims.withdrawn(connection, claim)
         if claim.unanswered:
-            claims.renew(connection, claim, self._lease, until)
+            claims.renew(connection, claim, self._lease, now + pause)
+        elif reason is not None:
+            claims.settle(connection, claim, "cancelled", reason, now, surveyed_at=None)
+            return Counter({"cancelled": 1})
         else:
-            claims.release(connection, claim, until)
+            claims.release(connection, claim, now + pause)
+        return Counter()
 
     def _note_synced(self, connection: Connection, now: float, claim: Claim) -> int:
         """Count the contact as synced by its survey, if its lists need no request of their own."""
         form = contact_forms(connection, [claim.email], self._settings.contact_lists).get(claim.email)
         if form is None:
             return 0
-        is_current = form.digest == claim.form
-        return int(
-            contacts.note_surveyed(
-                connection, claim.email, claim.form, now, contact_lists=form.contact_lists, is_current=is_current
-            )
-        )
+        lists, is_current = form.contact_lists, form.digest == claim.form
+        note = contacts.note_surveyed
+        return int(note(connection, claim.email, claim.form, now, contact_lists=lists, is_current=is_current))
 
 
 class _Chooser:

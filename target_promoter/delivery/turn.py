@@ -116,7 +116,7 @@ class Turns:
     ) -> Turn:
         turn = Turn()
         for request in unsent:
-            self._give_back(connection, request)
+            self._give_back(connection, now, request, turn)
         for one in answered:
             self._record(connection, now, one, turn)
         self._count_requests(connection, now, answered)
@@ -148,7 +148,7 @@ class Turns:
 
     def _record(self, connection: Connection, now: float, one: Answered, turn: Turn) -> None:
         if one.answer is None:
-            self._give_back(connection, one.request)
+            self._give_back(connection, now, one.request, turn)
         elif isinstance(one.request, Claim):
             outcomes = self._surveys.record(connection, now, one.request, one.answer)
             turn.contacts["synced"] += outcomes.pop("synced", 0)
@@ -156,9 +156,9 @@ class Turns:
         else:
             turn.contacts.update(self._contacts.record(connection, now, one.request, one.answer))
 
-    def _give_back(self, connection: Connection, request: Request) -> None:
+    def _give_back(self, connection: Connection, now: float, request: Request, turn: Turn) -> None:
         if isinstance(request, Claim):
-            self._surveys.give_back(connection, request)
+            turn.surveys.update(self._surveys.give_back(connection, now, request))
         else:
             self._contacts.give_back(connection, request)
 

@@ -9,7 +9,7 @@ from target_promoter.calls import Glimpse
 from target_promoter.intake.batch import DELETED
 from target_promoter.intake.merge import FUTURE_SECONDS, delete, merge
 from target_promoter.intake.replay import is_refused
-from target_promoter.store import people, retries, surveys
+from target_promoter.store import claims, people, retries, surveys
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -102,6 +102,8 @@ def _delete(batch: Batch, user_id: str, call: Identify) -> None:
     if person.deleted and batch.settings.hard_delete and address is not None:
         batch.people.remove_contact(address)
     anonymous_ids = people.anonymous_ids_of(batch.connection, [user_id])
+    if person.deleted:
+        claims.withdraw(batch.connection, DELETED, user_ids=[user_id])
     waiting = surveys.open_of_people(batch.connection, user_ids=[user_id], anonymous_ids=anonymous_ids)
     batch.cancel(
         [one.id for one in waiting if person.deleted or batch.people.is_deleted_since(user_id, one.event_at)],

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from target_promoter.intake.batch import DELETED
 from target_promoter.intake.merge import FUTURE_SECONDS
 from target_promoter.intake.replay import is_refused
-from target_promoter.store import kept, people, retries, surveys
+from target_promoter.store import claims, kept, people, retries, surveys
 from target_promoter.store.person import later_properties
 
 if TYPE_CHECKING:
@@ -165,6 +165,8 @@ class Tracking:
     def _complete_open(self) -> None:
         """Give a survey the properties that only a duplicate brought, and cancel those of deleted events."""
         batch = self._batch
+        if self._deleted:
+            claims.withdraw(batch.connection, "its event was deleted", messages=self._deleted)
         waiting = surveys.open_by_message(batch.connection, {*self._more, *self._deleted})
         for message, survey in waiting.items():
             if message in self._deleted:

@@ -27,6 +27,7 @@ _COLUMNS: Final = (
     surveys.c.request,
     surveys.c.request_form,
     surveys.c.unanswered,
+    surveys.c.withdrawn,
 )
 
 
@@ -43,6 +44,7 @@ class Claim:
         request: The request's body, JSON.
         form: The hash of the contact's form in the request.
         unanswered: How many requests for it got no answer.
+        withdrawn: Why it must not be sent again, if it was withdrawn when this was read.
     """
 
     id: int
@@ -53,6 +55,7 @@ class Claim:
     request: str
     form: bytes
     unanswered: int
+    withdrawn: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,6 +141,29 @@ def holds(connection: Connection, claim: Claim, lease: str) -> bool:
     """Return whether a claim is still open and leased by the given process."""
     row = connection.execute(select(surveys.c.status, surveys.c.lease).where(surveys.c.id == claim.id)).first()
     return row is not None and row.status == "claimed" and row.lease == lease
+
+
+def withdraw(
+    connection: Connection, reason: str, *, messages: Collection[bytes] = (), user_ids: Collection[str] = ()
+) -> None:
+    """Have claimed surveys never be sent again; what comes of the request on its way still counts.
+
+    Args:
+        connection: The open writing transaction.
+        reason: Why, for the report.
+        messages: Hashes of their events.
+        user_ids: User ids that they are for.
+    """
+    query = select(surveys.c.id, surveys.c.message, surveys.c.claimed_user_id).where(surveys.c.status == "claimed")
+    for row in connection.execute(query).all():
+        if bytes(row.message) in messages or row.claimed_user_id in user_ids:
+            connection.execute(update(surveys).where(surveys.c.id == row.id).values(withdrawn=reason))
+
+
+def withdrawn(connection: Connection, claim: Claim) -> str | None:
+    """Return why a claim must not be sent again; None if it may."""
+    reason: str | None = connection.scalar(select(surveys.c.withdrawn).where(surveys.c.id == claim.id))
+    return reason
 
 
 def release(connection: Connection, claim: Claim, until: float) -> None:
@@ -248,4 +274,4 @@ def _who(claim: Claim) -> list[str]:
 
 
 def _claim(row: Any) -> Claim:  # noqa: ANN401 - a database row
-    return Claim(row[0], row[1], row[2], row[3], row[4], row[5], bytes(row[6]), row[7])
+    return Claim(row[0], row[1], row[2], row[3], row[4], row[5], bytes(row[6]), row[7], row[8])

@@ -133,6 +133,7 @@ surveys = Table(
     Column("request", Text),
     Column("request_form", LargeBinary),
     Column("unanswered", Integer, nullable=False, server_default="0"),
+    Column("withdrawn", Text),
     Column("lease", Text),
     Column("leased_until", Double, nullable=False, server_default="0"),
     Index("surveys_status", "status", "due_at"),
@@ -150,6 +151,7 @@ surveys = Table(
 - `sent`, `presumed`, `throttled`, `withheld`, `refused`, `expired`, `cancelled`, `uncertain`: settled.
 
 `user_id`, `anonymous_id` and `email` are those of the call; whom they stand for is looked up when it is claimed.
+`withdrawn` is why a claimed one must not be sent again, whatever comes of the request on its way.
 """
 
 messages = Table("messages", metadata, Column("message", LargeBinary, primary_key=True), sqlite_with_rowid=False)
