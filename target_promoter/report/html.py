@@ -11,7 +11,7 @@ from target_promoter.progress import duration
 from target_promoter.report.chart import chart
 from target_promoter.report.markup import Markup, join, tag
 from target_promoter.report.mends import REPLAY
-from target_promoter.report.words import E_MAILED, RUN_PARTS, moment, run_counts, run_state, shown
+from target_promoter.report.words import E_MAILED, RUN_PARTS, campaign, moment, run_counts, run_state, shown
 from target_promoter.store.people import iso
 
 if TYPE_CHECKING:
@@ -166,11 +166,15 @@ def _survey_tables(surveys: SurveyFacts) -> tuple[Markup | None, ...]:
         for name, number in day.outcomes.items():
             of_campaign[name] = of_campaign.get(name, 0) + number
     rows = [
-        [f"{campaign}: {', '.join(surveys.events.get(campaign, ()))}", *(f"{found.get(name, 0):,}" for name in names)]
-        for campaign, found in sorted(totals.items())
+        [f"{campaign(one)}: {', '.join(surveys.events.get(one, ()))}", *(f"{found.get(name, 0):,}" for name in names)]
+        for one, found in sorted(totals.items())
     ]
     by_day = [
-        [tag("td", day.day, class_="time"), str(day.campaign_id), *(f"{day.outcomes.get(name, 0):,}" for name in names)]
+        [
+            tag("td", day.day, class_="time"),
+            campaign(day.campaign_id),
+            *(f"{day.outcomes.get(name, 0):,}" for name in names),
+        ]
         for day in sorted(surveys.days, key=lambda one: one.day, reverse=True)
     ]
     return (
@@ -184,7 +188,7 @@ def _open(surveys: SurveyFacts) -> Markup:
     if not surveys.open:
         return _none("Nobody.")
     rows = [
-        [one.who, one.email or "", f"{one.event} (campaign {one.campaign_id})", one.waits_for, _time(one.due_at)]
+        [one.who, one.email or "", f"{one.event} ({campaign(one.campaign_id)})", one.waits_for, _time(one.due_at)]
         for one in surveys.open
     ]
     more = surveys.pending + surveys.waiting - len(rows)
@@ -198,7 +202,7 @@ def _uncertain(surveys: SurveyFacts) -> Markup:
     if not surveys.uncertain:
         return _none("Of every survey it is known whether it was sent.")
     rows = [
-        [one.email or "", f"{one.event} (campaign {one.campaign_id})", _time(one.requested_at), one.reason or ""]
+        [one.email or "", f"{one.event} ({campaign(one.campaign_id)})", _time(one.requested_at), one.reason or ""]
         for one in surveys.uncertain
     ]
     heads = ["E-mail address", "Event", "Requested (UTC)", "Why"]

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 from sqlalchemy import select
 
 from target_promoter.report.waiting import OPEN, waits_for
-from target_promoter.report.words import shown
+from target_promoter.report.words import campaign, shown
 from target_promoter.store import people, runs
 from target_promoter.store import schema as tables
 from target_promoter.store.encoding import decode
@@ -181,7 +181,7 @@ def _cancelling(connection: Connection, names: Names) -> Iterator[Moment]:
 
 
 def _survey(row: Any, now: float) -> Iterator[Moment]:  # noqa: ANN401 - a database row
-    name = f"the survey of campaign {row.campaign_id} for {row.event}"
+    name = f"the survey of {campaign(row.campaign_id)} for {row.event}"
     yield Moment(row.event_at, f"the event {row.event} (stream {row.stream}, message id {row.message_id})")
     yield Moment(row.created_at, f"{name} was taken, due at {people.iso(row.due_at)}", "`campaigns` names the event")
     if row.claimed_at is not None:

@@ -9,7 +9,7 @@ from rich.text import Text
 
 from target_promoter.progress import duration
 from target_promoter.report.mends import REPLAY
-from target_promoter.report.words import E_MAILED, moment, run_counts, run_state, shown
+from target_promoter.report.words import E_MAILED, campaign, moment, run_counts, run_state, shown
 from target_promoter.store.people import iso
 
 if TYPE_CHECKING:
@@ -35,13 +35,16 @@ def report_tables(report: Report) -> Iterator[RenderableType]:
     yield from _surveys(surveys, iso(report.generated_at)[:10])
     if surveys.open:
         rows = [
-            [one.email or one.who, f"{one.event} ({one.campaign_id})", one.waits_for, moment(one.due_at)]
+            [one.email or one.who, f"{one.event} ({campaign(one.campaign_id)})", one.waits_for, moment(one.due_at)]
             for one in surveys.open
         ]
-        yield _table("Who waits, and for what", ["Who", "Event (campaign)", "Waits for", "Due (UTC)"], rows)
+        yield _table("Who waits, and for what", ["Who", "Event", "Waits for", "Due (UTC)"], rows)
     if surveys.uncertain:
-        rows = [[one.email or "", f"{one.event} ({one.campaign_id})", one.reason or ""] for one in surveys.uncertain]
-        yield _table("Uncertain: look these up at Promoter", ["Who", "Event (campaign)", "Why"], rows)
+        rows = [
+            [one.email or "", f"{one.event} ({campaign(one.campaign_id)})", one.reason or ""]
+            for one in surveys.uncertain
+        ]
+        yield _table("Uncertain: look these up at Promoter", ["Who", "Event", "Why"], rows)
     yield from _groups("Rejected records", report.rejected)
     yield from _groups("Refused by Promoter", report.refused)
     if report.rejected or report.refused:
@@ -145,7 +148,7 @@ def _surveys(surveys: SurveyFacts, today: str) -> Iterator[RenderableType]:
     rows = [
         [
             f"{day.day}{' (today)' if day.day == today else ''}",
-            f"{day.campaign_id}: {', '.join(surveys.events.get(day.campaign_id, ()))}",
+            f"{campaign(day.campaign_id)}: {', '.join(surveys.events.get(day.campaign_id, ()))}",
             *(f"{day.outcomes.get(name, 0):,}" for name in names),
         ]
         for day in sorted(surveys.days, key=lambda one: one.day, reverse=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from target_promoter.store.campaigns import NO_CAMPAIGN
 from target_promoter.store.encoding import encode
 from target_promoter.store.people import iso
 
@@ -34,6 +35,15 @@ def shown(value: object) -> str:
         value: Any value that came from a tap.
     """
     return value if isinstance(value, str) else encode(value)
+
+
+def campaign(number: int) -> str:
+    """Return a campaign for people to read.
+
+    Args:
+        number: Its id, or the mark of a survey whose event has none any more.
+    """
+    return "no campaign" if number == NO_CAMPAIGN else f"campaign {number}"
 
 
 def run_state(run: RunFacts) -> tuple[str, bool]:
