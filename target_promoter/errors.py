@@ -109,7 +109,8 @@ class StoreError(PromoterError):
             store: The store's address, without a password.
             error: What the database's driver raised.
         """
-        words = " ".join(str(error).split())
+        # Further lines of PostgreSQL show the row that it refuses.
+        words = next(iter(str(error).splitlines()), "")
         mend = next((mend for part, mend in _SQLITE_MENDS if part in words.lower()), "see to it, then run again")
         return cls(f"The store {store} refused with «{words}»: {mend}.")
 
