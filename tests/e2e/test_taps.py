@@ -15,8 +15,6 @@ from tests.e2e.environments import TAP_POSTGRES, Pipeline, programs
 from tests.singer import hours_ago
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from target_promoter.sandbox.server import SandboxServer
     from tests.conftest import Postgres
 
@@ -34,6 +32,8 @@ SHOP: dict[str, Any] = {
     },
 }
 Catalog = dict[str, Any]
+Tap = tuple[list[str | Path], Catalog]
+"""A tap's command line, and the catalog it makes of its database."""
 
 
 @pytest.fixture
@@ -60,7 +60,7 @@ def discovered(tap: Path, config: Path) -> Catalog:
 
 
 @pytest.fixture(scope="module")
-def tap_postgres(warehouse: str, tmp_path_factory: pytest.TempPathFactory) -> tuple[list[str | Path], Catalog]:
+def tap_postgres(warehouse: str, tmp_path_factory: pytest.TempPathFactory) -> Tap:
     """Return the command line of MeltanoLabs' tap on the warehouse, and its catalog."""
     tap = programs(TAP_POSTGRES) / "tap-postgres"
     path = tmp_path_factory.mktemp("tap-postgres") / "tap.json"
@@ -70,7 +70,7 @@ def tap_postgres(warehouse: str, tmp_path_factory: pytest.TempPathFactory) -> tu
 
 
 @pytest.fixture(scope="module")
-def pipelinewise(warehouse: str, tmp_path_factory: pytest.TempPathFactory) -> tuple[list[str | Path], Catalog]:
+def pipelinewise(warehouse: str, tmp_path_factory: pytest.TempPathFactory) -> Tap:
     """Return the command line of PipelineWise's tap on the shop's database, and its catalog."""
     tap = programs(PIPELINEWISE) / "tap-postgres"
     path = tmp_path_factory.mktemp("pipelinewise") / "tap.json"
@@ -86,11 +86,12 @@ def pipelinewise(warehouse: str, tmp_path_factory: pytest.TempPathFactory) -> tu
     return [tap, "--config", path], discovered(tap, path)
 
 
-def selected(catalog: Catalog, folder: Path, chosen: Callable[[str], bool], method: str, key: str) -> Path:
-    """Write a catalog in which some streams are selected, to be replicated by a method; return its path."""
+def pipeline(tap: Tap, prefix: str, method: str, key: str, config: dict[str, Any], folder: Path) -> Pipeline:
+    """Return a pipeline of the streams whose names begin so, replicated by a method and its key."""
+    command, catalog = tap
     streams = []
     for stream in catalog["streams"]:
-        if chosen(stream["tap_stream_id"]):
+        if stream["tap_stream_id"].startswith(prefix):
             entry = json.loads(json.dumps(stream))
             root = next(one["metadata"] for one in entry["metadata"] if one["breadcrumb"] == [])
             root |= {"selected": True, "replication-method": method, "replication-key": key}
@@ -98,12 +99,12 @@ def selected(catalog: Catalog, folder: Path, chosen: Callable[[str], bool], meth
             streams.append(entry | {"replication_method": method, "replication_key": key})
     path = folder / "catalog.json"
     path.write_text(json.dumps({"streams": streams}), encoding="utf-8")
-    return path
+    return Pipeline([*command, "--catalog", path], config, folder)
 
 
-def assert_nothing_new(pipeline: Pipeline) -> None:
+def assert_nothing_new(joined: Pipeline) -> None:
     """Run again: no request, no change, and the state goes on."""
-    run = pipeline.run()
+    run = joined.run()
     assert run.status == 0, run.log
     assert run.summary["api"]["requests"] == 0
     assert run.summary["identify"]["changed"] == 0
@@ -127,14 +128,14 @@ def test_tap_jsonl(config: dict[str, Any], sandbox: SandboxServer, tmp_path: Pat
         storage = {"root": (tmp_path / "batches").as_uri(), "prefix": "calls-"}
         tap["batch_config"] = {"encoding": {"format": "jsonl", "compression": "gzip"}, "storage": storage}
     (tmp_path / "tap.json").write_text(json.dumps(tap), encoding="utf-8")
-    pipeline = Pipeline([programs(TAP_JSONL) / "tap-jsonl", "--config", tmp_path / "tap.json"], config, tmp_path)
-    run = pipeline.run()
+    joined = Pipeline([programs(TAP_JSONL) / "tap-jsonl", "--config", tmp_path / "tap.json"], config, tmp_path)
+    run = joined.run()
     assert run.status == 0, run.log
     assert ("1 batch manifests" in run.log) is batch
     assert sandbox.account.contacts["ann@example.com"].attributes["plan"] == "Team"
     assert sandbox.account.surveys_by_email == {"ann@example.com": 1}
     assert run.summary["ignored"] == 1
-    assert_nothing_new(pipeline)
+    assert_nothing_new(joined)
 
 
 def test_tap_csv_folder(config: dict[str, Any], sandbox: SandboxServer, tmp_path: Path) -> None:
@@ -154,15 +155,15 @@ def test_tap_csv_folder(config: dict[str, Any], sandbox: SandboxServer, tmp_path
             "traits": ["total"],
         },
     }
-    pipeline = Pipeline([programs(TAP_CSV) / "tap-csv-folder", "--config", tmp_path / "tap.json"], config, tmp_path)
-    run = pipeline.run()
+    joined = Pipeline([programs(TAP_CSV) / "tap-csv-folder", "--config", tmp_path / "tap.json"], config, tmp_path)
+    run = joined.run()
     assert run.status == 0, run.log
     assert sandbox.account.contacts["ann@example.com"].attributes["plan"] == "Team"
     assert sandbox.account.surveys_by_email == {"ann@example.com": 1}
     assert run.summary["track"]["stale"] == 1
     # Another order above it moves the line numbers, and surveys nobody for the old one again.
     (data / "orders.csv").write_text(orders.replace("501,7", f"499,9,{hours_ago(2)},3\r\n501,7"))
-    run = pipeline.run()
+    run = joined.run()
     assert run.status == 0, run.log
     assert run.summary["track"] == {**run.summary["track"], "waiting": 1, "duplicate": 1, "stale": 1}
     assert run.summary["api"]["requests"] == 0
@@ -171,14 +172,12 @@ def test_tap_csv_folder(config: dict[str, Any], sandbox: SandboxServer, tmp_path
 def test_segments_warehouse_in_full(
     config: dict[str, Any],
     sandbox: SandboxServer,
-    tap_postgres: tuple[list[str | Path], Catalog],
+    tap_postgres: Tap,
     tmp_path: Path,
 ) -> None:
     """Segment's tables need no setting; a full refresh brings all of them again, and costs no request."""
-    command, catalog = tap_postgres
-    path = selected(catalog, tmp_path, lambda stream: stream.startswith("site-"), "FULL_TABLE", "")
-    pipeline = Pipeline([*command, "--catalog", path], config, tmp_path)
-    run = pipeline.run()
+    tap = pipeline(tap_postgres, "site-", "FULL_TABLE", "", config, tmp_path)
+    run = tap.run()
     assert run.status == 0, run.log
     ann = sandbox.account.contacts["ann@example.com"]
     assert (ann.first_name, ann.last_name) == ("Ann", "Lee")
@@ -191,21 +190,19 @@ def test_segments_warehouse_in_full(
     # The same event stands in `tracks` and in its own table: one survey, and one stale event counted in each.
     assert run.summary["track"] == {**run.summary["track"], "queued": 1, "duplicate": 1, "stale": 2}
     assert run.summary["ignored"] == 1
-    assert_nothing_new(pipeline)
+    assert_nothing_new(tap)
 
 
 def test_segments_warehouse_incrementally(
     config: dict[str, Any],
     sandbox: SandboxServer,
-    tap_postgres: tuple[list[str | Path], Catalog],
+    tap_postgres: Tap,
     warehouse: str,
     tmp_path: Path,
 ) -> None:
     """With state the tap brings what is new: the next order is surveyed, by the person's present address."""
-    command, catalog = tap_postgres
-    path = selected(catalog, tmp_path, lambda stream: stream.startswith("site-"), "INCREMENTAL", "received_at")
-    pipeline = Pipeline([*command, "--catalog", path], config, tmp_path)
-    run = pipeline.run()
+    tap = pipeline(tap_postgres, "site-", "INCREMENTAL", "received_at", config, tmp_path)
+    run = tap.run()
     assert run.status == 0, run.log
     assert sandbox.account.surveys_by_email == {"ann@example.com": 1}
     with psycopg.connect(warehouse, autocommit=True) as connection:
@@ -218,7 +215,7 @@ def test_segments_warehouse_incrementally(
             "INSERT INTO site.identifies (id, received_at, timestamp, user_id, email)"
             " VALUES ('i-9', now(), now(), '2', 'bob@example.net')"
         )
-    run = pipeline.run()
+    run = tap.run()
     assert run.status == 0, run.log
     assert run.summary["identify"]["read"] + run.summary["track"]["read"] < 10
     assert sandbox.account.surveys_by_email == {"ann@example.com": 1, "bob@example.net": 1}
@@ -227,38 +224,34 @@ def test_segments_warehouse_incrementally(
 def test_rudderstacks_warehouse(
     config: dict[str, Any],
     sandbox: SandboxServer,
-    tap_postgres: tuple[list[str | Path], Catalog],
+    tap_postgres: Tap,
     tmp_path: Path,
 ) -> None:
     """RudderStack's tables need no setting; an anonymous order is its person's while one person has that id."""
-    command, catalog = tap_postgres
-    path = selected(catalog, tmp_path, lambda stream: stream.startswith("rudder-"), "INCREMENTAL", "received_at")
-    pipeline = Pipeline([*command, "--catalog", path], config, tmp_path)
-    run = pipeline.run()
+    tap = pipeline(tap_postgres, "rudder-", "INCREMENTAL", "received_at", config, tmp_path)
+    run = tap.run()
     assert run.status == 0, run.log
     cleo = sandbox.account.contacts["cleo@example.com"]
     assert cleo.first_name == "Cleo"
     assert cleo.attributes["plan"] == "Team"
     assert not any(name.startswith(("context", "channel", "record")) for name in cleo.attributes)
     assert sandbox.account.surveys_by_email == {"cleo@example.com": 1}
-    assert_nothing_new(pipeline)
+    assert_nothing_new(tap)
 
 
 @pytest.mark.parametrize(("method", "key"), [("FULL_TABLE", ""), ("INCREMENTAL", "updated_at")])
 def test_pipelinewise_tap_postgres(
     config: dict[str, Any],
     sandbox: SandboxServer,
-    pipelinewise: tuple[list[str | Path], Catalog],
+    pipelinewise: Tap,
     tmp_path: Path,
     method: str,
     key: str,
 ) -> None:
     """ACTIVATE_VERSION and draft-4 schemas with multipleOf; amounts stay exact, and no other column leaves."""
-    command, catalog = pipelinewise
-    path = selected(catalog, tmp_path, lambda stream: stream in SHOP, method, key)
     config |= {"streams": SHOP, "stream_maps": {"shop-orders": {"__filter__": "status == 'shipped'"}}}
-    pipeline = Pipeline([*command, "--catalog", path], config, tmp_path)
-    run = pipeline.run()
+    tap = pipeline(pipelinewise, "shop-", method, key, config, tmp_path)
+    run = tap.run()
     assert run.status == 0, run.log
     assert run.summary["identify"]["rejected"] + run.summary["track"]["rejected"] == 0
     assert sandbox.account.surveys_by_email == {"ann@example.com": 1, "cleo@example.org": 1}
@@ -267,7 +260,7 @@ def test_pipelinewise_tap_postgres(
     assert ann.attributes.keys() == {"plan", "user_id", "order_completed_total", "order_completed_at"}
     assert ann.attributes["order_completed_total"] == "99.9"
     assert run.summary["track"]["stale"] == 1
-    assert_nothing_new(pipeline)
+    assert_nothing_new(tap)
 
 
 @pytest.mark.parametrize(("ci", "outcome"), [("true", pytest.fail.Exception), ("", pytest.skip.Exception)])
