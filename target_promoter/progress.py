@@ -49,6 +49,7 @@ class Standing:
         pending: How many surveys and contacts are to be delivered now.
         waiting: How many surveys wait for their person or their day.
         seconds_left: How long what is pending takes at the most, at the pace that the limit allows.
+        dry_run: Whether the requests are withheld, so that they keep no pace.
     """
 
     seconds: float
@@ -60,17 +61,20 @@ class Standing:
     pending: int
     waiting: int
     seconds_left: float
+    dry_run: bool = False
 
     def parts(self) -> Iterator[tuple[str, str]]:
         """Yield what there is to tell, each with its name."""
-        share = self.requests_per_minute / self.limit
         yield "records in", f"{self.records:,}"
-        yield "requests", f"{self.requests:,}"
-        yield "rate", f"{self.requests_per_minute:,.0f} a minute ({share:.0%} of the limit of {self.limit:,g})"
-        yield "surveys sent", f"{self.sent:,}"
+        yield "requests to send" if self.dry_run else "requests", f"{self.requests:,}"
+        if not self.dry_run:
+            share = self.requests_per_minute / self.limit
+            yield "rate", f"{self.requests_per_minute:,.0f} a minute ({share:.0%} of the limit of {self.limit:,g})"
+        yield "surveys to send" if self.dry_run else "surveys sent", f"{self.sent:,}"
         yield "pending", f"{self.pending:,}"
         yield "surveys waiting", f"{self.waiting:,}"
-        yield "time left", f"about {duration(self.seconds_left)}" if self.pending else "none"
+        if not self.dry_run:
+            yield "time left", f"about {duration(self.seconds_left)}" if self.pending else "none"
 
     def line(self) -> str:
         """Return it in one line of the log."""
@@ -100,6 +104,7 @@ class Progress:
         """Watch nothing before `start`."""
         self._store = store
         self._limit = settings.requests_per_minute
+        self._dry_run = settings.dry_run
         self._summary = summary
         self._metrics = metrics
         self._clock = clock
@@ -132,6 +137,7 @@ class Progress:
             pending=pending,
             waiting=waiting,
             seconds_left=pending / allowed * _MINUTE,
+            dry_run=self._dry_run,
         )
 
     def start(self) -> None:

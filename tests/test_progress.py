@@ -80,6 +80,17 @@ def test_what_is_pending_tells_the_time_left(store: Store) -> None:
     assert standing.line().endswith("pending 591, surveys waiting 0, time left about 1 min.")
 
 
+def test_a_dry_run_has_no_pace(store: Store) -> None:
+    """A dry run tells what it would send, and neither a rate nor a time left, for it keeps none."""
+    settings = Settings.from_config({"api_url": "sandbox", "dry_run": True})
+    summary = Summary(sandbox=True, dry_run=True, started_at=0.0)
+    summary.count("api", "requests", 5000)
+    line = Progress(store, settings, summary, clock=lambda: 10.0).standing().line()
+    assert "requests to send 5,000, surveys to send 0" in line
+    assert "limit" not in line
+    assert "time left" not in line
+
+
 def test_elsewhere_the_log_gets_a_line(
     store: Store, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
