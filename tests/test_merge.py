@@ -217,6 +217,16 @@ def test_a_deletion_takes_along_a_row_without_a_time_that_came_before_it(tmp_pat
         house.now += 60
 
 
+def test_nothing_of_a_row_without_a_time_outlives_a_deletion(house: House) -> None:
+    """Somebody who comes back has none of its traits and lists, though the row was read after the deletion's time."""
+    house.take(customer(plan="Free", first_name="Ann"))
+    house.take(("customers", {"id": 1, "_sdc_deleted_at": at(-50)}))
+    house.take(identify("1", "ann@example.org", -1, city="Oslo"))
+    (form,) = house.forms.values()
+    assert form.contact == {"email": "ann@example.org", "attributes": {"city": "Oslo", "user_id": "1"}}
+    assert form.contact_lists == ()
+
+
 def test_a_row_without_a_time_that_comes_after_a_deletion_is_a_new_person(house: House) -> None:
     """Even if it is the very row that was deleted, and the deletion's clock is ahead."""
     house.take(customer(plan="Free"))
