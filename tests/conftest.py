@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import shutil
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 import uuid
 from dataclasses import dataclass
@@ -221,13 +223,22 @@ class Postgres:
         return self.url(name)
 
 
+@contextlib.contextmanager
+def own_postgres() -> Iterator[Postgres]:
+    """Run a PostgreSQL server that nobody else uses; it may be stopped and started."""
+    # Not in pytest's own folder: another pytest that starts meanwhile closes that to all users but its own.
+    with tempfile.TemporaryDirectory(prefix="postgres-", ignore_cleanup_errors=True) as folder:
+        server = Postgres(Path(folder))
+        server.start()
+        yield server
+        server.stop()
+
+
 @pytest.fixture(scope="session")
-def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Postgres]:
-    """Yield a running PostgreSQL server that all tests share; a test that stops it must start it again."""
-    server = Postgres(tmp_path_factory.mktemp("postgres"))
-    server.start()
-    yield server
-    server.stop()
+def postgres() -> Iterator[Postgres]:
+    """Yield a running PostgreSQL server that all tests share."""
+    with own_postgres() as server:
+        yield server
 
 
 @pytest.fixture

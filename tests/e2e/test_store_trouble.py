@@ -15,7 +15,7 @@ from sqlalchemy import select
 from target_promoter.sandbox.faults import Faults
 from target_promoter.store import schema
 from target_promoter.store.database import open_store
-from tests.conftest import Postgres, program, run_program
+from tests.conftest import own_postgres, program, run_program
 from tests.e2e.programs import SETTLING, SHORT_CLOCK, Programs, until
 from tests.e2e.shop import Shop, Watch, check
 
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from target_promoter.sandbox.server import SandboxServer
+    from tests.conftest import Postgres
 
 HELD = {
     **SHORT_CLOCK,
@@ -121,12 +122,10 @@ def test_another_program_holds_the_file(
 
 
 @pytest.fixture
-def server_of_its_own(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Postgres]:
+def server_of_its_own() -> Iterator[Postgres]:
     """Yield a PostgreSQL server that a test may stop."""
-    server = Postgres(tmp_path_factory.mktemp("postgres"))
-    server.start()
-    yield server
-    server.stop()
+    with own_postgres() as server:
+        yield server
 
 
 def test_postgresql_goes_and_comes_back(
