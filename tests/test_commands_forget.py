@@ -9,6 +9,8 @@ import pytest
 
 from target_promoter.errors import ConfigError, DeliveryError, StoreError
 from target_promoter.sandbox.faults import Faults
+from target_promoter.store import clock
+from target_promoter.store.database import open_store
 from tests.commands import CALLS, command, identify, order
 from tests.singer import record, sync
 
@@ -109,6 +111,22 @@ def test_a_refusal_of_promoter_forgets_nothing(config: dict[str, Any], sandbox: 
     assert ANN in everything(tmp_path)
     sandbox.set_faults(Faults())
     assert command("forget", ANN, "--everywhere", config=config).exit_code == 0
+
+
+def test_an_account_that_wants_no_request_is_left_alone(
+    config: dict[str, Any], sandbox: SandboxServer, tmp_path: Path
+) -> None:
+    """While Promoter asks to wait nothing is removed there, and nothing is forgotten here."""
+    fill(config)
+    requests = len(sandbox.account.requests)
+    store = open_store(config["store_url"], now=0.0)
+    store.write(lambda connection: clock.hold(connection, 4_000_000_000.0))
+    store.close()
+    error = command("forget", ANN, "--everywhere", config=config).exception
+    assert isinstance(error, DeliveryError)
+    assert "asks to wait until 2096-10-02" in str(error)
+    assert len(sandbox.account.requests) == requests
+    assert ANN in everything(tmp_path)
 
 
 def test_a_shared_address_stays_the_others(config: dict[str, Any], sandbox: SandboxServer, tmp_path: Path) -> None:

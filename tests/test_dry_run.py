@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from sqlalchemy import create_engine, select
 
+from target_promoter.errors import StoreError
 from target_promoter.inspection import inspect_input
 from target_promoter.preview import CampaignPreview, Preview
 from target_promoter.settings import Settings
@@ -62,6 +63,22 @@ def test_a_missing_store_stays_missing(config: dict[str, Any], tmp_path: Path) -
     """A dry run without a store is one on an empty store, and creates none."""
     assert sync({**config, "dry_run": True}, MESSAGES).summary["contacts"]["synced"] == 2
     assert list(tmp_path.iterdir()) == []
+
+
+def test_no_tables_are_made(config: dict[str, Any], store_url: str) -> None:
+    """Where there is no store yet, on either database, there is none after a dry run."""
+    assert sync({**config, "store_url": store_url, "dry_run": True}, MESSAGES).status == 0
+    assert find_store(store_url) is None
+
+
+def test_another_accounts_store_is_refused(config: dict[str, Any], store_url: str, tmp_path: Path) -> None:
+    """A dry run is refused as its run would be: by a store of another key, under the store's own name."""
+    config["store_url"] = store_url
+    sync(config, MESSAGES[:4])
+    with pytest.raises(StoreError, match="belongs to another API key") as refused:
+        sync({**config, "api_key": "a-key-of-another", "dry_run": True}, MESSAGES)
+    assert store_url in str(refused.value)
+    assert not list(tmp_path.glob("*copy*"))
 
 
 def test_the_store_keeps_nothing_of_it(config: dict[str, Any], store_url: str, sandbox: SandboxServer) -> None:
