@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from target_promoter.calls import Glimpse, Identify, Track
 from target_promoter.intake.batch import Batch
@@ -20,6 +20,11 @@ if TYPE_CHECKING:
     from target_promoter.settings import Settings
     from target_promoter.store.database import Store
     from target_promoter.summary import Part, Summary
+
+_ANALYZED_FROM: Final = 5000
+"""After so many records of a run the store looks at its tables; after so many times as many again, and so on."""
+
+_ANALYZED_FACTOR: Final = 8
 
 Call = Glimpse | Identify | Track
 
@@ -42,6 +47,8 @@ class Intake:
         self._settings = settings
         self._summary = summary
         self._clock = clock
+        self._unanalyzed = 0
+        self._analyzed_from = _ANALYZED_FROM
 
     def take(self, calls: Sequence[Call | None]) -> None:
         """Take a batch of calls; when this returns, all of them are in the store.
@@ -61,6 +68,10 @@ class Intake:
         counted = self._store.write(lambda connection: self._take(connection, identifies, tracks, now))
         self._summary.count("identify", "read", len(identifies))
         self._summary.count("track", "read", len(tracks))
+        self._unanalyzed += len(identifies) + len(tracks)
+        if self._unanalyzed >= self._analyzed_from:
+            self._store.analyze()
+            self._unanalyzed, self._analyzed_from = 0, self._analyzed_from * _ANALYZED_FACTOR
         for part, outcomes in counted.items():
             for outcome, number in outcomes.items():
                 self._summary.count(part, outcome, number)

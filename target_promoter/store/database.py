@@ -96,6 +96,12 @@ class Store:
         """
         return self._repeated(lambda: self._read_once(work))
 
+    def analyze(self) -> None:
+        """Have PostgreSQL look at how full its tables are; until then it takes them for empty, and reads them whole."""
+        if not self.is_sqlite:
+            tables = ", ".join(metadata.tables)
+            self.write(lambda connection: connection.exec_driver_sql(f"ANALYZE {tables}"))
+
     def hurry(self) -> None:
         """From now on wait hardly for another program, and not for a lost connection: the run is told to stop."""
         self._hurried = True
