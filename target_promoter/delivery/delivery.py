@@ -206,17 +206,18 @@ class Delivery:
         return turn
 
     def _dispatch(self, turn: Turn) -> None:
-        """Send the requests of a turn, each at its time."""
+        """Send the requests of a turn, each at its time, and those that are late, as turns take time, not at once."""
+        spacing, earliest = (turn.times[-1] - turn.times[0]) / len(turn.times) / 2, 0.0
         for at in turn.times:
             began = self._clock()
-            in_time = self._wait_for_time(at)
+            in_time = self._wait_for_time(max(at, earliest))
             self.waited_seconds += self._clock() - began
+            earliest = self._clock() + spacing
             if not in_time:
                 return
-            request = self._unsent.pop(0)
             with self._shared.changed:
                 self._shared.in_flight += 1
-            self._workers.submit((request, at))
+            self._workers.submit((self._unsent.pop(0), at))
 
     def _wait_for_time(self, at: float) -> bool:
         """Wait for the time of a request; return False if it must not be sent any more."""

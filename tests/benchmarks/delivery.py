@@ -75,7 +75,7 @@ def limit(folder: Path, *, per_second: int, seconds: int, processes: int, latenc
             most = math.ceil(per_second * latency)
             others = 4  # The main thread, the delivering one, the progress's, and one that begins as another ends.
             threads = max(ran.threads for ran in runs)
-            yield at_most("... its threads", f"{threads}", f"in flight: {most}", threads / (most + others), 1.0)
+            yield at_most("... its threads", f"{threads}", f"in flight: {most}", threads / (2 * most + others), 1.0)
         else:
             yield at_most(of, f"{took:.1f} s", f"least: {seconds} s", took / seconds, 1.03)
         yield Figure("... requests refused", f"{refused}", "least: 0", None, "none", refused == 0)
