@@ -1,0 +1,142 @@
+"""What makes the program fast, counted: statements, threads, modules loaded. How fast it is: `tests/benchmarks`."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from sqlalchemy import event, text
+
+from target_promoter.delivery.workers import Workers
+from target_promoter.intake.intake import Intake
+from target_promoter.settings import Settings
+from target_promoter.store import claims, contacts, people, surveys
+from target_promoter.store.database import open_store
+from target_promoter.streams import recognize
+from target_promoter.summary import Summary
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from target_promoter.calls import Glimpse, Identify, Track
+    from target_promoter.store.database import Store
+
+NOW = 1_750_000_000.0
+COLUMNS = ("id", "email", "plan", "received_at")
+
+
+class Statements:
+    """Takes people into a store, and counts the statements that each batch costs."""
+
+    def __init__(self, url: str) -> None:
+        """Open a new store."""
+        self.settings = Settings.from_config({"api_key": "k", "store_url": url, "campaigns": {"Order Completed": 78}})
+        self.store: Store = open_store(url, now=NOW)
+        self.summary = Summary(sandbox=False, dry_run=False, started_at=NOW)
+        self.seen: list[str] = []
+        event.listen(self.store._engine, "before_cursor_execute", self._note)
+        self._intake = Intake(self.store, self.settings, self.summary, clock=lambda: NOW)
+        self._stream = recognize("users", {"properties": {name: {} for name in COLUMNS}}, ["id"], self.settings)
+
+    def _note(self, _connection: object, _cursor: object, statement: str, *_: object) -> None:
+        self.seen.append(statement)
+
+    def take(self, number: int, plan: str) -> int:
+        """Take a batch of people; return how many statements it cost."""
+        before = len(self.seen)
+        calls: list[Glimpse | Identify | Track | None] = [
+            self._stream.glimpse({"id": one, "email": f"p{one}@example.com", "plan": plan, "received_at": NOW})
+            for one in range(number)
+        ]
+        self._intake.take(calls)
+        return len(self.seen) - before
+
+
+@pytest.fixture
+def statements(store_url: str) -> Iterator[Statements]:
+    """Yield a store whose statements are counted, once on SQLite and once on PostgreSQL."""
+    counting = Statements(store_url)
+    yield counting
+    counting.store.close()
+
+
+def test_a_batch_costs_as_many_statements_whatever_its_size(statements: Statements) -> None:
+    """New people, unchanged ones and changed ones are looked up and written together, not one by one."""
+    few = [statements.take(10, plan) for plan in ("a", "a", "b")]
+    many = [statements.take(400, plan) for plan in ("a", "a", "b")]
+    assert max(many) <= max(few) + 1
+
+
+def test_people_who_did_not_change_are_only_read(statements: Statements) -> None:
+    """An unchanged second sync writes nothing at all."""
+    statements.take(50, "a")
+    statements.seen.clear()
+    statements.take(50, "a")
+    assert not [one for one in statements.seen if one.lstrip().upper().startswith(("INSERT", "UPDATE", "DELETE"))]
+    assert statements.summary.value("identify", "unchanged") == 50
+
+
+def test_look_ups_go_by_index(tmp_path: Path) -> None:
+    """Nothing that a batch or a turn of delivery asks reads a table of people, contacts, surveys or messages whole."""
+    counting = Statements(f"sqlite:///{tmp_path / 'store.db'}")
+    counting.take(50, "a")
+    asked: list[tuple[str, Any]] = []
+    event.listen(
+        counting.store._engine,
+        "before_cursor_execute",
+        lambda _, __, statement, parameters, *___: asked.append((statement, parameters)),
+    )
+
+    def ask(connection: Any) -> None:  # noqa: ANN401 - a connection
+        people.load(connection, ["1", "2"])
+        people.load_by_email(connection, ["p1@example.com"])
+        people.anonymous_links_of(connection, ["1"])
+        surveys.known_messages(connection, [b"m"])
+        surveys.open_by_message(connection, [b"m"])
+        surveys.any_open(connection)
+        contacts.due(connection, NOW, most=50)
+        contacts.next_due(connection)
+        claims.due(connection, NOW, except_campaigns=(5,), most=50)
+        claims.next_due(connection, NOW, except_campaigns=(5,), queued=True)
+        claims.unsettled(connection, NOW, most=50)
+        claims.overdue(connection, NOW, most=50)
+        claims.throttles_of(connection, ["e:p1@example.com"])
+
+    counting.store.read(ask)
+    selects = [one for one in asked if one[0].lstrip().startswith("SELECT")]
+    assert len(selects) >= 13
+    with counting.store._engine.connect() as connection:
+        for statement, parameters in selects:
+            plan = connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", parameters).all()
+            for step in plan:
+                whole = step[3].startswith("SCAN") and "USING" not in step[3]
+                assert not whole or step[3].startswith("SCAN anon"), f"{step[3]}: {statement}"
+        assert connection.scalar(text("SELECT count(*) FROM people")) == 50
+    counting.store.close()
+
+
+def test_no_more_threads_than_requests_in_flight() -> None:
+    """A thread that is idle takes the next request; another one is made only if none is."""
+    done: list[int] = []
+    workers = Workers[int](done.append, most=8)
+    for job in range(20):
+        workers.submit(job)
+        deadline = time.monotonic() + 10
+        while len(done) <= job or not workers._idle:
+            assert time.monotonic() < deadline
+    assert workers.threads == 1
+    workers.end()
+
+
+def test_the_version_needs_neither_database_nor_validator_nor_terminal() -> None:
+    """What takes long to load is loaded only by a run that needs it."""
+    script = (
+        "import sys; from target_promoter.target import TargetPromoter; TargetPromoter.get_singer_command();"
+        "print(*sorted({'sqlalchemy', 'fastjsonschema', 'uvicorn', 'psycopg', 'rich.live'} & sys.modules.keys()))"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True, timeout=60)
+    assert done.stdout.strip() == ""
