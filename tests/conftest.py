@@ -236,13 +236,9 @@ def own_postgres() -> Iterator[Postgres]:
 
 @pytest.fixture(scope="session")
 def postgres() -> Iterator[Postgres]:
-    """Yield a running PostgreSQL server that all tests share; a test that stops it must start it again."""
-    # Not in pytest's own folder, which every new session of pytest closes to all other users, the server's among them.
-    with tempfile.TemporaryDirectory(prefix="target-promoter-postgres-", ignore_cleanup_errors=True) as folder:
-        server = Postgres(Path(folder))
-        server.start()
+    """Yield a running PostgreSQL server that all tests share."""
+    with own_postgres() as server:
         yield server
-        server.stop()
 
 
 @pytest.fixture
