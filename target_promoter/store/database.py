@@ -270,7 +270,7 @@ def rows_among(
         return []
     if connection.dialect.name == "postgresql":
         # = ANY with an array is planned as one index look-up; a long IN list is not.
-        statement = f"SELECT {columns} FROM {table} WHERE {key} = ANY(%s)"  # noqa: S608 - names from this program only
+        statement = f"SELECT {columns} FROM {table} WHERE {key} = ANY(%b)"  # noqa: S608 - names from this program only
         return list(connection.exec_driver_sql(statement, (wanted,)).all())
     step = 500
     marks = ",".join("?" * step)

@@ -68,9 +68,10 @@ def insert_rows(
     columns = ", ".join(names)
     into = f"INSERT INTO {table.name} ({columns})"
     if connection.dialect.name == "postgresql":
-        # One array a column: a statement a row would be a message to the server each.
+        # One array a column: a statement a row would be a message to the server each. And in binary form, which psycopg
+        # writes twenty times faster than the text of an array.
         types = (table.c[name].type.compile(connection.dialect) for name in names)
-        arrays = ", ".join(f"%s::{one}[]" for one in types)
+        arrays = ", ".join(f"%b::{one}[]" for one in types)
         statement = f"{into} SELECT * FROM unnest({arrays}) {on_conflict}"  # noqa: S608 - names from this program only
         connection.exec_driver_sql(statement, tuple(map(list, zip(*rows, strict=True))))
     else:
