@@ -157,6 +157,20 @@ def test_an_answer_that_comes_too_late_changes_nothing(house: House, process: Pr
     assert process.turn(79, "refused").surveys["refused"] == 0
 
 
+@pytest.mark.parametrize("outcome", ["unreached", "rate_limited", "not_eligible"])
+def test_a_process_that_stood_still_mistakes_no_answer(outcome: Outcome, house: House, process: Process) -> None:
+    """It lost its claim to itself: what comes of its first request says nothing of the second, which is on its way."""
+    first = list(process.last)
+    second = process.turn(80).requests
+    assert [one.id for one in second] == [one.id for one in first]  # type: ignore[union-attr] # claims
+    process.last = first
+    process.turn(81, outcome, room=0, retry_after=0.0)
+    assert survey(house, "m").status == "claimed"
+    process.last = second
+    process.turn(82, "not_eligible")
+    assert survey(house, "m").status == "presumed"
+
+
 def test_what_was_not_sent_is_given_back(house: House, process: Process) -> None:
     """A stopped process leaves nothing claimed that surely never left; the next one sends it at once."""
     process.give_back(1)

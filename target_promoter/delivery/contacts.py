@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from target_promoter.delivery import times
@@ -13,7 +13,7 @@ from target_promoter.store import claims, contacts, people
 from target_promoter.store.encoding import decode, digest, encode
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from sqlalchemy import Connection
 
@@ -34,6 +34,7 @@ class ContactRequest:
         digest: The hash of the form in the body.
         contact_lists: The ids of the lists in the body.
         tried_until: Until when an earlier request with the same form may be at work, in epoch seconds.
+        lease: The name under which it was made.
     """
 
     email: str
@@ -43,6 +44,7 @@ class ContactRequest:
     digest: bytes
     contact_lists: tuple[int, ...]
     tried_until: float
+    lease: str = ""
 
 
 class ContactDelivery:
@@ -50,13 +52,13 @@ class ContactDelivery:
 
     Args:
         settings: The settings.
-        lease: The name under which this process takes leases.
+        leases: The names under which this process takes leases, a new one for each request.
     """
 
-    def __init__(self, settings: Settings, lease: str) -> None:
+    def __init__(self, settings: Settings, leases: Iterator[str]) -> None:
         """Begin with nothing leased."""
         self._settings = settings
-        self._lease = lease
+        self._leases = leases
 
     def claim(
         self, connection: Connection, now: float, slots: Sequence[float]
@@ -91,7 +93,8 @@ class ContactDelivery:
                 # Should this process die, its request may be at work until `tried_until`.
                 until = times.settled_at(slot)
                 values = {"tried": request.digest, "tried_until": until}
-                contacts.lease(connection, row.email, self._lease, until, values)
+                request = replace(request, lease=next(self._leases))
+                contacts.lease(connection, row.email, request.lease, until, values)
                 requests.append(request)
                 notes += () if form is None else form.notes
         return requests, notes, len(rows) == most
@@ -172,13 +175,13 @@ class ContactDelivery:
                     values["tried_until"] = now + times.SETTLING_SECONDS
             case _:
                 pass
-        written = contacts.record(connection, request.email, self._lease, request.revision, status, values)
+        written = contacts.record(connection, request.email, request.lease, request.revision, status, values)
         return outcomes if written else Counter()
 
     def give_back(self, connection: Connection, request: ContactRequest) -> None:
         """Undo the lease of a contact whose request was not sent."""
         values: dict[str, Any] = {"lease": None, "leased_until": 0.0, "tried_until": request.tried_until}
-        contacts.record(connection, request.email, self._lease, request.revision, None, values)
+        contacts.record(connection, request.email, request.lease, request.revision, None, values)
 
 
 def _whole_digest(form: bytes, contact_lists: Sequence[int]) -> bytes:

@@ -2,14 +2,25 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import secrets
 import socket
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 
-def new_name() -> str:
-    """Return the name under which this process takes leases: its machine, its number there, and a mark of its own."""
-    return f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(4)}"
+def new_names() -> Iterator[str]:
+    """Yield names under which this process takes leases, one for each request.
+
+    A process that stood still for minutes may take a lease again that it lost to itself: what comes of the first
+    request must not be taken for the answer to the second.
+    """
+    process = f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(4)}"
+    for number in itertools.count():
+        yield f"{process}-{number}"
 
 
 def is_dead(name: str) -> bool:

@@ -17,7 +17,7 @@ from target_promoter.store.claims import Claim
 from target_promoter.store.encoding import decode, encode
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from sqlalchemy import Connection
 
@@ -41,17 +41,17 @@ class SurveyDelivery:
 
     Args:
         settings: The settings.
-        lease: The name under which this process takes leases.
+        leases: The names under which this process takes leases, a new one for each request.
         created_at: When the store was created, in epoch seconds.
 
     Attributes:
         unknown_campaigns: Campaigns that Promoter does not know, with its words; their surveys stay pending.
     """
 
-    def __init__(self, settings: Settings, lease: str, created_at: float) -> None:
+    def __init__(self, settings: Settings, leases: Iterator[str], created_at: float) -> None:
         """Begin with nothing claimed."""
         self._settings = settings
-        self._lease = lease
+        self._leases = leases
         self._created_at = created_at
         self.unknown_campaigns: dict[int, str] = {}
 
@@ -101,7 +101,8 @@ class SurveyDelivery:
                 break
             status, reason, claim = chooser.choose(survey)
             if claim is not None:
-                claims.take(connection, claim, self._lease, times.settled_at(free[len(new)]))
+                claim = replace(claim, lease=next(self._leases))
+                claims.take(connection, claim, times.settled_at(free[len(new)]))
                 new.append(claim)
             elif status == "waiting":
                 claims.unqueue(connection, survey.id)
@@ -126,8 +127,8 @@ class SurveyDelivery:
                 outcomes["uncertain"] += 1
             elif len(taken) < len(slots):
                 # Whoever had it may have sent it: from here on a refusal means that the person was surveyed.
-                again = replace(claim, unanswered=max(claim.unanswered, 1))
-                claims.renew(connection, again, self._lease, times.settled_at(slots[len(taken)]))
+                again = replace(claim, unanswered=max(claim.unanswered, 1), lease=next(self._leases))
+                claims.renew(connection, again, times.settled_at(slots[len(taken)]))
                 taken.append(again)
         return taken
 
@@ -143,11 +144,11 @@ class SurveyDelivery:
         Returns:
             How many surveys came to each final outcome, and under `synced` how many contacts.
         """
-        if not claims.holds(connection, claim, self._lease):
+        if not claims.holds(connection, claim):
             return Counter()
         if answer.outcome == "unanswered":
             again = replace(claim, unanswered=claim.unanswered + 1)
-            claims.renew(connection, again, self._lease, now + times.SETTLING_SECONDS)
+            claims.renew(connection, again, now + times.SETTLING_SECONDS)
             return Counter()
         status = self._status(claim, answer)
         if status is None:
@@ -188,11 +189,11 @@ class SurveyDelivery:
         Returns:
             How many surveys came to each final outcome: one that was withdrawn meanwhile is not sent any more.
         """
-        if not claims.holds(connection, claim, self._lease):
+        if not claims.holds(connection, claim):
             return Counter()
         reason = claims.withdrawn(connection, claim)
         if claim.unanswered:
-            claims.renew(connection, claim, self._lease, now + pause)
+            claims.renew(connection, claim, now + pause)
         elif reason is not None:
             claims.settle(connection, claim, "cancelled", reason, now, surveyed_at=None)
             return Counter({"cancelled": 1})

@@ -66,11 +66,11 @@ class Turns:
         """Begin with nothing claimed."""
         self._store = store
         self._settings = settings
-        self._lease = leases.new_name()
+        names = leases.new_names()
         created_at = store.read(runs.created_at)
         store.write(lambda connection: contacts.free_leases(connection, leases.is_dead))
-        self._surveys = SurveyDelivery(settings, self._lease, created_at)
-        self._contacts = ContactDelivery(settings, self._lease)
+        self._surveys = SurveyDelivery(settings, names, created_at)
+        self._contacts = ContactDelivery(settings, names)
         self._fuse = Fuse(settings.max_surveys_per_run)
         self._bound = False
         self._held_by_fuse = False

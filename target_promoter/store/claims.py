@@ -46,6 +46,7 @@ class Claim:
         form: The hash of the contact's form in the request.
         unanswered: How many requests for it got no answer.
         withdrawn: Why it must not be sent again, if it was withdrawn when this was read.
+        lease: The name under which its request was made; each request has another one.
     """
 
     id: int
@@ -57,6 +58,7 @@ class Claim:
     form: bytes
     unanswered: int
     withdrawn: str | None = None
+    lease: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,13 +104,12 @@ def unsettled(connection: Connection, now: float, *, most: int) -> list[Claim]:
     return [_claim(row) for row in connection.execute(query)]
 
 
-def take(connection: Connection, claim: Claim, lease: str, leased_until: float) -> None:
+def take(connection: Connection, claim: Claim, leased_until: float) -> None:
     """Take a claim: from now on its request may leave.
 
     Args:
         connection: The open writing transaction.
-        claim: The claim.
-        lease: Who takes it.
+        claim: The claim, with its lease.
         leased_until: Until when nobody else may, in epoch seconds.
     """
     connection.execute(
@@ -122,26 +123,26 @@ def take(connection: Connection, claim: Claim, lease: str, leased_until: float) 
             request=claim.request,
             request_form=claim.form,
             unanswered=claim.unanswered,
-            lease=lease,
+            lease=claim.lease,
             leased_until=leased_until,
         )
     )
     upsert(connection, throttles, [{"who": who, "survey_id": claim.id} for who in _who(claim)])
 
 
-def renew(connection: Connection, claim: Claim, lease: str, leased_until: float) -> None:
+def renew(connection: Connection, claim: Claim, leased_until: float) -> None:
     """Lease a claim again, or leave it alone for a while: nobody sends its request before that."""
     connection.execute(
         update(surveys)
         .where(surveys.c.id == claim.id, surveys.c.status == "claimed")
-        .values(lease=lease, leased_until=leased_until, unanswered=claim.unanswered)
+        .values(lease=claim.lease, leased_until=leased_until, unanswered=claim.unanswered)
     )
 
 
-def holds(connection: Connection, claim: Claim, lease: str) -> bool:
-    """Return whether a claim is still open and leased by the given process."""
+def holds(connection: Connection, claim: Claim) -> bool:
+    """Return whether a claim is still open and leased for the given request."""
     row = connection.execute(select(surveys.c.status, surveys.c.lease).where(surveys.c.id == claim.id)).first()
-    return row is not None and row.status == "claimed" and row.lease == lease
+    return row is not None and row.status == "claimed" and row.lease == claim.lease
 
 
 def withdraw(
