@@ -99,7 +99,7 @@ def test_no_update_is_lost(programs: Programs, sandbox: SandboxServer, config: d
 
 def test_the_limit_is_held_by_all_together(programs: Programs, store_url: str, config: dict[str, Any]) -> None:
     """Four processes together leave ten requests a second, evenly: one that takes twelve refuses none of them."""
-    shop = Shop(40, 5)
+    shop = Shop(25, 5)
     with SandboxServer(campaigns=CAMPAIGNS, requests_per_second=12) as server:
         config |= {"store_url": store_url, "api_url": server.url, "requests_per_minute": 600}
         ended = together(programs, config, [shop.messages, None, None, None])
@@ -116,9 +116,9 @@ def test_claims_alone_keep_surveys_single(
     monkeypatch.setattr(sandbox.account, "eligible", lambda *_: True)
     sandbox.set_faults(Faults(rate=0.3, kinds=("error", "burst_429"), statuses=(503,), retry_after=0, seed=3))
     config |= {"store_url": store_url, "requests_per_minute": 6000}
-    shop = Shop(50, 6)
+    shop = Shop(30, 6)
     together(programs, config, [shop.messages, shop.messages, None])
-    assert check(shop, sandbox.account, store_url)["sent"] == 50
+    assert check(shop, sandbox.account, store_url)["sent"] == 30
 
 
 def test_the_fuse_is_of_each_run(

@@ -57,7 +57,7 @@ def with_version(path: Path, version: int) -> None:
         connection.execute("UPDATE facts SET value = ? WHERE name = 'schema_version'", [str(version)])
 
 
-@pytest.mark.parametrize("kilobytes", [350, 500, 700])
+@pytest.mark.parametrize("kilobytes", [350, 500])
 def test_the_disk_is_full(
     kilobytes: int, programs: Programs, sandbox: SandboxServer, config: dict[str, Any], tmp_path: Path
 ) -> None:
