@@ -76,9 +76,9 @@ def says_the_same(one: Person, other: Person) -> bool:
     return (
         one.address == other.address
         and one.contact_lists.keys() == other.contact_lists.keys()
-        and _values(one.names) == _values(other.names)
-        and _values(one.traits) == _values(other.traits)
-        and _values(one.stored) == _values(other.stored)
+        and (one.names is other.names or _values(one.names) == _values(other.names))
+        and (one.traits is other.traits or _values(one.traits) == _values(other.traits))
+        and (one.stored is other.stored or _values(one.stored) == _values(other.stored))
     )
 
 

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import datetime as dt
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Final
 
+import msgspec
 from sqlalchemy import func, select
 
 from target_promoter.store.database import rows_among
 from target_promoter.store.encoding import decode, encode
-from target_promoter.store.person import Person
+from target_promoter.store.person import Person, Trait
 from target_promoter.store.schema import anonymous_ids, people
 from target_promoter.store.upsert import upsert, upsert_rows
 
@@ -18,8 +20,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from sqlalchemy import Connection
-
-    from target_promoter.store.person import Trait
 
 _NAMES: Final = ("user_id", "email", "identified_at", "deleted_at", "fingerprints", "traits")
 _COLUMNS: Final = ", ".join(_NAMES)
@@ -38,6 +38,21 @@ class Link:
     anonymous_id: str
     before: str | None
     user_id: str | None
+
+
+class _Said(msgspec.Struct):
+    """What was said of a person, as the column `traits` holds it."""
+
+    email: tuple[str, float] | None
+    names: dict[str, Trait]
+    traits: dict[str, Trait]
+    stored: dict[str, Trait]
+    contact_lists: dict[int, float]
+    dated_at: float
+    undated: tuple[float, ...]
+
+
+_said: Final = msgspec.json.Decoder(_Said, float_hook=Decimal)
 
 
 class Row:
@@ -91,18 +106,17 @@ class Row:
     def person(self) -> Person:
         """Return the whole person."""
         user_id, _, identified_at, deleted_at, fingerprints, text = self._columns
-        traits = decode(text)
-        email = traits["email"]
+        said = _said.decode(text)
         return Person(
             user_id=user_id,
-            email=None if email is None else (email[0], float(email[1])),
-            names=_timed(traits["names"]),
-            traits=_timed(traits["traits"]),
-            stored=_timed(traits["stored"]),
-            contact_lists={int(one): float(at) for one, at in traits["contact_lists"].items()},
+            email=said.email,
+            names=said.names,
+            traits=said.traits,
+            stored=said.stored,
+            contact_lists=said.contact_lists,
             identified_at=identified_at,
-            dated_at=float(traits["dated_at"]),
-            undated=tuple(float(at) for at in traits["undated"]),
+            dated_at=said.dated_at,
+            undated=said.undated,
             deleted_at=deleted_at,
             fingerprints=decode(fingerprints),
         )
@@ -210,10 +224,6 @@ def email_key(email: str) -> str:
 def user_key(user_id: str) -> str:
     """Return the key under which something of a user id is kept."""
     return f"u:{user_id}"
-
-
-def _timed(values: dict[str, list[Any]]) -> dict[str, Trait]:
-    return {name: (value, float(time)) for name, (value, time) in values.items()}
 
 
 def iso(time: float) -> str:
