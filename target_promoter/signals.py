@@ -1,10 +1,15 @@
-"""Stopping at a safe place when a signal comes."""
+"""Stopping, and doing what is due, at a safe place when a signal comes."""
 
 from __future__ import annotations
 
 import signal
+import threading
+from typing import TYPE_CHECKING
 
 from target_promoter.errors import PromoterError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 
 class Signals:
@@ -33,6 +38,8 @@ class Signals:
         self._put_off = False
         self._ended = False
         self._received: int | None = None
+        self._later: Callable[[], None] | None = None
+        self._is_due = False
 
     def receive(self, signum: int) -> None:
         """Take in a signal; after the first one there is nothing more to stop.
@@ -62,9 +69,37 @@ class Signals:
             StoppedError: A signal came.
         """
         self._put_off = False
+        if self._is_due:
+            self._do()
         if self._received is not None:
             signum, self._received = self._received, None
             self.receive(signum)
+
+    def call_later(self, seconds: float, action: Callable[[], None]) -> None:
+        """Have something done in a while, at a safe place; also while the program does nothing but wait for input.
+
+        Outside the main thread, which alone gets signals, this does nothing.
+
+        Args:
+            seconds: In how long.
+            action: What to do.
+        """
+        if threading.current_thread() is threading.main_thread():
+            self._later = action
+            signal.signal(signal.SIGALRM, lambda *_: self._ring())
+            signal.setitimer(signal.ITIMER_REAL, seconds)
+
+    def _ring(self) -> None:
+        self._is_due = True
+        if not self._put_off:
+            self._do()
+
+    def _do(self) -> None:
+        self._is_due = False
+        if self._later is not None and not self._ended:
+            self.put_off()
+            self._later()
+            self.allow()
 
     def end(self) -> None:
         """Take no notice of signals any more: the run ends as it is."""

@@ -168,12 +168,18 @@ class TargetPromoter(Target):
         """Pass state on as soon as all before it is in the store; the SDK would keep it to the end of the input."""
         self._signals.put_off()
         super()._process_state_message(message_dict)
-        began = time.monotonic()
-        if began >= self._next_drain_at:
-            self.drain_all()
-            now = time.monotonic()
-            self._next_drain_at = now + _STATE_SHARE * (now - began)
+        wait = self._next_drain_at - time.monotonic()
+        if wait <= 0:
+            self._pass_state_on()
+        else:
+            self._signals.call_later(wait, self._pass_state_on)
         self._signals.allow()
+
+    def _pass_state_on(self) -> None:
+        began = time.monotonic()
+        self.drain_all()
+        now = time.monotonic()
+        self._next_drain_at = now + _STATE_SHARE * (now - began)
 
     @override
     def _process_activate_version_message(self, message_dict: dict[str, Any]) -> None:

@@ -346,7 +346,7 @@ def test_the_last_of_many_states_is_the_last_printed(shop: dict[str, Any]) -> No
 
 
 def test_state_is_printed_while_the_tap_still_runs(shop: dict[str, Any], tmp_path: Path) -> None:
-    """A STATE in mid-run comes out as soon as all before it is in the store, with standard input still open."""
+    """Each STATE comes out when all before it is in the store, also the second of two that come at once."""
     with subprocess.Popen(
         program(config=shop, cwd=tmp_path),
         stdin=subprocess.PIPE,
@@ -357,15 +357,16 @@ def test_state_is_printed_while_the_tap_still_runs(shop: dict[str, Any], tmp_pat
     ) as process:
         assert process.stdin is not None
         assert process.stdout is not None
-        for message in (schema("customers", CUSTOMERS), ann(), state({"at": 1})):
+        for message in (schema("customers", CUSTOMERS), ann(), state({"at": 1}), ann(), state({"at": 2})):
             process.stdin.write(json.dumps(message) + "\n")
         process.stdin.flush()
         assert json.loads(process.stdout.readline()) == {"at": 1}
+        assert json.loads(process.stdout.readline()) == {"at": 2}
         assert process.poll() is None
-        output, log = process.communicate(json.dumps(state({"at": 2})) + "\n", timeout=60)
+        output, log = process.communicate(json.dumps(state({"at": 3})) + "\n", timeout=60)
     run = outcome(process.returncode, output, log)
     assert run.status == 0, run.log
-    assert run.states == [{"at": 2}]
+    assert run.states == [{"at": 3}]
 
 
 # --- ACTIVATE_VERSION -------------------------------------------------------------------------------------------------
