@@ -88,7 +88,8 @@ contacts = Table(
     Column("tried_until", Double, nullable=False, server_default="0"),
     Column("lease", Text),
     Column("leased_until", Double, nullable=False, server_default="0"),
-    Index("contacts_undelivered", "changed_at", sqlite_where=_UNDELIVERED, postgresql_where=_UNDELIVERED),
+    # The status is there so that SQLite can count what is pending without looking at any contact.
+    Index("contacts_undelivered", "changed_at", "status", sqlite_where=_UNDELIVERED, postgresql_where=_UNDELIVERED),
     Index(
         "contacts_refused",
         "status",
