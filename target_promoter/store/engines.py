@@ -24,6 +24,7 @@ WRITING: Final = "store_attempt"
 
 _CONNECT_SECONDS: Final = 5
 _POOL: Final = 8
+_CACHE_KIB: Final = 16_000
 _ADVISORY_LOCK: Final = 0x50524F4D4F544552  # "PROMOTER": the one lock every writer of a PostgreSQL store takes
 
 # The settings hold for one transaction. A writer that was stopped in its middle must not hold up the others for ever.
@@ -55,6 +56,7 @@ def sqlite_engine(url: URL, name: str) -> Engine:
         url,
         poolclass=QueuePool,
         pool_size=_POOL,
+        pool_use_lifo=True,  # The one used last has in its cache what is needed next.
         max_overflow=-1,
         hide_parameters=True,
         connect_args={"timeout": ATTEMPT_SECONDS, "check_same_thread": False, "isolation_level": None},
@@ -64,6 +66,8 @@ def sqlite_engine(url: URL, name: str) -> Engine:
         connection.execute("PRAGMA journal_mode = WAL")
         # A claim must be on the disk before its request leaves, even if the power goes.
         connection.execute("PRAGMA synchronous = FULL")
+        # The 2 MB that SQLite takes by itself do not even hold the upper levels of a large store's indexes.
+        connection.execute(f"PRAGMA cache_size = -{_CACHE_KIB}")
 
     def begin(connection: Connection) -> None:
         # The sqlite3 module would begin lazily and deferred, and a later upgrade to a writer could fail at once.
