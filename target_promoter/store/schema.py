@@ -137,7 +137,7 @@ surveys = Table(
     Column("withdrawn", Text),
     Column("lease", Text),
     Column("leased_until", Double, nullable=False, server_default="0"),
-    Index("surveys_status", "status", "due_at"),
+    Index("surveys_status", "status", "due_at", "campaign_id"),
     Index("surveys_user_id", "user_id"),
     _index("surveys_anonymous_id", "anonymous_id"),
     _index("surveys_email", "email"),
