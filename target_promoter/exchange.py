@@ -105,6 +105,9 @@ class Exchange:
         try:
             reply = self._sent(request)
         except (OSError, HTTPError, HTTPException) as error:
+            if self._thread.adapter is not None:
+                # What answered once with something else than HTTP is not asked again on the same connection.
+                self._thread.adapter.close()
             return Answer("unanswered" if has_left() else "unreached", words=_what_happened(error))
         finally:
             self._thread.last_used = time.monotonic()
