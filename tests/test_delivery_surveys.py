@@ -10,6 +10,8 @@ from sqlalchemy import update
 
 from target_promoter.store import schema
 from target_promoter.store.claims import Claim
+from target_promoter.store.forgetting import forget
+from target_promoter.store.whose import names_of
 from tests.delivering import Process, contact, survey
 from tests.house import HOUR, House, at, identify, track
 
@@ -254,3 +256,14 @@ def test_a_survey_leaves_a_contacts_own_wait_alone(house: House, process: Proces
     house.store.write(lambda one: one.execute(update(schema.contacts).values(not_before=wait)))
     process.turn(1, "not_eligible")
     assert contact(house, ANN).not_before == wait
+
+
+def test_who_shares_an_address_with_one_forgotten(house: House, process: Process) -> None:
+    """The claim of a forgotten person holds the address no longer, and yet counts as a survey of it."""
+    house.take(identify("2", ANN, hours=0))
+    house.store.write(lambda one: forget(one, names_of(one, "1"), [], house.now))
+    process.turn(1, "accepted", room=0)
+    assert Process(house).turn(2).requests, "the contact is the other one's, and is sent"
+    house.take(track("Order Completed", "2", messageId="n"))
+    assert not [one for one in Process(house).turn(3).requests if isinstance(one, Claim)]
+    assert survey(house, "n").status == "throttled"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from sqlalchemy import delete, update
+from sqlalchemy import delete, select, update
 
 from target_promoter.store import runs
 from target_promoter.store.schema import (
@@ -85,6 +85,9 @@ def forget(connection: Connection, names: Names, rejected_ids: Iterable[int], no
     # Its request may be at work, and its answer will find nobody: it is not sent again.
     at_work = whose & (surveys.c.status == "claimed")
     reason = f"{_FORGOTTEN} while its request was at work"
+    # Somebody else may have the address too: it may have been surveyed, and is no longer held by an open claim.
+    held = throttles.c.survey_id.in_(select(surveys.c.id).where(at_work))
+    connection.execute(update(throttles).where(held).values(survey_id=None, surveyed_at=now))
     connection.execute(update(surveys).where(at_work).values(status="uncertain", reason=reason, **settled))
     cleared = connection.execute(update(surveys).where(whose).values(**_PERSONAL)).rowcount
     keys = names.keys
