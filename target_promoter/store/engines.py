@@ -24,7 +24,7 @@ WRITING: Final = "store_attempt"
 
 _CONNECT_SECONDS: Final = 5
 _POOL: Final = 8
-_CACHE_KIB: Final = 16_000
+_CACHE_KIB: Final = 8_000
 _ADVISORY_LOCK: Final = 0x50524F4D4F544552  # "PROMOTER": the one lock every writer of a PostgreSQL store takes
 
 # The settings hold for one transaction. A writer that was stopped in its middle must not hold up the others for ever.
