@@ -50,6 +50,20 @@ class ConfigError(PromoterError):
         )
 
 
+class SettingError(ConfigError):
+    """A setting is unknown or wrong."""
+
+    def __init__(self, name: str, problem: str, mend: str) -> None:
+        """Build the sentence.
+
+        Args:
+            name: The setting, with dots into it, such as `campaigns.Order Completed.id`.
+            problem: What is wrong with it, without its value, such as `is a text`.
+            mend: What to do about it.
+        """
+        super().__init__(f"Setting `{name}` {problem}: {mend}{'' if mend.endswith('?') else '.'}")
+
+
 class InputError(PromoterError):
     """The tap sent something that cannot be taken."""
 

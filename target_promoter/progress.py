@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Connection
 
+    from target_promoter.config.settings import Settings
     from target_promoter.metrics import Metrics
-    from target_promoter.settings import Settings
     from target_promoter.store.database import Store
     from target_promoter.summary import Summary
 

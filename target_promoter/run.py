@@ -11,28 +11,28 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from target_promoter.account import account_client
 from target_promoter.delivery.delivery import Delivery
 from target_promoter.errors import PromoterError, StoreError
 from target_promoter.intake.intake import Intake
 from target_promoter.metrics import Metrics
 from target_promoter.preview import preview
 from target_promoter.progress import Progress
+from target_promoter.promoter.account import account_client
+from target_promoter.promoter.withheld import NO_PACE, Withheld
 from target_promoter.store import campaigns, contacts, people, runs, surveys
 from target_promoter.store.copying import copy_store
 from target_promoter.store.database import open_store
 from target_promoter.store.encoding import encode
 from target_promoter.summary import Summary
-from target_promoter.withheld import NO_PACE, Withheld
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from sqlalchemy import Connection
 
+    from target_promoter.config.settings import Settings
     from target_promoter.delivery.api import Api
     from target_promoter.intake.intake import Call
-    from target_promoter.settings import Settings
     from target_promoter.store.database import Store
 
 logger = logging.getLogger("target-promoter.run")

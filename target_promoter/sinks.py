@@ -9,7 +9,7 @@ from singer_sdk.exceptions import InvalidRecord
 from singer_sdk.sinks import BatchSink
 from typing_extensions import override
 
-from target_promoter.validation import CompiledValidator
+from target_promoter.singer.validation import CompiledValidator
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from singer_sdk.sinks.core import BaseJSONSchemaValidator
 
     from target_promoter.intake.intake import Call
+    from target_promoter.records.streams import Stream
     from target_promoter.run import Run
-    from target_promoter.streams import Stream
     from target_promoter.target import TargetPromoter
 
 _BATCH_ROWS: Final = 5000

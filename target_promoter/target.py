@@ -18,15 +18,15 @@ from singer_sdk.singerlib.json import serialize_json
 from typing_extensions import override
 
 from target_promoter.cli import program
-from target_promoter.config_files import read_config
+from target_promoter.config.files import read_config
+from target_promoter.config.sdk_settings import all_settings
+from target_promoter.config.settings import Settings
 from target_promoter.errors import InputError, PromoterError
 from target_promoter.intake.replay import is_refused_stream
-from target_promoter.mapping import Mapper
-from target_promoter.messages import check_record, check_schema
-from target_promoter.reader import Reader
-from target_promoter.sdk_settings import all_settings
-from target_promoter.settings import Settings
 from target_promoter.signals import Signals
+from target_promoter.singer.mapping import Mapper
+from target_promoter.singer.messages import check_record, check_schema
+from target_promoter.singer.reader import Reader
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -35,8 +35,8 @@ if TYPE_CHECKING:
     from singer_sdk.helpers.capabilities import CapabilitiesEnum
     from singer_sdk.sinks import Sink
 
+    from target_promoter.records.streams import Stream
     from target_promoter.run import Run
-    from target_promoter.streams import Stream
 
 _OBJECTS_OF_A_BATCH: Final = 50_000
 _STATE_SHARE: Final = 10
@@ -129,7 +129,7 @@ class TargetPromoter(Target):
 
     def _recognize(self, name: str, schema: dict[str, Any], key_properties: Sequence[str]) -> Stream:
         """Return what a stream is; one of which a stream map lets nothing through needs no setting."""
-        from target_promoter.streams import Stream, recognize  # noqa: PLC0415 - an empty input has no streams
+        from target_promoter.records.streams import Stream, recognize  # noqa: PLC0415 - an empty input has no streams
 
         if isinstance(self.mapper, Mapper) and self.mapper.removes(name):
             return Stream(name, "ignore", "The setting `stream_maps` removes it.")
@@ -189,7 +189,7 @@ class TargetPromoter(Target):
     def _process_batch_message(self, message_dict: dict[str, Any]) -> None:
         """Take the records of batch files like any others; the SDK would neither map nor validate them."""
         self._assert_line_requires(message_dict, requires={"stream", "encoding", "manifest"})
-        from target_promoter.batch_files import record_messages  # noqa: PLC0415 - few taps send them
+        from target_promoter.singer.batch_files import record_messages  # noqa: PLC0415 - few taps send them
 
         for record_message in record_messages(message_dict):
             self._process_record_message(record_message)

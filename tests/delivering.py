@@ -7,15 +7,15 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import select
 
-from target_promoter.answers import Answer
 from target_promoter.delivery.answered import Answered
 from target_promoter.delivery.turn import Turns
+from target_promoter.promoter.answers import Answer
 from target_promoter.store import schema
 
 if TYPE_CHECKING:
-    from target_promoter.answers import Outcome
     from target_promoter.delivery.answered import Request
     from target_promoter.delivery.turn import Turn
+    from target_promoter.promoter.answers import Outcome
     from tests.house import House
 
 

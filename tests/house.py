@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Any, Final
 
 from sqlalchemy import select
 
+from target_promoter.config.settings import Settings
 from target_promoter.delivery.form import contact_forms
 from target_promoter.delivery.turn import Turns
 from target_promoter.intake.intake import Intake
-from target_promoter.settings import Settings
+from target_promoter.records.streams import recognize
 from target_promoter.store import contacts, runs, schema
 from target_promoter.store.database import open_store
-from target_promoter.streams import recognize
 from target_promoter.summary import Summary
 
 if TYPE_CHECKING:

@@ -10,10 +10,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from target_promoter.answers import WORDS_LENGTH, Reply, meaning
+from target_promoter.promoter.answers import WORDS_LENGTH, Reply, meaning
 
 if TYPE_CHECKING:
-    from target_promoter.answers import Answer, Outcome
+    from target_promoter.promoter.answers import Answer, Outcome
 
 NOW = 1_750_000_000.0
 KEY = "k3y-0123456789"

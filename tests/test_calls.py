@@ -11,10 +11,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from target_promoter.calls import Identify, Track
-from target_promoter.settings import Settings
-from target_promoter.streams import Stream, recognize
-from target_promoter.values import email_address, epoch_seconds, fingerprint, identifier
+from target_promoter.config.settings import Settings
+from target_promoter.records.calls import Identify, Track
+from target_promoter.records.streams import Stream, recognize
+from target_promoter.values.reading import email_address, epoch_seconds, fingerprint, identifier
 
 RAW = (
     "type action userId anonymousId messageId event timestamp originalTimestamp sentAt "

@@ -16,10 +16,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from target_promoter import exchange, listings, transport
-from target_promoter.answers import Answer
-from target_promoter.client import Campaign, Client, ContactList, NoAnswerError
 from target_promoter.errors import AddressError, ConfigError, KeyRefusedError
+from target_promoter.promoter import exchange, listings, transport
+from target_promoter.promoter.answers import Answer
+from target_promoter.promoter.client import Campaign, Client, ContactList, NoAnswerError
 from target_promoter.sandbox.faults import Faults
 from target_promoter.sandbox.server import SandboxServer
 
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
     from typing_extensions import Self
 
-    from target_promoter.answers import Outcome
+    from target_promoter.promoter.answers import Outcome
     from target_promoter.sandbox.faults import Kind
 
     Script = Callable[[socket.socket], None]

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 import psycopg
 import pytest
 
+from target_promoter.commands.inspection import inspect_input
+from target_promoter.config.settings import Settings
 from target_promoter.errors import ConfigError, InputError, StoreError
-from target_promoter.inspection import inspect_input
 from target_promoter.sandbox.server import SandboxServer
-from target_promoter.settings import Settings
 from tests.commands import CALLS, command, identify, order
 from tests.conftest import run_program
 from tests.singer import CUSTOMERS, record, schema, sync

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from target_promoter.answers import Answer
 from target_promoter.delivery import leases
 from target_promoter.delivery.delivery import Delivery
 from target_promoter.delivery.patience import Patience
 from target_promoter.errors import DeliveryError
+from target_promoter.promoter.answers import Answer
 from target_promoter.store import clock, runs
 from tests.delivering import Process, survey
 from tests.house import House, identify, track

@@ -20,8 +20,8 @@ from tests.house import House, identify, track
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from target_promoter.answers import Outcome
     from target_promoter.delivery.turn import Turn
+    from target_promoter.promoter.answers import Outcome
 
 ANN, BOB = "ann@example.com", "bob@example.com"
 

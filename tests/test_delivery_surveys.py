@@ -18,7 +18,7 @@ from tests.house import HOUR, House, at, identify, track
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from target_promoter.answers import Outcome
+    from target_promoter.promoter.answers import Outcome
 
 ANN = "ann@example.com"
 

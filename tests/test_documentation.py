@@ -13,10 +13,10 @@ import pytest
 import yaml
 
 from target_promoter.cli import COMMANDS
-from target_promoter.config_files import environment_config
-from target_promoter.config_schema import CONFIG_SCHEMA, FIELDS, STREAM_TYPES
-from target_promoter.fields import candidates
-from target_promoter.settings import Settings
+from target_promoter.config.files import environment_config
+from target_promoter.config.schema import CONFIG_SCHEMA, FIELDS, STREAM_TYPES
+from target_promoter.config.settings import Settings
+from target_promoter.records.fields import candidates
 from target_promoter.sinks import PromoterSink
 from target_promoter.summary import OUTCOMES
 

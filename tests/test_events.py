@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from target_promoter.events import canonical, snake
+from target_promoter.values.events import canonical, snake
 
 
 @pytest.mark.parametrize(

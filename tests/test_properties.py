@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import select
 
-from target_promoter.reader import Reader
+from target_promoter.singer.reader import Reader
 from target_promoter.store import schema
 from tests.house import COLUMNS, House, at
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from rich.console import Console
 
+from target_promoter.config.settings import Settings
 from target_promoter.report.as_json import as_json
 from target_promoter.report.chart import chart, last_days
 from target_promoter.report.gather import gather
@@ -18,7 +19,6 @@ from target_promoter.report.html import report_page
 from target_promoter.report.markup import Markup, tag
 from target_promoter.report.mends import mend_refused, mend_rejected
 from target_promoter.report.terminal import report_tables
-from target_promoter.settings import Settings
 from target_promoter.store.database import open_store
 from tests import month
 from tests.commands import CALLS, command, identify, order

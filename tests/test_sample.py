@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from target_promoter.calls import Identify, Track
-from target_promoter.sample import SAMPLE_CONFIG, sample
-from target_promoter.settings import Settings
-from target_promoter.streams import Stream, recognize
+from target_promoter.commands.shop import SAMPLE_CONFIG, sample
+from target_promoter.config.settings import Settings
+from target_promoter.records.calls import Identify, Track
+from target_promoter.records.streams import Stream, recognize
 
 NOW = 1_750_000_000.0
 HOUR = 3600.0

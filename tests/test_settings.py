@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from target_promoter import globs
+from target_promoter.config.settings import CONFIG_SCHEMA, Settings
 from target_promoter.errors import ConfigError
-from target_promoter.settings import CONFIG_SCHEMA, Settings
+from target_promoter.values import globs
 from tests.conftest import run_program
 
 if TYPE_CHECKING:

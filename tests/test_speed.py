@@ -10,19 +10,19 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from sqlalchemy import event, text
 
+from target_promoter.config.settings import Settings
 from target_promoter.delivery.workers import Workers
 from target_promoter.intake.intake import Intake
-from target_promoter.settings import Settings
+from target_promoter.records.streams import recognize
 from target_promoter.store import claims, contacts, people, surveys
 from target_promoter.store.database import open_store
-from target_promoter.streams import recognize
 from target_promoter.summary import Summary
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from target_promoter.calls import Glimpse, Identify, Track
+    from target_promoter.records.calls import Glimpse, Identify, Track
     from target_promoter.store.database import Store
 
 NOW = 1_750_000_000.0

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from target_promoter.calls import Identify, Track
+from target_promoter.config.settings import Settings
 from target_promoter.errors import ConfigError
-from target_promoter.settings import Settings
-from target_promoter.streams import Stream, recognize
+from target_promoter.records.calls import Identify, Track
+from target_promoter.records.streams import Stream, recognize
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

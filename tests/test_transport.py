@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from target_promoter import transport
-from target_promoter.client import Client
+from target_promoter.promoter import transport
+from target_promoter.promoter.client import Client
 
 if TYPE_CHECKING:
     import pytest

@@ -7,15 +7,15 @@ from typing import TYPE_CHECKING
 
 import click
 
-from target_promoter.checking import check_account, check_store
+from target_promoter.commands.checking import check_account, check_store
 from target_promoter.commands.context import config_of, refuse_dry_run
-from target_promoter.inspection import inspect_input
-from target_promoter.settings import Settings
+from target_promoter.commands.inspection import inspect_input
+from target_promoter.config.settings import Settings
 
 if TYPE_CHECKING:
     from typing import IO
 
-    from target_promoter.checking import Finding
+    from target_promoter.commands.checking import Finding
 
 
 @click.command()

@@ -9,10 +9,9 @@ from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar
 import click
 from sqlalchemy.engine import make_url
 
-from target_promoter.config_files import read_config
-from target_promoter.errors import StoreError
-from target_promoter.refusals import SettingError
-from target_promoter.settings import Settings
+from target_promoter.config.files import read_config
+from target_promoter.config.settings import Settings
+from target_promoter.errors import SettingError, StoreError
 from target_promoter.store import runs
 from target_promoter.store.database import find_store
 

@@ -15,7 +15,7 @@ from target_promoter.signals import Signals
 if TYPE_CHECKING:
     from types import FrameType
 
-    from target_promoter.settings import Settings
+    from target_promoter.config.settings import Settings
 
 
 @click.command()

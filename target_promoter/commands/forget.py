@@ -8,16 +8,16 @@ from typing import TYPE_CHECKING
 import click
 
 from target_promoter.commands.context import check_named, count, existing_store, refuse_dry_run, with_settings
-from target_promoter.masking import masked
-from target_promoter.rejections import rejected_of
-from target_promoter.removing import remove_everywhere
+from target_promoter.commands.rejections import rejected_of
+from target_promoter.commands.removing import remove_everywhere
 from target_promoter.store import contacts, forgetting
 from target_promoter.store.whose import names_of
+from target_promoter.values.masking import masked
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
 
-    from target_promoter.settings import Settings
+    from target_promoter.config.settings import Settings
     from target_promoter.store.forgetting import Forgotten
 
 

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING
 import click
 
 from target_promoter.commands.context import count, existing_store, with_settings
-from target_promoter.replaying import messages
+from target_promoter.commands.replaying import messages
 from target_promoter.store.encoding import encode
 
 if TYPE_CHECKING:
-    from target_promoter.settings import Settings
+    from target_promoter.config.settings import Settings
 
 
 @click.command()

@@ -10,7 +10,7 @@ import click
 from rich.console import Console
 
 from target_promoter.commands.context import check_named, existing_store, with_settings
-from target_promoter.rejections import rejected_of
+from target_promoter.commands.rejections import rejected_of
 from target_promoter.report.as_json import as_json
 from target_promoter.report.gather import gather
 from target_promoter.report.html import report_page, story_page
@@ -24,9 +24,9 @@ if TYPE_CHECKING:
     from rich.console import RenderableType
     from sqlalchemy import Connection
 
+    from target_promoter.config.settings import Settings
     from target_promoter.report.data import Report
     from target_promoter.report.person import Story
-    from target_promoter.settings import Settings
 
 
 @click.command()

@@ -11,7 +11,7 @@ from target_promoter.commands.context import count, existing_store, refuse_dry_r
 from target_promoter.store import contacts
 
 if TYPE_CHECKING:
-    from target_promoter.settings import Settings
+    from target_promoter.config.settings import Settings
 
 
 @click.command()

@@ -6,7 +6,7 @@ import time
 
 import click
 
-from target_promoter.sample import sample as lines
+from target_promoter.commands.shop import sample as lines
 
 
 @click.command()

@@ -9,7 +9,7 @@ from target_promoter.delivery.contacts import ContactRequest
 from target_promoter.store.claims import Claim
 
 if TYPE_CHECKING:
-    from target_promoter.answers import Answer
+    from target_promoter.promoter.answers import Answer
 
 Request = Claim | ContactRequest
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
-    from target_promoter.answers import Answer
+    from target_promoter.promoter.answers import Answer
 
 
 class Api(Protocol):

@@ -17,9 +17,9 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Connection
 
-    from target_promoter.attributes import Note
-    from target_promoter.client import Answer
-    from target_promoter.settings import Settings
+    from target_promoter.config.settings import Settings
+    from target_promoter.promoter.client import Answer
+    from target_promoter.values.attributes import Note
 
 
 @dataclass(frozen=True, slots=True)

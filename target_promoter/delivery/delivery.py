@@ -7,7 +7,6 @@ import threading
 import time
 from typing import TYPE_CHECKING, Final
 
-from target_promoter.answers import Answer
 from target_promoter.delivery import times
 from target_promoter.delivery.answered import Answered
 from target_promoter.delivery.contacts import ContactRequest
@@ -16,15 +15,16 @@ from target_promoter.delivery.shared import Shared
 from target_promoter.delivery.turn import Turns
 from target_promoter.delivery.workers import Workers
 from target_promoter.errors import DeliveryError, PromoterError
+from target_promoter.promoter.answers import Answer
 from target_promoter.store import people
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from target_promoter.config.settings import Settings
     from target_promoter.delivery.answered import Request
     from target_promoter.delivery.api import Api
     from target_promoter.delivery.turn import Turn
-    from target_promoter.settings import Settings
     from target_promoter.store.database import Store
     from target_promoter.summary import Summary
 

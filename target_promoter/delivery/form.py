@@ -5,17 +5,17 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from target_promoter.attributes import contact_attributes
 from target_promoter.store import kept, people
 from target_promoter.store.encoding import digest
+from target_promoter.values.attributes import contact_attributes
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
     from sqlalchemy import Connection
 
-    from target_promoter.attributes import Note
     from target_promoter.store.person import Person, Trait
+    from target_promoter.values.attributes import Note
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ import backoff
 from target_promoter.errors import DeliveryError
 
 if TYPE_CHECKING:
-    from target_promoter.answers import Answer
+    from target_promoter.promoter.answers import Answer
 
 PATIENCE_SECONDS: Final = 300.0
 """How long delivery goes on without one success."""

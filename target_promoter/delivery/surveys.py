@@ -6,24 +6,24 @@ from collections import Counter
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
-from target_promoter.ages import oldest_due
-from target_promoter.attributes import survey_attributes
-from target_promoter.cancelling import cancelled_by, survey_keys
+from target_promoter.config.ages import oldest_due
 from target_promoter.delivery import times
 from target_promoter.delivery.form import ContactForm, contact_forms
-from target_promoter.events import canonical
 from target_promoter.store import claims, contacts, people, surveys
+from target_promoter.store.cancelling import cancelled_by, survey_keys
 from target_promoter.store.claims import Claim
 from target_promoter.store.encoding import decode, encode
+from target_promoter.values.attributes import survey_attributes
+from target_promoter.values.events import canonical
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from sqlalchemy import Connection
 
-    from target_promoter.attributes import Note
-    from target_promoter.client import Answer
-    from target_promoter.settings import Settings
+    from target_promoter.config.settings import Settings
+    from target_promoter.promoter.client import Answer
+    from target_promoter.values.attributes import Note
 
 _MOST_EXPIRED: Final = 1000
 

@@ -18,10 +18,10 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Connection
 
-    from target_promoter.attributes import Note
+    from target_promoter.config.settings import Settings
     from target_promoter.delivery.answered import Answered, Request
-    from target_promoter.settings import Settings
     from target_promoter.store.database import Store
+    from target_promoter.values.attributes import Note
 
 _HORIZON_SECONDS: Final = 0.25
 """How far ahead requests are claimed; a survey that falls due leaves after those claimed before."""

@@ -5,21 +5,21 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING, TypeVar
 
-from target_promoter.ages import oldest_due
-from target_promoter.cancelling import cancelled_by, survey_keys
-from target_promoter.events import canonical
+from target_promoter.config.ages import oldest_due
 from target_promoter.intake.known import KnownPeople
 from target_promoter.intake.replay import REPLAYED
 from target_promoter.store import kept, people, rejected, runs, surveys
-from target_promoter.values import clean, fingerprint
+from target_promoter.store.cancelling import cancelled_by, survey_keys
+from target_promoter.values.events import canonical
+from target_promoter.values.reading import clean, fingerprint
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
     from sqlalchemy import Connection
 
-    from target_promoter.calls import Glimpse, Identify, Track
-    from target_promoter.settings import Settings
+    from target_promoter.config.settings import Settings
+    from target_promoter.records.calls import Glimpse, Identify, Track
 
 C = TypeVar("C", "Identify", "Track")
 

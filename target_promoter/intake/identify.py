@@ -5,17 +5,17 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING
 
-from target_promoter.calls import Glimpse
 from target_promoter.intake.batch import DELETED
 from target_promoter.intake.merge import FUTURE_SECONDS, delete, merge
 from target_promoter.intake.replay import is_refused
+from target_promoter.records.calls import Glimpse
 from target_promoter.store import claims, people, retries, surveys
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from target_promoter.calls import Identify
     from target_promoter.intake.batch import Batch
+    from target_promoter.records.calls import Identify
 
 
 def take_identifies(batch: Batch, calls: Sequence[Glimpse | Identify]) -> Counter[str]:

@@ -5,10 +5,10 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Final
 
-from target_promoter.calls import Glimpse, Identify, Track
 from target_promoter.intake.batch import Batch
 from target_promoter.intake.identify import take_identifies
 from target_promoter.intake.track import Tracking
+from target_promoter.records.calls import Glimpse, Identify, Track
 from target_promoter.store import people
 
 if TYPE_CHECKING:
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Connection
 
-    from target_promoter.settings import Settings
+    from target_promoter.config.settings import Settings
     from target_promoter.store.database import Store
     from target_promoter.summary import Part, Summary
 

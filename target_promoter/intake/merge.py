@@ -11,7 +11,7 @@ from target_promoter.store.person import later
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from target_promoter.calls import Identify
+    from target_promoter.records.calls import Identify
     from target_promoter.store.person import Person, Trait
 
 FUTURE_SECONDS: Final = 86_400

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from target_promoter.calls import Glimpse, Identify, Track
+    from target_promoter.records.calls import Glimpse, Identify, Track
 
 REPLAYED: Final = "_sdc_rejected"
 """The column by which a replayed record says which kept one it is; in a SCHEMA: that stream maps were applied."""

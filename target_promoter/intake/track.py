@@ -14,9 +14,9 @@ from target_promoter.store.person import later_properties
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from target_promoter.calls import Track
+    from target_promoter.config.settings import Campaign
     from target_promoter.intake.batch import Batch
-    from target_promoter.settings import Campaign
+    from target_promoter.records.calls import Track
     from target_promoter.store.person import Trait
 
 

@@ -30,7 +30,7 @@ from target_promoter.store.encoding import decode
 if TYPE_CHECKING:
     from sqlalchemy import ColumnElement, Connection
 
-    from target_promoter.settings import Settings
+    from target_promoter.config.settings import Settings
 
 _RUNS: Final = 10
 _OPEN: Final = 20

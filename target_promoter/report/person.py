@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Connection
 
-    from target_promoter.settings import Settings
+    from target_promoter.config.settings import Settings
     from target_promoter.store.person import Person
     from target_promoter.store.whose import Names
 

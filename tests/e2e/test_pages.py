@@ -18,11 +18,11 @@ from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.support.ui import WebDriverWait
 
+from target_promoter.config.settings import Settings
 from target_promoter.report.gather import gather
 from target_promoter.report.html import report_page, story_page
 from target_promoter.report.person import story
 from target_promoter.sandbox.server import SandboxServer
-from target_promoter.settings import Settings
 from tests import month
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from target_promoter.sample import SAMPLE_CONFIG, sample
+from target_promoter.commands.shop import SAMPLE_CONFIG, sample
 from tests.conftest import Outcome, run_program
 
 if TYPE_CHECKING:

@@ -5,18 +5,18 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Final
 
-from target_promoter.account import account_client
 from target_promoter.errors import DeliveryError
-from target_promoter.masking import masked
+from target_promoter.promoter.account import account_client
 from target_promoter.store import clock, people
+from target_promoter.values.masking import masked
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from sqlalchemy import Connection
 
-    from target_promoter.client import Answer, Client
-    from target_promoter.settings import Settings
+    from target_promoter.config.settings import Settings
+    from target_promoter.promoter.client import Answer, Client
     from target_promoter.store.database import Store
 
 _PATIENCE_SECONDS: Final = 60.0

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from target_promoter.answers import Answer
+from target_promoter.promoter.answers import Answer
 
 NO_PACE: Final = 1e9
 """The limit of a run that sends nothing, in requests a minute."""

@@ -7,18 +7,18 @@ from typing import TYPE_CHECKING, Any, Final
 from sqlalchemy import select
 
 from target_promoter.errors import ConfigError
+from target_promoter.records.streams import Stream, recognize
 from target_promoter.store import runs
 from target_promoter.store.encoding import decode
 from target_promoter.store.schema import rejected
-from target_promoter.streams import Stream, recognize
-from target_promoter.values import identifier
+from target_promoter.values.reading import identifier
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from sqlalchemy import Connection
 
-    from target_promoter.settings import Settings
+    from target_promoter.config.settings import Settings
     from target_promoter.store.whose import Names
 
 _IDS: Final = ("userId", "user_id", "anonymousId", "anonymous_id")

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 from singer_sdk import Target
 
-from target_promoter import checks
-from target_promoter.config_schema import CONFIG_SCHEMA
+from target_promoter.config import checks
+from target_promoter.config.schema import CONFIG_SCHEMA
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Final
 
-from target_promoter.shapes import last_part
+from target_promoter.records.shapes import last_part
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping

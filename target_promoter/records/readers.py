@@ -9,10 +9,10 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from target_promoter.calls import Glimpse, Identify, Track
-from target_promoter.events import canonical
-from target_promoter.fields import PERSONAL, Path, first, said, value_at
-from target_promoter.values import (
+from target_promoter.records.calls import Glimpse, Identify, Track
+from target_promoter.records.fields import PERSONAL, Path, first, said, value_at
+from target_promoter.values.events import canonical
+from target_promoter.values.reading import (
     as_object,
     email_address,
     epoch_seconds,

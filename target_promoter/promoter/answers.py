@@ -10,7 +10,7 @@ from datetime import timezone
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Final, Literal
 
-from target_promoter.masking import masked_text
+from target_promoter.values.masking import masked_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

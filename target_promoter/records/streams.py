@@ -7,20 +7,20 @@ from typing import TYPE_CHECKING, Final, Literal, cast
 
 import msgspec
 
-from target_promoter import advice
-from target_promoter.fields import Path, first
-from target_promoter.refusals import UnknownStreamError
-from target_promoter.resolution import Source
-from target_promoter.settings import StreamSetting
-from target_promoter.shapes import Shape, columns, shape
-from target_promoter.values import identifier
+from target_promoter.config.settings import StreamSetting
+from target_promoter.records import advice
+from target_promoter.records.fields import Path, first
+from target_promoter.records.refusals import UnknownStreamError
+from target_promoter.records.resolution import Source
+from target_promoter.records.shapes import Shape, columns, shape
+from target_promoter.values.reading import identifier
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from target_promoter.calls import Glimpse, Identify, Track
-    from target_promoter.readers import Contents, IdentifyReader, TrackReader
-    from target_promoter.settings import Settings
+    from target_promoter.config.settings import Settings
+    from target_promoter.records.calls import Glimpse, Identify, Track
+    from target_promoter.records.readers import Contents, IdentifyReader, TrackReader
 
 StreamType = Literal["identify", "track", "segment", "ignore"]
 

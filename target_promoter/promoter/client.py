@@ -7,18 +7,17 @@ from typing import TYPE_CHECKING, Final
 
 import msgspec
 
-from target_promoter.answers import Answer, Outcome, doubted, meaning
-from target_promoter.errors import AddressError, KeyRefusedError
-from target_promoter.exchange import Exchange
-from target_promoter.listings import Campaign, ContactList, NoAnswerError, listed
-from target_promoter.refusals import SettingError
-from target_promoter.transport import ANSWER_SECONDS
+from target_promoter.errors import AddressError, KeyRefusedError, SettingError
+from target_promoter.promoter.answers import Answer, Outcome, doubted, meaning
+from target_promoter.promoter.exchange import Exchange
+from target_promoter.promoter.listings import Campaign, ContactList, NoAnswerError, listed
+from target_promoter.promoter.transport import ANSWER_SECONDS
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from target_promoter.answers import Reply
-    from target_promoter.exchange import Call
+    from target_promoter.promoter.answers import Reply
+    from target_promoter.promoter.exchange import Call
 
 __all__ = [
     "REQUEST_TIMEOUT_SECONDS",

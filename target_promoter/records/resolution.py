@@ -5,17 +5,17 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from target_promoter import advice
-from target_promoter.fields import PERSONAL, Kind, Path, candidates, columns_with, no_content
-from target_promoter.readers import Contents, IdentifyReader, Integrations, TrackReader, telling_keys
-from target_promoter.refusals import MissingColumnError, MissingFieldError
-from target_promoter.shapes import Shape, declares, holds_calls
-from target_promoter.values import fingerprint
+from target_promoter.records import advice
+from target_promoter.records.fields import PERSONAL, Kind, Path, candidates, columns_with, no_content
+from target_promoter.records.readers import Contents, IdentifyReader, Integrations, TrackReader, telling_keys
+from target_promoter.records.refusals import MissingColumnError, MissingFieldError
+from target_promoter.records.shapes import Shape, declares, holds_calls
+from target_promoter.values.reading import fingerprint
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from target_promoter.settings import StreamSetting
+    from target_promoter.config.settings import StreamSetting
 
 _ROWS: dict[Kind, frozenset[Shape]] = {
     "identify": frozenset({"identifies", "users"}),

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 from sqlalchemy import text, update
 from sqlalchemy.engine import make_url
 
-from target_promoter.account import account_client
 from target_promoter.errors import AddressError, ConfigError, DeliveryError, KeyRefusedError, SandboxError, StoreError
+from target_promoter.promoter.account import account_client
 from target_promoter.store import runs
 from target_promoter.store.database import find_store
 from target_promoter.store.engines import postgresql_engine
@@ -24,9 +24,9 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection
     from sqlalchemy.engine import URL
 
-    from target_promoter.client import Campaign, Client, ContactList
-    from target_promoter.settings import Campaign as CampaignSetting
-    from target_promoter.settings import Settings
+    from target_promoter.config.settings import Campaign as CampaignSetting
+    from target_promoter.config.settings import Settings
+    from target_promoter.promoter.client import Campaign, Client, ContactList
     from target_promoter.store.database import Store
 
 

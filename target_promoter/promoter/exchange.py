@@ -17,8 +17,8 @@ import requests
 from requests.utils import get_environ_proxies
 from urllib3.exceptions import HTTPError
 
-from target_promoter.answers import Answer, Reply
-from target_promoter.transport import ANSWER_SECONDS, CONNECT_SECONDS, Adapter, has_left, nothing_left
+from target_promoter.promoter.answers import Answer, Reply
+from target_promoter.promoter.transport import ANSWER_SECONDS, CONNECT_SECONDS, Adapter, has_left, nothing_left
 
 _TIMEOUT: Final = (CONNECT_SECONDS, ANSWER_SECONDS)
 # A server that closes an idle connection just as it is used again leaves a survey in doubt: use none that idled long.

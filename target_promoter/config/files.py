@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any, Final
 from singer_sdk.configuration._dict_config import parse_environment_config
 from singer_sdk.helpers._util import read_json_file
 
+from target_promoter.config.sdk_settings import all_settings
 from target_promoter.errors import ConfigError
-from target_promoter.sdk_settings import all_settings
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any, Final, TextIO
 from urllib.parse import unquote, urlsplit
 
 from target_promoter.errors import InputError
-from target_promoter.messages import refuse
-from target_promoter.reader import Reader
+from target_promoter.singer.messages import refuse
+from target_promoter.singer.reader import Reader
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

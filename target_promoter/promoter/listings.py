@@ -10,14 +10,14 @@ from urllib.parse import parse_qs, urlsplit
 import backoff
 import msgspec
 
-from target_promoter.answers import Answer, Outcome, doubted
 from target_promoter.errors import AddressError, DeliveryError
+from target_promoter.promoter.answers import Answer, Outcome, doubted
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
 
-    from target_promoter.answers import Reply
-    from target_promoter.exchange import Call, Exchange
+    from target_promoter.promoter.answers import Reply
+    from target_promoter.promoter.exchange import Call, Exchange
 
 _TRIES: Final = 5
 _PATIENCE_SECONDS: Final = 60.0

@@ -1,4 +1,4 @@
-"""The sentences in which a setting or a stream is refused; each names the thing and the mend."""
+"""The sentences in which a stream is refused, each with the lines of config that mend it."""
 
 from __future__ import annotations
 
@@ -8,20 +8,6 @@ from target_promoter.errors import ConfigError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
-
-
-class SettingError(ConfigError):
-    """A setting is unknown or wrong."""
-
-    def __init__(self, name: str, problem: str, mend: str) -> None:
-        """Build the sentence.
-
-        Args:
-            name: The setting, with dots into it, such as `campaigns.Order Completed.id`.
-            problem: What is wrong with it, without its value, such as `is a text`.
-            mend: What to do about it.
-        """
-        super().__init__(f"Setting `{name}` {problem}: {mend}{'' if mend.endswith('?') else '.'}")
 
 
 class UnknownStreamError(ConfigError):

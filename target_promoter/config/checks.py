@@ -13,7 +13,7 @@ from decimal import Decimal
 from typing import Final, NoReturn
 from urllib.parse import urlsplit
 
-from target_promoter.refusals import SettingError
+from target_promoter.errors import SettingError
 
 _KEY: Final = re.compile(r"[!-~]+", re.ASCII)
 _LARGEST: Final = 1e9

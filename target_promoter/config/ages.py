@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from target_promoter.settings import Settings
+    from target_promoter.config.settings import Settings
 
 
 def oldest_due(settings: Settings, now: float, created_at: float) -> float:

@@ -7,9 +7,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
-from target_promoter import checks, globs, sdk_settings
-from target_promoter.config_schema import CONFIG_SCHEMA, DEFAULTS, FIELDS, STREAM_TYPES
-from target_promoter.events import canonical, snake
+from target_promoter.config import checks, sdk_settings
+from target_promoter.config.schema import CONFIG_SCHEMA, DEFAULTS, FIELDS, STREAM_TYPES
+from target_promoter.values import globs
+from target_promoter.values.events import canonical, snake
 
 __all__ = ["CONFIG_SCHEMA", "Campaign", "Settings", "StreamSetting"]
 

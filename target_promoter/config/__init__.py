@@ -1,0 +1,1 @@
+"""The settings: declared, read from files and the environment, and checked before anything is read or sent."""

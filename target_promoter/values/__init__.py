@@ -1,0 +1,1 @@
+"""Single values: read as taps deliver them, compared, matched, masked, and made into attributes."""
