@@ -117,8 +117,7 @@ class Run:
         if not self._taken:
             self._taken = True
             self._delivery.hold(_GRACE_SECONDS)
-        self._intake.take(calls)
-        self._delivery.wake()
+        self._delivery.wake(surveys=self._intake.take(calls))
 
     def remember_schema(self, stream: str, schema: Mapping[str, object], keys: Sequence[str]) -> None:
         """Keep a stream's SCHEMA, for the records of it that are rejected.

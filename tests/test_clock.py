@@ -128,3 +128,14 @@ def test_refusals_while_all_wait_are_one(store: Store) -> None:
     counted(store, NOW, 30)
     first = refused(store, NOW, 2, limit=600)
     assert [refused(store, NOW + 0.1, 2, limit=600) for _ in range(5)] == [first] * 5
+
+
+def test_times_that_were_not_used_are_given_back(store: Store) -> None:
+    """What a turn reserved and did not use is free again, unless another process reserved further times since."""
+    times = taken(store, NOW)
+    slots = store.write(lambda one: clock.free(one, NOW, limit=600, horizon=10, most=64))
+    store.write(lambda one: clock.give_back(one, times[1], slots.first))
+    assert taken(store, NOW, most=1) == [times[1]]
+    more = store.write(lambda one: clock.free(one, NOW, limit=600, horizon=10, most=64))
+    store.write(lambda one: clock.give_back(one, times[0], slots.first))
+    assert store.write(lambda one: clock.free(one, NOW, limit=600, horizon=10, most=64)).first == more.first

@@ -173,3 +173,42 @@ def test_a_living_process_is_not_dead() -> None:
     assert not leases.is_dead(name)
     assert name != next(names)
     assert not leases.is_dead("elsewhere:999999:x")
+
+
+def test_a_survey_that_comes_leaves_before_contacts_that_were_claimed(tmp_path: Path) -> None:
+    """While contacts wait for their times, a survey that intake brings is the next request to leave."""
+    house = House(tmp_path, requests_per_minute=1200)
+    house.take(*(identify(str(number), f"c{number}@example.com") for number in range(12)))
+    began = time.monotonic()
+
+    def answer() -> Answer:
+        if len(promoter.asked) == 1:
+            house.take(track("Order Completed", "11", messageId="m"))
+            made.wake(surveys=True)
+        return Answer("accepted", 200)
+
+    promoter = Promoter(answer)
+    made = Delivery(
+        house.store, promoter, house.settings, house.summary, clock=lambda: house.now + time.monotonic() - began
+    )
+    made.finish()
+    made.run()
+    assert [b"campaign_id" in body for body in promoter.asked] == [False, True] + [False] * 10
+
+
+def test_a_survey_whose_day_comes_leaves_before_contacts_that_were_claimed(tmp_path: Path) -> None:
+    """While contacts wait for their times, a survey that falls due by the clock is the next request to leave."""
+    later = {"Order Completed": {"id": 78, "delay_hours": 1 + 0.13 / 3600}}
+    house = House(tmp_path, requests_per_minute=1200, campaigns=later)
+    house.take(*(identify(str(number), f"c{number}@example.com") for number in range(12)))
+    house.take(track("Order Completed", "11", hours=-1, messageId="m"))
+    promoter = Promoter(lambda: Answer("accepted", 200))
+    began = time.monotonic()
+    made = Delivery(
+        house.store, promoter, house.settings, house.summary, clock=lambda: house.now + time.monotonic() - began
+    )
+    made.finish()
+    made.run()
+    surveyed = next(number for number, body in enumerate(promoter.asked) if b"campaign_id" in body)
+    assert 0 < surveyed < 5
+    assert len(promoter.asked) == 12

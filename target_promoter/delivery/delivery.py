@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import threading
 import time
 from typing import TYPE_CHECKING, Final
@@ -76,6 +77,7 @@ class Delivery:
         self._ended = threading.Event()
         self._ended.set()
         self._unsent: list[Request] = []
+        self._unused: tuple[float, float] | None = None
         self._answered: list[Answered] = []
         self._failed: set[str | int] = set()
         self.problem: PromoterError | None = None
@@ -110,10 +112,15 @@ class Delivery:
         with self._shared.changed:
             self._shared.held_until = self._clock() + seconds
 
-    def wake(self) -> None:
-        """Have a look at the store now: there is something new in it."""
+    def wake(self, *, surveys: bool) -> None:
+        """Have a look at the store now: there is something new in it.
+
+        Args:
+            surveys: Whether there are surveys among it, which leave before the contacts that were claimed already.
+        """
         with self._shared.changed:
             self._shared.woken = True
+            self._shared.surveys_came |= surveys
             self._shared.changed.notify_all()
 
     def finish(self) -> None:
@@ -179,7 +186,7 @@ class Delivery:
         now = self._clock()
         with self._shared.changed:
             answered, self._shared.answered = self._shared.answered, []
-            self._shared.halted = self._shared.woken = False
+            self._shared.halted = self._shared.woken = self._shared.surveys_came = False
             room = _MOST_IN_FLIGHT - self._shared.in_flight
             problem = self._shared.problem
             self._answered += answered
@@ -193,8 +200,8 @@ class Delivery:
     def _take_in(self, now: float, *, room: int) -> Turn:
         """Take a turn; what came back is kept until it is in the store."""
         answered = self._answered
-        turn = self._turns.take(now, answered, self._unsent, room=room)
-        self._answered, self._unsent = [], list(turn.requests)
+        turn = self._turns.take(now, answered, self._unsent, room=room, unused=self._unused)
+        self._answered, self._unsent, self._unused = [], list(turn.requests), None
         for part, outcomes in (("surveys", turn.surveys), ("contacts", turn.contacts)):
             for outcome, number in outcomes.items():
                 self._summary.count(part, outcome, number)  # type: ignore[arg-type] # both are parts
@@ -210,25 +217,35 @@ class Delivery:
         spacing, earliest = (turn.times[-1] - turn.times[0]) / len(turn.times) / 2, 0.0
         for at in turn.times:
             began = self._clock()
-            in_time = self._wait_for_time(max(at, earliest))
+            is_contact = isinstance(self._unsent[0], ContactRequest)
+            in_time = self._wait_for_time(max(at, earliest), turn.falls_due_at if is_contact else None)
             self.waited_seconds += self._clock() - began
             earliest = self._clock() + spacing
             if not in_time:
+                self._unused = (at, turn.reserved_until)
                 return
             with self._shared.changed:
                 self._shared.in_flight += 1
             self._workers.submit((self._unsent.pop(0), at))
 
-    def _wait_for_time(self, at: float) -> bool:
-        """Wait for the time of a request; return False if it must not be sent any more."""
+    def _wait_for_time(self, at: float, falls_due_at: float | None) -> bool:
+        """Wait for the time of a request; return False if it must not be sent any more, or not before a survey.
+
+        Args:
+            at: The time of the request, in epoch seconds.
+            falls_due_at: When the next survey falls due, in epoch seconds; None if the request is a survey's itself.
+        """
         with self._shared.changed:
             while True:
                 if self._shared.stopping or self._shared.halted:
                     return False
-                left = at - self._clock()
+                now = self._clock()
+                if falls_due_at is not None and (self._shared.surveys_came or now >= falls_due_at):
+                    return False
+                left = at - now
                 if left <= 0 and self._shared.in_flight < _MOST_IN_FLIGHT:
                     return True
-                self._shared.changed.wait(left if left > 0 else None)
+                self._shared.changed.wait(min(left, (falls_due_at or math.inf) - now) if left > 0 else None)
 
     def _is_over(self, turn: Turn) -> bool:
         """Return whether all that was due is delivered and nothing more comes."""

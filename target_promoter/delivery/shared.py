@@ -21,6 +21,7 @@ class Shared:
         in_flight: How many requests are on their way.
         halted: Whether nothing more of this turn may be sent.
         woken: Whether there is something new in the store.
+        surveys_came: Whether there are surveys among it.
         held_until: Until when nothing is sent unless `finishing`, in epoch seconds.
         finishing: Whether nothing more will come.
         stopping: Whether delivery is to end now.
@@ -32,6 +33,7 @@ class Shared:
     in_flight: int = 0
     halted: bool = False
     woken: bool = False
+    surveys_came: bool = False
     held_until: float = 0.0
     finishing: bool = False
     stopping: bool = False

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
     from target_promoter.values.attributes import Note
 
 _HORIZON_SECONDS: Final = 0.25
-"""How far ahead requests are claimed; a survey that falls due leaves after those claimed before."""
+"""How far ahead requests are claimed; a turn ends early when a survey falls due, which is then the next to leave."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +35,8 @@ class Turn:
     Attributes:
         requests: What is to be sent now, surveys first.
         times: When each may leave, in epoch seconds.
+        reserved_until: Until when times are reserved, in epoch seconds.
+        falls_due_at: When the next survey falls due, in epoch seconds; infinite if none waits for its day.
         surveys: How many surveys came to each final outcome.
         contacts: How many contacts came to each outcome.
         notes: What became of attributes.
@@ -45,6 +48,8 @@ class Turn:
 
     requests: list[Request] = field(default_factory=list)
     times: list[float] = field(default_factory=list)
+    reserved_until: float = 0.0
+    falls_due_at: float = math.inf
     surveys: Counter[str] = field(default_factory=Counter)
     contacts: Counter[str] = field(default_factory=Counter)
     notes: tuple[Note, ...] = ()
@@ -86,7 +91,15 @@ class Turns:
         """Whether this run has sent as many surveys as it may, and more are due."""
         return self._held_by_fuse
 
-    def take(self, now: float, answered: Sequence[Answered], unsent: Sequence[Request], *, room: int) -> Turn:
+    def take(
+        self,
+        now: float,
+        answered: Sequence[Answered],
+        unsent: Sequence[Request],
+        *,
+        room: int,
+        unused: tuple[float, float] | None = None,
+    ) -> Turn:
         """Take one turn.
 
         Args:
@@ -94,11 +107,18 @@ class Turns:
             answered: The requests that came back since the last turn.
             unsent: Requests of the last turn that were not sent.
             room: How many requests may be sent now at the most.
+            unused: The time of the first of the unsent requests, and until when times were reserved for them.
         """
         if room and not self._bound and any(one.outcome == "accepted" for one in answered):
             self._bind()
         fuse = self._fuse.after(answered, unsent)
-        turn = self._store.write(lambda connection: self._take(connection, now, answered, unsent, room, fuse.allowance))
+
+        def work(connection: Connection) -> Turn:
+            if unused is not None:
+                clock.give_back(connection, *unused)
+            return self._take(connection, now, answered, unsent, room, fuse.allowance)
+
+        turn = self._store.write(work)
         # Only now is it sure that all of it is in the store: the work may have been done twice.
         self._noted.update(turn.notes)
         self._held_by_fuse = turn.held_by_fuse
@@ -132,13 +152,16 @@ class Turns:
         turn.surveys.update(outcomes)
         people, contact_notes, more = self._contacts.claim(connection, now, times[len(surveys) :])
         requests: list[Request] = [*surveys, *people]
-        clock.take(connection, slots, len(requests))
+        reserved_until = clock.take(connection, slots, len(requests))
+        falls_due_at = claims.falls_due(connection, now) if people else None
         found = (*survey_notes, *contact_notes)
         notes.add(connection, set(found) - self._noted, now)
         return replace(
             turn,
             requests=requests,
             times=times[: len(requests)],
+            reserved_until=reserved_until,
+            falls_due_at=math.inf if falls_due_at is None else falls_due_at,
             notes=found,
             held_by_fuse=self._holds_fuse(connection, now, allowance - len(surveys)),
             again=not requests and bool(times) and (more or sum(outcomes.values()) > 0),

@@ -44,6 +44,7 @@ class Batch:
         unlinked: Anonymous ids that stand for nobody any more.
         cancelling_events: The events, in canonical form, that cancel some survey.
         surveys: How many surveys came to each final outcome.
+        queued: Whether surveys that waited for their person are to be sent now.
     """
 
     def __init__(self, connection: Connection, settings: Settings, now: float) -> None:
@@ -55,6 +56,7 @@ class Batch:
         self.linked: set[str] = set()
         self.unlinked: set[str] = set()
         self.surveys: Counter[str] = Counter()
+        self.queued = False
         self.cancelling_events = frozenset[str]().union(*(one.cancel_on for one in settings.campaigns.values()))
         self._oldest_due = oldest_due(settings, now, runs.created_at(connection))
         self._forgotten: set[str] = set()
@@ -205,6 +207,7 @@ class Batch:
                 ready.append(survey.id)
         self.cancel(late, DELETED)
         surveys.queue(self.connection, ready)
+        self.queued = bool(ready)
 
 
 def _mark(call: Glimpse | Identify | Track) -> bytes | None:

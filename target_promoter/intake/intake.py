@@ -50,11 +50,14 @@ class Intake:
         self._unanalyzed = 0
         self._analyzed_from = _ANALYZED_FROM
 
-    def take(self, calls: Sequence[Call | None]) -> None:
+    def take(self, calls: Sequence[Call | None]) -> bool:
         """Take a batch of calls; when this returns, all of them are in the store.
 
         Args:
             calls: What the records of the batch say, in the order in which they were read; None for one to ignore.
+
+        Returns:
+            Whether there are surveys to be sent among what it brought.
 
         Raises:
             StoreError: The store refused; nothing of the batch is in it then.
@@ -63,9 +66,9 @@ class Intake:
         tracks = [call for call in calls if isinstance(call, Track)]
         self._summary.ignore(len(calls) - len(identifies) - len(tracks))
         if not identifies and not tracks:
-            return
+            return False
         now = self._clock()
-        counted = self._store.write(lambda connection: self._take(connection, identifies, tracks, now))
+        counted, surveys = self._store.write(lambda connection: self._take(connection, identifies, tracks, now))
         self._summary.count("identify", "read", len(identifies))
         self._summary.count("track", "read", len(tracks))
         self._unanalyzed += len(identifies) + len(tracks)
@@ -75,10 +78,11 @@ class Intake:
         for part, outcomes in counted.items():
             for outcome, number in outcomes.items():
                 self._summary.count(part, outcome, number)
+        return surveys
 
     def _take(
         self, connection: Connection, identifies: Sequence[Glimpse | Identify], tracks: Sequence[Track], now: float
-    ) -> dict[Part, Counter[str]]:
+    ) -> tuple[dict[Part, Counter[str]], bool]:
         batch = Batch(connection, self._settings, now)
         calls: Sequence[Call] = [*identifies, *tracks]
         batch.look_up_forgotten(key for call in calls for key in _keys(call))
@@ -89,7 +93,7 @@ class Intake:
             counted["track"] = Tracking(batch, tracks).take()
         batch.finish()
         counted["surveys"] = batch.surveys
-        return counted
+        return counted, batch.queued or "queued" in counted.get("track", ())
 
 
 def _keys(call: Call) -> Iterator[str]:

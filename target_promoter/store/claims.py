@@ -239,6 +239,13 @@ def overdue(connection: Connection, before: float, *, most: int) -> Sequence[int
     return list(connection.scalars(query.limit(most)))
 
 
+def falls_due(connection: Connection, now: float) -> float | None:
+    """Return when the next survey falls due that is not due yet, in epoch seconds; None if there is none."""
+    later = select(surveys.c.due_at).where(surveys.c.status == "queued", surveys.c.due_at > now)
+    due_at: float | None = connection.scalar(later.order_by(surveys.c.due_at).limit(1))
+    return due_at
+
+
 def next_due(connection: Connection, now: float, *, except_campaigns: Collection[int], queued: bool) -> float | None:
     """Return when the next survey or claim that is due can be worked on, in epoch seconds; None if there is none.
 

@@ -65,16 +65,32 @@ def free(connection: Connection, now: float, *, limit: float, horizon: float, mo
     return Slots(first, interval, min(most, 1 + int((now + horizon - first) / interval)))
 
 
-def take(connection: Connection, slots: Slots, number: int) -> None:
+def take(connection: Connection, slots: Slots, number: int) -> float:
     """Reserve the first so many slots.
 
     Args:
         connection: The transaction in which `free` was asked.
         slots: What it answered.
         number: How many of them.
+
+    Returns:
+        Until when slots are reserved, in epoch seconds.
     """
+    until = slots.first + number * slots.interval
     if number:
-        connection.execute(update(request_clock).values(next_at=slots.first + number * slots.interval))
+        connection.execute(update(request_clock).values(next_at=until))
+    return until
+
+
+def give_back(connection: Connection, unused_from: float, until: float) -> None:
+    """Give back slots that were not used, unless somebody reserved further ones since.
+
+    Args:
+        connection: The open writing transaction.
+        unused_from: The time of the first of them, in epoch seconds.
+        until: What `take` returned for them.
+    """
+    connection.execute(update(request_clock).where(request_clock.c.next_at == until).values(next_at=unused_from))
 
 
 def held_until(connection: Connection) -> float:
