@@ -58,7 +58,9 @@ def text_of(value: object) -> str | None:
         ("2024-01-15", "2024-01-15"),
         ("2024-01-15T10:00:00.123+02:00", "2024-01-15T08:00:00Z"),
         ("2024-01-15 10:00:00Z", "2024-01-15T10:00:00Z"),
-        ("2024-01-15T10:00", "2024-01-15T10:00"),
+        ("2024-01-15T10:00", "2024-01-15T10:00:00Z"),
+        ("2024-01-15 10:00:00.5", "2024-01-15T10:00:00Z"),
+        ("2024-01-15          ", "2024-01-15          "),
         ("2024-02-31T10:00:00Z", "2024-02-31T10:00:00Z"),
         ("2024-1-15T10:00:00Z", "2024-1-15T10:00:00Z"),
         ("9/23/17", "9/23/17"),
@@ -69,7 +71,7 @@ def text_of(value: object) -> str | None:
     ],
 )
 def test_values_of_contacts_are_text(value: object, text: str) -> None:
-    """A contact's values are strings: plain numbers, times in UTC, no control characters."""
+    """A contact's values are strings: plain numbers, times in UTC (also without a zone), no control characters."""
     assert text_of(value) == text
 
 

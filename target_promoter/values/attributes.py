@@ -27,7 +27,7 @@ _DEEPEST: Final = 20
 _DIGITS: Final = 10  # After the point: more are the noise of binary fractions.
 _LONGEST_NUMBER: Final = 300  # Digits; no float has more before the point than 309.
 _LONGEST_SHOWN: Final = 100  # Characters of a name in a note.
-_SHORTEST_TIME: Final = len("2017-09-23T15:25Z")
+_SHORTEST_TIME: Final = len("2017-09-23T15:25")
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,11 +177,11 @@ def _as_text(value: Scalar) -> str:
 
 
 def _text(value: str) -> str:
-    """Return a text without control characters, and a date-time with a zone in UTC; empty if only space is left."""
+    """Return a text without control characters, and a date-time in UTC; empty if only space is left."""
     if not value.isprintable():
         value = _CONTROLS.sub("", _LINE_BREAKS.sub(" ", value))
-    if len(value) >= _SHORTEST_TIME - 1 and value[4:5] == "-":
-        moment = iso_time(value, zone_required=True)
+    if len(value) >= _SHORTEST_TIME and value[4:5] == "-":
+        moment = iso_time(value, time_required=True)
         if moment is not None:
             return _utc(moment)
     return value if value.strip() else ""

@@ -144,12 +144,12 @@ def _in_range(seconds: float) -> float | None:
     return seconds if 0 <= seconds < _END_OF_TIME else None
 
 
-def iso_time(text: str, *, zone_required: bool = False) -> dt.datetime | None:
+def iso_time(text: str, *, time_required: bool = False) -> dt.datetime | None:
     """Return an ISO 8601 date-time text as a datetime with a zone, alike on every version of Python.
 
     Args:
         text: The text.
-        zone_required: Whether a date alone, or a time without zone, is no answer; otherwise it is UTC.
+        time_required: Whether a date alone is no answer; otherwise it is its midnight. Without a zone it is UTC.
 
     Returns:
         The time, to the microsecond; None if the text is no such time.
@@ -161,11 +161,9 @@ def iso_time(text: str, *, zone_required: bool = False) -> dt.datetime | None:
         except (msgspec.ValidationError, UnicodeEncodeError):
             pass
         else:
-            if moment.tzinfo is not None:
-                return moment
-            return None if zone_required else moment.replace(tzinfo=dt.timezone.utc)
+            return moment if moment.tzinfo is not None else moment.replace(tzinfo=dt.timezone.utc)
     match = _ISO_TIME.fullmatch(text.strip())
-    if match is None or (zone_required and match[8] is None):
+    if match is None or (time_required and match[4] is None):
         return None
     year, month, day, hour, minute, second, fraction, zone = match.groups()
     try:
