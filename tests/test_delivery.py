@@ -183,7 +183,7 @@ def test_a_survey_that_comes_leaves_before_contacts_that_were_claimed(tmp_path: 
 
     def answer() -> Answer:
         if len(promoter.asked) == 1:
-            house.take(track("Order Completed", "11", messageId="m"))
+            house.take(track("Order Completed", "9", messageId="m"))
             made.wake(surveys=True)
         return Answer("accepted", 200)
 
@@ -201,7 +201,7 @@ def test_a_survey_whose_day_comes_leaves_before_contacts_that_were_claimed(tmp_p
     later = {"Order Completed": {"id": 78, "delay_hours": 1 + 0.13 / 3600}}
     house = House(tmp_path, requests_per_minute=1200, campaigns=later)
     house.take(*(identify(str(number), f"c{number}@example.com") for number in range(12)))
-    house.take(track("Order Completed", "11", hours=-1, messageId="m"))
+    house.take(track("Order Completed", "9", hours=-1, messageId="m"))
     promoter = Promoter(lambda: Answer("accepted", 200))
     began = time.monotonic()
     made = Delivery(
