@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from target_promoter.report.words import shown
 from tests.commands import CALLS, command, identify, order
 from tests.singer import record, sync
 
@@ -39,6 +41,14 @@ def story(config: dict[str, Any], who: str) -> dict[str, Any]:
     return data
 
 
+@pytest.mark.parametrize(
+    ("number", "text"), [("1E+3", "1000"), ("1E-7", "0.0000001"), ("12.50", "12.50"), ("1E+999999999", "1E+999999999")]
+)
+def test_numbers_are_told_without_an_exponent(number: str, text: str) -> None:
+    """A number that came with a point is told as people write it, unless it has more noughts than anybody counts."""
+    assert shown(Decimal(number)) == text
+
+
 @pytest.mark.parametrize("who", ["1", "Ann@Example.com"])
 def test_all_of_it_in_order_of_time(config: dict[str, Any], store_url: str, who: str) -> None:
     """By user id or by address the story has every call, decision and request, sorted, each decision with why."""
@@ -55,6 +65,10 @@ def test_all_of_it_in_order_of_time(config: dict[str, Any], store_url: str, who:
     assert why["the survey of campaign 78 for Order Completed: sent"] == "Promoter accepted the request"
     assert why["the survey of campaign 78 for Order Completed: throttled"].startswith("the contact was surveyed at ")
     assert why["the survey of campaign 91 for Ticket Closed is not sent yet"] == "it waits for its day"
+    throttled = {
+        what.split(" is not surveyed again before")[0] for what, reason in why.items() if reason == "`throttle_days`"
+    }
+    assert throttled == {"ann@example.com", "user id 1"}
     assert why["a record of stream calls was rejected"] == "no readable time"
     assert any(what.startswith("an identify call said of user id 1: email ann@example.com") for what in why)
     assert any(what.startswith("the contact ann@example.com was last sent") for what in why)

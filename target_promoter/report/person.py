@@ -219,4 +219,5 @@ def _throttle(connection: Connection, names: Names, days: float) -> Iterator[Mom
     where = table.who.in_(names.all_keys) & table.surveyed_at.is_not(None)
     for row in connection.execute(select(tables.throttles).where(where)):
         until = people.iso(row.surveyed_at + days * _DAY)
-        yield Moment(row.surveyed_at, f"{row.who[2:]} is not surveyed again before {until}", "`throttle_days`")
+        who = row.who[2:] if row.who.startswith("e:") else f"user id {row.who[2:]}"
+        yield Moment(row.surveyed_at, f"{who} is not surveyed again before {until}", "`throttle_days`")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from typing import TYPE_CHECKING, Final
 
 from target_promoter.store.campaigns import NO_CAMPAIGN
@@ -17,6 +18,8 @@ E_MAILED: Final = ("sent", "presumed")
 RUN_PARTS: Final = ("identify", "track", "contacts", "surveys", "api")
 """The parts of a run's summary, in its order."""
 
+_LONGEST_NUMBER: Final = 40  # Digits; of a longer one nobody counts the noughts.
+
 
 def moment(time: float, *, seconds: bool = False) -> str:
     """Return a time in epoch seconds for people to read, in UTC.
@@ -29,11 +32,13 @@ def moment(time: float, *, seconds: bool = False) -> str:
 
 
 def shown(value: object) -> str:
-    """Return a value for people to read: text as it is, all else as JSON.
+    """Return a value for people to read: text as it is, all else as JSON, but numbers without an exponent.
 
     Args:
         value: Any value that came from a tap.
     """
+    if isinstance(value, Decimal) and abs(value.adjusted()) < _LONGEST_NUMBER:
+        return format(value, "f")
     return value if isinstance(value, str) else encode(value)
 
 
