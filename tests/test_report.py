@@ -22,7 +22,7 @@ from target_promoter.report.terminal import report_tables
 from target_promoter.store.database import open_store
 from tests import month
 from tests.commands import CALLS, command, identify, order
-from tests.singer import sync
+from tests.singer import hours_ago, record, sync
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -254,3 +254,16 @@ def test_the_command_tells_a_run(config: dict[str, Any]) -> None:
     assert data["runs"][0]["command"] == "sync"
     assert data["requests"]["days"][0]["requests"] == 1
     assert "all delivered" in command("report", config=config).output
+
+
+def test_contacts_left_behind_are_told_of_moved_and_of_deleted_people(config: dict[str, Any]) -> None:
+    """A new address for a known user id and a deletion at the source each leave a contact behind at Promoter."""
+    deleted = record("calls", type="identify", userId="2", messageId="i-2", _sdc_deleted_at=hours_ago(1))
+    calls = {**CALLS, "schema": {**CALLS["schema"], "additionalProperties": True}}
+    sync(config, [calls, identify("1", "ann@example.com"), identify("2", "bob@example.com")])
+    sync(config, [calls, identify("1", "new@example.com", hours=2), deleted])
+    data = json.loads(command("report", "--format", "json", config=config).output)
+    assert data["contacts"]["left_behind"] == 2
+    assert "2 of an older address, or of somebody deleted" in command("report", config=config).output
+    story = command("report", "--person", "2", config=config).output
+    assert "User id 2, deleted at its source" in story

@@ -138,7 +138,8 @@ class ContactFacts:
         statuses: How many contacts have each status.
         people: How many people are known.
         people_without_email: How many of them have no address yet.
-        left_behind: How many contacts at Promoter nobody has any more, since their people have another address now.
+        left_behind: How many contacts at Promoter nobody has any more: their people have another address, or were
+            deleted.
     """
 
     statuses: Count

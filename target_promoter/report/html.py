@@ -266,7 +266,7 @@ def _contacts(report: Report) -> Markup:
     return join(
         tag("p", f"Contacts: {statuses}."),
         tag("p", f"People: {contacts.people:,}, of whom {contacts.people_without_email:,} have no address yet."),
-        tag("p", f"Left behind at Promoter under an older address: {contacts.left_behind:,}."),
+        tag("p", f"Left behind at Promoter, of an older address or of somebody deleted: {contacts.left_behind:,}."),
     )
 
 

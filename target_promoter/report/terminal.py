@@ -82,7 +82,8 @@ def story_tables(story: Story) -> Iterator[RenderableType]:
         ]
         rows = [[name, shown(value)] for name, value in facts if value is not None]
         title = f"User id {known.user_id}{', deleted at its source' if known.deleted else ''}"
-        yield _table(title, ["Name", "Value"], rows)
+        # Of somebody without facts the title would be as narrow as the empty table.
+        yield _table(title, ["Name", "Value"], rows) if rows else Text(title, style="bold")
     if story.moments:
         told = [[moment(one.happened_at, seconds=True), one.what, one.why or ""] for one in story.moments]
         yield _table("In order of time", ["Time (UTC)", "What", "Why"], told)
@@ -123,7 +124,7 @@ def _now(report: Report) -> Iterator[RenderableType]:
     table.add_row("people", f"{contacts.people:,}, {contacts.people_without_email:,} without an address")
     table.add_row("records rejected", f"{report.rejected_records:,}")
     if contacts.left_behind:
-        table.add_row("left behind", f"{contacts.left_behind:,} contacts under an older address")
+        table.add_row("left behind", f"{contacts.left_behind:,} of an older address, or of somebody deleted")
     yield table
 
 
