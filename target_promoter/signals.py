@@ -55,7 +55,7 @@ class Signals:
         if self._put_off:
             self._received = signum
             return
-        self._ended = True
+        self.end()
         raise self.StoppedError(signum)
 
     def put_off(self) -> None:
@@ -104,3 +104,6 @@ class Signals:
     def end(self) -> None:
         """Take no notice of signals any more: the run ends as it is."""
         self._ended = True
+        if self._later is not None:
+            # Python lets go of its handlers before it ends: an alarm after that would kill a program that is done.
+            signal.setitimer(signal.ITIMER_REAL, 0.0)
