@@ -53,10 +53,11 @@ def test_a_signal_in_the_middle_of_a_batch(shop: dict[str, Any], monkeypatch: py
     take = Intake.take
     taken = []
 
-    def interrupted(intake: Intake, calls: Any) -> None:  # noqa: ANN401 - as `take` has them
+    def interrupted(intake: Intake, calls: Any) -> bool:  # noqa: ANN401 - as `take` has them
         os.kill(os.getpid(), signal.SIGTERM)
-        take(intake, calls)
+        surveys = take(intake, calls)
         taken.append(len(calls))
+        return surveys
 
     monkeypatch.setattr(Intake, "take", interrupted)
     more = [*customers(3), record("customers", id="late", email="late@example.com"), state({"customers": 4})]
