@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import json
+import logging
 import threading
+import time
 from typing import Final, Literal
+
+logger = logging.getLogger("target-promoter.run")
 
 Part = Literal["identify", "track", "contacts", "surveys", "api"]
 
@@ -124,3 +129,21 @@ class Summary:
             "dry_run": self._dry_run,
             "seconds": round(now - self.started_at, 1),
         }
+
+
+def end_refused(error: Exception, *, sandbox: bool, dry_run: bool) -> int:
+    """Log why a run could not begin, and the summary of one that did nothing: who reads summaries finds one here too.
+
+    Args:
+        error: Why, in a sentence.
+        sandbox: Whether the run would have spoken to the embedded sandbox.
+        dry_run: Whether the run would have withheld its requests.
+
+    Returns:
+        The exit status.
+    """
+    logger.error("%s", error)
+    now = time.time()
+    summary = Summary(sandbox=sandbox, dry_run=dry_run, started_at=now).as_dict(now)
+    logger.info("Run summary: %s", json.dumps(summary))
+    return 1

@@ -20,13 +20,14 @@ from typing_extensions import override
 from target_promoter.cli import program
 from target_promoter.config.files import read_config
 from target_promoter.config.sdk_settings import all_settings
-from target_promoter.config.settings import Settings
+from target_promoter.config.settings import SANDBOX, Settings
 from target_promoter.errors import InputError, PromoterError
 from target_promoter.intake.replay import is_refused_stream
 from target_promoter.signals import Signals
 from target_promoter.singer.mapping import Mapper
 from target_promoter.singer.messages import check_record, check_schema
 from target_promoter.singer.reader import Reader
+from target_promoter.summary import end_refused
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -244,8 +245,13 @@ class TargetPromoter(Target):
         # a batch makes goes with it, so there is no need to look for cycles after every 700 objects.
         gc.freeze()
         gc.set_threshold(_OBJECTS_OF_A_BATCH)
-        target = cls(config=config.config if config else None)
-        sys.exit(target.sync(file_input))
+        given = config.config if config else {}
+        try:
+            status = cls(config=given).sync(file_input)
+        except PromoterError as error:
+            sandbox, dry_run = given.get("api_url") == SANDBOX, given.get("dry_run") is True
+            status = end_refused(error, sandbox=sandbox, dry_run=dry_run)
+        sys.exit(status)
 
     def sync(self, file_input: IO[str] | None = None) -> int:
         """Read all input and deliver what is due.

@@ -407,3 +407,29 @@ def test_the_log_says_what_was_measured(shop: dict[str, Any], tmp_path: Path) ->
     assert "Run summary: {" in run.log.splitlines()[-1]
     points = [json.loads(line.split("METRIC: ", 1)[1]) for line in run.log.splitlines() if "METRIC: " in line]
     assert {"record_count", "batch_processing_time", "http_request_count"} <= {point["metric"] for point in points}
+
+
+@pytest.mark.parametrize("command", [(), ("deliver",)], ids=["sync", "deliver"])
+def test_a_run_that_cannot_begin_ends_its_log_with_the_summary(
+    command: tuple[str, ...], shop: dict[str, Any], tmp_path: Path
+) -> None:
+    """Who reads summaries finds one with all its keys also if the store cannot be opened, after the sentence why."""
+    whole = run_program(config=shop, cwd=tmp_path)
+    run = run_program(*command, config={**shop, "store_url": f"sqlite:///{tmp_path}/missing/store.db"}, cwd=tmp_path)
+    *_, why, last = run.log.splitlines()
+    assert run.status == 1
+    assert "ERROR" in why
+    assert "missing/store.db" in why
+    assert "Run summary: {" in last
+    assert {**run.summary, "seconds": 0} == {**whole.summary, "seconds": 0}
+
+
+def test_refused_settings_end_the_log_with_the_summary(shop: dict[str, Any], tmp_path: Path) -> None:
+    """A run that is refused for its settings is one too: the sentence that names the setting, then the summary."""
+    run = run_program(config={**shop, "dry_run": True, "campaigns": {"Order Completed": "78"}}, cwd=tmp_path)
+    *_, why, last = run.log.splitlines()
+    assert run.status == 1
+    assert "`campaigns.Order Completed`" in why
+    assert "Run summary: {" in last
+    assert run.summary["dry_run"] is True
+    assert run.summary["sandbox"] is False

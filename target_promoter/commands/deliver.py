@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING
 import click
 
 from target_promoter.commands.context import with_settings
+from target_promoter.errors import PromoterError
 from target_promoter.run import Run
 from target_promoter.signals import Signals
+from target_promoter.summary import end_refused
 
 if TYPE_CHECKING:
     from types import FrameType
@@ -22,7 +24,10 @@ if TYPE_CHECKING:
 @with_settings
 def deliver(settings: Settings) -> None:
     """Deliver what the store holds: after an outage, on quiet days, as a worker beside others."""
-    run = Run(settings, "deliver")
+    try:
+        run = Run(settings, "deliver")
+    except PromoterError as error:
+        sys.exit(end_refused(error, sandbox=settings.sandbox, dry_run=settings.dry_run))
     signals = Signals()
 
     def receive(signum: int, _frame: FrameType | None) -> None:
