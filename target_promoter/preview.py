@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Final
 from sqlalchemy import func, or_, select
 
 from target_promoter.store.copying import before
-from target_promoter.store.people import iso
 from target_promoter.store.schema import attribute_notes, contacts, surveys
 from target_promoter.values.masking import masked, masked_text
+from target_promoter.values.times import iso
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 from target_promoter.config.settings import Settings
 from target_promoter.records.calls import Identify, Track
 from target_promoter.records.streams import Stream, recognize
-from target_promoter.values.reading import email_address, epoch_seconds, fingerprint, identifier
+from target_promoter.values.reading import email_address, fingerprint, identifier
+from target_promoter.values.times import epoch_seconds
 
 RAW = (
     "type action userId anonymousId messageId event timestamp originalTimestamp sentAt "

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Final
 
 from target_promoter.errors import DeliveryError
 from target_promoter.promoter.account import account_client
-from target_promoter.store import clock, people
+from target_promoter.store import clock
 from target_promoter.values.masking import masked
+from target_promoter.values.times import iso
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -47,7 +48,7 @@ class RemovalError(DeliveryError):
             until: Until when, in epoch seconds.
         """
         return DeliveryError(
-            f"Promoter asks to wait until {people.iso(until)}: nothing was forgotten; run this again after that."
+            f"Promoter asks to wait until {iso(until)}: nothing was forgotten; run this again after that."
         )
 
 

@@ -17,7 +17,7 @@ from target_promoter.delivery.turn import Turns
 from target_promoter.delivery.workers import Workers
 from target_promoter.errors import DeliveryError, PromoterError
 from target_promoter.promoter.answers import Answer
-from target_promoter.store import people
+from target_promoter.values.times import iso
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -194,7 +194,7 @@ class Delivery:
         if problem is not None:
             raise problem
         if turn.next_at is not None and turn.held_until - now > self._patience.seconds:
-            raise DeliveryError.asked_to_wait(people.iso(turn.held_until))
+            raise DeliveryError.asked_to_wait(iso(turn.held_until))
         return turn
 
     def _take_in(self, now: float, *, room: int) -> Turn:

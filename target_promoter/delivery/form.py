@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from target_promoter.store import kept, people
 from target_promoter.store.encoding import digest
 from target_promoter.values.attributes import contact_attributes
+from target_promoter.values.times import iso
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -82,7 +83,7 @@ def _attributes(person: Person) -> Iterator[tuple[str, object]]:
     timed = [(time, name, value) for name, (value, time) in person.traits.items() if value is not None]
     for prefix, (properties, time) in person.stored.items():
         timed += [(time, f"{prefix}_{name}", value) for name, value in properties.items()]
-        timed.append((time, f"{prefix}_at", people.iso(time)))
+        timed.append((time, f"{prefix}_at", iso(time)))
     timed.sort(key=lambda said: said[:2])
     for _, name, value in timed:
         yield name, value

@@ -15,6 +15,7 @@ from target_promoter.store.claims import Claim
 from target_promoter.store.encoding import decode, encode
 from target_promoter.values.attributes import survey_attributes
 from target_promoter.values.events import canonical
+from target_promoter.values.times import iso
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -258,7 +259,7 @@ class _Chooser:
             return "queued", None, None
         last = max((one.surveyed_at for one in throttles if one.surveyed_at is not None), default=None)
         if last is not None and self._now - last < self._settings.throttle_days * 86_400:
-            return "throttled", f"the contact was surveyed at {people.iso(last)}", None
+            return "throttled", f"the contact was surveyed at {iso(last)}", None
         self._claimed.update(keys)
         attributes = survey_attributes(decode(survey.properties or "{}"))
         self.notes += (*attributes.notes, *form.notes)

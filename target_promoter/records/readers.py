@@ -15,11 +15,11 @@ from target_promoter.values.events import canonical
 from target_promoter.values.reading import (
     as_object,
     email_address,
-    epoch_seconds,
     fingerprint,
     identifier,
     person_name,
 )
+from target_promoter.values.times import epoch_seconds
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -7,7 +7,7 @@ from dataclasses import asdict
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Final
 
-from target_promoter.store.people import iso
+from target_promoter.values.times import iso
 
 if TYPE_CHECKING:
     from target_promoter.report.data import Report

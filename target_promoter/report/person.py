@@ -14,6 +14,7 @@ from target_promoter.store import people, runs
 from target_promoter.store import schema as tables
 from target_promoter.store.encoding import decode
 from target_promoter.store.whose import names_of, survey_rows
+from target_promoter.values.times import iso
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -183,7 +184,7 @@ def _cancelling(connection: Connection, names: Names) -> Iterator[Moment]:
 def _survey(row: Any, now: float) -> Iterator[Moment]:  # noqa: ANN401 - a database row
     name = f"the survey of {campaign(row.campaign_id)} for {row.event}"
     yield Moment(row.event_at, f"the event {row.event} (stream {row.stream}, message id {row.message_id})")
-    yield Moment(row.created_at, f"{name} was taken, due at {people.iso(row.due_at)}", "`campaigns` names the event")
+    yield Moment(row.created_at, f"{name} was taken, due at {iso(row.due_at)}", "`campaigns` names the event")
     if row.claimed_at is not None:
         yield Moment(row.claimed_at, f"the request for {name} was made, to {row.claimed_email or 'nobody any more'}")
     if row.status in OPEN:
@@ -218,6 +219,6 @@ def _throttle(connection: Connection, names: Names, days: float) -> Iterator[Mom
     table = tables.throttles.c
     where = table.who.in_(names.all_keys) & table.surveyed_at.is_not(None)
     for row in connection.execute(select(tables.throttles).where(where)):
-        until = people.iso(row.surveyed_at + days * _DAY)
+        until = iso(row.surveyed_at + days * _DAY)
         who = row.who[2:] if row.who.startswith("e:") else f"user id {row.who[2:]}"
         yield Moment(row.surveyed_at, f"{who} is not surveyed again before {until}", "`throttle_days`")

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 from target_promoter.store.campaigns import NO_CAMPAIGN
 from target_promoter.store.encoding import encode
-from target_promoter.store.people import iso
+from target_promoter.values.times import iso
 
 if TYPE_CHECKING:
     from target_promoter.report.data import RunFacts

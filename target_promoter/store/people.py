@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime as dt
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Final
@@ -224,8 +223,3 @@ def email_key(email: str) -> str:
 def user_key(user_id: str) -> str:
     """Return the key under which something of a user id is kept."""
     return f"u:{user_id}"
-
-
-def iso(time: float) -> str:
-    """Return a time in epoch seconds as `YYYY-MM-DDTHH:MM:SSZ`."""
-    return dt.datetime.fromtimestamp(int(time), tz=dt.timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Final, Generic, Literal, TypeVar
 
-from target_promoter.values.reading import iso_time
+from target_promoter.values.times import iso_time
 
 V = TypeVar("V", str, object)
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from target_promoter.sandbox.records import iso
-from target_promoter.values.reading import epoch_seconds
+from target_promoter.values.times import epoch_seconds
 from tests.conftest import Outcome, run_program
 from tests.singer import Run, sync
 
