@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final
 
 from target_promoter.errors import StoreError
 from target_promoter.store import clock, contacts, surveys
+from target_promoter.values.times import duration
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -31,8 +32,6 @@ LOG_SECONDS: Final = 10.0
 _LOOK_SECONDS: Final = 1.0
 _WINDOW_SECONDS: Final = 60.0
 _MINUTE: Final = 60.0
-_HOUR: Final = 3600.0
-_DAY: Final = 86_400.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,22 +169,6 @@ class Progress:
                     live.show(self.standing())
                 except StoreError:
                     continue
-
-
-def duration(seconds: float) -> str:
-    """Return a length of time in words, such as `2 h 5 min`.
-
-    Args:
-        seconds: The length, in seconds.
-    """
-    if seconds < _MINUTE:
-        return f"{seconds:.0f} s"
-    if seconds < _HOUR:
-        return f"{seconds / _MINUTE:.0f} min"
-    if seconds < _DAY:
-        hours, rest = divmod(seconds, _HOUR)
-        return f"{hours:.0f} h {rest / _MINUTE:.0f} min"
-    return f"{seconds / _DAY:.1f} days"
 
 
 def _left(connection: Connection, now: float, limit: float) -> tuple[int, int, float]:

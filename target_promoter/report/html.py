@@ -7,12 +7,11 @@ import hashlib
 from importlib.resources import files
 from typing import TYPE_CHECKING, Final
 
-from target_promoter.progress import duration
 from target_promoter.report.chart import chart
 from target_promoter.report.markup import Markup, join, tag
 from target_promoter.report.mends import REPLAY
 from target_promoter.report.words import E_MAILED, RUN_PARTS, campaign, moment, run_counts, run_state, shown
-from target_promoter.values.times import iso
+from target_promoter.values.times import duration, iso
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence

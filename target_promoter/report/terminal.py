@@ -7,10 +7,9 @@ from typing import TYPE_CHECKING
 from rich.table import Table
 from rich.text import Text
 
-from target_promoter.progress import duration
 from target_promoter.report.mends import REPLAY
 from target_promoter.report.words import E_MAILED, campaign, moment, run_counts, run_state, shown
-from target_promoter.values.times import iso
+from target_promoter.values.times import duration, iso
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence

@@ -1,4 +1,4 @@
-"""Times: read as taps deliver them, and written as Promoter recognizes them.
+"""Times: read as taps deliver them, and written as Promoter recognizes them, or for people to read.
 
 Nothing that a tap may send makes a reader raise: what cannot be read is None.
 """
@@ -21,6 +21,9 @@ _EPOCH_TEXT: Final = re.compile(r"\d{10}(?:\.\d+)?|\d{13}", re.ASCII)
 _FRACTION: Final = slice(26, 27)  # Where a seventh digit of a second would stand.
 _END_OF_TIME: Final = 253_402_300_800.0  # The year 10000, which no datetime object can hold.
 _MILLISECONDS_FROM: Final = 1e11  # As seconds this is the year 5138, as milliseconds it is 1973.
+_MINUTE: Final = 60.0
+_HOUR: Final = 3600.0
+_DAY: Final = 86_400.0
 
 
 def epoch_seconds(value: object) -> float | None:
@@ -105,3 +108,19 @@ def _zone(text: str | None) -> dt.timezone:
 def iso(time: float) -> str:
     """Return a time in epoch seconds as `YYYY-MM-DDTHH:MM:SSZ`."""
     return dt.datetime.fromtimestamp(int(time), tz=dt.timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def duration(seconds: float) -> str:
+    """Return a length of time in words, such as `2 h 5 min`.
+
+    Args:
+        seconds: The length, in seconds.
+    """
+    if seconds < _MINUTE:
+        return f"{seconds:.0f} s"
+    if seconds < _HOUR:
+        return f"{seconds / _MINUTE:.0f} min"
+    if seconds < _DAY:
+        hours, rest = divmod(seconds, _HOUR)
+        return f"{hours:.0f} h {rest / _MINUTE:.0f} min"
+    return f"{seconds / _DAY:.1f} days"
