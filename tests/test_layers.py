@@ -1,0 +1,79 @@
+"""A record goes one way, and nothing lower knows what is above it."""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+import pytest
+
+import target_promoter
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+PACKAGE: Final = target_promoter.__name__
+FOLDER: Final = Path(target_promoter.__file__).parent
+
+LAYERS: Final = (
+    {"errors", "summary", "values"},
+    {"config", "store"},
+    {"records", "promoter", "metrics", "live", "preview", "signals"},
+    {"intake", "delivery", "progress", "report"},
+    {"singer", "run"},
+    {"sinks", "target", "cli", "commands"},
+    {"hub", "__main__"},
+)
+"""The parts of the program, the lowest first; each may import those below it. The sandbox stands beside them all."""
+
+FOR_ANNOTATIONS: Final = {("live", "progress"), ("sinks", "target")}
+"""What is above, and imported for its type alone."""
+
+
+def imports(path: Path) -> Iterator[str]:
+    """Yield the modules of the program that a module imports, wherever in it."""
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.ImportFrom) and node.module == PACKAGE:
+            yield from (one.name for one in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module is not None and node.module.startswith(f"{PACKAGE}."):
+            yield node.module.removeprefix(f"{PACKAGE}.")
+        elif isinstance(node, ast.Import):
+            yield from (one.name.removeprefix(f"{PACKAGE}.") for one in node.names if one.name.startswith(PACKAGE))
+
+
+def imported_by_part() -> dict[str, set[str]]:
+    """Return, of every part, the parts that it imports."""
+    found: dict[str, set[str]] = {}
+    for path in FOLDER.rglob("*.py"):
+        part = path.relative_to(FOLDER).parts[0].removesuffix(".py")
+        found.setdefault(part, set()).update(one.split(".")[0] for one in imports(path))
+    return {part: others - {part} for part, others in found.items() if part != "__init__"}
+
+
+IMPORTED: Final = imported_by_part()
+
+
+def test_every_part_has_its_layer() -> None:
+    """Whoever adds one says here what it may know."""
+    assert IMPORTED.keys() == set().union(*LAYERS) | {"sandbox"}
+
+
+@pytest.mark.parametrize("layer", range(len(LAYERS)))
+def test_nothing_knows_what_is_above_it(layer: int) -> None:
+    """Nor, within its layer, what stands beside it; only the program's entry does."""
+    below = set().union(*LAYERS[:layer])
+    for part in LAYERS[layer]:
+        beside = LAYERS[layer] if "cli" in LAYERS[layer] else set[str]()
+        known = {one for one in IMPORTED[part] if (part, one) not in FOR_ANNOTATIONS}
+        assert known - below - beside <= {"sandbox"}, part
+
+
+def test_the_sandbox_imports_nothing_of_the_rest() -> None:
+    """It stands in for Promoter, and shares no mistake with what is tried on it."""
+    assert IMPORTED["sandbox"] == set()
+
+
+def test_only_the_way_to_the_account_and_its_command_start_a_sandbox() -> None:
+    """Nothing else may tell it from Promoter."""
+    assert {part for part, others in IMPORTED.items() if "sandbox" in others} == {"promoter", "commands"}
