@@ -267,3 +267,16 @@ def test_contacts_left_behind_are_told_of_moved_and_of_deleted_people(config: di
     assert "2 of an older address, or of somebody deleted" in command("report", config=config).output
     story = command("report", "--person", "2", config=config).output
     assert "User id 2, deleted at its source" in story
+
+
+def test_a_trait_that_loses_its_name_to_the_user_id_is_told(config: dict[str, Any]) -> None:
+    """The user id goes along as attribute `user_id`: a trait of that name is not sent, and the report says so."""
+    sync(config, [CALLS, identify("u-1", "ann@example.com", {"user_id": 42})])
+    data = json.loads(command("report", "--format", "json", config=config).output)
+    assert [(one["what"], one["name"]) for one in data["attributes"]] == [("merged", "user_id")]
+
+
+def test_a_trait_that_says_the_user_id_is_no_clash(config: dict[str, Any]) -> None:
+    """Where a trait `user_id` says the same as the user id, nothing is lost and nothing told."""
+    sync(config, [CALLS, identify("7", "bob@example.com", {"user_id": 7})])
+    assert json.loads(command("report", "--format", "json", config=config).output)["attributes"] == []

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from target_promoter.store import kept, people
 from target_promoter.store.encoding import digest
-from target_promoter.values.attributes import contact_attributes
+from target_promoter.values.attributes import Note, contact_attributes
 from target_promoter.values.times import iso
 
 if TYPE_CHECKING:
@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection
 
     from target_promoter.store.person import Person, Trait
-    from target_promoter.values.attributes import Note
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +74,7 @@ def _form(
             contact[name] = value
     contact["attributes"] = attributes.values
     lists = {one for person in at_address for one in person.contact_lists} | set(contact_lists)
-    return ContactForm(contact, tuple(sorted(lists)), digest(contact), attributes.notes)
+    return ContactForm(contact, tuple(sorted(lists)), digest(contact), attributes.notes + _clash(owner))
 
 
 def _attributes(person: Person) -> Iterator[tuple[str, object]]:
@@ -88,3 +87,11 @@ def _attributes(person: Person) -> Iterator[tuple[str, object]]:
     for _, name, value in timed:
         yield name, value
     yield "user_id", person.user_id
+
+
+def _clash(person: Person) -> tuple[Note, ...]:
+    """Return a note of a trait that the attribute `user_id` takes the name of, unless both say the same."""
+    value, _ = person.traits.get("user_id", (None, 0.0))
+    if value is None or str(value) == person.user_id:
+        return ()
+    return (Note("merged", "user_id", "user_id, the name of the user id as well, which is sent"),)
