@@ -19,7 +19,8 @@ import pytest
 from target_promoter.errors import AddressError, ConfigError, KeyRefusedError
 from target_promoter.promoter import exchange, listings, transport
 from target_promoter.promoter.answers import Answer
-from target_promoter.promoter.client import Campaign, Client, ContactList, NoAnswerError
+from target_promoter.promoter.client import Client
+from target_promoter.promoter.listings import Campaign, ContactList, NoAnswerError
 from target_promoter.sandbox.faults import Faults
 from target_promoter.sandbox.server import SandboxServer
 

@@ -10,7 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from target_promoter.config.settings import CONFIG_SCHEMA, Settings
+from target_promoter.config.schema import CONFIG_SCHEMA
+from target_promoter.config.settings import Settings
 from target_promoter.errors import ConfigError
 from target_promoter.values import globs
 from tests.conftest import run_program

@@ -26,7 +26,8 @@ if TYPE_CHECKING:
 
     from target_promoter.config.settings import Campaign as CampaignSetting
     from target_promoter.config.settings import Settings
-    from target_promoter.promoter.client import Campaign, Client, ContactList
+    from target_promoter.promoter.client import Client
+    from target_promoter.promoter.listings import Campaign, ContactList
     from target_promoter.store.database import Store
 
 

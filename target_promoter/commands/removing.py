@@ -17,7 +17,8 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection
 
     from target_promoter.config.settings import Settings
-    from target_promoter.promoter.client import Answer, Client
+    from target_promoter.promoter.answers import Answer
+    from target_promoter.promoter.client import Client
     from target_promoter.store.database import Store
 
 _PATIENCE_SECONDS: Final = 60.0

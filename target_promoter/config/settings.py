@@ -8,11 +8,9 @@ from pathlib import Path
 from typing import Final
 
 from target_promoter.config import checks, sdk_settings
-from target_promoter.config.schema import CONFIG_SCHEMA, DEFAULTS, FIELDS, STREAM_TYPES
+from target_promoter.config.schema import DEFAULTS, FIELDS, STREAM_TYPES
 from target_promoter.values import globs
 from target_promoter.values.events import canonical, snake
-
-__all__ = ["CONFIG_SCHEMA", "Campaign", "Settings", "StreamSetting"]
 
 SANDBOX: Final = "sandbox"
 """The `api_url` that means the embedded sandbox, and the key that its account accepts."""

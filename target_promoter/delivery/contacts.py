@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection
 
     from target_promoter.config.settings import Settings
-    from target_promoter.promoter.client import Answer
+    from target_promoter.promoter.answers import Answer
     from target_promoter.values.attributes import Note
 
 

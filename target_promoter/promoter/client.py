@@ -3,34 +3,21 @@
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 import msgspec
 
 from target_promoter.errors import AddressError, KeyRefusedError, SettingError
-from target_promoter.promoter.answers import Answer, Outcome, doubted, meaning
+from target_promoter.promoter.answers import Answer, doubted, meaning
 from target_promoter.promoter.exchange import Exchange
-from target_promoter.promoter.listings import Campaign, ContactList, NoAnswerError, listed
-from target_promoter.promoter.transport import ANSWER_SECONDS
+from target_promoter.promoter.listings import listed
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from target_promoter.promoter.answers import Reply
     from target_promoter.promoter.exchange import Call
-
-__all__ = [
-    "REQUEST_TIMEOUT_SECONDS",
-    "Answer",
-    "Campaign",
-    "Client",
-    "ContactList",
-    "NoAnswerError",
-    "Outcome",
-]
-
-REQUEST_TIMEOUT_SECONDS: Final = ANSWER_SECONDS
-"""The time within which a request that left is answered, or counts as not answered."""
+    from target_promoter.promoter.listings import Campaign, ContactList
 
 
 class Client:
