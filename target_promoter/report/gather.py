@@ -92,7 +92,7 @@ def _surveys(connection: Connection, now: float) -> SurveyFacts:
     for campaign, event in connection.execute(select(table.campaign_id, table.event).distinct().order_by(table.event)):
         events[campaign].append(event)
     return SurveyFacts(
-        outcomes={status: statuses.get(status, 0) for status in surveys.SETTLED},
+        outcomes={status: statuses.get(status, 0) for status in tables.SETTLED},
         pending=pending,
         waiting=waiting,
         next_due_at=connection.scalar(select(func.min(table.due_at)).where(later)),

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from sqlalchemy import select
 
-from target_promoter.report.waiting import OPEN, waits_for
+from target_promoter.report.waiting import waits_for
 from target_promoter.report.words import campaign, shown
 from target_promoter.store import people, runs
 from target_promoter.store import schema as tables
@@ -187,7 +187,7 @@ def _survey(row: Any, now: float) -> Iterator[Moment]:  # noqa: ANN401 - a datab
     yield Moment(row.created_at, f"{name} was taken, due at {iso(row.due_at)}", "`campaigns` names the event")
     if row.claimed_at is not None:
         yield Moment(row.claimed_at, f"the request for {name} was made, to {row.claimed_email or 'nobody any more'}")
-    if row.status in OPEN:
+    if row.status in tables.UNSETTLED:
         yield Moment(now, f"{name} is not sent yet", f"it waits for {waits_for(row, now)}")
     elif row.settled_at is not None:
         yield Moment(row.settled_at, f"{name}: {row.status}", row.reason or _WHY.get(row.status))

@@ -9,13 +9,10 @@ from sqlalchemy import select
 from target_promoter.report.data import OpenFacts
 from target_promoter.store import people
 from target_promoter.store.campaigns import NO_CAMPAIGN
-from target_promoter.store.schema import surveys
+from target_promoter.store.schema import UNSETTLED, surveys
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
-
-OPEN = ("waiting", "queued", "claimed")
-"""The statuses of surveys that are not settled."""
 
 
 def open_surveys(connection: Connection, now: float, *, most: int) -> tuple[OpenFacts, ...]:
@@ -26,7 +23,7 @@ def open_surveys(connection: Connection, now: float, *, most: int) -> tuple[Open
         now: The time, in epoch seconds.
         most: How many at the most.
     """
-    query = select(surveys).where(surveys.c.status.in_(OPEN)).order_by(surveys.c.due_at, surveys.c.id).limit(most)
+    query = select(surveys).where(surveys.c.status.in_(UNSETTLED)).order_by(surveys.c.due_at, surveys.c.id).limit(most)
     rows = connection.execute(query).all()
     links = people.users_of(connection, {row.anonymous_id for row in rows if row.user_id is None and row.anonymous_id})
     users = {row.id: row.user_id or links.get(row.anonymous_id or "") for row in rows}

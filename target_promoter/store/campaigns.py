@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 from sqlalchemy import select, update
 
-from target_promoter.store.schema import surveys
+from target_promoter.store.schema import OPEN, surveys
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 NO_CAMPAIGN: Final = 0
 """The campaign of a survey whose event the config gives none any more: it is not sent, and grows too old."""
 
-_OPEN: Final = surveys.c.status.in_(("waiting", "queued"))
+_IS_OPEN: Final = surveys.c.status.in_(OPEN)
 
 
 def assign(connection: Connection, campaign_of: Callable[[str], int | None]) -> None:
@@ -27,8 +27,8 @@ def assign(connection: Connection, campaign_of: Callable[[str], int | None]) -> 
         campaign_of: Returns the campaign's id for an event by its name as sent; None if it has none.
     """
     columns = (surveys.c.event, surveys.c.campaign_id)
-    for event, before in connection.execute(select(*columns).where(_OPEN).distinct()).all():
+    for event, before in connection.execute(select(*columns).where(_IS_OPEN).distinct()).all():
         now = campaign_of(event) or NO_CAMPAIGN
         if now != before:
-            of_event = _OPEN & (surveys.c.event == event) & (surveys.c.campaign_id == before)
+            of_event = _IS_OPEN & (surveys.c.event == event) & (surveys.c.campaign_id == before)
             connection.execute(update(surveys).where(of_event).values(campaign_id=now))

@@ -10,7 +10,7 @@ from sqlalchemy import func, select, update
 from target_promoter.store.campaigns import NO_CAMPAIGN
 from target_promoter.store.database import rows_among
 from target_promoter.store.people import email_key, user_key
-from target_promoter.store.schema import surveys, throttles
+from target_promoter.store.schema import OPEN, surveys, throttles
 from target_promoter.store.upsert import upsert
 
 if TYPE_CHECKING:
@@ -201,7 +201,7 @@ def settle(
     Args:
         connection: The open writing transaction.
         claim: The claim.
-        status: What became of it, one of `surveys.SETTLED`.
+        status: What became of it, one of `schema.SETTLED`.
         reason: Why, for the report.
         now: The time, in epoch seconds.
         surveyed_at: When the person may have got an e-mail, in epoch seconds; None if surely none.
@@ -235,7 +235,7 @@ def throttles_of(connection: Connection, keys: Iterable[str]) -> dict[str, Throt
 
 def overdue(connection: Connection, before: float, *, most: int) -> Sequence[int]:
     """Return surveys that waited or were queued since before a time, in epoch seconds."""
-    query = select(surveys.c.id).where(surveys.c.status.in_(("waiting", "queued")), surveys.c.due_at < before)
+    query = select(surveys.c.id).where(surveys.c.status.in_(OPEN), surveys.c.due_at < before)
     return list(connection.scalars(query.limit(most)))
 
 

@@ -9,6 +9,7 @@ from sqlalchemy import delete, select, update
 
 from target_promoter.store import runs
 from target_promoter.store.schema import (
+    OPEN,
     anonymous_ids,
     cancellations,
     contacts,
@@ -78,7 +79,7 @@ def forget(connection: Connection, names: Names, rejected_ids: Iterable[int], no
     runs.forget_marks(connection, names.keys)
     whose = names.surveys(shared=False)
     settled = {"settled_at": now, "lease": None, "leased_until": 0.0}
-    waiting = whose & surveys.c.status.in_(("waiting", "queued"))
+    waiting = whose & surveys.c.status.in_(OPEN)
     cancelled = connection.execute(
         update(surveys).where(waiting).values(status="cancelled", reason=_FORGOTTEN, **settled)
     ).rowcount

@@ -11,8 +11,7 @@ from sqlalchemy import insert, select, update
 from target_promoter.errors import StoreError
 from target_promoter.store.database import rows_among
 from target_promoter.store.encoding import encode
-from target_promoter.store.schema import facts, forgotten, rejected, runs, surveys
-from target_promoter.store.surveys import UNSETTLED
+from target_promoter.store.schema import UNSETTLED, facts, forgotten, rejected, runs, surveys
 from target_promoter.store.upsert import upsert
 
 if TYPE_CHECKING:

@@ -14,6 +14,15 @@ SCHEMA_VERSION: Final = 1
 
 metadata = MetaData()
 
+OPEN: Final = ("waiting", "queued")
+"""The statuses of surveys that may still be changed or cancelled."""
+
+UNSETTLED: Final = (*OPEN, "claimed")
+"""The statuses of surveys that are not final."""
+
+SETTLED: Final = ("sent", "presumed", "throttled", "withheld", "refused", "expired", "cancelled", "uncertain")
+"""The statuses of surveys that are final."""
+
 # `sqlite_with_rowid=False`: SQLite gives a table with a text key a hidden integer key as well; without it the table is
 # half the size.
 

@@ -11,22 +11,13 @@ from sqlalchemy import func, select, update
 from target_promoter.store.campaigns import NO_CAMPAIGN
 from target_promoter.store.database import rows_among
 from target_promoter.store.encoding import decode, encode
-from target_promoter.store.schema import cancellations, messages, surveys
+from target_promoter.store.schema import OPEN, SETTLED, cancellations, messages, surveys
 from target_promoter.store.upsert import insert_rows, upsert
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from sqlalchemy import ColumnElement, Connection
-
-OPEN: Final = ("waiting", "queued")
-"""The statuses of surveys that may still be changed or cancelled."""
-
-UNSETTLED: Final = (*OPEN, "claimed")
-"""The statuses that are not final."""
-
-SETTLED: Final = ("sent", "presumed", "throttled", "withheld", "refused", "expired", "cancelled", "uncertain")
-"""The statuses that are final."""
 
 _OPEN_COLUMNS: Final = (
     "id, message, event, user_id, anonymous_id, email, event_at, due_at, properties, status, campaign_id"
@@ -223,7 +214,7 @@ def settle(connection: Connection, survey_ids: Sequence[int], status: str, reaso
     Args:
         connection: The open writing transaction.
         survey_ids: Which.
-        status: One of `SETTLED`.
+        status: One of `schema.SETTLED`.
         reason: Why, for the report.
         now: The time, in epoch seconds.
     """
