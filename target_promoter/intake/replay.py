@@ -15,7 +15,6 @@ REPLAYED: Final = "_sdc_rejected"
 REFUSED: Final = "refused"
 """What that column says if Promoter refused the record; else it names one that was rejected."""
 
-
 REFUSED_STREAM: Final = "refused_calls"
 """The stream of what Promoter refused: raw calls, made again from what the store holds."""
 

@@ -140,23 +140,21 @@ def recognize(name: str, schema: Mapping[str, object], key_properties: Sequence[
         ConfigError: It is none of Segment's shapes and not configured, or the schema lacks a column that its type
             cannot do without, or one that the config names; the sentence holds the lines to add to the config.
     """
-    setting = settings.stream(name)
+    setting = settings.stream(name) or StreamSetting(name, None, None, {}, None, ())
     known = columns(schema)
     form = shape(name, known)
-    if setting is not None and setting.type is not None:
+    if setting.type is not None:
         stream_type = cast("StreamType", setting.type)
         how = f"The setting `streams` says so for `{setting.pattern}`."
     elif form in _TYPES:
         stream_type = _TYPES[form]
         how = _HOW[form]
     else:
-        setting = setting or StreamSetting(name, None, None, {}, None, ())
         guess = advice.guess(name, known or ())
         add = advice.lines(setting.pattern, {**guess, **setting.as_config()})
         raise UnknownStreamError(name, add, advice.lines(name, {"type": "ignore"}))
     if stream_type == "ignore":
         return Stream(name, stream_type, how)
-    setting = setting or StreamSetting(name, None, None, {}, None, ())
     source = Source(name, stream_type, form, schema, known, tuple(key_properties), setting)
     if stream_type == "segment":
         source.require_call_type()

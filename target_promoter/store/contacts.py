@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Connection
 
+_LOOKED_AT: Final = 1000
+
 # In the words of the partial index, so that both databases use it.
 _UNDELIVERED: Final = text("status IN ('pending', 'removing')")
 
@@ -31,9 +33,6 @@ _MARK_KNOWN: Final = """
             WHEN contacts.status IN ('pending', 'removing') THEN contacts.changed_at ELSE excluded.changed_at
         END
 """
-
-
-_LOOKED_AT: Final = 1000
 
 
 def mark(connection: Connection, emails: Iterable[str], now: float, *, remove: bool = False) -> None:
