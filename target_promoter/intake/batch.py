@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Final, TypeVar
 
 from target_promoter.config.ages import oldest_due
 from target_promoter.intake.known import KnownPeople
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 C = TypeVar("C", "Identify", "Track")
 
-DELETED = "its person was deleted"
+DELETED: Final = "its person was deleted"
 """Why the survey of somebody who was deleted is cancelled."""
 
 

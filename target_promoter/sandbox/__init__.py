@@ -5,6 +5,5 @@ pipeline can be tried on instead. It knows the API's public facts and nothing of
 target's own code. Where those facts are silent it takes the reading that forgives least;
 the docstrings say where.
 
-Import :class:`~target_promoter.sandbox.server.SandboxServer` from ``server``: only that
-module needs uvicorn.
+Import `SandboxServer` from `server`: only that module needs uvicorn.
 """

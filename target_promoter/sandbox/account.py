@@ -9,7 +9,7 @@ import threading
 import time
 from collections import Counter
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from target_promoter.sandbox.book import Book
 from target_promoter.sandbox.forms import NotFoundError, RefusedError, SurveyForm
@@ -25,8 +25,8 @@ if TYPE_CHECKING:
     from target_promoter.sandbox.records import Request
 
 CAMPAIGNS: Mapping[int, str] = {78: "After the order", 91: "After a support ticket", 99: "Quarterly check"}
-THROTTLE_DAYS = (1, 30, 60, 90, 180)
-_DEFAULT_LIST = "All contacts"
+THROTTLE_DAYS: Final = (1, 30, 60, 90, 180)
+_DEFAULT_LIST: Final = "All contacts"
 
 
 class Account:
@@ -50,7 +50,7 @@ class Account:
         ledger: What it remembers of its callers.
 
     Raises:
-        ValueError: ``throttle_days`` is none that Promoter offers.
+        ValueError: `throttle_days` is none that Promoter offers.
         AccountInUseError: Another process has the file open.
     """
 
@@ -155,7 +155,7 @@ class Account:
     def save_contact(self, form: ContactForm) -> tuple[Contact, bool]:
         """Add or update a contact, and survey it when the form names a campaign.
 
-        A field that was not sent stays as it is; ``attributes``, when sent, replace those
+        A field that was not sent stays as it is; `attributes`, when sent, replace those
         there were (the facts do not say). Without a contact list the contact joins the
         default one.
 
@@ -259,7 +259,7 @@ class Account:
             return self._survey(form, self.now())
 
     def eligible(self, contact: Contact, now: float) -> bool:
-        """Say whether a survey to ``contact`` at ``now`` (epoch seconds) would go out."""
+        """Say whether a survey to `contact` at `now` (epoch seconds) would go out."""
         last = contact.last_surveyed
         return not contact.unsubscribed and (last is None or now - last >= self._throttle)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import re
 from email.utils import formatdate
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 from urllib.parse import parse_qs, urlencode
 
 import msgspec
@@ -21,19 +21,19 @@ if TYPE_CHECKING:
 
     Handler = Callable[[Account, Call, tuple[int, ...]], Response]
 
-PAGE_SIZE = 50
-"""Results on a page. Promoter's own number is not documented: follow ``next``."""
+PAGE_SIZE: Final = 50
+"""Results on a page. Promoter's own number is not documented: follow `next`."""
 
-UNKNOWN_ROUTE = "(unknown)"
+UNKNOWN_ROUTE: Final = "(unknown)"
 
 # Longer numbers are nobody's id, and Python refuses to read very long ones.
-_NUMBER = re.compile(r"(?<=/)[0-9]{1,18}(?=/|$)")
+_NUMBER: Final = re.compile(r"(?<=/)[0-9]{1,18}(?=/|$)")
 
-_PAGE = re.compile(r"[0-9]{1,9}")
+_PAGE: Final = re.compile(r"[0-9]{1,9}")
 
 
 def route_of(path: str) -> str:
-    """Return the path as it is counted: numbers read ``{id}``, what the API lacks ``(unknown)``."""
+    """Return the path as it is counted: numbers read `{id}`, what the API lacks `(unknown)`."""
     route = _NUMBER.sub("{id}", path)
     return route if route in _ROUTES or route + "/" in _ROUTES else UNKNOWN_ROUTE
 
@@ -78,7 +78,7 @@ def as_json(body: object, status: int = 200, *headers: tuple[bytes, bytes]) -> R
 
 
 def detail(status: int, text: str, *headers: tuple[bytes, bytes]) -> Response:
-    """Return Django REST's ``{"detail": …}``."""
+    """Return Django REST's `{"detail": …}`."""
     return as_json({"detail": text}, status, *headers)
 
 

@@ -31,7 +31,7 @@ _LOOK_SECONDS: Final = 0.2
 class App:
     """The ASGI application.
 
-    To cut a connection it calls ``scope["state"]["cut"]``, which the server puts there: ASGI
+    To cut a connection it calls `scope["state"]["cut"]`, which the server puts there: ASGI
     itself has no way to end a request without an answer.
 
     Args:
@@ -40,7 +40,7 @@ class App:
     """
 
     def __init__(self, account: Account, faults: Faults) -> None:
-        """Serve ``account``."""
+        """Serve `account`."""
         self._account = account
         self._dice = Dice(faults)
         self._closing = asyncio.Event()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from target_promoter.sandbox.file import AccountFile
 from target_promoter.sandbox.records import Contact, ContactList, Survey
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-RECENT_KEPT = 100
+RECENT_KEPT: Final = 100
 
 
 class Book:

@@ -1,10 +1,10 @@
-"""The calls under ``/sandbox/``: looking into the account and turning its knobs. No key needed."""
+"""The calls under `/sandbox/`: looking into the account and turning its knobs. No key needed."""
 
 from __future__ import annotations
 
 import ipaddress
 from dataclasses import fields
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
 import msgspec
@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from target_promoter.sandbox.account import Account
     from target_promoter.sandbox.records import Call, Response
 
-_MOST_HOURS = 24 * 366
-_FAULT_NAMES = {one.name for one in fields(Faults)}
+_MOST_HOURS: Final = 24 * 366
+_FAULT_NAMES: Final = {one.name for one in fields(Faults)}
 
 
 def is_local(client: str | None, host: bytes) -> bool:
@@ -84,7 +84,7 @@ def state(account: Account, faults: Faults) -> dict[str, object]:
 
 
 def read_faults(body: bytes) -> Faults:
-    """Read the faults a ``POST /sandbox/faults`` asks for; a setting not named is as by default.
+    """Read the faults a `POST /sandbox/faults` asks for; a setting not named is as by default.
 
     Raises:
         ValueError: The body is no JSON object, or names what there is not.
@@ -105,7 +105,7 @@ def _hours(body: bytes) -> float:
 
 
 def control(account: Account, call: Call, faults: Faults, set_faults: Callable[[Faults], None]) -> Response:
-    """Answer one call under ``/sandbox/``.
+    """Answer one call under `/sandbox/`.
 
     Args:
         account: To look into or change.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 from dataclasses import dataclass
-from typing import Literal, get_args
+from typing import Final, Literal, get_args
 
 Kind = Literal[
     "error",
@@ -19,23 +19,23 @@ Kind = Literal[
 ]
 """One thing that goes wrong:
 
-- ``error``: a status of ``Faults.statuses``; nothing is carried out.
-- ``error_after``: carried out, then status 500.
-- ``reset_before``: the connection is cut without an answer; nothing is carried out.
-- ``reset_after``: carried out, then the connection is cut without an answer.
-- ``garbage``: carried out, then status 200 with a body that is no JSON.
-- ``slow_before``: ``Faults.latency`` seconds pass, then it is carried out and answered, also
+- `error`: a status of `Faults.statuses`; nothing is carried out.
+- `error_after`: carried out, then status 500.
+- `reset_before`: the connection is cut without an answer; nothing is carried out.
+- `reset_after`: carried out, then the connection is cut without an answer.
+- `garbage`: carried out, then status 200 with a body that is no JSON.
+- `slow_before`: `Faults.latency` seconds pass, then it is carried out and answered, also
   when the caller is gone: a first request can be at work while its repeat comes.
-- ``slow_after``: carried out at once, answered ``Faults.latency`` seconds later.
-- ``burst_429``: this request and the next ones, ``Faults.burst`` in all, get status 429;
+- `slow_after`: carried out at once, answered `Faults.latency` seconds later.
+- `burst_429`: this request and the next ones, `Faults.burst` in all, get status 429;
   nothing is carried out.
-- ``hang``: never answered and never carried out; the connection stays open.
+- `hang`: never answered and never carried out; the connection stays open.
 """
 
-NOT_CARRIED_OUT = frozenset[Kind]({"error", "reset_before", "burst_429", "hang"})
+NOT_CARRIED_OUT: Final = frozenset[Kind]({"error", "reset_before", "burst_429", "hang"})
 """The kinds after which the account is as it was."""
 
-_HIGHEST_STATUS = 599
+_HIGHEST_STATUS: Final = 599
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,13 +48,13 @@ class Faults:
         seed: The same seed gives the same faults to the same sequence of requests.
         times: After so many faults nothing more goes wrong; None for no end.
         only: Only requests whose path ends in this meet a fault; empty for all of the API.
-        statuses: What ``error`` answers, each as likely as the other.
-        latency: Seconds that ``slow_before`` and ``slow_after`` take.
-        burst: How many requests one ``burst_429`` refuses.
+        statuses: What `error` answers, each as likely as the other.
+        latency: Seconds that `slow_before` and `slow_after` take.
+        burst: How many requests one `burst_429` refuses.
         retry_after: Seconds that its Retry-After names.
         retry_after_date: Retry-After, here and over the real limit, is an HTTP date.
         failing_emails: Requests whose body holds one of these addresses always get status 500,
-            beside ``rate`` and ``times``; nothing is carried out.
+            beside `rate` and `times`; nothing is carried out.
 
     Raises:
         ValueError: A value is out of its range.
@@ -95,7 +95,7 @@ class Fault:
 
     Attributes:
         kind: What goes wrong.
-        status: What ``error`` answers.
+        status: What `error` answers.
     """
 
     kind: Kind

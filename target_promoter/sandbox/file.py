@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Final, TypeVar
 
 import msgspec
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 _T = TypeVar("_T")
-_TABLES = ("contacts", "surveys", "lists", "unsubscribed", "settings")
+_TABLES: Final = ("contacts", "surveys", "lists", "unsubscribed", "settings")
 
 
 class AccountInUseError(Exception):
@@ -33,7 +33,7 @@ class AccountFile:
     """Tables of JSON values by key, written through at once.
 
     A process that is killed loses nothing; a machine that loses power may lose the last
-    moments (``synchronous`` is off, for speed).
+    moments (`synchronous` is off, for speed).
 
     Args:
         path: Of the file; made if missing, its folder must exist.
@@ -60,7 +60,7 @@ class AccountFile:
             raise
 
     def load(self, table: str, kind: type[_T]) -> list[_T]:
-        """Return all values of ``table`` as ``kind``, in order of their keys."""
+        """Return all values of `table` as `kind`, in order of their keys."""
         rows = self._db.execute(f"SELECT json FROM {table} ORDER BY key")  # noqa: S608 - ours
         return [msgspec.json.decode(row[0], type=kind) for row in rows]
 

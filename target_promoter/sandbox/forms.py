@@ -4,20 +4,20 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Container
 
-_EMAIL = re.compile(r"[^@\s]+@[^@\s]+\.[^@\s.]+")
+_EMAIL: Final = re.compile(r"[^@\s]+@[^@\s]+\.[^@\s.]+")
 # \w holds letters of every script: the facts say "letters" and name no alphabet.
-_ATTRIBUTE_NAME = re.compile(r"[\w ]+")
+_ATTRIBUTE_NAME: Final = re.compile(r"[\w ]+")
 
 Form = dict[str, object]
 """A body: a JSON object."""
 
-_REQUIRED = "This field is required."
-_NULL = "This field may not be null."
+_REQUIRED: Final = "This field is required."
+_NULL: Final = "This field may not be null."
 
 
 class RefusedError(Exception):
@@ -52,7 +52,7 @@ class NotFoundError(RefusedError):
 
 @dataclass(frozen=True, slots=True)
 class ContactForm:
-    """A valid ``POST /api/contacts/`` body; None stands for a field that was not sent."""
+    """A valid `POST /api/contacts/` body; None stands for a field that was not sent."""
 
     email: str
     first_name: str | None
@@ -72,7 +72,7 @@ class SurveyForm:
 
 
 def contact_form(data: Form, campaigns: Container[int], lists: Container[int]) -> ContactForm:
-    """Read the body of ``POST /api/contacts/``.
+    """Read the body of `POST /api/contacts/`.
 
     Args:
         data: The body.
@@ -80,7 +80,7 @@ def contact_form(data: Form, campaigns: Container[int], lists: Container[int]) -
         lists: Ids of the account's contact lists.
 
     Returns:
-        The form; ``campaign`` is set only if ``send`` asks for a survey at once.
+        The form; `campaign` is set only if `send` asks for a survey at once.
 
     Raises:
         RefusedError: 400, with every field's errors.
@@ -99,7 +99,7 @@ def contact_form(data: Form, campaigns: Container[int], lists: Container[int]) -
 
 
 def survey_form(data: Form, campaigns: Container[int]) -> SurveyForm:
-    """Read the body of ``POST /api/v2/survey/``.
+    """Read the body of `POST /api/v2/survey/`.
 
     Args:
         data: The body.
@@ -128,7 +128,7 @@ def survey_form(data: Form, campaigns: Container[int]) -> SurveyForm:
 
 
 def survey_form_v1(data: Form, campaigns: Container[int]) -> SurveyForm:
-    """Read the body of ``POST /api/contacts/survey/``.
+    """Read the body of `POST /api/contacts/survey/`.
 
     Its attributes are taken as the contact's and the survey's both; the facts do not say which.
 
@@ -150,7 +150,7 @@ def survey_form_v1(data: Form, campaigns: Container[int]) -> SurveyForm:
 
 
 def email_form(data: Form) -> str:
-    """Read a body that is one e-mail address: ``{"email"}``.
+    """Read a body that is one e-mail address: `{"email"}`.
 
     Raises:
         RefusedError: 400.
@@ -162,7 +162,7 @@ def email_form(data: Form) -> str:
 
 
 def name_form(data: Form) -> str:
-    """Read a body that is one name: ``{"name"}``.
+    """Read a body that is one name: `{"name"}`.
 
     Raises:
         RefusedError: 400.
@@ -253,7 +253,7 @@ def _json_error(_: object) -> None:
 def _attributes(
     data: Form, error_of: Callable[[object], str | None], errors: dict[str, object]
 ) -> dict[str, object] | None:
-    """Check an ``attributes`` object and leave out what Promoter does not store."""
+    """Check an `attributes` object and leave out what Promoter does not store."""
     if "attributes" not in data:
         return None
     values = data["attributes"]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections import Counter, deque
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from target_promoter.sandbox.limits import Busiest, Limit
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from target_promoter.sandbox.records import Request
 
-REQUESTS_KEPT = 1_000
+REQUESTS_KEPT: Final = 1_000
 
 
 class Ledger:
@@ -46,7 +46,7 @@ class Ledger:
 
     @property
     def requests(self) -> list[Request]:
-        """The last :data:`REQUESTS_KEPT` requests to the API, oldest first."""
+        """The last `REQUESTS_KEPT` requests to the API, oldest first."""
         with self._lock:
             return list(self._requests)
 
@@ -54,7 +54,7 @@ class Ledger:
     def counters(self) -> Counter[tuple[str, int | None]]:
         """How many requests by (path, status).
 
-        Numbers in a path read ``{id}``, a path the API lacks reads ``(unknown)``; the status of
+        Numbers in a path read `{id}`, a path the API lacks reads `(unknown)`; the status of
         a connection cut without an answer is None.
         """
         with self._lock:
@@ -68,23 +68,23 @@ class Ledger:
 
     @property
     def posted(self) -> dict[str, Mapping[str, object]]:
-        """The last accepted ``POST /api/contacts/`` body of each address, as received."""
+        """The last accepted `POST /api/contacts/` body of each address, as received."""
         with self._lock:
             return dict(self._posted)
 
     @property
     def mass_sends(self) -> list[int]:
-        """Campaign ids whose ``send-surveys`` was called, which nothing ever should."""
+        """Campaign ids whose `send-surveys` was called, which nothing ever should."""
         with self._lock:
             return list(self._mass_sends)
 
     def arrived(self, now: float) -> None:
-        """Count a request that arrived at ``now``, epoch seconds, towards the busiest minute."""
+        """Count a request that arrived at `now`, epoch seconds, towards the busiest minute."""
         with self._lock:
             self._busiest.count(now)
 
     def wait(self, now: float) -> int:
-        """Count a request at ``now``, epoch seconds, against the limits.
+        """Count a request at `now`, epoch seconds, against the limits.
 
         Returns:
             Whole seconds it must wait, or 0 when it is let through.
@@ -97,7 +97,7 @@ class Ledger:
             return wait
 
     def note(self, request: Request, route: str) -> None:
-        """Note a finished request; ``route`` is its path as counted."""
+        """Note a finished request; `route` is its path as counted."""
         with self._lock:
             self.changes += 1
             self._requests.append(request)
@@ -109,6 +109,6 @@ class Ledger:
             self._posted[email] = body
 
     def note_mass_send(self, campaign: int) -> None:
-        """Note a call of ``send-surveys``."""
+        """Note a call of `send-surveys`."""
         with self._lock:
             self._mass_sends.append(campaign)

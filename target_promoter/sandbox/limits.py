@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import math
 from collections import deque
+from typing import Final
 
-MINUTE = 60.0
-DAY = 86_400.0
+MINUTE: Final = 60.0
+DAY: Final = 86_400.0
 
 
 class Limit:
@@ -26,7 +27,7 @@ class Limit:
         self._times: deque[float] = deque()
 
     def wait(self, now: float) -> int:
-        """Return the whole seconds a request at ``now`` (epoch seconds) must wait, or 0."""
+        """Return the whole seconds a request at `now` (epoch seconds) must wait, or 0."""
         times = self._times
         start = now - self._seconds
         while times and times[0] <= start:
@@ -36,7 +37,7 @@ class Limit:
         return max(1, math.ceil(times[0] - start)) if times else math.ceil(self._seconds)
 
     def count(self, now: float) -> None:
-        """Count a request let through at ``now``, epoch seconds."""
+        """Count a request let through at `now`, epoch seconds."""
         self._times.append(now)
 
 
@@ -49,7 +50,7 @@ class Busiest:
         self.most = 0
 
     def count(self, now: float) -> None:
-        """Count a request that arrived at ``now``, epoch seconds."""
+        """Count a request that arrived at `now`, epoch seconds."""
         times = self._times
         times.append(now)
         while times[0] <= now - MINUTE:

@@ -1,4 +1,4 @@
-"""The page at ``/``: one document that needs nothing from anywhere else, and runs nothing but its own script."""
+"""The page at `/`: one document that needs nothing from anywhere else, and runs nothing but its own script."""
 
 from __future__ import annotations
 

@@ -43,7 +43,7 @@ class Contact:
     last_surveyed: float | None = None
 
     def as_json(self) -> dict[str, object]:
-        """Return the contact as ``POST /api/contacts/`` answers it."""
+        """Return the contact as `POST /api/contacts/` answers it."""
         return {
             "id": self.id,
             "email": self.email,
@@ -72,7 +72,7 @@ class Campaign:
     """A campaign.
 
     Attributes:
-        id: Promoter's number for it, the ``campaign_id`` of a survey.
+        id: Promoter's number for it, the `campaign_id` of a survey.
         name: As shown to people.
         drip_duration: Days over which its surveys are spread; 0 is instant distribution.
             A dripped campaign schedules around the throttle instead of refusing.
@@ -115,7 +115,7 @@ class Request:
         method: Of HTTP, as sent.
         path: Without the query.
         status: The status answered, or None when the connection was cut without an answer.
-        fault: The fault it met (see ``faults.Kind``), if any.
+        fault: The fault it met (see `faults.Kind`), if any.
     """
 
     time: float
@@ -150,7 +150,7 @@ class Response:
 
     Attributes:
         status: Of HTTP.
-        body: JSON unless ``content_type`` says otherwise.
+        body: JSON unless `content_type` says otherwise.
         headers: Further headers, names in lower case.
         content_type: Of the body.
     """

@@ -6,7 +6,7 @@ import signal
 import socket
 import threading
 import time
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import uvicorn
 from uvicorn.protocols.http.auto import AutoHTTPProtocol
@@ -23,9 +23,9 @@ if TYPE_CHECKING:
 
     from typing_extensions import Self
 
-_KEEP_ALIVE_SECONDS = 75
-_START_SECONDS = 10.0
-_LOOK_SECONDS = 1.0
+_KEEP_ALIVE_SECONDS: Final = 75
+_START_SECONDS: Final = 10.0
+_LOOK_SECONDS: Final = 1.0
 
 
 class _Protocol(AutoHTTPProtocol):  # type: ignore[misc, valid-type] # uvicorn types it as a variable
@@ -41,7 +41,7 @@ class _Server(uvicorn.Server):
     """uvicorn's server, that says when it listens and wakes what waits when it ends."""
 
     def __init__(self, app: App) -> None:
-        """Prepare to serve ``app``; nothing goes to standard output."""
+        """Prepare to serve `app`; nothing goes to standard output."""
         config = uvicorn.Config(
             app,
             http=_Protocol,
@@ -140,7 +140,7 @@ class SandboxServer:
 
     @property
     def url(self) -> str:
-        """The API's base address, as ``api_url`` takes it."""
+        """The API's base address, as `api_url` takes it."""
         return f"{self.origin}/api"
 
     def set_faults(self, faults: Faults) -> None:

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, NoReturn
+from typing import Any, Final, NoReturn
 
 import fastjsonschema
 from singer_sdk.exceptions import InvalidJSONSchema, InvalidRecord
 from singer_sdk.sinks.core import BaseJSONSchemaValidator
 from typing_extensions import override
 
-_SCHEMES = ("", "http", "https", "ftp", "file")
+_SCHEMES: Final = ("", "http", "https", "ftp", "file")
 
 
 class CompiledValidator(BaseJSONSchemaValidator):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from sqlalchemy import select
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from target_promoter.store.person import Trait
 
-_COLUMNS = "who, prefix, time, properties"
+_COLUMNS: Final = "who, prefix, time, properties"
 
 
 def keep(connection: Connection, said: Mapping[tuple[str, str], Trait]) -> set[str]:
