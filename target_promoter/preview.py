@@ -9,6 +9,7 @@ from sqlalchemy import func, or_, select
 
 from target_promoter.store.copying import before
 from target_promoter.store.schema import attribute_notes, contacts, surveys
+from target_promoter.store.surveys import counts
 from target_promoter.values.masking import masked, masked_text
 from target_promoter.values.times import iso
 
@@ -48,6 +49,7 @@ class Preview:
 
     Attributes:
         campaigns: The surveys, by campaign and event.
+        left: How many more surveys are due, and left to later runs, such as by the fuse `max_surveys_per_run`.
         new: How many contacts Promoter would get to know.
         changed: How many contacts would change there.
         removed: How many contacts would be removed from there.
@@ -57,6 +59,7 @@ class Preview:
     """
 
     campaigns: tuple[CampaignPreview, ...]
+    left: int
     new: int
     changed: int
     removed: int
@@ -74,6 +77,8 @@ class Preview:
             yield f"    which happened from {iso(one.oldest)} to {iso(one.newest)},"
             more = one.surveys - len(one.recipients)
             yield f"    to {', '.join(one.recipients)}{f' and {more} more' if more else ''};"
+        if self.left:
+            yield f"  leave {self.left} more that {'is' if self.left == 1 else 'are'} due to later runs;"
         remove = f"remove {self.removed}, " if self.removed else ""
         yield f"  add {self.new} contacts, change {self.changed}, {remove}and leave {self.unchanged} as they are."
         if self.notes:
@@ -120,8 +125,10 @@ def preview(connection: Connection, since: float) -> Preview:
     columns = (attribute_notes.c.kind, attribute_notes.c.name, attribute_notes.c.detail)
     notes = connection.execute(select(*columns).where(noted).order_by(*columns).limit(_NOTES)).all()
     all_notes = connection.scalar(select(func.count()).select_from(attribute_notes).where(noted)) or 0
+    left, _ = counts(connection, since)
     return Preview(
         campaigns=tuple(campaigns),
+        left=left,
         new=new,
         changed=changed,
         removed=removed,

@@ -159,14 +159,27 @@ def test_a_long_preview_tells_how_many_more() -> None:
     """Of many recipients and notes the first few are shown, and the number of the others."""
     campaign = CampaignPreview(78, "Order Completed", 12, ("a…@x.org", "b…@x.org"), 0.0, 86_400.0)
     preview = Preview(
-        (campaign,), new=3, changed=2, removed=4, unchanged=1, notes=(("left out", "n", "blank"),), more_notes=7
+        (campaign,), left=1, new=3, changed=2, removed=4, unchanged=1, notes=(("left out", "n", "blank"),), more_notes=7
     )
     text = "\n".join(preview.lines())
     assert "to a…@x.org, b…@x.org and 10 more" in text
     assert "from 1970-01-01T00:00:00Z to 1970-01-02T00:00:00Z" in text
+    assert "leave 1 more that is due to later runs;" in text
     assert "leave out n: blank" in text
     assert "and 7 more" in text
     assert "add 3 contacts, change 2, remove 4, and leave 1 as they are." in text
+
+
+def test_the_fuse_holds_in_a_dry_run_too(config: dict[str, Any], tmp_path: Path) -> None:
+    """What the fuse would keep for later runs is told beside what would be sent, and the exit status is a run's."""
+    people = [identify(str(n), f"p{n}@example.com") for n in range(3)]
+    orders = [order(f"t-{n}", str(n)) for n in range(3)]
+    dry = {**config, "dry_run": True, "max_surveys_per_run": 1}
+    run = run_program(config=dry, messages=[CALLS, *people, *orders], cwd=tmp_path)
+    assert "send 1 of campaign 78" in run.log
+    assert "leave 2 more that are due to later runs;" in run.log
+    assert run.summary["surveys"]["pending"] == 2
+    assert run.status == 1
 
 
 def test_contacts_are_told_apart(config: dict[str, Any], sandbox: SandboxServer) -> None:
