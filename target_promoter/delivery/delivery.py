@@ -9,21 +9,19 @@ import time
 from typing import TYPE_CHECKING, Final
 
 from target_promoter.delivery import times
-from target_promoter.delivery.answered import Answered
 from target_promoter.delivery.contacts import ContactRequest
 from target_promoter.delivery.patience import Patience
+from target_promoter.delivery.sender import Sender
 from target_promoter.delivery.shared import Shared
 from target_promoter.delivery.turn import Turns
-from target_promoter.delivery.workers import Workers
 from target_promoter.errors import DeliveryError, PromoterError
-from target_promoter.promoter.answers import Answer
 from target_promoter.values.times import iso
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from target_promoter.config.settings import Settings
-    from target_promoter.delivery.answered import Request
+    from target_promoter.delivery.answered import Answered, Request
     from target_promoter.delivery.api import Api
     from target_promoter.delivery.turn import Turn
     from target_promoter.store.database import Store
@@ -66,20 +64,18 @@ class Delivery:
         patience: float | None = None,
     ) -> None:
         """Prepare; nothing is sent before `start` or `run`."""
-        self._client = client
         self._settings = settings
         self._summary = summary
         self._clock = clock
         self._patience = Patience(patience)
         self._turns = Turns(store, settings)
-        self._workers: Workers[tuple[Request, float]] = Workers(self._send, most=_MOST_IN_FLIGHT)
         self._shared = Shared()
+        self._sender = Sender(client, self._shared, summary, most=_MOST_IN_FLIGHT, clock=clock)
         self._ended = threading.Event()
         self._ended.set()
         self._unsent: list[Request] = []
         self._unused: tuple[float, float] | None = None
         self._answered: list[Answered] = []
-        self._failed: set[str | int] = set()
         self.problem: PromoterError | None = None
         self.is_done = False
         self.waited_seconds = 0.0
@@ -153,7 +149,7 @@ class Delivery:
             for work in (self._deliver, self._wind_up):
                 self._attempt(work)
         finally:
-            self._workers.end()
+            self._sender.end()
             self._ended.set()
 
     def _attempt(self, work: Callable[[], None]) -> None:
@@ -208,8 +204,7 @@ class Delivery:
         self._summary.count("api", "rate_limited", sum(one.outcome == "rate_limited" for one in answered))
         for one in answered:
             if one.answer is not None:
-                failed = self._patience.judge(one.answer, now)
-                (self._failed.add if failed else self._failed.discard)(_key(one.request))
+                self._sender.note(one.request, failed=self._patience.judge(one.answer, now))
         return turn
 
     def _dispatch(self, turn: Turn) -> None:
@@ -224,9 +219,7 @@ class Delivery:
             if not in_time:
                 self._unused = (at, turn.reserved_until)
                 return
-            with self._shared.changed:
-                self._shared.in_flight += 1
-            self._workers.submit((self._unsent.pop(0), at))
+            self._sender.send(self._unsent.pop(0), at)
 
     def _wait_for_time(self, at: float, falls_due_at: float | None) -> bool:
         """Wait for the time of a request; return False if it must not be sent any more, or not before a survey.
@@ -269,39 +262,6 @@ class Delivery:
         if turn.held_until > now:
             self.waited_seconds += self._clock() - now
 
-    def _send(self, job: tuple[Request, float]) -> None:
-        """Send one request; runs in a thread of `Workers`."""
-        request, at = job
-        answer: Answer | None = None
-        problem: PromoterError | None = None
-        try:
-            # A machine that slept must not send on a lease that somebody else may have taken since.
-            if self._clock() - at < times.LATE_SECONDS:
-                retry = _key(request) in self._failed or getattr(request, "unanswered", 0) > 0
-                self._summary.count("api", "requests")
-                self._summary.count("api", "retries", int(retry))
-                answer = self._call(request)
-        except PromoterError as error:
-            problem = error
-        except Exception as error:  # noqa: BLE001 - the thread must hand back its request whatever happens
-            # It may have left, so it counts as one without an answer.
-            answer = Answer("unanswered", words=type(error).__name__)
-            problem = DeliveryError.unforeseen(error)
-        with self._shared.changed:
-            self._shared.in_flight -= 1
-            self._shared.answered.append(Answered(request, answer))
-            self._shared.problem = self._shared.problem or problem
-            hold = answer is not None and answer.outcome in {"rate_limited", "unavailable"}
-            self._shared.halted |= hold or problem is not None
-            self._shared.changed.notify_all()
-
-    def _call(self, request: Request) -> Answer:
-        if not isinstance(request, ContactRequest):
-            return self._client.survey(request.request.encode())
-        if request.body is None:
-            return self._client.remove_contact(request.email)
-        return self._client.save_contact(request.body.encode())
-
     def _wind_up(self) -> None:
         """Take in what is still answered, and give back what was not sent."""
         deadline = time.monotonic() + _STOP_SECONDS
@@ -311,7 +271,3 @@ class Delivery:
             self._answered += self._shared.answered
             self._shared.answered = []
         self._take_in(self._clock(), room=0)
-
-
-def _key(request: Request) -> str | int:
-    return request.email if isinstance(request, ContactRequest) else request.id

@@ -1,0 +1,102 @@
+"""Sending requests, each once and in a thread of its own, and handing back what came of them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from target_promoter.delivery import times
+from target_promoter.delivery.answered import Answered
+from target_promoter.delivery.contacts import ContactRequest
+from target_promoter.delivery.workers import Workers
+from target_promoter.errors import DeliveryError, PromoterError
+from target_promoter.promoter.answers import Answer
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from target_promoter.delivery.answered import Request
+    from target_promoter.delivery.api import Api
+    from target_promoter.delivery.shared import Shared
+    from target_promoter.summary import Summary
+
+
+class Sender:
+    """Sends requests and puts what came of them where the delivering thread finds it.
+
+    Args:
+        client: The Promoter API.
+        shared: Where answers are put.
+        summary: Where requests are counted.
+        most: How many requests may be on their way at once.
+        clock: The time now, in epoch seconds.
+    """
+
+    def __init__(self, client: Api, shared: Shared, summary: Summary, *, most: int, clock: Callable[[], float]) -> None:
+        """Begin with nothing on its way."""
+        self._client = client
+        self._shared = shared
+        self._summary = summary
+        self._clock = clock
+        self._workers: Workers[tuple[Request, float]] = Workers(self._send, most=most)
+        self._failed: set[str | int] = set()
+
+    def send(self, request: Request, at: float) -> None:
+        """Send a request; this does not wait for its answer.
+
+        Args:
+            request: The request.
+            at: The time that it has at the account's limit, in epoch seconds.
+        """
+        with self._shared.changed:
+            self._shared.in_flight += 1
+        self._workers.submit((request, at))
+
+    def note(self, request: Request, *, failed: bool) -> None:
+        """Note how a request ended: the next one for the same contact or survey is a retry if it failed.
+
+        Args:
+            request: The request.
+            failed: Whether it failed.
+        """
+        (self._failed.add if failed else self._failed.discard)(_key(request))
+
+    def end(self) -> None:
+        """Send nothing more; this does not wait for what is on its way."""
+        self._workers.end()
+
+    def _send(self, job: tuple[Request, float]) -> None:
+        """Send one request; runs in a thread of `Workers`."""
+        request, at = job
+        answer: Answer | None = None
+        problem: PromoterError | None = None
+        try:
+            # A machine that slept must not send on a lease that somebody else may have taken since.
+            if self._clock() - at < times.LATE_SECONDS:
+                retry = _key(request) in self._failed or getattr(request, "unanswered", 0) > 0
+                self._summary.count("api", "requests")
+                self._summary.count("api", "retries", int(retry))
+                answer = self._call(request)
+        except PromoterError as error:
+            problem = error
+        except Exception as error:  # noqa: BLE001 - the thread must hand back its request whatever happens
+            # It may have left, so it counts as one without an answer.
+            answer = Answer("unanswered", words=type(error).__name__)
+            problem = DeliveryError.unforeseen(error)
+        with self._shared.changed:
+            self._shared.in_flight -= 1
+            self._shared.answered.append(Answered(request, answer))
+            self._shared.problem = self._shared.problem or problem
+            hold = answer is not None and answer.outcome in {"rate_limited", "unavailable"}
+            self._shared.halted |= hold or problem is not None
+            self._shared.changed.notify_all()
+
+    def _call(self, request: Request) -> Answer:
+        if not isinstance(request, ContactRequest):
+            return self._client.survey(request.request.encode())
+        if request.body is None:
+            return self._client.remove_contact(request.email)
+        return self._client.save_contact(request.body.encode())
+
+
+def _key(request: Request) -> str | int:
+    return request.email if isinstance(request, ContactRequest) else request.id
