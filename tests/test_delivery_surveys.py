@@ -258,6 +258,17 @@ def test_a_survey_leaves_a_contacts_own_wait_alone(house: House, process: Proces
     assert contact(house, ANN).not_before == wait
 
 
+def test_who_shares_the_new_address_of_one_claimed_at_the_old(house: House, process: Process) -> None:
+    """While a request to somebody's old address is open, nobody at the new one is surveyed; after it, throttled."""
+    house.take(identify("1", "new@example.com", hours=0), identify("2", "new@example.com", hours=0))
+    house.take(track("Order Completed", "2", messageId="n"))
+    assert not [one for one in Process(house).turn(1).requests if isinstance(one, Claim)]
+    assert survey(house, "n").status == "queued"
+    process.turn(2, "accepted", room=0)
+    Process(house).turn(40)
+    assert survey(house, "n").status == "throttled"
+
+
 def test_who_shares_an_address_with_one_forgotten(house: House, process: Process) -> None:
     """The claim of a forgotten person holds the address no longer, and yet counts as a survey of it."""
     house.take(identify("2", ANN, hours=0))

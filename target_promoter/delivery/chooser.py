@@ -62,7 +62,7 @@ class Chooser:
         reached = {one.email for one in whom.values() if one is not None}
         self._forms: Mapping[str, ContactForm] = contact_forms(connection, reached, settings.contact_lists)
         self._throttles = claims.throttles_of(
-            connection, {key for one in whom.values() if one is not None for key in _keys(one)}
+            connection, {key for one in whom.values() if one is not None for key in self._held_by(one)}
         )
         self._keys = {one.id: self._keys_of(connection, one) for one in candidates}
         all_keys = {key for some in self._keys.values() for key in some}
@@ -87,7 +87,7 @@ class Chooser:
             return "waiting", None, None
         if not self._settings.may_survey(whom.email):
             return "withheld", "its address is not among survey_recipients", None
-        keys = _keys(whom)
+        keys = self._held_by(whom)
         throttles = [self._throttles[key] for key in keys if key in self._throttles]
         if any(one.survey_id not in {None, survey.id} for one in throttles) or not self._claimed.isdisjoint(keys):
             return "queued", None, None
@@ -124,6 +124,11 @@ class Chooser:
         also = [people.anonymous_key(one) for one in people.anonymous_ids_of(connection, [whom.user_id])]
         return (*keys, *also, people.email_key(whom.email))
 
+    def _held_by(self, whom: _Whom) -> set[str]:
+        """Return the keys under which an earlier survey of a contact is noted: its address, and everybody who has it.
 
-def _keys(whom: _Whom) -> tuple[str, str]:
-    return people.email_key(whom.email), people.user_key(whom.user_id)
+        Who has a new address brings the throttle of the old one along, also for others who have the new one.
+        """
+        form = self._forms.get(whom.email)
+        user_ids = {whom.user_id} if form is None else {whom.user_id, *form.user_ids}
+        return {people.email_key(whom.email), *map(people.user_key, user_ids)}

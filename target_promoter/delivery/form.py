@@ -26,12 +26,14 @@ class ContactForm:
         contact: E-mail address, names and attributes, as both the contact call and the survey call take them.
         contact_lists: The ids of the lists it should be on, ascending.
         digest: A hash of `contact`.
+        user_ids: The user ids of everybody living who has the address.
         notes: Attributes that were renamed, merged or left out.
     """
 
     contact: dict[str, Any]
     contact_lists: tuple[int, ...]
     digest: bytes
+    user_ids: tuple[str, ...]
     notes: tuple[Note, ...]
 
     @property
@@ -74,7 +76,8 @@ def _form(
             contact[name] = value
     contact["attributes"] = attributes.values
     lists = {one for person in at_address for one in person.contact_lists} | set(contact_lists)
-    return ContactForm(contact, tuple(sorted(lists)), digest(contact), attributes.notes + _clash(owner))
+    user_ids = tuple(person.user_id for person in at_address)
+    return ContactForm(contact, tuple(sorted(lists)), digest(contact), user_ids, attributes.notes + _clash(owner))
 
 
 def _attributes(person: Person) -> Iterator[tuple[str, object]]:

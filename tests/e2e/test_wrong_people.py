@@ -95,6 +95,14 @@ def test_an_address_that_changes_takes_its_throttle_along(scene: Scene) -> None:
     assert scene.surveyed == {ANN: 1}
 
 
+def test_an_address_that_changes_to_somebody_elses(scene: Scene) -> None:
+    """The throttle of the old address holds at the new one for whoever has it, under whichever user id."""
+    scene.run(identify("1", scene.now - 60, email=ANN), order("1", "o1", scene.now - 50))
+    scene.run(identify("1", scene.now - 40, email=BOB))
+    scene.run(identify("2", scene.now - 30, email=BOB), order("2", "o2", scene.now - 20))
+    assert scene.surveyed == {ANN: 1}
+
+
 def test_an_address_changed_after_the_claim(scene: Scene) -> None:
     """A request without an answer is repeated to the address it was made for; the new one gets nothing."""
     scene.sandbox.set_faults(Faults(rate=1.0, kinds=("hang",), times=1, only="/survey/"))
