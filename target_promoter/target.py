@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import gc
 import sys
-import time
 from dataclasses import replace
 from typing import IO, TYPE_CHECKING, Any, ClassVar, Final
 
@@ -14,7 +13,6 @@ from singer_sdk.exceptions import SingerSDKError
 from singer_sdk.helpers.capabilities import TargetCapabilities
 from singer_sdk.plugin_base import _ConfigInput
 from singer_sdk.singerlib.exceptions import SingerError
-from singer_sdk.singerlib.json import serialize_json
 from typing_extensions import override
 
 from target_promoter.cli import program
@@ -25,8 +23,8 @@ from target_promoter.errors import InputError, PromoterError
 from target_promoter.intake.replay import is_refused_stream
 from target_promoter.signals import Signals
 from target_promoter.singer.mapping import Mapper
-from target_promoter.singer.messages import check_record, check_schema
 from target_promoter.singer.reader import Reader
+from target_promoter.singer.target import CarefulTarget
 from target_promoter.summary import end_refused
 
 if TYPE_CHECKING:
@@ -40,11 +38,9 @@ if TYPE_CHECKING:
     from target_promoter.run import Run
 
 _OBJECTS_OF_A_BATCH: Final = 50_000
-_STATE_SHARE: Final = 10
-"""State is passed on at once, unless writing batches for it would take more than a tenth of the time."""
 
 
-class TargetPromoter(Target):
+class TargetPromoter(CarefulTarget):
     """Singer target for Promoter: identify-like streams become contacts, track-like streams trigger NPS surveys."""
 
     name = "target-promoter"
@@ -61,14 +57,10 @@ class TargetPromoter(Target):
         Raises:
             ConfigError: A setting is unknown or wrong.
         """
-        self._signals = Signals()
         self._streams: dict[str, Stream] = {}
         self._run: Run | None = None
-        self._next_drain_at = 0.0
         self._all_read = False
-        self._printed_state: dict[str, Any] | None = None
         super().__init__(**options)
-        self._max_parallelism = 1  # One writer at a time has no use for threads, and none for their disorder.
 
     @override
     def _validate_config(self, *, raise_errors: bool = True) -> list[str]:
@@ -150,58 +142,10 @@ class TargetPromoter(Target):
         return SINKS[self._streams[stream_name].type]
 
     @override
-    def _process_schema_message(self, message_dict: dict[str, Any]) -> None:
-        self._signals.put_off()
-        self._assert_line_requires(message_dict, requires={"stream", "schema"})
-        check_schema(message_dict)
-        super()._process_schema_message(message_dict)
-        self._signals.allow()
-
-    @override
-    def _process_record_message(self, message_dict: dict[str, Any]) -> None:
-        self._signals.put_off()
-        check_record(message_dict)
-        super()._process_record_message(message_dict)
-        self._signals.allow()
-
-    @override
-    def _process_state_message(self, message_dict: dict[str, Any]) -> None:
-        """Pass state on as soon as all before it is in the store; the SDK would keep it to the end of the input."""
-        self._signals.put_off()
-        super()._process_state_message(message_dict)
-        wait = self._next_drain_at - time.monotonic()
-        if wait <= 0:
-            self._pass_state_on()
-        else:
-            self._signals.call_later(wait, self._pass_state_on)
-        self._signals.allow()
-
-    def _pass_state_on(self) -> None:
-        began = time.monotonic()
-        self.drain_all()
-        now = time.monotonic()
-        self._next_drain_at = now + _STATE_SHARE * (now - began)
-
-    @override
-    def _process_activate_version_message(self, message_dict: dict[str, Any]) -> None:
-        """Take no notice of table versions: rows that are gone from a table say nothing of people."""
-
-    @override
-    def _process_batch_message(self, message_dict: dict[str, Any]) -> None:
-        """Take the records of batch files like any others; the SDK would neither map nor validate them."""
-        self._assert_line_requires(message_dict, requires={"stream", "encoding", "manifest"})
-        from target_promoter.singer.batch_files import record_messages  # noqa: PLC0415 - few taps send them
-
-        for record_message in record_messages(message_dict):
-            self._process_record_message(record_message)
-
-    @override
     def _write_state_message(self, state: dict[str, Any]) -> None:
-        """Print state once, with its numbers as they came: the SDK cannot write those with a point."""
-        if state != self._printed_state and not self.settings.dry_run:
-            self._printed_state = state
-            sys.stdout.write(f"{serialize_json(state)}\n")
-            sys.stdout.flush()
+        """Print state, unless nothing of what it stands for is kept."""
+        if not self.settings.dry_run:
+            super()._write_state_message(state)
 
     @override
     def process_endofpipe(self) -> None:
