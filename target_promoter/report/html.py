@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 from target_promoter.report.chart import chart
 from target_promoter.report.markup import Markup, join, tag
 from target_promoter.report.mends import REPLAY
-from target_promoter.report.words import E_MAILED, RUN_PARTS, campaign, moment, run_counts, run_state, shown
+from target_promoter.report.words import E_MAILED, RUN_PARTS, campaign, facts, known_by, moment, run_counts, run_state
 from target_promoter.values.times import duration, iso
 
 if TYPE_CHECKING:
@@ -71,19 +71,10 @@ def story_page(story: Story) -> str:
         story: The story.
     """
     rows = [[_time(one.happened_at, seconds=True), one.what, one.why or ""] for one in story.moments]
-    names = "; ".join(
-        f"{what} {', '.join(values)}"
-        for what, values in (
-            ("user id", story.user_ids),
-            ("e-mail address", story.emails),
-            ("anonymous id", story.anonymous_ids),
-        )
-        if values
-    )
     forgotten = tag("p", "This person was forgotten: what names it is blocked.", class_="bad")
     return _page(
         f"The story of {story.asked}",
-        join(tag("p", f"Known by {names}.", class_="soft"), forgotten if story.forgotten else None),
+        join(tag("p", f"Known by {known_by(story)}.", class_="soft"), forgotten if story.forgotten else None),
         story.generated_at,
         *(_section(f"User id {known.user_id}", _known(known)) for known in story.known),
         _section(
@@ -277,18 +268,5 @@ def _attributes(report: Report) -> Markup:
 
 
 def _known(known: Known) -> Markup:
-    facts = [
-        ("e-mail address", known.email),
-        ("first name", known.first_name),
-        ("last name", known.last_name),
-        ("contact lists", ", ".join(map(str, known.contact_lists)) or None),
-        *((name, shown(value)) for name, value in known.traits.items()),
-        *(
-            (f"{prefix}_{name}", shown(value))
-            for prefix, found in known.stored.items()
-            for name, value in found.items()
-        ),
-    ]
-    rows = [[name, value] for name, value in facts if value is not None]
     deleted = tag("p", "Deleted at its source.", class_="bad") if known.deleted else None
-    return join(deleted, _table(f"What is known of user id {known.user_id}", ["Name", "Value"], rows))
+    return join(deleted, _table(f"What is known of user id {known.user_id}", ["Name", "Value"], facts(known)))

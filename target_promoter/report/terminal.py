@@ -8,7 +8,7 @@ from rich.table import Table
 from rich.text import Text
 
 from target_promoter.report.mends import REPLAY
-from target_promoter.report.words import E_MAILED, campaign, moment, run_counts, run_state, shown
+from target_promoter.report.words import E_MAILED, campaign, facts, known_by, moment, run_counts, run_state
 from target_promoter.values.times import duration, iso
 
 if TYPE_CHECKING:
@@ -65,22 +65,12 @@ def story_tables(story: Story) -> Iterator[RenderableType]:
     Args:
         story: The story.
     """
-    names = (("user id", story.user_ids), ("e-mail address", story.emails), ("anonymous id", story.anonymous_ids))
-    known_by = "; ".join(f"{what} {', '.join(values)}" for what, values in names if values)
-    yield Text(f"{story.asked}, known by {known_by}")
+    yield Text(f"{story.asked}, known by {known_by(story)}")
     if story.forgotten:
         yield Text("This person was forgotten: what names it is blocked.", style="bold red")
     for known in story.known:
-        facts: list[tuple[str, object]] = [
-            ("e-mail address", known.email),
-            ("first name", known.first_name),
-            ("last name", known.last_name),
-            ("contact lists", ", ".join(map(str, known.contact_lists)) or None),
-            *known.traits.items(),
-            *((f"{prefix}_{name}", value) for prefix, found in known.stored.items() for name, value in found.items()),
-        ]
-        rows = [[name, shown(value)] for name, value in facts if value is not None]
         title = f"User id {known.user_id}{', deleted at its source' if known.deleted else ''}"
+        rows = facts(known)
         # Of somebody without facts the title would be as narrow as the empty table.
         yield _table(title, ["Name", "Value"], rows) if rows else Text(title, style="bold")
     if story.moments:

@@ -11,6 +11,7 @@ from target_promoter.values.times import iso
 
 if TYPE_CHECKING:
     from target_promoter.report.data import RunFacts
+    from target_promoter.report.person import Known, Story
 
 E_MAILED: Final = ("sent", "presumed")
 """The outcomes of surveys that e-mailed somebody."""
@@ -76,3 +77,30 @@ def run_counts(run: RunFacts) -> dict[str, str]:
             if text:
                 found[part] = text
     return found
+
+
+def known_by(story: Story) -> str:
+    """Return what a person is known by.
+
+    Args:
+        story: The person's story.
+    """
+    names = (("user id", story.user_ids), ("e-mail address", story.emails), ("anonymous id", story.anonymous_ids))
+    return "; ".join(f"{what} {', '.join(values)}" for what, values in names if values)
+
+
+def facts(known: Known) -> list[tuple[str, str]]:
+    """Return what is known of a user id, by name; what is not known is left out.
+
+    Args:
+        known: What is known.
+    """
+    found: list[tuple[str, object]] = [
+        ("e-mail address", known.email),
+        ("first name", known.first_name),
+        ("last name", known.last_name),
+        ("contact lists", ", ".join(map(str, known.contact_lists)) or None),
+        *known.traits.items(),
+        *((f"{prefix}_{name}", value) for prefix, stored in known.stored.items() for name, value in stored.items()),
+    ]
+    return [(name, shown(value)) for name, value in found if value is not None]
