@@ -1,9 +1,10 @@
-"""A request that is late does not leave."""
+"""How long a request may be on its way, and that one which is late does not leave."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from target_promoter.delivery import times
 from target_promoter.promoter import transport
 from target_promoter.promoter.client import Client
 
@@ -22,3 +23,9 @@ def test_a_connection_that_took_too_long_is_not_used(sandbox: SandboxServer, mon
     monkeypatch.undo()
     assert sandbox.account.surveys == []
     assert client.survey(body).outcome == "accepted"
+
+
+def test_delivery_counts_on_no_more_than_the_client_holds_to() -> None:
+    """A request is sent again only when the first has surely left, and is surely no longer at work."""
+    assert times.CONNECTING_SECONDS >= transport.CONNECT_SECONDS
+    assert times.SETTLING_SECONDS >= 2 * transport.ANSWER_SECONDS
