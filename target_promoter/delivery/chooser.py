@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from target_promoter.delivery.form import ContactForm, contact_forms
-from target_promoter.store import claims, people, surveys
-from target_promoter.store.cancelling import cancelled_by, survey_keys
+from target_promoter.store import claims, people
+from target_promoter.store.cancelling import cancellations_of, cancelled_by, survey_keys
 from target_promoter.store.claims import Claim
 from target_promoter.store.encoding import decode, encode
 from target_promoter.values.attributes import survey_attributes
@@ -66,7 +66,7 @@ class Chooser:
         )
         self._keys = {one.id: self._keys_of(connection, one) for one in candidates}
         all_keys = {key for some in self._keys.values() for key in some}
-        self._cancellations = surveys.cancellations_of(connection, all_keys)
+        self._cancellations = cancellations_of(connection, all_keys)
         self._claimed: set[str] = set()
         self.notes: tuple[Note, ...] = ()
 

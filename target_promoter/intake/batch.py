@@ -9,7 +9,7 @@ from target_promoter.config.ages import oldest_due
 from target_promoter.intake.known import KnownPeople
 from target_promoter.intake.replay import REPLAYED
 from target_promoter.store import kept, people, rejected, runs, surveys
-from target_promoter.store.cancelling import cancelled_by, survey_keys
+from target_promoter.store.cancelling import cancellations_of, cancelled_by, survey_keys
 from target_promoter.values.events import canonical
 from target_promoter.values.reading import clean, fingerprint
 
@@ -66,7 +66,11 @@ class Batch:
         self._retold: set[str] = set()
 
     def look_up_forgotten(self, keys: Iterable[str]) -> None:
-        """Find out which of the people that a batch is about were forgotten."""
+        """Find out which of the people that a batch is about were forgotten.
+
+        Args:
+            keys: The keys of everybody that it names, such as `people.user_key`.
+        """
         self._forgotten = runs.forgotten_among(self.connection, keys)
 
     @property
@@ -110,7 +114,13 @@ class Batch:
         )
 
     def reject(self, call: Identify | Track, kind: str, reason: str) -> None:
-        """Keep a record that cannot be taken."""
+        """Keep a record that cannot be taken.
+
+        Args:
+            call: What the record says.
+            kind: `identify` or `track`.
+            reason: Why, without personal data.
+        """
         mark = _mark(call)
         if mark is None:
             mark, record = fingerprint({"stream": call.stream, "reason": reason}) or b"", None
@@ -120,7 +130,11 @@ class Batch:
         self._rejected.append(rejected.Rejected(mark, call.stream, kind, clean(reason), record))
 
     def took(self, call: Glimpse | Identify | Track) -> None:
-        """Let go of a rejected record that was taken after all."""
+        """Let go of a rejected record that was taken after all.
+
+        Args:
+            call: What the record says.
+        """
         if self._any_rejected:
             replayed = call.record.get(REPLAYED)
             self._taken.update(
@@ -128,7 +142,12 @@ class Batch:
             )
 
     def cancel(self, survey_ids: list[int], reason: str) -> None:
-        """Cancel surveys that wait."""
+        """Cancel surveys that wait.
+
+        Args:
+            survey_ids: Which.
+            reason: Why, for the report.
+        """
         surveys.settle(self.connection, survey_ids, "cancelled", reason, self.now)
         self.surveys["cancelled"] += len(survey_ids)
 
@@ -151,7 +170,7 @@ class Batch:
         )
         links = people.users_of(self.connection, {one.anonymous_id for one in waiting if one.anonymous_id})
         keys = {one.id: survey_keys(one, links.get(one.anonymous_id or "")) for one in waiting}
-        known = surveys.cancellations_of(self.connection, {key for some in keys.values() for key in some})
+        known = cancellations_of(self.connection, {key for some in keys.values() for key in some})
         for survey in {one.id: one for one in waiting}.values():
             campaign = self.settings.campaigns.get(canonical(survey.event))
             if campaign is not None:

@@ -9,6 +9,7 @@ from target_promoter.intake.batch import DELETED
 from target_promoter.intake.merge import FUTURE_SECONDS
 from target_promoter.intake.replay import is_refused
 from target_promoter.store import claims, kept, people, retries, surveys
+from target_promoter.store.cancelling import note_cancellations
 from target_promoter.store.person import later_properties
 
 if TYPE_CHECKING:
@@ -75,7 +76,7 @@ class Tracking:
         batch = self._batch
         outcomes = Counter(self._take(call) for call in self._calls)
         self._keep_properties()
-        surveys.note_cancellations(batch.connection, self._cancelling)
+        note_cancellations(batch.connection, self._cancelling)
         surveys.add(batch.connection, self._new.values(), batch.now)
         self._complete_open()
         surveys.remember_messages(batch.connection, self._deleted)

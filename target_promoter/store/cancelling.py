@@ -5,9 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Protocol
 
 from target_promoter.store import people
+from target_promoter.store.database import rows_among
+from target_promoter.store.schema import cancellations
+from target_promoter.store.upsert import upsert
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
+
+    from sqlalchemy import Connection
 
 
 class _OfSomebody(Protocol):
@@ -51,3 +56,30 @@ def cancelled_by(
             if known.get((key, event), float("-inf")) > event_at:
                 return event
     return None
+
+
+def note_cancellations(connection: Connection, seen: Mapping[tuple[str, str], float]) -> None:
+    """Remember when people last did what cancels a survey.
+
+    Args:
+        connection: The open writing transaction.
+        seen: By who (a key such as `people.user_key`) and canonical event, the time in epoch seconds.
+    """
+    known = cancellations_of(connection, {who for who, _ in seen})
+    rows = [
+        {"who": who, "event": event, "time": time}
+        for (who, event), time in seen.items()
+        if time > known.get((who, event), float("-inf"))
+    ]
+    upsert(connection, cancellations, rows)
+
+
+def cancellations_of(connection: Connection, keys: Iterable[str]) -> dict[tuple[str, str], float]:
+    """Return when people last did what cancels a survey: by who and canonical event, the time in epoch seconds.
+
+    Args:
+        connection: An open transaction.
+        keys: The keys of the people, such as `people.user_key`.
+    """
+    rows = rows_among(connection, "who, event, time", "cancellations", "who", set(keys))
+    return {(row[0], row[1]): row[2] for row in rows}

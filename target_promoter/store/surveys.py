@@ -11,7 +11,7 @@ from sqlalchemy import func, select, update
 from target_promoter.store.campaigns import NO_CAMPAIGN
 from target_promoter.store.database import rows_among
 from target_promoter.store.encoding import decode, encode
-from target_promoter.store.schema import OPEN, SETTLED, cancellations, messages, surveys
+from target_promoter.store.schema import OPEN, SETTLED, messages, surveys
 from target_promoter.store.upsert import insert_rows, upsert
 
 if TYPE_CHECKING:
@@ -120,12 +120,22 @@ def message_hash(canonical_event: str, message_id: str) -> bytes:
 
 
 def known_messages(connection: Connection, hashes: Iterable[bytes]) -> set[bytes]:
-    """Return those of the hashes that are known."""
+    """Return those of the hashes that are known.
+
+    Args:
+        connection: An open transaction.
+        hashes: Hashes of events and message ids.
+    """
     return {bytes(row[0]) for row in rows_among(connection, "message", "messages", "message", set(hashes))}
 
 
 def remember_messages(connection: Connection, hashes: Iterable[bytes]) -> None:
-    """Know events from now on, for ever."""
+    """Know events from now on, for ever.
+
+    Args:
+        connection: The open writing transaction.
+        hashes: Hashes of events and message ids.
+    """
     upsert(connection, messages, [{"message": message} for message in sorted(set(hashes))])
 
 
@@ -162,7 +172,12 @@ def add(connection: Connection, new: Iterable[NewSurvey], now: float) -> None:
 
 
 def open_by_message(connection: Connection, hashes: Iterable[bytes]) -> dict[bytes, OpenSurvey]:
-    """Return the surveys that still wait, by the hash of their event."""
+    """Return the surveys that still wait, by the hash of their event.
+
+    Args:
+        connection: An open transaction.
+        hashes: Hashes of events and message ids.
+    """
     rows = rows_among(connection, _OPEN_COLUMNS, "surveys", "message", set(hashes))
     return {survey.message: survey for survey in _opened(rows)}
 
@@ -198,12 +213,23 @@ def any_open(connection: Connection) -> bool:
 
 
 def set_properties(connection: Connection, survey_id: int, properties: Mapping[str, Any]) -> None:
-    """Replace the properties of a survey that waits."""
+    """Replace the properties of a survey that waits.
+
+    Args:
+        connection: The open writing transaction.
+        survey_id: Which.
+        properties: All of its properties.
+    """
     connection.execute(update(surveys).where(surveys.c.id == survey_id).values(properties=encode(properties)))
 
 
 def queue(connection: Connection, survey_ids: Sequence[int]) -> None:
-    """Put surveys that waited for their person among those to be sent."""
+    """Put surveys that waited for their person among those to be sent.
+
+    Args:
+        connection: The open writing transaction.
+        survey_ids: Which.
+    """
     for some in _steps(survey_ids):
         connection.execute(update(surveys).where(surveys.c.id.in_(some)).values(status="queued"))
 
@@ -226,30 +252,13 @@ def settle(connection: Connection, survey_ids: Sequence[int], status: str, reaso
         )
 
 
-def note_cancellations(connection: Connection, seen: Mapping[tuple[str, str], float]) -> None:
-    """Remember when people last did what cancels a survey.
+def counts(connection: Connection, now: float) -> tuple[int, int]:
+    """Return how many surveys are pending (due or claimed), and how many wait for their person or their day.
 
     Args:
-        connection: The open writing transaction.
-        seen: By who (a key such as `people.user_key`) and canonical event, the time in epoch seconds.
+        connection: An open transaction.
+        now: The time, in epoch seconds.
     """
-    known = cancellations_of(connection, {who for who, _ in seen})
-    rows = [
-        {"who": who, "event": event, "time": time}
-        for (who, event), time in seen.items()
-        if time > known.get((who, event), float("-inf"))
-    ]
-    upsert(connection, cancellations, rows)
-
-
-def cancellations_of(connection: Connection, keys: Iterable[str]) -> dict[tuple[str, str], float]:
-    """Return when people last did what cancels a survey: by who and canonical event, the time in epoch seconds."""
-    rows = rows_among(connection, "who, event, time", "cancellations", "who", set(keys))
-    return {(row[0], row[1]): row[2] for row in rows}
-
-
-def counts(connection: Connection, now: float) -> tuple[int, int]:
-    """Return how many surveys are pending (due or claimed), and how many wait for their person or their day."""
 
     def number(status: str, *also: ColumnElement[bool]) -> int:
         # One status at a time is counted by the index alone.
