@@ -167,7 +167,11 @@ class Settings:
         return tuple(sorted({*self.contact_lists, *of_streams}))
 
     def campaign_id(self, event: str) -> int | None:
-        """Return the id of the campaign that surveys for an event, by its name as sent; None if none does."""
+        """Return the id of the campaign that surveys for an event, by its name as sent; None if none does.
+
+        Args:
+            event: The event's name as sent.
+        """
         campaign = self.campaigns.get(canonical(event))
         return None if campaign is None else campaign.id
 

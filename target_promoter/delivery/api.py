@@ -12,10 +12,22 @@ class Api(Protocol):
     """The part of Promoter's API that delivery needs: one call, one request, one answer."""
 
     def survey(self, body: bytes) -> Answer:
-        """Ask for a survey, which e-mails its contact at once."""
+        """Ask for a survey, which e-mails its contact at once.
+
+        Args:
+            body: The request as JSON text.
+        """
 
     def save_contact(self, body: bytes) -> Answer:
-        """Add or update a contact."""
+        """Add or update a contact.
+
+        Args:
+            body: The request as JSON text.
+        """
 
     def remove_contact(self, email: str) -> Answer:
-        """Remove a contact."""
+        """Remove a contact.
+
+        Args:
+            email: Its address.
+        """

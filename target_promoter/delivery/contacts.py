@@ -179,7 +179,12 @@ class ContactDelivery:
         return outcomes if written else Counter()
 
     def give_back(self, connection: Connection, request: ContactRequest) -> None:
-        """Undo the lease of a contact whose request was not sent."""
+        """Undo the lease of a contact whose request was not sent.
+
+        Args:
+            connection: The open writing transaction.
+            request: The request.
+        """
         values: dict[str, Any] = {"lease": None, "leased_until": 0.0, "tried_until": request.tried_until}
         contacts.record(connection, request.email, request.lease, request.revision, None, values)
 

@@ -38,7 +38,11 @@ class Workers(Generic[J]):
         return self._threads
 
     def submit(self, job: J) -> None:
-        """Have a job done, by an idle thread if there is one, else by a new one."""
+        """Have a job done, by an idle thread if there is one, else by a new one.
+
+        Args:
+            job: The job.
+        """
         with self._lock:
             if self._idle > 0:
                 self._idle -= 1

@@ -72,7 +72,12 @@ def _arrival(person: Person, now: float) -> float:
 
 
 def says_the_same(one: Person, other: Person) -> bool:
-    """Return whether two states of a person are the same to Promoter: all but when things were said."""
+    """Return whether two states of a person are the same to Promoter: all but when things were said.
+
+    Args:
+        one: A state.
+        other: Another.
+    """
     return (
         one.address == other.address
         and one.contact_lists.keys() == other.contact_lists.keys()

@@ -16,15 +16,27 @@ class Withheld:
     """Answers for Promoter, and sends nothing."""
 
     def survey(self, body: bytes) -> Answer:  # noqa: ARG002 - as the client takes it
-        """Answer a request for a survey."""
+        """Answer a request for a survey.
+
+        Args:
+            body: The request as JSON text.
+        """
         return _CARRIED_OUT
 
     def save_contact(self, body: bytes) -> Answer:  # noqa: ARG002 - as the client takes it
-        """Answer a request to add or update a contact."""
+        """Answer a request to add or update a contact.
+
+        Args:
+            body: The request as JSON text.
+        """
         return _CARRIED_OUT
 
     def remove_contact(self, email: str) -> Answer:  # noqa: ARG002 - as the client takes it
-        """Answer a request to remove a contact."""
+        """Answer a request to remove a contact.
+
+        Args:
+            email: Its address.
+        """
         return _CARRIED_OUT
 
     def close(self) -> None:

@@ -38,7 +38,11 @@ def open_surveys(connection: Connection, now: float, *, most: int) -> tuple[Open
 
 
 def who(row: Any) -> str:  # noqa: ANN401 - a database row
-    """Return whom a survey's call names."""
+    """Return whom a survey's call names.
+
+    Args:
+        row: The survey, a row.
+    """
     if row.user_id is not None:
         return f"user id {row.user_id}"
     if row.anonymous_id is not None:
@@ -47,7 +51,12 @@ def who(row: Any) -> str:  # noqa: ANN401 - a database row
 
 
 def waits_for(row: Any, now: float) -> str:  # noqa: ANN401 - a database row
-    """Return what has to happen before a survey is settled."""
+    """Return what has to happen before a survey is settled.
+
+    Args:
+        row: The survey, a row.
+        now: The time, in epoch seconds.
+    """
     if row.status == "waiting":
         return "an identify call with its e-mail address"
     if row.status == "claimed":

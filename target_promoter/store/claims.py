@@ -94,7 +94,13 @@ def due(connection: Connection, now: float, *, except_campaigns: Collection[int]
 
 
 def unsettled(connection: Connection, now: float, *, most: int) -> list[Claim]:
-    """Return claims that nobody is at work on: their process died, or the time to wait for an answer is over."""
+    """Return claims that nobody is at work on: their process died, or the time to wait for an answer is over.
+
+    Args:
+        connection: The open writing transaction.
+        now: The time, in epoch seconds.
+        most: How many at the most.
+    """
     query = (
         select(*_COLUMNS)
         .where(surveys.c.status == "claimed", surveys.c.leased_until <= now)
@@ -131,7 +137,13 @@ def take(connection: Connection, claim: Claim, leased_until: float) -> None:
 
 
 def renew(connection: Connection, claim: Claim, leased_until: float) -> None:
-    """Lease a claim again, or leave it alone for a while: nobody sends its request before that."""
+    """Lease a claim again, or leave it alone for a while: nobody sends its request before that.
+
+    Args:
+        connection: The open writing transaction.
+        claim: The claim, with its lease.
+        leased_until: Until when nobody else may send it, in epoch seconds.
+    """
     connection.execute(
         update(surveys)
         .where(surveys.c.id == claim.id, surveys.c.status == "claimed")

@@ -43,7 +43,11 @@ class Slots:
     number: int
 
     def times(self, number: int) -> list[float]:
-        """Return the times of the first so many slots, in epoch seconds."""
+        """Return the times of the first so many slots, in epoch seconds.
+
+        Args:
+            number: How many.
+        """
         return [self.first + i * self.interval for i in range(number)]
 
 

@@ -120,7 +120,13 @@ def lease(connection: Connection, email: str, name: str, until: float, values: d
 
 
 def put_off(connection: Connection, email: str, until: float) -> None:
-    """Leave a contact alone until a time, in epoch seconds."""
+    """Leave a contact alone until a time, in epoch seconds.
+
+    Args:
+        connection: The open writing transaction.
+        email: Its address, in lower case.
+        until: The time, in epoch seconds.
+    """
     connection.execute(update(contacts).where(contacts.c.email == email).values(not_before=until))
 
 
@@ -138,7 +144,13 @@ def free_leases(connection: Connection, is_dead: Callable[[str], bool]) -> None:
 
 
 def set_status(connection: Connection, email: str, status: str) -> None:
-    """Say that a contact needs no request."""
+    """Say that a contact needs no request.
+
+    Args:
+        connection: The open writing transaction.
+        email: Its address, in lower case.
+        status: Its new status.
+    """
     connection.execute(update(contacts).where(contacts.c.email == email).values(status=status))
 
 

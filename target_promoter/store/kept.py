@@ -55,7 +55,12 @@ def any_kept(connection: Connection) -> bool:
 
 
 def take(connection: Connection, keys: Iterable[str]) -> list[tuple[str, str, Trait]]:
-    """Return and remove what was kept for the given keys: who, attribute prefix, and the properties with their time."""
+    """Return and remove what was kept for the given keys: who, attribute prefix, and the properties with their time.
+
+    Args:
+        connection: The open writing transaction.
+        keys: The keys, such as `people.user_key`.
+    """
     wanted = set(keys)
     if not wanted or not any_kept(connection):
         return []
@@ -85,7 +90,12 @@ def of_owners(connection: Connection, owners: Mapping[str, str]) -> dict[str, li
 
 
 def among(connection: Connection, anonymous_ids: Iterable[str]) -> set[str]:
-    """Return those of the anonymous ids for which anything is kept."""
+    """Return those of the anonymous ids for which anything is kept.
+
+    Args:
+        connection: An open transaction.
+        anonymous_ids: The anonymous ids.
+    """
     wanted = {people.anonymous_key(one): one for one in anonymous_ids}
     return {wanted[row[0]] for row in rows_among(connection, "who", "kept_properties", "who", set(wanted))}
 

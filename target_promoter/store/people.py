@@ -122,12 +122,22 @@ class Row:
 
 
 def load(connection: Connection, user_ids: Iterable[str]) -> dict[str, Row]:
-    """Return those of the people that are known, by user id."""
+    """Return those of the people that are known, by user id.
+
+    Args:
+        connection: An open transaction.
+        user_ids: Their user ids.
+    """
     return {row[0]: Row(row) for row in rows_among(connection, _COLUMNS, "people", "user_id", set(user_ids))}
 
 
 def load_by_email(connection: Connection, emails: Iterable[str]) -> dict[str, list[Row]]:
-    """Return everybody living at the given addresses, by address; the one identified last, the owner, last."""
+    """Return everybody living at the given addresses, by address; the one identified last, the owner, last.
+
+    Args:
+        connection: An open transaction.
+        emails: The addresses, in lower case.
+    """
     found: dict[str, list[Row]] = {}
     for columns in rows_among(connection, _COLUMNS, "people", "email", set(emails)):
         row = Row(columns)
@@ -139,7 +149,12 @@ def load_by_email(connection: Connection, emails: Iterable[str]) -> dict[str, li
 
 
 def save(connection: Connection, changed: Iterable[Person]) -> None:
-    """Write people, new and known."""
+    """Write people, new and known.
+
+    Args:
+        connection: The open writing transaction.
+        changed: The people.
+    """
     rows = [
         (
             person.user_id,
@@ -172,18 +187,33 @@ def count_waiting(connection: Connection) -> int:
 
 
 def users_of(connection: Connection, anonymous: Iterable[str]) -> dict[str, str | None]:
-    """Return the user id each known anonymous id stands for; null if it was seen with several."""
+    """Return the user id each known anonymous id stands for; null if it was seen with several.
+
+    Args:
+        connection: An open transaction.
+        anonymous: The anonymous ids.
+    """
     rows = rows_among(connection, "anonymous_id, user_id", "anonymous_ids", "anonymous_id", set(anonymous))
     return {row[0]: row[1] for row in rows}
 
 
 def anonymous_ids_of(connection: Connection, user_ids: Iterable[str]) -> list[str]:
-    """Return the anonymous ids that stand for any of the people."""
+    """Return the anonymous ids that stand for any of the people.
+
+    Args:
+        connection: An open transaction.
+        user_ids: Their user ids.
+    """
     return list(anonymous_links_of(connection, user_ids))
 
 
 def anonymous_links_of(connection: Connection, user_ids: Iterable[str]) -> dict[str, str]:
-    """Return the anonymous ids that stand for any of the people, each with its user id."""
+    """Return the anonymous ids that stand for any of the people, each with its user id.
+
+    Args:
+        connection: An open transaction.
+        user_ids: Their user ids.
+    """
     rows = rows_among(connection, "anonymous_id, user_id", "anonymous_ids", "user_id", set(user_ids))
     return {row[0]: row[1] for row in rows}
 
@@ -211,15 +241,27 @@ def link(connection: Connection, seen: Iterable[tuple[str, str]]) -> list[Link]:
 
 
 def anonymous_key(anonymous_id: str) -> str:
-    """Return the key under which something of an anonymous id is kept."""
+    """Return the key under which something of an anonymous id is kept.
+
+    Args:
+        anonymous_id: The anonymous id.
+    """
     return f"a:{anonymous_id}"
 
 
 def email_key(email: str) -> str:
-    """Return the key under which something of an e-mail address is kept."""
+    """Return the key under which something of an e-mail address is kept.
+
+    Args:
+        email: The address, in lower case.
+    """
     return f"e:{email}"
 
 
 def user_key(user_id: str) -> str:
-    """Return the key under which something of a user id is kept."""
+    """Return the key under which something of a user id is kept.
+
+    Args:
+        user_id: The user id.
+    """
     return f"u:{user_id}"

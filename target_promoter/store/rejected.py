@@ -60,7 +60,12 @@ def any_kept(connection: Connection) -> bool:
 
 
 def remove(connection: Connection, fingerprints: Iterable[bytes]) -> None:
-    """Let go of records that were taken after all."""
+    """Let go of records that were taken after all.
+
+    Args:
+        connection: The open writing transaction.
+        fingerprints: Their hashes.
+    """
     for fingerprint in fingerprints:
         connection.execute(rejected.delete().where(rejected.c.fingerprint == fingerprint))
 

@@ -24,13 +24,24 @@ KEPT_SECONDS: Final = 30 * 86_400
 
 
 def fact(connection: Connection, name: str) -> str | None:
-    """Return one of the things the store knows of itself, such as `created_at`."""
+    """Return one of the things the store knows of itself, such as `created_at`.
+
+    Args:
+        connection: An open transaction.
+        name: Its name.
+    """
     value: str | None = connection.scalar(select(facts.c.value).where(facts.c.name == name))
     return value
 
 
 def set_fact(connection: Connection, name: str, value: str) -> None:
-    """Know something from now on."""
+    """Know something from now on.
+
+    Args:
+        connection: The open writing transaction.
+        name: Its name.
+        value: What is known.
+    """
     upsert(connection, facts, [{"name": name, "value": value}])
 
 

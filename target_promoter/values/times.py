@@ -106,7 +106,11 @@ def _zone(text: str | None) -> dt.timezone:
 
 
 def iso(time: float) -> str:
-    """Return a time in epoch seconds as `YYYY-MM-DDTHH:MM:SSZ`."""
+    """Return a time in epoch seconds as `YYYY-MM-DDTHH:MM:SSZ`.
+
+    Args:
+        time: The time.
+    """
     return dt.datetime.fromtimestamp(int(time), tz=dt.timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
