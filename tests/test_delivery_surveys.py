@@ -269,6 +269,16 @@ def test_who_shares_the_new_address_of_one_claimed_at_the_old(house: House, proc
     assert survey(house, "n").status == "throttled"
 
 
+def test_who_leaves_an_address_while_a_request_to_it_is_open(house: House, process: Process) -> None:
+    """An open claim of somebody else with the address counts as a survey of whoever leaves it."""
+    house.take(identify("2", ANN, hours=-0.2))
+    house.take(identify("2", "new@example.com", hours=-0.1), track("Order Completed", "2", messageId="n"))
+    assert not [one for one in Process(house).turn(1).requests if isinstance(one, Claim)]
+    assert survey(house, "n").status == "throttled"
+    process.turn(2, "accepted", room=0)
+    assert survey(house, "m").status == "sent"
+
+
 def test_who_shares_an_address_with_one_forgotten(house: House, process: Process) -> None:
     """The claim of a forgotten person holds the address no longer, and yet counts as a survey of it."""
     house.take(identify("2", ANN, hours=0))

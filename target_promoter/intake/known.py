@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from target_promoter.intake.merge import says_the_same
 from target_promoter.store import contacts, people
+from target_promoter.store.moving import take_throttle_along
 from target_promoter.store.person import Person
 
 if TYPE_CHECKING:
@@ -117,6 +118,7 @@ class KnownPeople:
         people.save(self._connection, written)
         to_send, self._to_look_at = self._to_look_at, set()
         moved: set[str] = set()
+        left: dict[str, str] = {}
         for person in written:
             before, address = self._before[person.user_id], person.address
             old = None if before is None else before.address
@@ -124,10 +126,13 @@ class KnownPeople:
                 self.new.add(person.user_id)
             if address is not None and address != old:
                 self.reachable.add(person.user_id)
+            if old is not None and address != old:
+                left[person.user_id] = old
             if before is None or not says_the_same(before, person):
                 to_send.update(email for email in {old, address} if email is not None)
             elif person.identified_at != before.identified_at and old is not None:
                 moved.add(old)
+        take_throttle_along(self._connection, left, self._now)
         # Of several people at one address the one identified last owns the contact: that may be another one now.
         shared = people.load_by_email(self._connection, moved - to_send)
         to_send.update(email for email, rows in shared.items() if len(rows) > 1)

@@ -103,6 +103,14 @@ def test_an_address_that_changes_to_somebody_elses(scene: Scene) -> None:
     assert scene.surveyed == {ANN: 1}
 
 
+def test_one_of_two_with_one_address_moves(scene: Scene) -> None:
+    """The throttle of an address goes along with everybody who had it, whoever's survey it was."""
+    scene.run(identify("1", scene.now - 60, email=ANN), identify("2", scene.now - 59, email=ANN))
+    scene.run(order("1", "o1", scene.now - 50))
+    scene.run(identify("2", scene.now - 40, email=BOB), order("2", "o2", scene.now - 30))
+    assert scene.surveyed == {ANN: 1}
+
+
 def test_an_address_changed_after_the_claim(scene: Scene) -> None:
     """A request without an answer is repeated to the address it was made for; the new one gets nothing."""
     scene.sandbox.set_faults(Faults(rate=1.0, kinds=("hang",), times=1, only="/survey/"))

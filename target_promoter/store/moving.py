@@ -1,0 +1,39 @@
+"""People whose e-mail address changes: the throttle of the old one goes along, under whichever user id it was."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from target_promoter.store.claims import throttles_of
+from target_promoter.store.people import email_key, user_key
+from target_promoter.store.schema import throttles
+from target_promoter.store.upsert import upsert
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from sqlalchemy import Connection
+
+
+def take_throttle_along(connection: Connection, moved: Mapping[str, str], now: float) -> None:
+    """Have people who left an address be throttled as it is, though somebody else with it was surveyed.
+
+    Args:
+        connection: The open writing transaction.
+        moved: From user id to the address that the person had.
+        now: The time, in epoch seconds.
+    """
+    if not moved:
+        return
+    known = throttles_of(connection, {*map(email_key, moved.values()), *map(user_key, moved)})
+    rows = []
+    for user_id, email in moved.items():
+        old, own = known.get(email_key(email)), known.get(user_key(user_id))
+        if old is None or (own is not None and own.survey_id is not None and own.survey_id == old.survey_id):
+            continue  # Nobody was surveyed there, or it was this person, whose own claim says so when it is settled.
+        # An open claim of somebody else counts as a survey: its end is noted under that one's names alone.
+        last = now if old.survey_id is not None else old.surveyed_at
+        before = None if own is None else own.surveyed_at
+        if last is not None and (before is None or before < last):
+            rows.append({"who": user_key(user_id), "surveyed_at": last})
+    upsert(connection, throttles, rows)
