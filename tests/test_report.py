@@ -276,7 +276,8 @@ def test_a_trait_that_loses_its_name_to_the_user_id_is_told(config: dict[str, An
     assert [(one["what"], one["name"]) for one in data["attributes"]] == [("merged", "user_id")]
 
 
-def test_a_trait_that_says_the_user_id_is_no_clash(config: dict[str, Any]) -> None:
-    """Where a trait `user_id` says the same as the user id, nothing is lost and nothing told."""
-    sync(config, [CALLS, identify("7", "bob@example.com", {"user_id": 7})])
+@pytest.mark.parametrize("value", [7, "7", "", None])
+def test_a_trait_that_says_the_user_id_or_nothing_is_no_clash(config: dict[str, Any], value: object) -> None:
+    """Where a trait `user_id` says the same as the user id, or nothing, nothing is lost and nothing told."""
+    sync(config, [CALLS, identify("7", "bob@example.com", {"user_id": value})])
     assert json.loads(command("report", "--format", "json", config=config).output)["attributes"] == []

@@ -93,8 +93,8 @@ def _attributes(person: Person) -> Iterator[tuple[str, object]]:
 
 
 def _clash(person: Person) -> tuple[Note, ...]:
-    """Return a note of a trait that the attribute `user_id` takes the name of, unless both say the same."""
+    """Return a note of a trait that the attribute `user_id` takes the name of, unless it says the same or nothing."""
     value, _ = person.traits.get("user_id", (None, 0.0))
-    if value is None or str(value) == person.user_id:
+    if value is None or str(value) in {"", person.user_id}:
         return ()
     return (Note("merged", "user_id", "user_id, the name of the user id as well, which is sent"),)
