@@ -52,35 +52,62 @@ class KnownPeople:
             self._rows[user_id] = found.get(user_id)
 
     def is_marked(self, user_id: str, stream: str, mark: str) -> bool:
-        """Return whether a mark is that of the last record that a stream brought of a person."""
+        """Return whether a mark is that of the last record that a stream brought of a person.
+
+        Args:
+            user_id: The user id, looked up before.
+            stream: The stream.
+            mark: The mark.
+        """
         if user_id in self._changed:
             return self._changed[user_id].fingerprints.get(stream) == mark
         row = self._rows[user_id]
         return row is not None and row.is_marked(stream, mark)
 
     def address(self, user_id: str) -> str | None:
-        """Return the e-mail address of a person as it stands; None if there is none, or nobody of that user id."""
+        """Return the e-mail address of a person as it stands; None if there is none, or nobody of that user id.
+
+        Args:
+            user_id: The user id, looked up before.
+        """
         if user_id in self._changed:
             return self._changed[user_id].address
         row = self._rows[user_id]
         return None if row is None else row.address
 
     def is_known(self, user_id: str) -> bool:
-        """Return whether a person was ever identified."""
+        """Return whether a person was ever identified.
+
+        Args:
+            user_id: The user id, looked up before.
+        """
         return user_id in self._changed or self._rows[user_id] is not None
 
     def is_deleted(self, user_id: str) -> bool:
-        """Return whether a person was deleted and not identified since."""
+        """Return whether a person was deleted and not identified since.
+
+        Args:
+            user_id: The user id, looked up before.
+        """
         known = self._changed.get(user_id) or self._rows[user_id]
         return known is not None and known.deleted
 
     def is_deleted_since(self, user_id: str, time: float) -> bool:
-        """Return whether a person was deleted at a time, in epoch seconds, or later; it may be back since."""
+        """Return whether a person was deleted at a time, in epoch seconds, or later; it may be back since.
+
+        Args:
+            user_id: The user id, looked up before.
+            time: The time, in epoch seconds.
+        """
         known = self._changed.get(user_id) or self._rows[user_id]
         return known is not None and known.deleted_at is not None and known.deleted_at >= time
 
     def get(self, user_id: str) -> Person:
-        """Return a person as it stands; a new one if the user id is not known."""
+        """Return a person as it stands; a new one if the user id is not known.
+
+        Args:
+            user_id: The user id, looked up before.
+        """
         if user_id in self._changed:
             return self._changed[user_id]
         if user_id not in self._before:
@@ -89,7 +116,11 @@ class KnownPeople:
         return self._before[user_id] or Person(user_id)
 
     def put(self, person: Person) -> None:
-        """Have a person stand as given; it is written by `save`."""
+        """Have a person stand as given; it is written by `save`.
+
+        Args:
+            person: The person.
+        """
         user_id = person.user_id
         if user_id not in self._before:
             self.get(user_id)
@@ -97,15 +128,27 @@ class KnownPeople:
         self._unsaved.add(user_id)
 
     def look_at(self, email: str) -> None:
-        """Have delivery look at a contact whose form may have changed though its people did not."""
+        """Have delivery look at a contact whose form may have changed though its people did not.
+
+        Args:
+            email: Its address, in lower case.
+        """
         self._to_look_at.add(email)
 
     def remove_contact(self, email: str) -> None:
-        """Have a contact removed from Promoter, unless somebody living has its address when it comes to that."""
+        """Have a contact removed from Promoter, unless somebody living has its address when it comes to that.
+
+        Args:
+            email: Its address, in lower case.
+        """
         self._to_remove.add(email)
 
     def differs(self, user_id: str) -> bool:
-        """Return whether a person stands otherwise to Promoter than before the batch."""
+        """Return whether a person stands otherwise to Promoter than before the batch.
+
+        Args:
+            user_id: The user id.
+        """
         if user_id not in self._changed:
             return False
         before = self._before[user_id]
