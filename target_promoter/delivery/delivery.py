@@ -75,6 +75,7 @@ class Delivery:
         self._ended.set()
         self._unsent: list[Request] = []
         self._unused: tuple[float, float] | None = None
+        self._left_at = 0.0
         self._answered: list[Answered] = []
         self.problem: PromoterError | None = None
         self.is_done = False
@@ -217,8 +218,11 @@ class Delivery:
             self.waited_seconds += self._clock() - began
             earliest = self._clock() + spacing
             if not in_time:
-                self._unused = (at, turn.reserved_until)
+                # The last request may have left late: the next must not follow it at once.
+                unused_from = max(at, self._left_at + turn.interval)
+                self._unused = (min(unused_from, turn.reserved_until), turn.reserved_until)
                 return
+            self._left_at = self._clock()
             self._sender.send(self._unsent.pop(0), at)
 
     def _wait_for_time(self, at: float, falls_due_at: float | None) -> bool:

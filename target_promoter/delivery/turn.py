@@ -35,6 +35,7 @@ class Turn:
     Attributes:
         requests: What is to be sent now, surveys first.
         times: When each may leave, in epoch seconds.
+        interval: Seconds between two of them.
         reserved_until: Until when times are reserved, in epoch seconds.
         falls_due_at: When the next survey falls due, in epoch seconds; infinite if none waits for its day.
         surveys: How many surveys came to each final outcome.
@@ -48,6 +49,7 @@ class Turn:
 
     requests: list[Request] = field(default_factory=list)
     times: list[float] = field(default_factory=list)
+    interval: float = 0.0
     reserved_until: float = 0.0
     falls_due_at: float = math.inf
     surveys: Counter[str] = field(default_factory=Counter)
@@ -160,6 +162,7 @@ class Turns:
             turn,
             requests=requests,
             times=times[: len(requests)],
+            interval=slots.interval,
             reserved_until=reserved_until,
             falls_due_at=math.inf if falls_due_at is None else falls_due_at,
             notes=found,
