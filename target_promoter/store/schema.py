@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from sqlalchemy import BigInteger, Column, Double, Index, Integer, LargeBinary, MetaData, Table, Text, text
+from sqlalchemy import BigInteger, Column, Double, Index, Integer, LargeBinary, MetaData, Table, Text, event
 
 SCHEMA_VERSION: Final = 1
 """Raised with every change to the tables below; a store of another version is refused."""
@@ -23,14 +23,15 @@ UNSETTLED: Final = (*OPEN, "claimed")
 SETTLED: Final = ("sent", "presumed", "throttled", "withheld", "refused", "expired", "cancelled", "uncertain")
 """The statuses of surveys that are final."""
 
-# `sqlite_with_rowid=False`: SQLite gives a table with a text key a hidden integer key as well; without it the table is
-# half the size.
+# `sqlite_with_rowid=False`: SQLite gives a table with a text key a hidden integer key as well; without it a table of
+# short rows is half the size. One of long rows needs it: else the upper levels of its tree, which then hold whole rows,
+# are many.
 
 
-def _index(name: str, column: str) -> Index:
-    """Return an index of a column that most rows leave empty."""
-    filled = text(f"{column} IS NOT NULL")
-    return Index(name, column, sqlite_where=filled, postgresql_where=filled)
+def _partial_index(name: str, table: Table, columns: str, where: str) -> None:
+    """Index some rows of a table; an `Index` with a condition would load SQLAlchemy's part for each database named."""
+    statement = f"CREATE INDEX {name} ON {table.name} ({columns}) WHERE {where}"
+    event.listen(table, "after_create", lambda _, connection, **__: connection.exec_driver_sql(statement))
 
 
 facts = Table(
@@ -52,7 +53,6 @@ people = Table(
     Column("fingerprints", Text, nullable=False),
     Column("traits", Text, nullable=False),
     Index("people_email", "email"),
-    sqlite_with_rowid=False,
 )
 """A person is a user id with its traits, each with the time of the call that said it."""
 
@@ -77,8 +77,6 @@ kept_properties = Table(
 )
 """Properties of stored events by anonymous id, by e-mail address, or by a user id that nobody is known by yet."""
 
-_UNDELIVERED: Final = text("status IN ('pending', 'removing')")
-
 contacts = Table(
     "contacts",
     metadata,
@@ -97,14 +95,6 @@ contacts = Table(
     Column("tried_until", Double, nullable=False, server_default="0"),
     Column("lease", Text),
     Column("leased_until", Double, nullable=False, server_default="0"),
-    # The status is there so that SQLite can count what is pending without looking at any contact.
-    Index("contacts_undelivered", "changed_at", "status", sqlite_where=_UNDELIVERED, postgresql_where=_UNDELIVERED),
-    Index(
-        "contacts_refused",
-        "status",
-        sqlite_where=text("status = 'refused'"),
-        postgresql_where=text("status = 'refused'"),
-    ),
     sqlite_with_rowid=False,
 )
 """A contact is an e-mail address at Promoter. Its status is one of
@@ -117,6 +107,10 @@ contacts = Table(
 `revision` grows with every change, so that an answer to an older form does not end a newer one. `sent` and `refused`
 are hashes of forms; `tried` is that of a request without answer, which may still be at work until `tried_until`.
 """
+
+# The status is there so that SQLite can count what is pending without looking at any contact.
+_partial_index("contacts_undelivered", contacts, "changed_at, status", "status IN ('pending', 'removing')")
+_partial_index("contacts_refused", contacts, "status", "status = 'refused'")
 
 surveys = Table(
     "surveys",
@@ -148,10 +142,6 @@ surveys = Table(
     Column("leased_until", Double, nullable=False, server_default="0"),
     Index("surveys_status", "status", "due_at", "campaign_id"),
     Index("surveys_user_id", "user_id"),
-    _index("surveys_anonymous_id", "anonymous_id"),
-    _index("surveys_email", "email"),
-    _index("surveys_claimed_email", "claimed_email"),
-    _index("surveys_settled_at", "settled_at"),
 )
 """A survey that is due, waits or was settled. Its status is one of
 
@@ -163,6 +153,9 @@ surveys = Table(
 `user_id`, `anonymous_id` and `email` are those of the call; whom they stand for is looked up when it is claimed.
 `withdrawn` is why a claimed one must not be sent again, whatever comes of the request on its way.
 """
+
+for _column in ("anonymous_id", "email", "claimed_email", "settled_at"):  # Most rows leave these empty.
+    _partial_index(f"surveys_{_column}", surveys, _column, f"{_column} IS NOT NULL")
 
 messages = Table("messages", metadata, Column("message", LargeBinary, primary_key=True), sqlite_with_rowid=False)
 """Hashes of event and message id of every survey there ever was: what makes a second one a duplicate."""
