@@ -140,6 +140,28 @@ def value_at(record: Mapping[str, object], path: Path) -> object:
     return value
 
 
+def finder(paths: tuple[Path, ...], read: Callable[[object], T | None]) -> Callable[[Mapping[str, object]], T | None]:
+    """Return what finds the first usable value of a logical field in a record; made at the SCHEMA, used on each record.
+
+    Most fields have one column or none, and finding those goes without a loop.
+
+    Args:
+        paths: Where to look, in order.
+        read: Makes a value of what is there; None if it is of no use.
+    """
+    if not paths:
+        return lambda _: None
+    if len(paths) > 1 or len(paths[0]) > 1:
+        return lambda record: first(record, paths, read)
+    column = paths[0][0]
+
+    def find(record: Mapping[str, object]) -> T | None:
+        value = record.get(column)
+        return None if value is None else read(value)
+
+    return find
+
+
 def first(record: Mapping[str, object], paths: tuple[Path, ...], read: Callable[[object], T | None]) -> T | None:
     """Return the first usable value of a logical field.
 

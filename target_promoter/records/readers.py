@@ -6,25 +6,19 @@ import datetime as dt
 import json
 import re
 import time
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from target_promoter.records.calls import Glimpse, Identify, Track
-from target_promoter.records.fields import PERSONAL, Path, first, said, value_at
+from target_promoter.records.fields import PERSONAL, Path, finder, said
 from target_promoter.values.events import canonical
-from target_promoter.values.reading import (
-    as_object,
-    email_address,
-    fingerprint,
-    identifier,
-    person_name,
-)
+from target_promoter.values.reading import email_address, fingerprint, identifier, person_name
 from target_promoter.values.times import epoch_seconds
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-_DESTINATION: Final = "promoter.io"
+    from target_promoter.records.contents import Contents, Integrations
+
 # Nested a thousand deep, or a number of thousands of digits: no store could keep it, no encoder writes it.
 _UNWRITABLE: Final = "the record cannot be written"
 _NO_KEY: Final = re.compile(
@@ -32,103 +26,48 @@ _NO_KEY: Final = re.compile(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Contents:
-    """Where a record's traits or properties are, and which of them may leave the house.
-
-    Attributes:
-        objects: Where the object stands.
-        flattened: The columns that flattening made of it, each with its name in the object.
-        columns: The columns of a flat row; None means all but `kept_back`, for a schema that declares none.
-        kept_back: What is no content where `columns` is None.
-        allowed: The names that may leave; None means all.
-    """
-
-    objects: tuple[Path, ...]
-    flattened: tuple[tuple[str, str], ...]
-    columns: tuple[str, ...] | None
-    kept_back: frozenset[str]
-    allowed: frozenset[str] | None
-
-    def read(self, record: Mapping[str, object], drop: frozenset[str] = frozenset()) -> dict[str, object]:
-        """Return the traits or properties of a record by their names.
-
-        Args:
-            record: The record.
-            drop: Names that are fields of their own when they stand in the object.
-        """
-        names = self.columns
-        if names is None:
-            names = tuple(name for name in record if name not in self.kept_back and not name.startswith("_sdc_"))
-        found = {name: record[name] for name in names if name in record}
-        if self.objects or self.flattened:
-            inner: dict[str, object] = {}
-            for path in self.objects:
-                inner.update(as_object(value_at(record, path)))
-            inner.update((name, record[column]) for column, name in self.flattened if column in record)
-            found.update(
-                (name, value)
-                for name, value in inner.items()
-                if name not in drop and (self.allowed is None or name in self.allowed)
-            )
-        return found
-
-
-@dataclass(frozen=True, slots=True)
-class Integrations:
-    """Where Segment's `integrations` object is, which says what destinations a call must not reach.
-
-    Attributes:
-        flattened: The columns that flattening made of it, each with its name in the object.
-    """
-
-    flattened: tuple[tuple[str, str], ...]
-
-    def block(self, record: Mapping[str, object]) -> bool:
-        """Return whether they keep a record from Promoter.io.
-
-        Args:
-            record: The record.
-        """
-        rules = record.get("integrations")
-        context = record.get("context")
-        if rules is None and context is None and not self.flattened:
-            return False
-        return (
-            _forbid(as_object(rules))
-            or _forbid(as_object(as_object(context).get("integrations")))
-            or _forbid({name: record.get(column) for column, name in self.flattened})
-        )
-
-
-def _forbid(rules: Mapping[str, object]) -> bool:
-    """Return whether a call must not reach Promoter.io: by its own rule, or without one by the rule for all."""
-    said_of = {name.lower(): value for name, value in rules.items() if value is not None}
-    rule = said_of.get(_DESTINATION, said_of.get("all"))
-    return rule is False or (isinstance(rule, str) and rule.strip().lower() == "false")
-
-
-@dataclass(frozen=True, slots=True)
 class IdentifyReader:
     """Reads the identify calls of a stream.
 
-    Attributes:
+    Args:
         stream: The stream's name.
         paths: Where each logical field is.
         contents: Where the traits are.
         integrations: Where the integrations object is.
         snapshot: Whether a record tells the person's whole present state.
         contact_lists: The contact lists of the stream.
-        salt: What makes a record another one when it is read in another way: a hash of all of the above.
+
+    Attributes:
+        paths: Where each logical field is.
+        contents: Where the traits are.
     """
 
-    stream: str
-    paths: Mapping[str, tuple[Path, ...]]
-    contents: Contents
-    integrations: Integrations
-    snapshot: bool
-    contact_lists: tuple[int, ...]
-    salt: bytes
+    def __init__(
+        self,
+        stream: str,
+        paths: Mapping[str, tuple[Path, ...]],
+        contents: Contents,
+        integrations: Integrations,
+        *,
+        snapshot: bool,
+        contact_lists: tuple[int, ...],
+    ) -> None:
+        """Work out how each field is found."""
+        self.paths = paths
+        self.contents = contents
+        self._stream = stream
+        self._integrations = integrations
+        self._snapshot = snapshot
+        self._contact_lists = contact_lists
+        self._user_id = finder(paths["user_id"], identifier)
+        self._anonymous_id = finder(paths["anonymous_id"], identifier)
+        self._email = finder(paths["email"], email_address)
+        self._time = finder(paths["timestamp"], epoch_seconds)
+        self._first_name = finder(paths["first_name"], person_name)
+        self._last_name = finder(paths["last_name"], person_name)
+        self._name = finder(paths["name"], person_name)
+        # The config may read the same row in another way than it did when the row last came.
+        self._salt = fingerprint({"read": (paths, contents, integrations, snapshot, contact_lists)}) or b""
 
     def read(self, record: Mapping[str, object]) -> Identify:
         """Return what a record says.
@@ -145,38 +84,38 @@ class IdentifyReader:
             record: The record as read.
         """
         return Glimpse(
-            self.stream,
+            self._stream,
             record,
-            fingerprint(record, self.salt) or b"",
-            first(record, self.paths["user_id"], identifier),
-            first(record, self.paths["anonymous_id"], identifier),
+            fingerprint(record, self._salt) or b"",
+            self._user_id(record),
+            self._anonymous_id(record),
             _deleted_at(record),
             self._whole,
         )
 
     def _whole(self, glimpse: Glimpse) -> Identify:
         """Return the whole call of a record."""
-        paths, record, user_id = self.paths, glimpse.record, glimpse.user_id
-        email = first(record, paths["email"], email_address)
-        when = first(record, paths["timestamp"], epoch_seconds)
+        record, user_id = glimpse.record, glimpse.user_id
+        email = self._email(record)
+        when = self._time(record)
         problem = None
         if not glimpse.fingerprint:
             problem = _UNWRITABLE
         elif user_id is None:
             problem = "no user id"
-        elif email is None and said(record, paths["email"]):
+        elif email is None and said(record, self.paths["email"]):
             problem = "no usable e-mail address"
-        elif when is None and said(record, paths["timestamp"]):
+        elif when is None and said(record, self.paths["timestamp"]):
             problem = "no readable time"
-        first_name = first(record, paths["first_name"], person_name)
-        last_name = first(record, paths["last_name"], person_name)
+        first_name = self._first_name(record)
+        last_name = self._last_name(record)
         if first_name is None and last_name is None:
-            name = first(record, paths["name"], person_name)
+            name = self._name(record)
             if name is not None:
                 first_name, _, rest = name.partition(" ")
                 last_name = rest.strip() or None
         return Identify(
-            self.stream,
+            self._stream,
             record,
             glimpse.fingerprint,
             user_id,
@@ -186,33 +125,55 @@ class IdentifyReader:
             last_name,
             self.contents.read(record, PERSONAL),
             when,
-            self.snapshot,
+            self._snapshot,
             glimpse.deleted_at,
-            self.integrations.block(record),
-            self.contact_lists,
+            self._integrations.block(record),
+            self._contact_lists,
             problem,
         )
 
 
-@dataclass(frozen=True, slots=True)
 class TrackReader:
     """Reads the track calls of a stream.
 
-    Attributes:
+    Args:
         stream: The stream's name.
         paths: Where each logical field is.
         contents: Where the properties are.
         integrations: Where the integrations object is.
         event: The event of records that name none.
         keys: The key properties that tell one record from another.
+
+    Attributes:
+        paths: Where each logical field is.
+        contents: Where the properties are.
+        event: The event of records that name none.
+        keys: The key properties that tell one record from another.
     """
 
-    stream: str
-    paths: Mapping[str, tuple[Path, ...]]
-    contents: Contents
-    integrations: Integrations
-    event: str | None
-    keys: tuple[str, ...]
+    def __init__(
+        self,
+        stream: str,
+        paths: Mapping[str, tuple[Path, ...]],
+        contents: Contents,
+        integrations: Integrations,
+        *,
+        event: str | None,
+        keys: tuple[str, ...],
+    ) -> None:
+        """Work out how each field is found."""
+        self.paths = paths
+        self.contents = contents
+        self.event = event
+        self.keys = keys
+        self._stream = stream
+        self._integrations = integrations
+        self._user_id = finder(paths["user_id"], identifier)
+        self._anonymous_id = finder(paths["anonymous_id"], identifier)
+        self._email = finder(paths["email"], email_address)
+        self._event = finder(paths["event"], identifier)
+        self._time = finder(paths["timestamp"], epoch_seconds)
+        self._message_id = finder(paths["message_id"], identifier)
 
     def read(self, record: Mapping[str, object]) -> Track:
         """Return what a record says.
@@ -220,14 +181,13 @@ class TrackReader:
         Args:
             record: The record as read.
         """
-        paths = self.paths
-        user_id = first(record, paths["user_id"], identifier)
-        anonymous_id = first(record, paths["anonymous_id"], identifier)
-        email = first(record, paths["email"], email_address)
-        event = first(record, paths["event"], identifier) or self.event or ""
+        user_id = self._user_id(record)
+        anonymous_id = self._anonymous_id(record)
+        email = self._email(record)
+        event = self._event(record) or self.event or ""
         name = canonical(event)
-        when = first(record, paths["timestamp"], epoch_seconds)
-        message_id = first(record, paths["message_id"], identifier) or self._key(record)
+        when = self._time(record)
+        message_id = self._message_id(record) or self._key(record)
         problem = None
         if message_id is None:
             problem = _UNWRITABLE
@@ -238,7 +198,7 @@ class TrackReader:
         elif when is None:
             problem = "no readable time"
         return Track(
-            self.stream,
+            self._stream,
             record,
             user_id,
             anonymous_id,
@@ -249,7 +209,7 @@ class TrackReader:
             when,
             self.contents.read(record),
             _deleted_at(record),
-            self.integrations.block(record),
+            self._integrations.block(record),
             problem,
         )
 

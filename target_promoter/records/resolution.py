@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from target_promoter.records import advice
+from target_promoter.records.contents import Contents, Integrations
 from target_promoter.records.fields import PERSONAL, Kind, Path, candidates, columns_with, no_content
-from target_promoter.records.readers import Contents, IdentifyReader, Integrations, TrackReader, telling_keys
+from target_promoter.records.readers import IdentifyReader, TrackReader, telling_keys
 from target_promoter.records.refusals import MissingColumnError, MissingFieldError
 from target_promoter.records.shapes import Shape, declares, holds_calls
-from target_promoter.values.reading import fingerprint
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -58,9 +58,7 @@ class Source:
         snapshot = self.shape != "identifies" and not self._is_calls
         lists = self.setting.contact_lists
         integrations = self._integrations()
-        # The config may read the same row in another way than it did when the row last came.
-        salt = fingerprint({"read": (paths, contents, integrations, snapshot, lists)}) or b""
-        return IdentifyReader(self.name, paths, contents, integrations, snapshot, lists, salt)
+        return IdentifyReader(self.name, paths, contents, integrations, snapshot=snapshot, contact_lists=lists)
 
     def track_reader(self) -> TrackReader:
         """Return the reader of its track calls.
@@ -77,7 +75,8 @@ class Source:
             self._require(paths, "timestamp")
         contents = self._contents("track", paths["properties"])
         keys = telling_keys(self.keys)
-        return TrackReader(self.name, paths, contents, self._integrations(), self.setting.event, keys)
+        event = self.setting.event
+        return TrackReader(self.name, paths, contents, self._integrations(), event=event, keys=keys)
 
     def require_call_type(self) -> None:
         """Refuse a segment stream whose records cannot say what they are.

@@ -20,7 +20,8 @@ if TYPE_CHECKING:
 
     from target_promoter.config.settings import Settings
     from target_promoter.records.calls import Glimpse, Identify, Track
-    from target_promoter.records.readers import Contents, IdentifyReader, TrackReader
+    from target_promoter.records.contents import Contents
+    from target_promoter.records.readers import IdentifyReader, TrackReader
 
 StreamType = Literal["identify", "track", "segment", "ignore"]
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import re
 from decimal import Decimal
+from functools import lru_cache
 from hashlib import blake2b
 from typing import TYPE_CHECKING, Final
 
@@ -22,12 +23,13 @@ _CONTROLS: Final = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
 
 _EMAIL: Final = re.compile(
     r"[\w!#$%&'*+/=?^`{|}~-]+(?:\.[\w!#$%&'*+/=?^`{|}~-]+)*"
-    r"@(?:[^\W_](?:(?:[^\W_]|-){0,61}[^\W_])?\.)+[^\W\d_](?:(?:[^\W_]|-){0,61}[^\W_])",
+    r"@(?:[^\W_](?:[\w-]{0,61}[^\W_])?\.)+[^\W\d_](?:[\w-]{0,61}[^\W_])",
 )
 _EMAIL_LENGTH: Final = 254
 _LOCAL_PART_LENGTH: Final = 64
 
 _DEEPEST: Final = 200
+_SHORTEST_DEEP: Final = 2 * _DEEPEST  # Bytes: each level has a bracket that opens and one that closes.
 _LONGEST_ID: Final = 500  # Characters; PostgreSQL's indexes hold no more than some 2,700 bytes.
 _LONGEST_NUMBER: Final = 40  # Digits; the longest ids in use, 128-bit numbers, have 39.
 
@@ -96,7 +98,9 @@ def email_address(value: object) -> str | None:
     if not isinstance(value, str):
         return None
     address = value.strip().lower()
-    if len(address) > _EMAIL_LENGTH or address.find("@") > _LOCAL_PART_LENGTH:
+    at = address.find("@")
+    # Looking for the underscore apart leaves the expression twice as fast.
+    if at > _LOCAL_PART_LENGTH or len(address) > _EMAIL_LENGTH or address.find("_", at) >= 0:
         return None
     return address if _EMAIL.fullmatch(address) else None
 
@@ -143,9 +147,17 @@ def fingerprint(record: Mapping[str, object], salt: bytes = b"") -> bytes | None
             encoded = json.dumps(content, sort_keys=True, default=str).encode()
         except (ValueError, RecursionError):
             return None
-    if encoded.count(b"{") + encoded.count(b"[") > _DEEPEST and _is_deep(content):
+    if len(encoded) > _SHORTEST_DEEP and encoded.count(b"{") + encoded.count(b"[") > _DEEPEST and _is_deep(content):
         return None
-    return blake2b(encoded, digest_size=16, salt=salt).digest()
+    hasher = _hasher(salt).copy()
+    hasher.update(encoded)
+    return hasher.digest()
+
+
+@lru_cache
+def _hasher(salt: bytes) -> blake2b:
+    """Return the hash of nothing; copying it takes half the time of making it."""
+    return blake2b(digest_size=16, salt=salt)
 
 
 def _is_deep(value: object) -> bool:

@@ -38,8 +38,10 @@ def epoch_seconds(value: object) -> float | None:
     """
     if isinstance(value, str):
         moment = iso_time(value)
+        if moment is not None:
+            return _in_range(moment.timestamp())
         text = value.strip()
-        value = float(text) if moment is None and _EPOCH_TEXT.fullmatch(text) else moment
+        value = float(text) if _EPOCH_TEXT.fullmatch(text) else None
     elif isinstance(value, dt.date) and not isinstance(value, dt.datetime):
         value = dt.datetime(value.year, value.month, value.day, tzinfo=dt.timezone.utc)
     if isinstance(value, dt.datetime):
