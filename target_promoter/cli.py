@@ -11,6 +11,7 @@ import click
 from singer_sdk.plugin_base import SingerCommand
 from typing_extensions import override
 
+from target_promoter import garbage
 from target_promoter.errors import PromoterError
 
 if TYPE_CHECKING:
@@ -79,6 +80,7 @@ def program(singer: click.Command, run: Callable[..., None], logger: logging.Log
         if ctx.invoked_subcommand is None:
             run(**options)
         else:
+            garbage.collect()
             config = options["config"]
             ctx.obj = config.config
 

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import gc
 import sys
 from dataclasses import replace
-from typing import IO, TYPE_CHECKING, Any, ClassVar, Final
+from typing import IO, TYPE_CHECKING, Any, ClassVar
 
 import click
 from singer_sdk import Target
@@ -15,6 +14,7 @@ from singer_sdk.plugin_base import _ConfigInput
 from singer_sdk.singerlib.exceptions import SingerError
 from typing_extensions import override
 
+from target_promoter import garbage
 from target_promoter.cli import program
 from target_promoter.config.files import read_config
 from target_promoter.config.sdk_settings import all_settings
@@ -36,8 +36,6 @@ if TYPE_CHECKING:
 
     from target_promoter.records.streams import Stream
     from target_promoter.run import Run
-
-_OBJECTS_OF_A_BATCH: Final = 50_000
 
 
 class TargetPromoter(CarefulTarget):
@@ -185,10 +183,6 @@ class TargetPromoter(CarefulTarget):
         """
         super(Target, cls).invoke(about=about, about_format=about_format)
         cls.print_version(print_fn=cls.logger.info)
-        # What is loaded by now stays: going through it over and over would take a tenth of the time of a run. And what
-        # a batch makes goes with it, so there is no need to look for cycles after every 700 objects.
-        gc.freeze()
-        gc.set_threshold(_OBJECTS_OF_A_BATCH)
         given = config.config if config else {}
         try:
             status = cls(config=given).sync(file_input)
@@ -210,6 +204,7 @@ class TargetPromoter(CarefulTarget):
             PromoterError: The run could not begin.
         """
         run = self.run
+        garbage.collect()
         try:
             self.listen(file_input)
         except Signals.StoppedError as stopped:

@@ -17,7 +17,7 @@ PACKAGE: Final = target_promoter.__name__
 FOLDER: Final = Path(target_promoter.__file__).parent
 
 LAYERS: Final = (
-    {"errors", "summary", "values"},
+    {"errors", "garbage", "summary", "values"},
     {"config", "store"},
     {"records", "promoter", "metrics", "live", "preview", "signals"},
     {"intake", "delivery", "progress", "report"},

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 import time
@@ -140,3 +141,35 @@ def test_the_version_needs_neither_database_nor_validator_nor_terminal() -> None
     )
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True, timeout=60)
     assert done.stdout.strip() == ""
+
+
+def told_at_its_end(tmp_path: Path, wanted: str, *arguments: str) -> list[str]:
+    """Run the program on an empty input, in a process of its own; return what it tells of itself at its end.
+
+    Args:
+        tmp_path: Where the store is.
+        wanted: What it is to tell, an expression.
+        arguments: Its arguments besides the config.
+    """
+    config = {"api_url": "http://127.0.0.1:9", "api_key": "k", "store_url": f"sqlite:///{tmp_path / 'store.db'}"}
+    path = tmp_path / "c.json"
+    path.write_text(json.dumps(config), encoding="utf-8")
+    script = (
+        "import atexit, gc, sys; from target_promoter.__main__ import main;"
+        f"atexit.register(lambda: print(*{wanted}, file=sys.stderr)); main()"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script, "--config", str(path), *arguments],
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=60,
+    )
+    return done.stderr.splitlines()[-1].split()
+
+
+@pytest.mark.parametrize(("arguments", "collecting"), [(["--version"], "False"), (["sample"], "True"), ([], "True")])
+def test_garbage_is_looked_for_once_all_is_loaded(tmp_path: Path, arguments: list[str], collecting: str) -> None:
+    """Not while the program is loaded, but in all that may take longer: a run, and every command."""
+    assert told_at_its_end(tmp_path, "[gc.isenabled()]", *arguments) == [collecting]
