@@ -475,4 +475,4 @@ def check(found: Identify | Track | None) -> None:
         assert (found.event + found.canonical + found.message_id).encode()
     elif found.problem is None:
         assert found.user_id is not None
-        assert len(found.fingerprint) == 16
+        assert len(found.fingerprint) == 32

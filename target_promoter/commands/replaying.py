@@ -79,8 +79,8 @@ def _contacts(connection: Connection, stream: str | None, reason: str | None) ->
         names = {"first_name": "firstName", "last_name": "lastName"}
         traits = {
             "email": email,
-            **{name: person.names[own][0] for own, name in names.items() if own in person.names},
-            **{name: value for name, (value, _) in person.traits.items() if value is not None},
+            **{names[own]: value for own, value in person.names.standing.items()},
+            **person.traits.standing,
         }
         yield {
             "type": "identify",

@@ -15,7 +15,8 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Connection
 
-    from target_promoter.store.person import Person, Trait
+    from target_promoter.store.person import Person
+    from target_promoter.store.traits import Trait
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,10 +71,7 @@ def _form(
         owner = owner.with_stored(prefix, properties, time)
     attributes = contact_attributes(_attributes(owner))
     contact: dict[str, Any] = {"email": email}
-    for name in ("first_name", "last_name"):
-        value, _ = owner.names.get(name, (None, 0.0))
-        if value is not None:
-            contact[name] = value
+    contact.update(owner.names.standing)
     contact["attributes"] = attributes.values
     lists = {one for person in at_address for one in person.contact_lists} | set(contact_lists)
     user_ids = tuple(person.user_id for person in at_address)
@@ -82,7 +80,7 @@ def _form(
 
 def _attributes(person: Person) -> Iterator[tuple[str, object]]:
     """Yield names and values in order of time, so that of two names that become one the later wins."""
-    timed = [(time, name, value) for name, (value, time) in person.traits.items() if value is not None]
+    timed = [(time, name, value) for name, value, time in person.traits if value is not None]
     for prefix, (properties, time) in person.stored.items():
         timed += [(time, f"{prefix}_{name}", value) for name, value in properties.items()]
         timed.append((time, f"{prefix}_at", iso(time)))
@@ -94,7 +92,7 @@ def _attributes(person: Person) -> Iterator[tuple[str, object]]:
 
 def _clash(person: Person) -> tuple[Note, ...]:
     """Return a note of a trait that the attribute `user_id` takes the name of, unless it says the same or nothing."""
-    value, _ = person.traits.get("user_id", (None, 0.0))
+    value = person.traits.values.get("user_id")
     if value is None or str(value) in {"", person.user_id}:
         return ()
     return (Note("merged", "user_id", "user_id, the name of the user id as well, which is sent"),)

@@ -58,8 +58,7 @@ def take_identifies(batch: Batch, calls: Sequence[Glimpse | Identify]) -> Counte
                 outcomes[_outcome(batch, call.user_id)] += 1
             else:
                 merged[call.user_id] = merged.get(call.user_id, 0) + 1
-                person = merge(batch.people.get(call.user_id), call, batch.now)
-                batch.people.put(person.marked(call.stream, call.fingerprint.hex()))
+                batch.people.put(merge(batch.people.get(call.user_id), call, batch.now))
             _took(batch, call)
     batch.link(links)
     for user_id, number in merged.items():
@@ -70,7 +69,7 @@ def take_identifies(batch: Batch, calls: Sequence[Glimpse | Identify]) -> Counte
 
 def _is_known(batch: Batch, call: Glimpse | Identify) -> bool:
     """Return whether a record is the last one that its stream brought of its person."""
-    return call.user_id is not None and batch.people.is_marked(call.user_id, call.stream, call.fingerprint.hex())
+    return call.user_id is not None and batch.people.is_marked(call.user_id, call.stream, call.fingerprint)
 
 
 def _took(batch: Batch, call: Glimpse | Identify) -> None:

@@ -164,15 +164,19 @@ class KnownPeople:
         left: dict[str, str] = {}
         for person in written:
             before, address = self._before[person.user_id], person.address
-            old = None if before is None else before.address
             if before is None:
                 self.new.add(person.user_id)
+                if address is not None:
+                    self.reachable.add(person.user_id)
+                    to_send.add(address)
+                continue
+            old = before.address
             if address is not None and address != old:
                 self.reachable.add(person.user_id)
             if old is not None and address != old:
                 left[person.user_id] = old
-            if before is None or not says_the_same(before, person):
-                to_send.update(email for email in {old, address} if email is not None)
+            if not says_the_same(before, person):
+                to_send.update(email for email in (old, address) if email is not None)
             elif person.identified_at != before.identified_at and old is not None:
                 moved.add(old)
         take_throttle_along(self._connection, left, self._now)

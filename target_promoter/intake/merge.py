@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING, Final
 
 from msgspec.structs import replace
 
-from target_promoter.store.person import later
+from target_promoter.store.person import Person
+from target_promoter.store.traits import later
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from target_promoter.records.calls import Identify
-    from target_promoter.store.person import Person, Trait
 
 FUTURE_SECONDS: Final = 86_400
 """How far ahead of this machine's clock a call may be."""
@@ -30,22 +30,26 @@ def merge(person: Person, call: Identify, now: float) -> Person:
         now: The time, in epoch seconds; that of a call without a time of its own.
 
     Returns:
-        The person; unchanged by a call from before the person was deleted.
+        The person, with the mark of the record; nothing else of a call from before the person was deleted.
     """
     # A call whose clock is days fast would win over all to come.
     dated = call.time is not None and call.time <= now + FUTURE_SECONDS
     time = call.time if dated and call.time is not None else _arrival(person, now)
     if person.deleted_at is not None and time <= person.deleted_at:
-        return person
+        return person.marked(call.stream, call.fingerprint)
     names = {"first_name": call.first_name, "last_name": call.last_name}
-    merged = replace(
-        person,
-        email=person.email if call.email is None else later(person.email, (call.email, time)),
-        names=_merged(person.names, names, time, nulls=False),
-        traits=_merged(person.traits, call.traits, time, nulls=call.snapshot),
-        contact_lists=_latest(person.contact_lists, call.contact_lists, time),
-        identified_at=max(person.identified_at, time),
-        dated_at=max(person.dated_at, time) if dated else person.dated_at,
+    merged = Person(
+        person.user_id,
+        person.email if call.email is None else later(person.email, (call.email, time)),
+        person.names.merged(_filled(names), time),
+        person.traits.merged(call.traits if call.snapshot else _filled(call.traits), time),
+        person.stored,
+        _latest(person.contact_lists, call.contact_lists, time),
+        max(person.identified_at, time),
+        max(person.dated_at, time) if dated else person.dated_at,
+        person.undated,
+        person.deleted_at,
+        {**person.fingerprints, call.stream: call.fingerprint},
     )
     if dated and not person.undated:
         return merged
@@ -81,23 +85,19 @@ def says_the_same(one: Person, other: Person) -> bool:
     return (
         one.address == other.address
         and one.contact_lists.keys() == other.contact_lists.keys()
-        and (one.names is other.names or _values(one.names) == _values(other.names))
-        and (one.traits is other.traits or _values(one.traits) == _values(other.traits))
-        and (one.stored is other.stored or _values(one.stored) == _values(other.stored))
+        and one.names.says_the_same(other.names)
+        and one.traits.says_the_same(other.traits)
+        and (one.stored is other.stored or _properties(one) == _properties(other))
     )
 
 
-def _merged(known: Mapping[str, Trait], said: Mapping[str, object], time: float, *, nulls: bool) -> Mapping[str, Trait]:
-    new = {name: (value, time) for name, value in said.items() if nulls or value is not None}
-    if not known:
-        return new
-    return {**known, **{name: later(known.get(name), trait) for name, trait in new.items()}}
+def _filled(said: Mapping[str, object]) -> Mapping[str, object]:
+    return {name: value for name, value in said.items() if value is not None}
 
 
 def _latest(known: Mapping[int, float], said: tuple[int, ...], time: float) -> Mapping[int, float]:
     return {**known, **{one: max(time, known.get(one, time)) for one in said}} if said else known
 
 
-def _values(traits: Mapping[str, Trait]) -> dict[str, object]:
-    # To Python `True` is 1, but Promoter is told `true`.
-    return {name: (value, isinstance(value, bool)) for name, (value, _) in traits.items() if value is not None}
+def _properties(person: Person) -> dict[str, object]:
+    return {prefix: properties for prefix, (properties, _) in person.stored.items()}

@@ -10,7 +10,7 @@ from target_promoter.intake.merge import FUTURE_SECONDS
 from target_promoter.intake.replay import is_refused
 from target_promoter.store import claims, kept, people, retries, surveys
 from target_promoter.store.cancelling import note_cancellations
-from target_promoter.store.person import later_properties
+from target_promoter.store.traits import later_properties
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from target_promoter.config.settings import Campaign
     from target_promoter.intake.batch import Batch
     from target_promoter.records.calls import Track
-    from target_promoter.store.person import Trait
+    from target_promoter.store.traits import Trait
 
 
 class _Whom(NamedTuple):

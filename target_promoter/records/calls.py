@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
 
-class Glimpse(msgspec.Struct, frozen=True):
+class Glimpse(msgspec.Struct, frozen=True, gc=False):
     """An identify call as far as it must be read to see whether its stream brought the very same record before.
 
     Most records of a second sync say nothing new, and need not be read any further.
@@ -22,7 +22,8 @@ class Glimpse(msgspec.Struct, frozen=True):
     Attributes:
         stream: The name of the stream that brought the record.
         record: The record as it was read.
-        fingerprint: 16 bytes that are equal for records that are equal but for their `_sdc_*` columns.
+        fingerprint: A hash, in hexadecimal, that is equal for records that are equal but for their `_sdc_*` columns;
+            empty if the record cannot be written.
         user_id: The user id as text.
         anonymous_id: The anonymous id as text.
         deleted_at: When the record was deleted at its source (Singer's `_sdc_deleted_at`), in epoch seconds.
@@ -30,7 +31,7 @@ class Glimpse(msgspec.Struct, frozen=True):
 
     stream: str
     record: Mapping[str, object]
-    fingerprint: bytes
+    fingerprint: str
     user_id: str | None
     anonymous_id: str | None
     deleted_at: float | None
@@ -45,13 +46,14 @@ class Glimpse(msgspec.Struct, frozen=True):
         return f"<glimpse of an identify call of the stream {self.stream}>"
 
 
-class Identify(msgspec.Struct, frozen=True):
+class Identify(msgspec.Struct, frozen=True, gc=False):
     """Who a person is: one identify call, or one row of a table of people.
 
     Attributes:
         stream: The name of the stream that brought the record.
         record: The record as it was read.
-        fingerprint: 16 bytes that are equal for records that are equal but for their `_sdc_*` columns.
+        fingerprint: A hash, in hexadecimal, that is equal for records that are equal but for their `_sdc_*` columns;
+            empty if the record cannot be written.
         user_id: The user id as text.
         anonymous_id: The anonymous id as text.
         email: The e-mail address, trimmed and in lower case; None if there is none or it has no usable form.
@@ -69,7 +71,7 @@ class Identify(msgspec.Struct, frozen=True):
 
     stream: str
     record: Mapping[str, object]
-    fingerprint: bytes
+    fingerprint: str
     user_id: str | None
     anonymous_id: str | None
     email: str | None
@@ -88,7 +90,7 @@ class Identify(msgspec.Struct, frozen=True):
         return f"<identify call of the stream {self.stream}>"
 
 
-class Track(msgspec.Struct, frozen=True):
+class Track(msgspec.Struct, frozen=True, gc=False):
     """What a person did: one track call, or one row of a table of events.
 
     Attributes:

@@ -83,10 +83,11 @@ class IdentifyReader:
         Args:
             record: The record as read.
         """
+        mark = fingerprint(record, self._salt)
         return Glimpse(
             self._stream,
             record,
-            fingerprint(record, self._salt) or b"",
+            "" if mark is None else mark.hex(),
             self._user_id(record),
             self._anonymous_id(record),
             _deleted_at(record),

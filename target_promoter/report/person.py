@@ -137,9 +137,9 @@ def _known(person: Person) -> Known:
         user_id=person.user_id,
         email=person.email[0] if person.email else None,
         deleted=person.deleted,
-        first_name=person.names.get("first_name", (None, 0.0))[0],
-        last_name=person.names.get("last_name", (None, 0.0))[0],
-        traits={name: value for name, (value, _) in person.traits.items() if value is not None},
+        first_name=person.names.values.get("first_name"),
+        last_name=person.names.values.get("last_name"),
+        traits=person.traits.standing,
         stored={prefix: properties for prefix, (properties, _) in person.stored.items()},
         contact_lists=sorted(person.contact_lists),
     )
@@ -150,7 +150,7 @@ def _said(person: Person) -> Iterator[Moment]:
     by_time: defaultdict[float, list[str]] = defaultdict(list)
     if person.email is not None:
         by_time[person.email[1]].append(f"email {person.email[0]}")
-    for name, (value, time) in [*person.names.items(), *person.traits.items()]:
+    for name, value, time in (*person.names, *person.traits):
         by_time[time].append(f"{name} {shown(value)}" if value is not None else f"{name} taken away")
     whom = f"user id {person.user_id}"
     for time, said in by_time.items():

@@ -59,6 +59,8 @@ def _encode(encoder: msgspec.json.Encoder, value: object) -> bytes:
 
 def _writable(value: object) -> object:
     """Return a value without what msgspec does not write: lone surrogates, and integers beyond 64 bits as such."""
+    if isinstance(value, msgspec.Struct):
+        return _writable(msgspec.to_builtins(value, builtin_types=(Decimal,), enc_hook=str))
     if isinstance(value, str):
         return value.encode("utf-8", "replace").decode()
     if isinstance(value, int) and not isinstance(value, bool):

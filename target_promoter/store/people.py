@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping  # noqa: TC003 - msgspec reads the annotations below when it decodes
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Final
@@ -11,8 +12,9 @@ from sqlalchemy import func, select
 
 from target_promoter.store.database import rows_among
 from target_promoter.store.encoding import decode, encode
-from target_promoter.store.person import Person, Trait
+from target_promoter.store.person import Person
 from target_promoter.store.schema import anonymous_ids, people
+from target_promoter.store.traits import NOTHING_SAID, Trait, Traits
 from target_promoter.store.upsert import upsert, upsert_rows
 
 if TYPE_CHECKING:
@@ -39,16 +41,16 @@ class Link:
     user_id: str | None
 
 
-class _Said(msgspec.Struct):
-    """What was said of a person, as the column `traits` holds it."""
+class _Said(msgspec.Struct, omit_defaults=True):
+    """What was said of a person, as the column `traits` holds it; the address is in a column of its own."""
 
-    email: tuple[str, float] | None
-    names: dict[str, Trait]
-    traits: dict[str, Trait]
-    stored: dict[str, Trait]
-    contact_lists: dict[int, float]
-    dated_at: float
-    undated: tuple[float, ...]
+    email_at: float | None = None
+    names: Traits = NOTHING_SAID
+    traits: Traits = NOTHING_SAID
+    stored: Mapping[str, Trait] = {}
+    contact_lists: Mapping[int, float] = {}
+    dated_at: float = 0.0
+    undated: tuple[float, ...] = ()
 
 
 _said: Final = msgspec.json.Decoder(_Said, float_hook=Decimal)
@@ -104,11 +106,11 @@ class Row:
 
     def person(self) -> Person:
         """Return the whole person."""
-        user_id, _, identified_at, deleted_at, fingerprints, text = self._columns
+        user_id, email, identified_at, deleted_at, fingerprints, text = self._columns
         said = _said.decode(text)
         return Person(
             user_id=user_id,
-            email=said.email,
+            email=None if email is None or said.email_at is None else (email, said.email_at),
             names=said.names,
             traits=said.traits,
             stored=said.stored,
@@ -163,15 +165,15 @@ def save(connection: Connection, changed: Iterable[Person]) -> None:
             person.deleted_at,
             encode(person.fingerprints),
             encode(
-                {
-                    "email": person.email,
-                    "names": person.names,
-                    "traits": person.traits,
-                    "stored": person.stored,
-                    "contact_lists": person.contact_lists,
-                    "dated_at": person.dated_at,
-                    "undated": person.undated,
-                }
+                _Said(
+                    person.email[1] if person.email else None,
+                    person.names,
+                    person.traits,
+                    person.stored,
+                    person.contact_lists,
+                    person.dated_at,
+                    person.undated,
+                )
             ),
         )
         for person in changed
