@@ -10,7 +10,7 @@ import sys
 from typing import TYPE_CHECKING
 
 import pytest
-from sqlalchemy import update
+from sqlalchemy import event, update
 
 from target_promoter.delivery.contacts import ContactRequest
 from target_promoter.store import schema
@@ -19,6 +19,8 @@ from tests.house import House, identify, track
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from sqlalchemy import Connection
 
     from target_promoter.delivery.turn import Turn
     from target_promoter.promoter.answers import Outcome
@@ -154,3 +156,36 @@ def test_a_contact_waits_for_its_survey(house: House) -> None:
     change(house, "pro")
     assert process.turn(1).requests == []
     assert plans(process.turn(2, "accepted")) == ["pro"]
+
+
+def test_a_turn_costs_as_many_statements_whatever_its_size(store_url: str) -> None:
+    """Contacts are claimed, and what came of them is written, together and not one by one."""
+    house = House(store_url, requests_per_minute=600_000)
+    house.take(*(identify(str(number), f"c{number}@example.com") for number in range(100)))
+    process = Process(house)
+    seen: list[object] = []
+    event.listen(house.store._engine, "before_cursor_execute", lambda *arguments: seen.append(arguments[2]))
+    turns = [process.turn(0, room=2)]
+    seen.clear()
+    turns.append(process.turn(1, "accepted", room=2))
+    few = len(seen)
+    turns.append(process.turn(2, "accepted", room=40))
+    seen.clear()
+    turns.append(process.turn(3, "accepted", room=40))
+    assert [len(turn.requests) for turn in turns] == [2, 2, 40, 40]
+    assert [turn.contacts["synced"] for turn in turns] == [0, 2, 2, 40]
+    assert len(seen) <= few
+
+
+def test_contacts_that_need_no_request_keep_no_other_waiting(house: House) -> None:
+    """A turn that has time for one request looks past hundreds of contacts that are as they should be."""
+    house.take(*(identify(f"p{number}", f"p{number}@example.com") for number in range(300)))
+    digests = {email: form.digest for email, form in house.forms.items() if email != ANN}
+
+    def synced_before(connection: Connection) -> None:
+        for email, digest in digests.items():
+            of_one = update(schema.contacts).where(schema.contacts.c.email == email)
+            connection.execute(of_one.values(sent=digest, changed_at=0.0))
+
+    house.store.write(synced_before)
+    assert plans(Process(house).turn(0, room=1)) == ["basic"]

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from target_promoter.delivery import times
 from target_promoter.delivery.form import ContactForm, contact_forms
 from target_promoter.delivery.patience import pause_of_its_own
+from target_promoter.promoter.answers import Answer
 from target_promoter.store import claims, contacts, people
+from target_promoter.store.contacts import Lease, Result
 from target_promoter.store.encoding import decode, digest, encode
 
 if TYPE_CHECKING:
@@ -18,8 +20,10 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection
 
     from target_promoter.config.settings import Settings
-    from target_promoter.promoter.answers import Answer
     from target_promoter.values.attributes import Note
+
+_MOST_UNCHANGED: Final = 500
+"""How many contacts a turn looks at beyond those it has time for, while it finds none that must be sent."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,50 +77,57 @@ class ContactDelivery:
         Returns:
             The requests, which must now be sent; what became of attributes; and whether there may be more to look at.
         """
-        if not slots:
-            return [], (), False
-        most = max(50, len(slots))
-        rows = contacts.due(connection, now, most=most)
+        requests: list[ContactRequest] = []
+        notes: tuple[Note, ...] = ()
+        # As a rule each differs, and to look at more than can be sent is in vain; where many do not, a turn for a few
+        # of them would be mostly its commit.
+        for most in (len(slots), _MOST_UNCHANGED):
+            free = slots[len(requests) :]
+            if not free:
+                return requests, notes, bool(slots)
+            rows = contacts.due(connection, now, most=most)
+            new, noted = self._claim(connection, now, rows, free)
+            requests += new
+            notes += noted
+            if len(rows) < most:
+                return requests, notes, False
+        return requests, notes, True
+
+    def _claim(
+        self, connection: Connection, now: float, rows: Sequence[Any], slots: Sequence[float]
+    ) -> tuple[list[ContactRequest], tuple[Note, ...]]:
+        """Lease those of some contacts that differ from what was last sent, as many as there are slots."""
         forms = contact_forms(connection, [row.email for row in rows], self._settings.contact_lists)
         throttles = claims.throttles_of(connection, [people.email_key(row.email) for row in rows])
         requests: list[ContactRequest] = []
         notes: tuple[Note, ...] = ()
+        statuses: dict[str, str] = {}
+        put_off: dict[str, float] = {}
+        leases: list[Lease] = []
         for row in rows:
             if len(requests) == len(slots):
-                return requests, notes, True
+                break
             throttle = throttles.get(people.email_key(row.email))
             form = forms.get(row.email)
             surveyed = throttle is not None and throttle.surveyed_at is not None
-            request = self._request(connection, now, row, form, surveyed=surveyed)
-            if request is not None:
-                slot = slots[len(requests)]
-                # Should this process die, its request may be at work until `tried_until`.
-                until = times.settled_at(slot)
-                values = {"tried": request.digest, "tried_until": until}
-                request = replace(request, lease=next(self._leases))
-                contacts.lease(connection, row.email, request.lease, until, values)
-                requests.append(request)
+            request, status = self._wanted(row, form, surveyed=surveyed)
+            if request is None:
+                statuses[row.email] = status
+            elif row.tried_until > now and row.tried != request.digest:
+                # A request with an older form got no answer and may still be at work: it must not arrive after this
+                # one.
+                put_off[row.email] = row.tried_until
+            else:
+                name = next(self._leases)
+                # Should this process die, its request may be at work until then.
+                until = times.settled_at(slots[len(requests)])
+                leases.append(Lease(row.email, name, until, request.digest))
+                requests.append(replace(request, lease=name))
                 notes += () if form is None else form.notes
-        return requests, notes, len(rows) == most
-
-    def _request(
-        self,
-        connection: Connection,
-        now: float,
-        row: Any,  # noqa: ANN401 - a database row
-        form: ContactForm | None,
-        *,
-        surveyed: bool,
-    ) -> ContactRequest | None:
-        """Return the request that a contact needs; None, and its new status written, if it needs none."""
-        request, status = self._wanted(row, form, surveyed=surveyed)
-        if request is None:
-            contacts.set_status(connection, row.email, status)
-        elif row.tried_until > now and row.tried != request.digest:
-            # A request with an older form got no answer and may still be at work: it must not arrive after this one.
-            contacts.put_off(connection, row.email, row.tried_until)
-            return None
-        return request
+        contacts.set_status(connection, statuses)
+        contacts.put_off(connection, put_off)
+        contacts.lease(connection, leases)
+        return requests, notes
 
     @staticmethod
     def _wanted(row: Any, form: ContactForm | None, *, surveyed: bool) -> tuple[ContactRequest | None, str]:  # noqa: ANN401 - a database row
@@ -138,55 +149,48 @@ class ContactDelivery:
         )
         return request, "pending"
 
-    def record(self, connection: Connection, now: float, request: ContactRequest, answer: Answer) -> Counter[str]:
+    def record(
+        self, connection: Connection, now: float, came: Sequence[tuple[ContactRequest, Answer | None]]
+    ) -> Counter[str]:
         """Take in what Promoter answered.
 
         Args:
             connection: The open writing transaction.
             now: The time, in epoch seconds.
-            request: The request.
-            answer: What came of it.
+            came: The requests that came back, each with what came of it; None if it was not sent.
 
         Returns:
             How many contacts came to each outcome.
         """
-        # An answer says nothing of an earlier request of the same form that got none.
-        values: dict[str, Any] = {"lease": None, "leased_until": 0.0, "tried_until": request.tried_until}
-        status: str | None = None
-        outcomes: Counter[str] = Counter()
-        match answer.outcome:
-            case "accepted":
-                status = "synced" if request.body is not None else "removed"
-                values |= {"attempts": 0, "refused": None, "reason": None}
-                if request.body is None:
-                    values |= {"sent": None, "sent_lists": "[]"}
-                else:
-                    lists = encode(request.contact_lists)
-                    values |= {"sent": request.digest, "sent_lists": lists, "synced_at": now}
-                outcomes[status] += 1
-            case "refused" | "not_eligible" | "unknown_campaign":
-                status = "refused"
-                whole = _whole_digest(request.digest, request.contact_lists)
-                values |= {"refused": whole, "reason": answer.words, "attempts": 0}
-                outcomes["refused"] += 1
-            case "unanswered" | "unavailable":
-                values |= {"attempts": request.attempts + 1, "not_before": now + pause_of_its_own(request.attempts)}
-                if answer.outcome == "unanswered":
-                    values["tried_until"] = now + times.SETTLING_SECONDS
-            case _:
-                pass
-        written = contacts.record(connection, request.email, request.lease, request.revision, status, values)
-        return outcomes if written else Counter()
+        written = contacts.record(connection, [_result(now, request, answer) for request, answer in came])
+        return Counter(one.status for one in written if one.status is not None)
 
-    def give_back(self, connection: Connection, request: ContactRequest) -> None:
-        """Undo the lease of a contact whose request was not sent.
 
-        Args:
-            connection: The open writing transaction.
-            request: The request.
-        """
-        values: dict[str, Any] = {"lease": None, "leased_until": 0.0, "tried_until": request.tried_until}
-        contacts.record(connection, request.email, request.lease, request.revision, None, values)
+def _result(now: float, request: ContactRequest, answer: Answer | None) -> Result:
+    """Return what becomes of a contact whose request came back."""
+    # An answer says nothing of an earlier request of the same form that got none.
+    values: dict[str, Any] = {"lease": None, "leased_until": 0.0, "tried_until": request.tried_until}
+    status: str | None = None
+    match answer:
+        case Answer(outcome="accepted"):
+            status = "synced" if request.body is not None else "removed"
+            values |= {"attempts": 0, "refused": None, "reason": None}
+            if request.body is None:
+                values |= {"sent": None, "sent_lists": "[]"}
+            else:
+                lists = encode(request.contact_lists)
+                values |= {"sent": request.digest, "sent_lists": lists, "synced_at": now}
+        case Answer(outcome="refused" | "not_eligible" | "unknown_campaign"):
+            status = "refused"
+            whole = _whole_digest(request.digest, request.contact_lists)
+            values |= {"refused": whole, "reason": answer.words, "attempts": 0}
+        case Answer(outcome="unanswered" | "unavailable" as outcome):
+            values |= {"attempts": request.attempts + 1, "not_before": now + pause_of_its_own(request.attempts)}
+            if outcome == "unanswered":
+                values["tried_until"] = now + times.SETTLING_SECONDS
+        case _:
+            pass
+    return Result(request.email, request.lease, request.revision, status, values)
 
 
 def _whole_digest(form: bytes, contact_lists: Sequence[int]) -> bytes:

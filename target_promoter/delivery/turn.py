@@ -8,11 +8,11 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final
 
 from target_promoter.delivery import leases
-from target_promoter.delivery.contacts import ContactDelivery
+from target_promoter.delivery.answered import Answered
+from target_promoter.delivery.contacts import ContactDelivery, ContactRequest
 from target_promoter.delivery.fuse import Fuse
 from target_promoter.delivery.surveys import SurveyDelivery
 from target_promoter.store import claims, clock, contacts, notes, runs
-from target_promoter.store.claims import Claim
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -20,7 +20,8 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection
 
     from target_promoter.config.settings import Settings
-    from target_promoter.delivery.answered import Answered, Request
+    from target_promoter.delivery.answered import Request
+    from target_promoter.promoter.answers import Answer
     from target_promoter.store.database import Store
     from target_promoter.values.attributes import Note
 
@@ -43,7 +44,8 @@ class Turn:
         notes: What became of attributes.
         held_by_fuse: Whether surveys are due that the fuse does not let through.
         again: Whether there is more to look at in the store at once.
-        next_at: When there may be something to do next, in epoch seconds; None if nothing that is due is left.
+        next_at: When there may be something to do next, in epoch seconds; None if nothing that is due is left, which
+            only a turn without requests looks for.
         held_until: Until when Promoter asked to wait, in epoch seconds.
     """
 
@@ -137,10 +139,7 @@ class Turns:
         allowance: int,
     ) -> Turn:
         turn = Turn()
-        for request in unsent:
-            self._give_back(connection, now, request, turn)
-        for one in answered:
-            self._record(connection, now, one, turn)
+        self._take_in(connection, now, [*(Answered(one, None) for one in unsent), *answered], turn)
         self._count_requests(connection, now, answered)
         held = clock.held_until(connection)
         if not room:
@@ -168,25 +167,24 @@ class Turns:
             notes=found,
             held_by_fuse=self._holds_fuse(connection, now, allowance - len(surveys)),
             again=not requests and bool(times) and (more or sum(outcomes.values()) > 0),
-            next_at=self._next_at(connection, now, slots.first, allowance - len(surveys)),
+            next_at=slots.first if requests else self._next_at(connection, now, slots.first, allowance - len(surveys)),
             held_until=held,
         )
 
-    def _record(self, connection: Connection, now: float, one: Answered, turn: Turn) -> None:
-        if one.answer is None:
-            self._give_back(connection, now, one.request, turn)
-        elif isinstance(one.request, Claim):
-            outcomes = self._surveys.record(connection, now, one.request, one.answer)
-            turn.contacts["synced"] += outcomes.pop("synced", 0)
-            turn.surveys.update(outcomes)
-        else:
-            turn.contacts.update(self._contacts.record(connection, now, one.request, one.answer))
-
-    def _give_back(self, connection: Connection, now: float, request: Request, turn: Turn) -> None:
-        if isinstance(request, Claim):
-            turn.surveys.update(self._surveys.give_back(connection, now, request))
-        else:
-            self._contacts.give_back(connection, request)
+    def _take_in(self, connection: Connection, now: float, came: Sequence[Answered], turn: Turn) -> None:
+        """Write what became of requests, those for contacts together: they are many."""
+        of_contacts: list[tuple[ContactRequest, Answer | None]] = []
+        for one in came:
+            if isinstance(one.request, ContactRequest):
+                of_contacts.append((one.request, one.answer))
+            elif one.answer is None:
+                turn.surveys.update(self._surveys.give_back(connection, now, one.request))
+            else:
+                outcomes = self._surveys.record(connection, now, one.request, one.answer)
+                turn.contacts["synced"] += outcomes.pop("synced", 0)
+                turn.surveys.update(outcomes)
+        # After the surveys: of a contact whose own request is at work as well, that one's answer decides.
+        turn.contacts.update(self._contacts.record(connection, now, of_contacts))
 
     def _count_requests(self, connection: Connection, now: float, answered: Sequence[Answered]) -> None:
         """Count requests against the limit, and take in what Promoter said of it and of the key."""

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from sqlalchemy import case, func, select, text, update
+from sqlalchemy import func, select, text, update
 
+from target_promoter.store.database import rows_among
 from target_promoter.store.encoding import decode
 from target_promoter.store.schema import contacts, throttles
-from target_promoter.store.upsert import insert_rows
+from target_promoter.store.upsert import insert_rows, update_rows
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from sqlalchemy import Connection
 
@@ -33,6 +35,42 @@ _MARK_KNOWN: Final = """
             WHEN contacts.status IN ('pending', 'removing') THEN contacts.changed_at ELSE excluded.changed_at
         END
 """
+
+
+@dataclass(frozen=True, slots=True)
+class Lease:
+    """A contact that a process has for itself, because a request for it is about to leave.
+
+    Attributes:
+        email: The contact's address.
+        name: Who takes the lease.
+        until: Until when nobody else may, and until when the request may be at work, in epoch seconds.
+        tried: The hash of the form in the request.
+    """
+
+    email: str
+    name: str
+    until: float
+    tried: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What came of a contact's request.
+
+    Attributes:
+        email: The contact's address.
+        lease: The name under which the request was made.
+        revision: The contact's revision when it was made.
+        status: The contact's new status, unless it changed since; None to leave it as it is.
+        values: What else to write, by column.
+    """
+
+    email: str
+    lease: str
+    revision: int
+    status: str | None
+    values: dict[str, Any]
 
 
 def mark(connection: Connection, emails: Iterable[str], now: float, *, remove: bool = False) -> None:
@@ -104,30 +142,26 @@ def next_due(connection: Connection) -> float | None:
     return min((max(row) for row in rows), default=None)
 
 
-def lease(connection: Connection, email: str, name: str, until: float, values: dict[str, Any]) -> None:
-    """Have a contact for this process alone.
+def lease(connection: Connection, leases: Sequence[Lease]) -> None:
+    """Have contacts for this process alone.
 
     Args:
         connection: The open writing transaction.
-        email: The contact's address.
-        name: Who takes the lease.
-        until: Until when nobody else may, in epoch seconds.
-        values: What else to write.
+        leases: The leases, one for each contact.
     """
-    connection.execute(
-        update(contacts).where(contacts.c.email == email).values(lease=name, leased_until=until, **values)
-    )
+    names = ("email", "lease", "leased_until", "tried", "tried_until")
+    rows = [(one.email, one.name, one.until, one.tried, one.until) for one in leases]
+    update_rows(connection, contacts, names, rows)
 
 
-def put_off(connection: Connection, email: str, until: float) -> None:
-    """Leave a contact alone until a time, in epoch seconds.
+def put_off(connection: Connection, until: Mapping[str, float]) -> None:
+    """Leave contacts alone until a time, in epoch seconds.
 
     Args:
         connection: The open writing transaction.
-        email: Its address, in lower case.
-        until: The time, in epoch seconds.
+        until: The time, in epoch seconds, by the contact's address.
     """
-    connection.execute(update(contacts).where(contacts.c.email == email).values(not_before=until))
+    update_rows(connection, contacts, ("email", "not_before"), list(until.items()))
 
 
 def free_leases(connection: Connection, is_dead: Callable[[str], bool]) -> None:
@@ -143,37 +177,41 @@ def free_leases(connection: Connection, is_dead: Callable[[str], bool]) -> None:
     connection.execute(update(contacts).where(*where).values(lease=None, leased_until=0.0))
 
 
-def set_status(connection: Connection, email: str, status: str) -> None:
-    """Say that a contact needs no request.
+def set_status(connection: Connection, statuses: Mapping[str, str]) -> None:
+    """Say that contacts need no request.
 
     Args:
         connection: The open writing transaction.
-        email: Its address, in lower case.
-        status: Its new status.
+        statuses: Their new statuses, by address.
     """
-    connection.execute(update(contacts).where(contacts.c.email == email).values(status=status))
+    update_rows(connection, contacts, ("email", "status"), list(statuses.items()))
 
 
-def record(
-    connection: Connection, email: str, name: str, revision: int, status: str | None, values: dict[str, Any]
-) -> bool:
-    """Write what came of a contact's request.
+def record(connection: Connection, results: Sequence[Result]) -> list[Result]:
+    """Write what came of requests, all that came together with few statements.
 
     Args:
         connection: The open writing transaction.
-        email: The contact's address.
-        name: Who has the lease; if somebody else has it by now, nothing is written.
-        revision: The contact's revision when the request was made.
-        status: Its new status, unless it changed since; None to leave it as it is.
-        values: What else to write.
+        results: What came of each.
 
     Returns:
-        Whether anything was written.
+        Those that were written: of a contact that is forgotten, or that somebody else has by now, nothing is.
     """
-    if status is not None:
-        values["status"] = case((contacts.c.revision == revision, status), else_=contacts.c.status)
-    where = (contacts.c.email == email) & (contacts.c.lease == name)
-    return connection.execute(update(contacts).where(where).values(values)).rowcount > 0
+    emails = {one.email for one in results}
+    known = {row.email: row for row in rows_among(connection, "email, lease, revision", "contacts", "email", emails)}
+    written: list[Result] = []
+    alike: dict[tuple[str, ...], list[tuple[Any, ...]]] = {}
+    for one in results:
+        row = known.get(one.email)
+        if row is None or row.lease != one.lease:
+            continue
+        changed = one.status is None or row.revision != one.revision
+        values = one.values if changed else {**one.values, "status": one.status}
+        alike.setdefault(("email", *values), []).append((one.email, *values.values()))
+        written.append(one)
+    for names, rows in alike.items():
+        update_rows(connection, contacts, names, rows)
+    return written
 
 
 def note_surveyed(

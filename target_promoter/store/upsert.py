@@ -77,3 +77,27 @@ def insert_rows(
     else:
         marks = ", ".join("?" * len(names))
         connection.exec_driver_sql(f"{into} VALUES ({marks}) {on_conflict}", list(rows))
+
+
+def update_rows(connection: Connection, table: Table, names: Sequence[str], rows: Sequence[tuple[Any, ...]]) -> None:
+    """Overwrite columns of rows that are known, all with one statement.
+
+    Args:
+        connection: The open transaction.
+        table: The table.
+        names: The key, which is one column, then the columns to overwrite.
+        rows: The values; no two with the same key.
+    """
+    if not rows:
+        return
+    key, *others = names
+    if connection.dialect.name == "postgresql":
+        arrays = ", ".join(f"%b::{table.c[name].type.compile(connection.dialect)}[]" for name in names)
+        written = ", ".join(f"{name} = new.{name}" for name in others)
+        new = f"unnest({arrays}) AS new ({', '.join(names)})"
+        statement = f"UPDATE {table.name} SET {written} FROM {new} WHERE {table.name}.{key} = new.{key}"  # noqa: S608 - names from this program only
+        connection.exec_driver_sql(statement, tuple(map(list, zip(*rows, strict=True))))
+    else:
+        written = ", ".join(f"{name} = ?" for name in others)
+        statement = f"UPDATE {table.name} SET {written} WHERE {key} = ?"  # noqa: S608 - names from this program only
+        connection.exec_driver_sql(statement, [(*row[1:], row[0]) for row in rows])
