@@ -32,7 +32,8 @@ def take_identifies(batch: Batch, calls: Sequence[Glimpse | Identify]) -> Counte
     merged: dict[str, int] = {}
     links: set[tuple[str, str]] = set()
     for seen in calls:
-        known = _is_known(batch, seen)
+        # Whether it is the last record that its stream brought of its person.
+        known = seen.user_id is not None and batch.people.is_marked(seen.user_id, seen.stream, seen.fingerprint)
         if known and isinstance(seen, Glimpse) and seen.deleted_at is None and not batch.anybody_forgotten:
             # It was read before, in the same way, and nothing about it is special: no need to read it again.
             if seen.anonymous_id is not None and seen.user_id is not None:
@@ -65,11 +66,6 @@ def take_identifies(batch: Batch, calls: Sequence[Glimpse | Identify]) -> Counte
         outcomes["merged"] += number - 1
         outcomes[_outcome(batch, user_id, merged=True)] += 1
     return outcomes
-
-
-def _is_known(batch: Batch, call: Glimpse | Identify) -> bool:
-    """Return whether a record is the last one that its stream brought of its person."""
-    return call.user_id is not None and batch.people.is_marked(call.user_id, call.stream, call.fingerprint)
 
 
 def _took(batch: Batch, call: Glimpse | Identify) -> None:

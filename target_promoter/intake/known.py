@@ -59,8 +59,9 @@ class KnownPeople:
             stream: The stream.
             mark: The mark.
         """
-        if user_id in self._changed:
-            return self._changed[user_id].fingerprints.get(stream) == mark
+        changed = self._changed.get(user_id)
+        if changed is not None:
+            return changed.fingerprints.get(stream) == mark
         row = self._rows[user_id]
         return row is not None and row.is_marked(stream, mark)
 
@@ -70,10 +71,8 @@ class KnownPeople:
         Args:
             user_id: The user id, looked up before.
         """
-        if user_id in self._changed:
-            return self._changed[user_id].address
-        row = self._rows[user_id]
-        return None if row is None else row.address
+        known = self._changed.get(user_id) or self._rows[user_id]
+        return None if known is None else known.address
 
     def is_known(self, user_id: str) -> bool:
         """Return whether a person was ever identified.
@@ -108,8 +107,9 @@ class KnownPeople:
         Args:
             user_id: The user id, looked up before.
         """
-        if user_id in self._changed:
-            return self._changed[user_id]
+        changed = self._changed.get(user_id)
+        if changed is not None:
+            return changed
         if user_id not in self._before:
             row = self._rows[user_id]
             self._before[user_id] = None if row is None else row.person()

@@ -37,11 +37,15 @@ def merge(person: Person, call: Identify, now: float) -> Person:
     time = call.time if dated and call.time is not None else _arrival(person, now)
     if person.deleted_at is not None and time <= person.deleted_at:
         return person.marked(call.stream, call.fingerprint)
-    names = {"first_name": call.first_name, "last_name": call.last_name}
+    names = {}
+    if call.first_name is not None:
+        names["first_name"] = call.first_name
+    if call.last_name is not None:
+        names["last_name"] = call.last_name
     merged = Person(
         person.user_id,
         person.email if call.email is None else later(person.email, (call.email, time)),
-        person.names.merged(_filled(names), time),
+        person.names.merged(names, time),
         person.traits.merged(call.traits if call.snapshot else _filled(call.traits), time),
         person.stored,
         _latest(person.contact_lists, call.contact_lists, time),

@@ -50,7 +50,9 @@ class Person(msgspec.Struct, frozen=True, gc=False):
     @property
     def address(self) -> str | None:
         """The e-mail address the person is reached at; null if there is none, or the person was deleted."""
-        return None if self.email is None or self.deleted else self.email[0]
+        if self.email is None or (self.deleted_at is not None and self.deleted):
+            return None
+        return self.email[0]
 
     def since(self, time: float) -> Person:
         """Return the person with only what was said after a time; so a deletion leaves nothing of what came before.
