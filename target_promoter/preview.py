@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Final
 from sqlalchemy import func, or_, select
 
 from target_promoter.store.copying import before
+from target_promoter.store.left import count_surveys
 from target_promoter.store.schema import attribute_notes, contacts, surveys
-from target_promoter.store.surveys import counts
 from target_promoter.values.masking import masked, masked_text
 from target_promoter.values.times import iso
 
@@ -125,7 +125,7 @@ def preview(connection: Connection, since: float) -> Preview:
     columns = (attribute_notes.c.kind, attribute_notes.c.name, attribute_notes.c.detail)
     notes = connection.execute(select(*columns).where(noted).order_by(*columns).limit(_NOTES)).all()
     all_notes = connection.scalar(select(func.count()).select_from(attribute_notes).where(noted)) or 0
-    left, _ = counts(connection, since)
+    left, _ = count_surveys(connection, since)
     return Preview(
         campaigns=tuple(campaigns),
         left=left,

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from target_promoter.errors import StoreError
-from target_promoter.store import clock, contacts, surveys
+from target_promoter.store import clock, left
 from target_promoter.values.times import duration
 
 if TYPE_CHECKING:
@@ -173,5 +173,5 @@ class Progress:
 
 def _left(connection: Connection, now: float, limit: float) -> tuple[int, int, float]:
     """Return what is pending, what waits, and how many requests a minute leave at the most."""
-    pending, waiting = surveys.counts(connection, now)
-    return pending + contacts.count_pending(connection), waiting, clock.rate(connection, now, limit=limit)
+    pending, waiting = left.count_surveys(connection, now)
+    return pending + left.count_contacts(connection), waiting, clock.rate(connection, now, limit=limit)

@@ -9,18 +9,13 @@ import tempfile
 import time
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
-from target_promoter.delivery.delivery import Delivery
 from target_promoter.errors import PromoterError, StoreError
-from target_promoter.intake.intake import Intake
+from target_promoter.late import LateDelivery
 from target_promoter.metrics import Metrics
-from target_promoter.preview import preview
 from target_promoter.progress import Progress
-from target_promoter.promoter.account import account_client
-from target_promoter.promoter.withheld import NO_PACE, Withheld
-from target_promoter.store import campaigns, contacts, people, runs, surveys
-from target_promoter.store.copying import copy_store
+from target_promoter.store import campaigns, left, runs
 from target_promoter.store.database import open_store
 from target_promoter.store.encoding import encode
 from target_promoter.summary import Summary
@@ -31,14 +26,11 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection
 
     from target_promoter.config.settings import Settings
-    from target_promoter.delivery.api import Api
-    from target_promoter.intake.intake import Call
+    from target_promoter.delivery.delivery import Delivery
+    from target_promoter.intake.intake import Call, Intake
     from target_promoter.store.database import Store
 
 logger = logging.getLogger("target-promoter.run")
-
-_GRACE_SECONDS: Final = 1.0
-"""How long delivery lets intake go first: a stream that is refused early in the input stops the run before it sends."""
 
 
 class Run:
@@ -66,19 +58,17 @@ class Run:
         now = clock()
         self.summary = Summary(sandbox=settings.sandbox, dry_run=settings.dry_run, started_at=now)
         self.exit_status = 0
-        self._taken = False
+        self._intake: Intake | None = None
         self._ended = False
         try:
             self.store = self._open_store(now)
-            self._number = self.store.write(lambda connection: runs.begin(connection, command, now))
-            # Nothing is sent in a dry run, so there is no pace to keep.
-            paced = replace(settings, requests_per_minute=NO_PACE) if settings.dry_run else settings
-            self._delivery = Delivery(self.store, self._open_api(), paced, self.summary, clock=clock)
+            self._number = self.store.write(lambda connection: self._open_books(connection, command, now))
+            self._delivery = LateDelivery(self.store, self._make_delivery)
+            if settings.sandbox:
+                self._delivery.hold()  # It begins at once: without its account the run is refused.
         except BaseException:
             self._closing.close()
             raise
-        self._intake = Intake(self.store, settings, self.summary, clock=clock)
-        self._delivery.hold(_GRACE_SECONDS)
         self._delivery.start()
         self._metrics = Metrics(self.summary, lambda: self._delivery.waited_seconds)
         self._progress = Progress(self.store, settings, self.summary, self._metrics, clock=clock)
@@ -89,21 +79,37 @@ class Run:
         settings = self._settings
         if settings.dry_run:
             folder = self._closing.enter_context(tempfile.TemporaryDirectory(prefix="target-promoter-dry-run-"))
+            from target_promoter.store.copying import copy_store  # noqa: PLC0415 - a dry run alone needs it
+
             store = copy_store(settings.store_url, Path(folder), now)
         else:
             store = open_store(settings.store_url, now=now)
         self._closing.callback(store.close)
-        store.write(lambda connection: runs.check_account(connection, store.name, settings.api_url, settings.api_key))
-        store.write(lambda connection: _recheck_contacts(connection, settings, now))
-        store.write(lambda connection: campaigns.assign(connection, settings.campaign_id))
         return store
 
-    def _open_api(self) -> Api:
-        """Return the way to Promoter: to the account, to the embedded sandbox, or in a dry run to nobody."""
+    def _open_books(self, connection: Connection, command: str, now: float) -> int:
+        """Refuse the store of another account, take in what the config changed, and return the number of the run."""
+        settings = self._settings
+        runs.check_account(connection, self.store.name, settings.api_url, settings.api_key)
+        _recheck_contacts(connection, settings, now)
+        campaigns.assign(connection, settings.campaign_id)
+        return runs.begin(connection, command, now)
+
+    def _make_delivery(self) -> Delivery:
+        """Return what delivers to the account, to the embedded sandbox, or in a dry run to nobody."""
+        from target_promoter.delivery.delivery import Delivery  # noqa: PLC0415 - a run may have nothing to deliver
+
         settings = self._settings
         if settings.dry_run:
-            return Withheld()
-        return self._closing.enter_context(account_client(settings))
+            from target_promoter.promoter.withheld import NO_PACE, Withheld  # noqa: PLC0415 - a dry run alone needs it
+
+            # Nothing is sent, so there is no pace to keep.
+            paced = replace(settings, requests_per_minute=NO_PACE)
+            return Delivery(self.store, Withheld(), paced, self.summary, clock=self._clock)
+        from target_promoter.promoter.account import account_client  # noqa: PLC0415 - as above
+
+        client = self._closing.enter_context(account_client(settings))
+        return Delivery(self.store, client, settings, self.summary, clock=self._clock)
 
     def take(self, calls: Sequence[Call | None]) -> None:
         """Take a batch of calls; when this returns, all of them are in the store.
@@ -114,9 +120,11 @@ class Run:
         Raises:
             StoreError: The store refused.
         """
-        if not self._taken:
-            self._taken = True
-            self._delivery.hold(_GRACE_SECONDS)
+        if self._intake is None:
+            from target_promoter.intake.intake import Intake  # noqa: PLC0415 - an empty input has nothing to take
+
+            self._intake = Intake(self.store, self._settings, self.summary, clock=self._clock)
+            self._delivery.hold()
         self._delivery.wake(surveys=self._intake.take(calls))
 
     def remember_schema(self, stream: str, schema: Mapping[str, object], keys: Sequence[str]) -> None:
@@ -135,7 +143,6 @@ class Run:
     def deliver(self) -> None:
         """Deliver until all that is due is delivered; call it when nothing more will be taken."""
         self._delivery.finish()
-        self._delivery.join()
 
     def hurry(self) -> None:
         """Wait for the store no longer than once: the run is told to stop."""
@@ -154,8 +161,7 @@ class Run:
             return self.exit_status
         self._ended = True
         try:
-            self._delivery.stop()
-            self._delivery.join()
+            self._delivery.end()
             self._progress.stop()
             self._metrics.end()
             self._close_books(problem)
@@ -181,6 +187,8 @@ class Run:
         for sentence in sentences:
             logger.error("%s", sentence)
         if self._settings.dry_run:
+            from target_promoter.preview import preview  # noqa: PLC0415 - a dry run alone needs it
+
             with contextlib.suppress(StoreError):
                 logger.info("%s", "\n".join(self.store.read(lambda connection: preview(connection, began)).lines()))
         if problem is not None or self._delivery.problem is not None or left or behind or failed:
@@ -211,12 +219,12 @@ def _storable(text: str) -> str:
 
 def _count_left(connection: Connection, summary: Summary, now: float) -> int:
     """Put what the store holds now into the summary, and return how much of it is pending."""
-    pending, waiting = surveys.counts(connection, now)
-    contacts_pending = contacts.count_pending(connection)
+    pending, waiting = left.count_surveys(connection, now)
+    contacts_pending = left.count_contacts(connection)
     summary.set("surveys", "pending", pending)
     summary.set("surveys", "waiting", waiting)
     summary.set("contacts", "pending", contacts_pending)
-    summary.set("contacts", "waiting", people.count_waiting(connection))
+    summary.set("contacts", "waiting", left.count_people(connection))
     return pending + contacts_pending
 
 
@@ -225,6 +233,8 @@ def _recheck_contacts(connection: Connection, settings: Settings, now: float) ->
     name, value = "contact_lists", encode(sorted(settings.contact_lists))
     known = runs.fact(connection, name)
     if known is not None and known != value:
+        from target_promoter.store import contacts  # noqa: PLC0415 - the setting seldom changes
+
         contacts.mark_all(connection, now)
     if known != value:
         runs.set_fact(connection, name, value)

@@ -21,6 +21,7 @@ LAYERS: Final = (
     {"config", "store"},
     {"records", "promoter", "metrics", "live", "preview", "signals"},
     {"intake", "delivery", "progress", "report"},
+    {"late"},
     {"singer", "run"},
     {"sinks", "target", "cli", "commands"},
     {"hub", "__main__"},

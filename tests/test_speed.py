@@ -133,16 +133,6 @@ def test_no_more_threads_than_requests_in_flight() -> None:
     workers.end()
 
 
-def test_the_version_needs_neither_database_nor_validator_nor_terminal() -> None:
-    """What takes long to load is loaded only by a run that needs it."""
-    script = (
-        "import sys; from target_promoter.target import TargetPromoter; TargetPromoter.get_singer_command();"
-        "print(*sorted({'sqlalchemy', 'fastjsonschema', 'uvicorn', 'psycopg', 'rich.live'} & sys.modules.keys()))"
-    )
-    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True, timeout=60)
-    assert done.stdout.strip() == ""
-
-
 def told_at_its_end(tmp_path: Path, wanted: str, *arguments: str) -> list[str]:
     """Run the program on an empty input, in a process of its own; return what it tells of itself at its end.
 
@@ -156,7 +146,7 @@ def told_at_its_end(tmp_path: Path, wanted: str, *arguments: str) -> list[str]:
     path.write_text(json.dumps(config), encoding="utf-8")
     script = (
         "import atexit, gc, sys; from target_promoter.__main__ import main;"
-        f"atexit.register(lambda: print(*{wanted}, file=sys.stderr)); main()"
+        f"atexit.register(lambda: print('Told:', *{wanted}, file=sys.stderr)); main()"
     )
     done = subprocess.run(
         [sys.executable, "-c", script, "--config", str(path), *arguments],
@@ -166,7 +156,36 @@ def told_at_its_end(tmp_path: Path, wanted: str, *arguments: str) -> list[str]:
         check=True,
         timeout=60,
     )
-    return done.stderr.splitlines()[-1].split()
+    return done.stderr.splitlines()[-1].split()[1:]
+
+
+def test_an_empty_run_loads_only_what_it_needs(tmp_path: Path) -> None:
+    """Nothing came in and nothing is open, so what takes records in, delivers or shows things is not loaded."""
+    prefixes = (
+        "fastjsonschema",
+        "psycopg",
+        "rich.live",
+        "sqlalchemy.dialects.postgresql",
+        "sqlalchemy.orm",
+        "target_promoter.delivery.",
+        "target_promoter.intake.intake",
+        "target_promoter.preview",
+        "target_promoter.promoter.",
+        "target_promoter.records.",
+        "target_promoter.sandbox",
+        "target_promoter.sinks",
+    )
+    assert told_at_its_end(tmp_path, f"[one for one in sys.modules if one.startswith({prefixes})]") == []
+
+
+def test_the_version_needs_neither_database_nor_validator_nor_terminal() -> None:
+    """What takes long to load is loaded only by a run that needs it."""
+    script = (
+        "import sys; from target_promoter.target import TargetPromoter; TargetPromoter.get_singer_command();"
+        "print(*sorted({'sqlalchemy', 'fastjsonschema', 'uvicorn', 'psycopg', 'rich.live'} & sys.modules.keys()))"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True, timeout=60)
+    assert done.stdout.strip() == ""
 
 
 @pytest.mark.parametrize(("arguments", "collecting"), [(["--version"], "False"), (["sample"], "True"), ([], "True")])

@@ -5,7 +5,6 @@ A wrong value is never shown: it may be a key that was put in the wrong place.
 
 from __future__ import annotations
 
-import difflib
 import ipaddress
 import re
 from collections.abc import Mapping, Sequence
@@ -49,6 +48,8 @@ def mapping(name: str, value: object, *, known: Sequence[str] | None = None) -> 
     if known is not None:
         for key in value:
             if key not in known:
+                import difflib  # noqa: PLC0415 - few configs have such a name
+
                 near = difflib.get_close_matches(str(key), known, n=1)
                 mend = f"did you mean `{near[0]}`?" if near else f"use {', '.join(known)}"
                 refuse(f"{name}.{key}".lstrip("."), "is unknown", mend)

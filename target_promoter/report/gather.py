@@ -22,8 +22,7 @@ from target_promoter.report.data import (
 )
 from target_promoter.report.grouping import refused_groups, rejected_groups
 from target_promoter.report.waiting import open_surveys
-from target_promoter.store import clock, people, runs, surveys
-from target_promoter.store import contacts as contacts_store
+from target_promoter.store import clock, left, runs
 from target_promoter.store import schema as tables
 from target_promoter.store.encoding import decode
 
@@ -86,7 +85,7 @@ def _surveys(connection: Connection, now: float) -> SurveyFacts:
     table = tables.surveys.c
     counted = connection.execute(select(table.status, func.count()).group_by(table.status)).all()
     statuses = {status: number for status, number in counted}  # noqa: C416 - a row is no pair to `dict`
-    pending, waiting = surveys.counts(connection, now)
+    pending, waiting = left.count_surveys(connection, now)
     later = (table.status == "queued") & (table.due_at > now)
     events: defaultdict[int, list[str]] = defaultdict(list)
     for campaign, event in connection.execute(select(table.campaign_id, table.event).distinct().order_by(table.event)):
@@ -144,7 +143,7 @@ def _contacts(connection: Connection) -> ContactFacts:
     return ContactFacts(
         statuses={status: number for status, number in counted},  # noqa: C416 - a row is no pair to `dict`
         people=connection.scalar(select(func.count()).select_from(tables.people)) or 0,
-        people_without_email=people.count_waiting(connection),
+        people_without_email=left.count_people(connection),
         left_behind=connection.scalar(select(func.count()).select_from(tables.contacts).where(gone)) or 0,
     )
 
@@ -152,7 +151,7 @@ def _contacts(connection: Connection) -> ContactFacts:
 def _requests(connection: Connection, limit: float, surveys_pending: int, now: float) -> RequestFacts:
     used = clock.rate(connection, now, limit=limit)
     held = clock.held_until(connection)
-    pending = surveys_pending + contacts_store.count_pending(connection)
+    pending = surveys_pending + left.count_contacts(connection)
     query = select(tables.request_days).order_by(tables.request_days.c.day.desc()).limit(_REQUEST_DAYS)
     days = [
         RequestDay(_date(row.day), row.requests, row.rate_limited, row.requests / (limit * _MINUTES_A_DAY))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from sqlalchemy import func, select, text, update
+from sqlalchemy import select, text, update
 
 from target_promoter.store.database import rows_among
 from target_promoter.store.encoding import decode
@@ -109,12 +109,6 @@ def mark_all(connection: Connection, now: float, *, forget_sent: bool = False) -
         values |= {"sent": None, "sent_lists": "[]", "refused": None}
     where = contacts.c.status.in_(("pending", "synced", "refused"))
     return connection.execute(update(contacts).where(where).values(values)).rowcount
-
-
-def count_pending(connection: Connection) -> int:
-    """Return how many contacts delivery has to look at."""
-    where = contacts.c.status.in_(("pending", "removing"))
-    return connection.scalar(select(func.count()).select_from(contacts).where(where)) or 0
 
 
 def due(connection: Connection, now: float, *, most: int) -> list[Any]:

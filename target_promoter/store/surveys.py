@@ -6,9 +6,8 @@ from dataclasses import dataclass
 from hashlib import blake2b
 from typing import TYPE_CHECKING, Any, Final
 
-from sqlalchemy import func, select, update
+from sqlalchemy import select, update
 
-from target_promoter.store.campaigns import NO_CAMPAIGN
 from target_promoter.store.database import rows_among
 from target_promoter.store.encoding import decode, encode
 from target_promoter.store.schema import OPEN, SETTLED, messages, surveys
@@ -17,7 +16,7 @@ from target_promoter.store.upsert import insert_rows, upsert
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-    from sqlalchemy import ColumnElement, Connection
+    from sqlalchemy import Connection
 
 _OPEN_COLUMNS: Final = (
     "id, message, event, user_id, anonymous_id, email, event_at, due_at, properties, status, campaign_id"
@@ -250,23 +249,6 @@ def settle(connection: Connection, survey_ids: Sequence[int], status: str, reaso
             .where(surveys.c.id.in_(some))
             .values(status=status, reason=reason, settled_at=now, lease=None, leased_until=0.0)
         )
-
-
-def counts(connection: Connection, now: float) -> tuple[int, int]:
-    """Return how many surveys are pending (due or claimed), and how many wait for their person or their day.
-
-    Args:
-        connection: An open transaction.
-        now: The time, in epoch seconds.
-    """
-
-    def number(status: str, *also: ColumnElement[bool]) -> int:
-        # One status at a time is counted by the index alone.
-        query = select(func.count()).select_from(surveys).where(surveys.c.status == status, *also)
-        return connection.scalar(query) or 0
-
-    due = number("queued", surveys.c.due_at <= now, surveys.c.campaign_id != NO_CAMPAIGN)
-    return number("claimed") + due, number("waiting") + number("queued") - due
 
 
 def _steps(survey_ids: Sequence[int]) -> Iterable[Sequence[int]]:

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from typing_extensions import override
 
-from target_promoter import run
-from target_promoter.delivery.delivery import Delivery
+from target_promoter.delivery import delivery
 from target_promoter.target import TargetPromoter
 
 
-class _Beside(Delivery):
+class _Beside(delivery.Delivery):
     """Delivers until intake has ended, and leaves the rest to another run."""
 
     @override
@@ -18,5 +17,5 @@ class _Beside(Delivery):
 
 
 if __name__ == "__main__":
-    run.Delivery = _Beside  # type: ignore[attr-defined] # what a run delivers with
+    delivery.Delivery = _Beside  # type: ignore[misc] # what a run delivers with
     TargetPromoter.cli()

@@ -13,12 +13,22 @@ import resource
 import signal
 import sys
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
+
+_LOADED: Final = (
+    "target_promoter.target",
+    "target_promoter.run",
+    "target_promoter.intake.intake",
+    "target_promoter.delivery.delivery",
+    "target_promoter.promoter.account",
+    "sqlalchemy.dialects.postgresql.psycopg",
+    "sqlite3",
+)
 
 
 def main() -> None:
     """Load the program once, then start it for every line of the input."""
-    for name in ("target_promoter.target", "target_promoter.run", "sqlalchemy.dialects.postgresql.psycopg", "sqlite3"):
+    for name in _LOADED:
         importlib.import_module(name)
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # Nobody waits for the minders.
     for line in sys.stdin:

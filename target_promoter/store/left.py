@@ -1,0 +1,69 @@
+"""What is left to do, counted by indexes where there are some."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from sqlalchemy import text
+
+from target_promoter.store.campaigns import NO_CAMPAIGN
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection
+
+_IS_ANYTHING_OPEN: Final = text("""
+    SELECT EXISTS (SELECT 1 FROM contacts WHERE status IN ('pending', 'removing'))
+        OR EXISTS (SELECT 1 FROM surveys WHERE status IN ('waiting', 'queued', 'claimed'))
+""")
+
+# One status at a time is counted by the index alone.
+_SURVEYS: Final = text("""
+    SELECT (SELECT count(*) FROM surveys WHERE status = 'claimed'),
+        (SELECT count(*) FROM surveys WHERE status = 'waiting'),
+        (SELECT count(*) FROM surveys WHERE status = 'queued'),
+        (SELECT count(*) FROM surveys WHERE status = 'queued' AND due_at <= :now AND campaign_id != :none)
+""").bindparams(none=NO_CAMPAIGN)
+
+_CONTACTS: Final = text("SELECT count(*) FROM contacts WHERE status IN ('pending', 'removing')")
+
+_PEOPLE: Final = text("""
+    SELECT count(*) FROM people WHERE email IS NULL AND (deleted_at IS NULL OR deleted_at < identified_at)
+""")
+
+
+def is_anything_open(connection: Connection) -> bool:
+    """Return whether delivery has anything to look at, now or later: a contact that is pending, a survey not settled.
+
+    Args:
+        connection: An open transaction.
+    """
+    return bool(connection.scalar(_IS_ANYTHING_OPEN))
+
+
+def count_surveys(connection: Connection, now: float) -> tuple[int, int]:
+    """Return how many surveys are pending (due or claimed), and how many wait for their person or their day.
+
+    Args:
+        connection: An open transaction.
+        now: The time, in epoch seconds.
+    """
+    claimed, waiting, queued, due = connection.execute(_SURVEYS, {"now": now}).one()
+    return claimed + due, waiting + queued - due
+
+
+def count_contacts(connection: Connection) -> int:
+    """Return how many contacts delivery has to look at.
+
+    Args:
+        connection: An open transaction.
+    """
+    return connection.scalar(_CONTACTS) or 0
+
+
+def count_people(connection: Connection) -> int:
+    """Return how many people have no e-mail address yet.
+
+    Args:
+        connection: An open transaction.
+    """
+    return connection.scalar(_PEOPLE) or 0
