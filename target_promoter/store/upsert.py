@@ -6,13 +6,17 @@ SQLite does on writing it.
 
 from __future__ import annotations
 
+from itertools import chain
 from operator import itemgetter
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from sqlalchemy import Connection, Table
+
+_MOST_VALUES: Final = 999
+"""How many values a statement has at the most; versions of SQLite before 3.32 take no more."""
 
 
 def upsert(connection: Connection, table: Table, rows: Sequence[dict[str, Any]], *, add: bool = False) -> None:
@@ -54,7 +58,7 @@ def upsert_rows(
 def insert_rows(
     connection: Connection, table: Table, names: Sequence[str], rows: Sequence[tuple[Any, ...]], on_conflict: str = ""
 ) -> None:
-    """Insert rows, all with one statement.
+    """Insert rows, as many as the database takes with one statement.
 
     Args:
         connection: The open transaction.
@@ -75,8 +79,14 @@ def insert_rows(
         statement = f"{into} SELECT * FROM unnest({arrays}) {on_conflict}"  # noqa: S608 - names from this program only
         connection.exec_driver_sql(statement, tuple(map(list, zip(*rows, strict=True))))
     else:
-        marks = ", ".join("?" * len(names))
-        connection.exec_driver_sql(f"{into} VALUES ({marks}) {on_conflict}", list(rows))
+        # A statement a row would take twice the time, most of it for handing Python's lock to and fro.
+        marks, step = f"({', '.join('?' * len(names))})", _MOST_VALUES // len(names)
+        rest = len(rows) % step
+        for start in range(0, len(rows) - rest, step):
+            some = tuple(chain.from_iterable(rows[start : start + step]))
+            connection.exec_driver_sql(f"{into} VALUES {', '.join([marks] * step)} {on_conflict}", some)
+        if rest:
+            connection.exec_driver_sql(f"{into} VALUES {marks} {on_conflict}", list(rows[-rest:]))
 
 
 def update_rows(connection: Connection, table: Table, names: Sequence[str], rows: Sequence[tuple[Any, ...]]) -> None:
