@@ -10,7 +10,7 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from tests.benchmarks import delivery, intake, memory, start, store
+from tests.benchmarks import delivery, intake, memory, start, stopping, store
 from tests.benchmarks.figures import machine, table
 from tests.conftest import Postgres
 
@@ -51,6 +51,10 @@ def _memory(folder: Path, quick: bool) -> Iterable[Figure]:  # noqa: FBT001
     return memory.measure(folder, records=50_000 if quick else 1_000_000)
 
 
+def _stop(folder: Path, quick: bool) -> Iterable[Figure]:  # noqa: FBT001
+    return stopping.measure(folder, records=200_000 if quick else 1_000_000)
+
+
 def _store(folder: Path, quick: bool) -> Iterable[Figure]:  # noqa: FBT001
     numbers = (50_000, 100_000) if quick else (1_000_000, 10_000_000)
     return store.measure(folder, people_number=numbers[0], messages_number=numbers[1])
@@ -66,6 +70,7 @@ PARTS: Final = {
     "limit": _limit,
     "intake": _intake,
     "memory": _memory,
+    "stop": _stop,
     "store": _store,
 }
 

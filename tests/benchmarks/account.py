@@ -53,6 +53,12 @@ class Account:
             found: dict[str, Any] = json.load(answer)
         return found
 
+    def totals(self) -> dict[str, int]:
+        """Return how many contacts there are, how many requests there were, and so on."""
+        with urllib.request.urlopen(f"{self._origin}/sandbox/view", timeout=60) as answer:  # noqa: S310 - as below
+            found: dict[str, int] = json.load(answer)["totals"]
+        return found
+
     def _post(self, path: str, body: dict[str, Any]) -> None:
         data = json.dumps(body).encode()
         request = urllib.request.Request(f"{self._origin}/sandbox/{path}", data=data, method="POST")  # noqa: S310

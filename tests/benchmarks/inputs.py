@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -38,15 +38,20 @@ _TRACKS: dict[str, Any] = {
 }
 
 
-def write_users(path: Path, number: int, *, of_plan: str = "premium") -> None:
-    """Write a sync of the warehouse table `users`: its SCHEMA, a record a person, a STATE every 10,000 and at the end.
+STATE_EVERY: Final = 10_000
+"""How many records stand between two STATE messages."""
+
+
+def write_users(path: Path, number: int, *, of_plan: str = "premium", begin: int = 0) -> None:
+    """Write a sync of the warehouse table `users`: its SCHEMA, a record a person, STATE messages, one at the end.
 
     Args:
         path: The file.
         number: How many people.
         of_plan: The value of one trait, so that another sync of the same people can differ from this one.
+        begin: How many of the people to leave out, as a tap that goes on from its state.
     """
-    _write(path, "users", _USERS, (_user(one, of_plan) for one in range(number)))
+    _write(path, "users", _USERS, (_user(one, of_plan) for one in range(begin, number)))
 
 
 def write_tracks(path: Path, number: int, people: int) -> None:
@@ -68,7 +73,7 @@ def _write(path: Path, stream: str, properties: dict[str, Any], records: Iterato
         number = 0
         for number, record in enumerate(records, 1):
             file.write(_line(type="RECORD", stream=stream, record=record))
-            if number % 10_000 == 0:
+            if number % STATE_EVERY == 0:
                 file.write(_line(type="STATE", value={"bookmarks": {stream: {"rows": number}}}))
         file.write(_line(type="STATE", value={"bookmarks": {stream: {"rows": number, "done": True}}}))
 

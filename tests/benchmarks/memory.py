@@ -17,7 +17,7 @@ _MOST_GROWTH_MIB: Final = 10
 
 
 def measure(folder: Path, *, records: int) -> Iterator[Figure]:
-    """Measure the peak of a sync, and of one a tenth of its size; then a stop of it, and what it costs again.
+    """Measure the peak of a sync, and of one a tenth of its size.
 
     Args:
         folder: Where files are kept.

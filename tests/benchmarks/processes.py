@@ -31,6 +31,7 @@ class Ran:
         threads: The most threads it had at once, as far as was looked.
         summary: Its summary; empty if it logged none.
         log: Its log.
+        printed: What it printed.
     """
 
     seconds: float
@@ -39,6 +40,7 @@ class Ran:
     threads: int
     summary: dict[str, Any]
     log: str
+    printed: str
 
 
 class Program:
@@ -68,15 +70,18 @@ class Program:
             path.write_text(json.dumps(config), encoding="utf-8")
             command += ["--config", str(path)]
         self._log = folder / f"{name}.log"
+        self._printed = folder / f"{name}.out"
         # As after an installation, the bytecode is there; whatever this machine says of it.
         env = {**os.environ, "PYTHONPYCACHEPREFIX": str(folder / "bytecode")}
         env.pop("PYTHONDONTWRITEBYTECODE", None)
         self._threads = 0
         self._began = time.monotonic()
-        with self._log.open("wb") as log, (read or Path(os.devnull)).open("rb") as lines:
-            self._process = subprocess.Popen(
-                [*command, *arguments], stdin=lines, stdout=subprocess.DEVNULL, stderr=log, env=env
-            )
+        with (
+            self._log.open("wb") as log,
+            self._printed.open("wb") as printed,
+            (read or Path(os.devnull)).open("rb") as lines,
+        ):
+            self._process = subprocess.Popen([*command, *arguments], stdin=lines, stdout=printed, stderr=log, env=env)
         self.pid = self._process.pid
         threading.Thread(target=self._watch, daemon=True).start()
 
@@ -98,6 +103,10 @@ class Program:
         """Return what it has logged so far."""
         return self._log.read_text(encoding="utf-8", errors="replace")
 
+    def printed(self) -> str:
+        """Return what it has printed so far."""
+        return self._printed.read_text(encoding="utf-8")
+
     def end(self, signum: int | None = None) -> Ran:
         """Wait for its end.
 
@@ -115,7 +124,8 @@ class Program:
         log = self.log()
         summaries = [line.split(_SUMMARY, 1)[1] for line in log.splitlines() if _SUMMARY in line]
         summary = json.loads(summaries[-1]) if summaries else {}
-        return Ran(seconds, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024, self._threads, summary, log)
+        cpu, mib = usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024
+        return Ran(seconds, cpu, mib, self._threads, summary, log, self.printed())
 
 
 def run(
