@@ -7,20 +7,16 @@ import sys
 import threading
 import time
 from collections import deque
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from target_promoter.errors import StoreError
-from target_promoter.store import clock, left
-from target_promoter.values.times import duration
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-
-    from sqlalchemy import Connection
+    from collections.abc import Callable
 
     from target_promoter.config.settings import Settings
     from target_promoter.metrics import Metrics
+    from target_promoter.standing import Standing
     from target_promoter.store.database import Store
     from target_promoter.summary import Summary
 
@@ -32,52 +28,6 @@ LOG_SECONDS: Final = 10.0
 _LOOK_SECONDS: Final = 1.0
 _WINDOW_SECONDS: Final = 60.0
 _MINUTE: Final = 60.0
-
-
-@dataclass(frozen=True, slots=True)
-class Standing:
-    """How a run stands.
-
-    Attributes:
-        seconds: How long it runs.
-        records: How many records were read.
-        requests: How many requests were sent.
-        requests_per_minute: How many a minute were sent of late.
-        limit: How many a minute the account allows, as told.
-        sent: How many surveys were sent.
-        pending: How many surveys and contacts are to be delivered now.
-        waiting: How many surveys wait for their person or their day.
-        seconds_left: How long what is pending takes at the most, at the pace that the limit allows.
-        dry_run: Whether the requests are withheld, so that they keep no pace.
-    """
-
-    seconds: float
-    records: int
-    requests: int
-    requests_per_minute: float
-    limit: float
-    sent: int
-    pending: int
-    waiting: int
-    seconds_left: float
-    dry_run: bool = False
-
-    def parts(self) -> Iterator[tuple[str, str]]:
-        """Yield what there is to tell, each with its name."""
-        yield "records in", f"{self.records:,}"
-        yield "requests to send" if self.dry_run else "requests", f"{self.requests:,}"
-        if not self.dry_run:
-            share = self.requests_per_minute / self.limit
-            yield "rate", f"{self.requests_per_minute:,.0f} a minute ({share:.0%} of the limit of {self.limit:,g})"
-        yield "surveys to send" if self.dry_run else "surveys sent", f"{self.sent:,}"
-        yield "pending", f"{self.pending:,}"
-        yield "surveys waiting", f"{self.waiting:,}"
-        if not self.dry_run:
-            yield "time left", f"about {duration(self.seconds_left)}" if self.pending else "none"
-
-    def line(self) -> str:
-        """Return it in one line of the log."""
-        return f"After {duration(self.seconds)}: {', '.join(f'{name} {text}' for name, text in self.parts())}."
 
 
 class Progress:
@@ -117,6 +67,8 @@ class Progress:
         Raises:
             StoreError: The store refused.
         """
+        from target_promoter.standing import Standing, work_left  # noqa: PLC0415 - most runs end before they tell it
+
         now = self._clock()
         value = self._summary.value
         requests = value("api", "requests")
@@ -125,7 +77,7 @@ class Progress:
             self._samples.popleft()
         since, before = self._samples[0]
         rate = (requests - before) / (now - since) * _MINUTE if now > since else 0.0
-        pending, waiting, allowed = self._store.read(lambda connection: _left(connection, now, self._limit))
+        pending, waiting, allowed = self._store.read(lambda connection: work_left(connection, now, self._limit))
         return Standing(
             seconds=now - self._summary.started_at,
             records=value("identify", "read") + value("track", "read") + self._summary.ignored,
@@ -169,9 +121,3 @@ class Progress:
                     live.show(self.standing())
                 except StoreError:
                     continue
-
-
-def _left(connection: Connection, now: float, limit: float) -> tuple[int, int, float]:
-    """Return what is pending, what waits, and how many requests a minute leave at the most."""
-    pending, waiting = left.count_surveys(connection, now)
-    return pending + left.count_contacts(connection), waiting, clock.rate(connection, now, limit=limit)

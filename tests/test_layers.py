@@ -19,7 +19,7 @@ FOLDER: Final = Path(target_promoter.__file__).parent
 LAYERS: Final = (
     {"errors", "garbage", "summary", "values"},
     {"config", "store"},
-    {"records", "promoter", "metrics", "live", "preview", "signals"},
+    {"records", "promoter", "metrics", "live", "preview", "signals", "standing"},
     {"intake", "delivery", "progress", "report"},
     {"late"},
     {"singer", "run"},
@@ -28,7 +28,7 @@ LAYERS: Final = (
 )
 """The parts of the program, the lowest first; each may import those below it. The sandbox stands beside them all."""
 
-FOR_ANNOTATIONS: Final = {("live", "progress"), ("sinks", "target")}
+FOR_ANNOTATIONS: Final = {("live", "standing"), ("sinks", "target")}
 """What is above, and imported for its type alone."""
 
 

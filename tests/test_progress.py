@@ -17,7 +17,8 @@ from rich.console import Console
 from target_promoter import progress
 from target_promoter.config.settings import Settings
 from target_promoter.live import view
-from target_promoter.progress import Progress, Standing
+from target_promoter.progress import Progress
+from target_promoter.standing import Standing
 from target_promoter.store import contacts
 from target_promoter.store.database import Store, open_store
 from target_promoter.summary import Summary

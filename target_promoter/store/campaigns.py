@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from sqlalchemy import select, update
+from sqlalchemy import text, update
 
 from target_promoter.store.schema import OPEN, surveys
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 NO_CAMPAIGN: Final = 0
 """The campaign of a survey whose event the config gives none any more: it is not sent, and grows too old."""
 
-_IS_OPEN: Final = surveys.c.status.in_(OPEN)
+_OPEN_EVENTS: Final = text("SELECT DISTINCT event, campaign_id FROM surveys WHERE status IN ('waiting', 'queued')")
 
 
 def assign(connection: Connection, campaign_of: Callable[[str], int | None]) -> None:
@@ -26,9 +26,8 @@ def assign(connection: Connection, campaign_of: Callable[[str], int | None]) -> 
         connection: The open writing transaction.
         campaign_of: Returns the campaign's id for an event by its name as sent; None if it has none.
     """
-    columns = (surveys.c.event, surveys.c.campaign_id)
-    for event, before in connection.execute(select(*columns).where(_IS_OPEN).distinct()).all():
+    for event, before in connection.execute(_OPEN_EVENTS).all():
         now = campaign_of(event) or NO_CAMPAIGN
         if now != before:
-            of_event = _IS_OPEN & (surveys.c.event == event) & (surveys.c.campaign_id == before)
+            of_event = surveys.c.status.in_(OPEN) & (surveys.c.event == event) & (surveys.c.campaign_id == before)
             connection.execute(update(surveys).where(of_event).values(campaign_id=now))

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import backoff
-from sqlalchemy import Connection, Engine, exc, insert, inspect, select
+from sqlalchemy import Connection, Engine, exc, insert, inspect, text
 from sqlalchemy.engine import make_url
 
 from target_promoter.errors import StoreBusyError, StoreError, StoreLostError
@@ -216,7 +216,7 @@ def _is_store(connection: Connection, name: str) -> bool:
     """Return whether the tables of a store of this version are there."""
     tables = set(inspect(connection).get_table_names())
     if facts.name in tables:
-        version = connection.scalar(select(facts.c.value).where(facts.c.name == "schema_version"))
+        version = connection.scalar(text("SELECT value FROM facts WHERE name = 'schema_version'"))
         if version != str(SCHEMA_VERSION):
             raise StoreError.other_version(name, version, SCHEMA_VERSION)
         return True

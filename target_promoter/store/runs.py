@@ -6,12 +6,12 @@ import hmac
 from hashlib import blake2b
 from typing import TYPE_CHECKING, Final
 
-from sqlalchemy import insert, select, update
+from sqlalchemy import insert, select, text
 
 from target_promoter.errors import StoreError
 from target_promoter.store.database import rows_among
 from target_promoter.store.encoding import encode
-from target_promoter.store.schema import UNSETTLED, facts, forgotten, rejected, runs, surveys
+from target_promoter.store.schema import facts, forgotten, runs
 from target_promoter.store.upsert import upsert
 
 if TYPE_CHECKING:
@@ -22,6 +22,18 @@ if TYPE_CHECKING:
 KEPT_SECONDS: Final = 30 * 86_400
 """How long settled surveys, rejected records and runs are kept."""
 
+# As text, which every run begins and ends with: to put such a statement together takes longer than to carry it out.
+_FACT: Final = text("SELECT value FROM facts WHERE name = :name")
+_LET_GO: Final = (
+    text("DELETE FROM surveys WHERE settled_at < :before AND status NOT IN ('waiting', 'queued', 'claimed')"),
+    text("DELETE FROM rejected WHERE rejected_at < :before"),
+    text("DELETE FROM runs WHERE started_at < :before"),
+)
+_END: Final = text("""
+    UPDATE runs SET finished_at = :finished_at, exit_status = :exit_status, problem = :problem, summary = :summary
+    WHERE id = :id
+""")
+
 
 def fact(connection: Connection, name: str) -> str | None:
     """Return one of the things the store knows of itself, such as `created_at`.
@@ -30,7 +42,7 @@ def fact(connection: Connection, name: str) -> str | None:
         connection: An open transaction.
         name: Its name.
     """
-    value: str | None = connection.scalar(select(facts.c.value).where(facts.c.name == name))
+    value: str | None = connection.scalar(_FACT, {"name": name})
     return value
 
 
@@ -98,9 +110,8 @@ def begin(connection: Connection, command: str, now: float) -> int:
         The run's number.
     """
     before = now - KEPT_SECONDS
-    connection.execute(surveys.delete().where(surveys.c.settled_at < before, surveys.c.status.not_in(UNSETTLED)))
-    connection.execute(rejected.delete().where(rejected.c.rejected_at < before))
-    connection.execute(runs.delete().where(runs.c.started_at < before))
+    for statement in _LET_GO:
+        connection.execute(statement, {"before": before})
     key = connection.execute(insert(runs).values(command=command, started_at=now)).inserted_primary_key
     return int(key[0]) if key else 0
 
@@ -119,7 +130,7 @@ def end(
         summary: Its summary, as in the summary line.
     """
     values = {"finished_at": now, "exit_status": exit_status, "problem": problem, "summary": encode(summary)}
-    connection.execute(update(runs).where(runs.c.id == run).values(values))
+    connection.execute(_END, {"id": run, **values})
 
 
 def forget_marks(connection: Connection, keys: Iterable[str]) -> None:

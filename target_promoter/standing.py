@@ -1,0 +1,72 @@
+"""How a run stands: what it has done, what is left, and how long that takes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from target_promoter.store import clock, left
+from target_promoter.values.times import duration
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from sqlalchemy import Connection
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """How a run stands.
+
+    Attributes:
+        seconds: How long it runs.
+        records: How many records were read.
+        requests: How many requests were sent.
+        requests_per_minute: How many a minute were sent of late.
+        limit: How many a minute the account allows, as told.
+        sent: How many surveys were sent.
+        pending: How many surveys and contacts are to be delivered now.
+        waiting: How many surveys wait for their person or their day.
+        seconds_left: How long what is pending takes at the most, at the pace that the limit allows.
+        dry_run: Whether the requests are withheld, so that they keep no pace.
+    """
+
+    seconds: float
+    records: int
+    requests: int
+    requests_per_minute: float
+    limit: float
+    sent: int
+    pending: int
+    waiting: int
+    seconds_left: float
+    dry_run: bool = False
+
+    def parts(self) -> Iterator[tuple[str, str]]:
+        """Yield what there is to tell, each with its name."""
+        yield "records in", f"{self.records:,}"
+        yield "requests to send" if self.dry_run else "requests", f"{self.requests:,}"
+        if not self.dry_run:
+            share = self.requests_per_minute / self.limit
+            yield "rate", f"{self.requests_per_minute:,.0f} a minute ({share:.0%} of the limit of {self.limit:,g})"
+        yield "surveys to send" if self.dry_run else "surveys sent", f"{self.sent:,}"
+        yield "pending", f"{self.pending:,}"
+        yield "surveys waiting", f"{self.waiting:,}"
+        if not self.dry_run:
+            yield "time left", f"about {duration(self.seconds_left)}" if self.pending else "none"
+
+    def line(self) -> str:
+        """Return it in one line of the log."""
+        return f"After {duration(self.seconds)}: {', '.join(f'{name} {text}' for name, text in self.parts())}."
+
+
+def work_left(connection: Connection, now: float, limit: float) -> tuple[int, int, float]:
+    """Return what is pending, what waits, and how many requests a minute leave at the most.
+
+    Args:
+        connection: An open transaction.
+        now: The time, in epoch seconds.
+        limit: How many a minute the account allows, as told.
+    """
+    pending, waiting = left.count_surveys(connection, now)
+    return pending + left.count_contacts(connection), waiting, clock.rate(connection, now, limit=limit)
