@@ -101,7 +101,7 @@ def test_sixty_four_that_hang_are_waited_for_in_peace(house: House, monkeypatch:
 
     monkeypatch.setattr(made._turns, "take", counted)
     made.start()
-    while made._shared.in_flight < 64:
+    while made._shared.flight.number < 64:
         assert made.join(0.01) is False
     before = len(turns)
     assert made.join(1) is False

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-import time
+import threading
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -121,15 +121,23 @@ def test_look_ups_go_by_index(tmp_path: Path) -> None:
 
 
 def test_no_more_threads_than_requests_in_flight() -> None:
-    """A thread that is idle takes the next request; another one is made only if none is."""
-    done: list[int] = []
-    workers = Workers[int](done.append, most=8)
+    """A thread that ended its request takes the next; another one is made only while more are on their way."""
+    going, done = threading.Semaphore(0), threading.Semaphore(0)
+
+    def work(_: int) -> None:
+        going.acquire()
+        done.release()
+
+    workers = Workers[int](work)
     for job in range(20):
-        workers.submit(job)
-        deadline = time.monotonic() + 10
-        while len(done) <= job or not workers._idle:
-            assert time.monotonic() < deadline
+        workers.submit(job, at_once=1)
+        going.release()
+        assert done.acquire(timeout=10)
     assert workers.threads == 1
+    for job in range(3):
+        workers.submit(job, at_once=job + 1)
+    assert workers.threads == 3
+    going.release(3)
     workers.end()
 
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 from target_promoter.delivery import times
 from target_promoter.delivery.contacts import ContactRequest
+from target_promoter.delivery.flight import MOST_IN_FLIGHT
 from target_promoter.delivery.patience import Patience
 from target_promoter.delivery.sender import Sender
 from target_promoter.delivery.shared import Shared
@@ -29,7 +30,6 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger("target-promoter.delivery")
 
-_MOST_IN_FLIGHT: Final = 64
 _STOP_SECONDS: Final = 5.0
 
 
@@ -70,7 +70,7 @@ class Delivery:
         self._patience = Patience(patience)
         self._turns = Turns(store, settings)
         self._shared = Shared()
-        self._sender = Sender(client, self._shared, summary, most=_MOST_IN_FLIGHT, clock=clock)
+        self._sender = Sender(client, self._shared, summary, clock=clock)
         self._ended = threading.Event()
         self._ended.set()
         self._unsent: list[Request] = []
@@ -184,7 +184,7 @@ class Delivery:
         with self._shared.changed:
             answered, self._shared.answered = self._shared.answered, []
             self._shared.halted = self._shared.woken = self._shared.surveys_came = False
-            room = _MOST_IN_FLIGHT - self._shared.in_flight
+            room = MOST_IN_FLIGHT - self._shared.flight.number
             problem = self._shared.problem
             self._answered += answered
         turn = self._take_in(now, room=max(room, 0) if sending and problem is None else 0)
@@ -214,7 +214,8 @@ class Delivery:
         for at in turn.times:
             began = self._clock()
             is_contact = isinstance(self._unsent[0], ContactRequest)
-            in_time = self._wait_for_time(max(at, earliest), turn.falls_due_at if is_contact else None)
+            falls_due_at = turn.falls_due_at if is_contact else None
+            in_time = self._wait_for_time(max(at, earliest), turn.interval, falls_due_at)
             self.waited_seconds += self._clock() - began
             earliest = self._clock() + spacing
             if not in_time:
@@ -225,11 +226,12 @@ class Delivery:
             self._left_at = self._clock()
             self._sender.send(self._unsent.pop(0), at)
 
-    def _wait_for_time(self, at: float, falls_due_at: float | None) -> bool:
+    def _wait_for_time(self, at: float, interval: float, falls_due_at: float | None) -> bool:
         """Wait for the time of a request; return False if it must not be sent any more, or not before a survey.
 
         Args:
             at: The time of the request, in epoch seconds.
+            interval: Seconds between two requests at the limit.
             falls_due_at: When the next survey falls due, in epoch seconds; None if the request is a survey's itself.
         """
         with self._shared.changed:
@@ -239,30 +241,31 @@ class Delivery:
                 now = self._clock()
                 if falls_due_at is not None and (self._shared.surveys_came or now >= falls_due_at):
                     return False
-                left = at - now
-                if left <= 0 and self._shared.in_flight < _MOST_IN_FLIGHT:
+                early = at > now
+                left = at - now if early else self._shared.flight.full_for(time.monotonic(), interval)
+                if left <= 0:
                     return True
-                self._shared.changed.wait(min(left, (falls_due_at or math.inf) - now) if left > 0 else None)
+                self._shared.wait(min(left, (falls_due_at or math.inf) - now), for_answers=not early)
 
     def _is_over(self, turn: Turn) -> bool:
         """Return whether all that was due is delivered and nothing more comes."""
         with self._shared.changed:
-            idle = self._shared.in_flight == 0 and not self._shared.answered
+            idle = self._shared.flight.number == 0 and not self._shared.answered
             return idle and self._shared.finishing and not self._shared.woken and turn.next_at is None
 
     def _wait(self, turn: Turn) -> None:
         """Wait until there is something to do."""
         now = self._clock()
-        until = now + times.LOOK_AGAIN_SECONDS
-        if turn.next_at is not None and self._shared.in_flight < _MOST_IN_FLIGHT:
-            until = min(until, max(turn.next_at, self._resting_until(), turn.held_until))
         finishing = self._shared.finishing
+        until = now + times.LOOK_AGAIN_SECONDS
+        if turn.next_at is not None and self._shared.flight.number < MOST_IN_FLIGHT:
+            until = min(until, max(turn.next_at, self._resting_until(), turn.held_until))
         with self._shared.changed:
             while not (self._shared.stopping or self._shared.answered or self._shared.woken):
                 left = until - self._clock()
                 if left <= 0 or self._shared.finishing != finishing:
                     break
-                self._shared.changed.wait(left)
+                self._shared.wait(left, for_answers=True)
         if turn.held_until > now:
             self.waited_seconds += self._clock() - now
 
@@ -270,8 +273,8 @@ class Delivery:
         """Take in what is still answered, and give back what was not sent."""
         deadline = time.monotonic() + _STOP_SECONDS
         with self._shared.changed:
-            while self._shared.in_flight and time.monotonic() < deadline:
-                self._shared.changed.wait(deadline - time.monotonic())
+            while self._shared.flight.number and time.monotonic() < deadline:
+                self._shared.wait(deadline - time.monotonic(), for_answers=True)
             self._answered += self._shared.answered
             self._shared.answered = []
         self._take_in(self._clock(), room=0)

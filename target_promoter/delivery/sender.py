@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING
 
 from target_promoter.delivery import times
@@ -27,17 +28,16 @@ class Sender:
         client: The Promoter API.
         shared: Where answers are put.
         summary: Where requests are counted.
-        most: How many requests may be on their way at once.
         clock: The time now, in epoch seconds.
     """
 
-    def __init__(self, client: Api, shared: Shared, summary: Summary, *, most: int, clock: Callable[[], float]) -> None:
+    def __init__(self, client: Api, shared: Shared, summary: Summary, *, clock: Callable[[], float]) -> None:
         """Begin with nothing on its way."""
         self._client = client
         self._shared = shared
         self._summary = summary
         self._clock = clock
-        self._workers: Workers[tuple[Request, float]] = Workers(self._send, most=most)
+        self._workers: Workers[tuple[Request, float, int]] = Workers(self._send)
         self._failed: set[str | int] = set()
 
     def send(self, request: Request, at: float) -> None:
@@ -47,9 +47,10 @@ class Sender:
             request: The request.
             at: The time that it has at the account's limit, in epoch seconds.
         """
+        flight = self._shared.flight
         with self._shared.changed:
-            self._shared.in_flight += 1
-        self._workers.submit((request, at))
+            number, at_once = flight.begin(time.monotonic()), flight.number
+        self._workers.submit((request, at, number), at_once=at_once)
 
     def note(self, request: Request, *, failed: bool) -> None:
         """Note how a request ended: the next one for the same contact or survey is a retry if it failed.
@@ -64,9 +65,9 @@ class Sender:
         """Send nothing more; this does not wait for what is on its way."""
         self._workers.end()
 
-    def _send(self, job: tuple[Request, float]) -> None:
+    def _send(self, job: tuple[Request, float, int]) -> None:
         """Send one request; runs in a thread of `Workers`."""
-        request, at = job
+        request, at, number = job
         answer: Answer | None = None
         problem: PromoterError | None = None
         try:
@@ -82,13 +83,7 @@ class Sender:
             # It may have left, so it counts as one without an answer.
             answer = Answer("unanswered", words=type(error).__name__)
             problem = DeliveryError.unforeseen(error)
-        with self._shared.changed:
-            self._shared.in_flight -= 1
-            self._shared.answered.append(Answered(request, answer))
-            self._shared.problem = self._shared.problem or problem
-            hold = answer is not None and answer.outcome in {"rate_limited", "unavailable"}
-            self._shared.halted |= hold or problem is not None
-            self._shared.changed.notify_all()
+        self._shared.take_in(number, Answered(request, answer), problem)
 
     def _call(self, request: Request) -> Answer:
         if not isinstance(request, ContactRequest):

@@ -20,16 +20,12 @@ class Workers(Generic[J]):
 
     Args:
         work: Does one job; it must not raise.
-        most: How many threads at the most.
     """
 
-    def __init__(self, work: Callable[[J], None], *, most: int) -> None:
+    def __init__(self, work: Callable[[J], None]) -> None:
         """Begin with no thread."""
         self._work = work
-        self._most = most
         self._jobs: queue.SimpleQueue[J | None] = queue.SimpleQueue()
-        self._lock = threading.Lock()
-        self._idle = 0
         self._threads = 0
 
     @property
@@ -37,28 +33,23 @@ class Workers(Generic[J]):
         """How many threads there are."""
         return self._threads
 
-    def submit(self, job: J) -> None:
-        """Have a job done, by an idle thread if there is one, else by a new one.
+    def submit(self, job: J, *, at_once: int) -> None:
+        """Have a job done, by a thread that is idle or about to be, else by a new one; only from one thread.
 
         Args:
             job: The job.
+            at_once: How many jobs are not done, this one among them.
         """
-        with self._lock:
-            if self._idle > 0:
-                self._idle -= 1
-            elif self._threads < self._most:
-                self._threads += 1
-                threading.Thread(target=self._run, name=f"delivery-{self._threads}", daemon=True).start()
+        if self._threads < at_once:
+            self._threads += 1
+            threading.Thread(target=self._run, name=f"delivery-{self._threads}", daemon=True).start()
         self._jobs.put(job)
 
     def end(self) -> None:
         """Have every thread end after its job; this does not wait for them."""
-        with self._lock:
-            for _ in range(self._threads):
-                self._jobs.put(None)
+        for _ in range(self._threads):
+            self._jobs.put(None)
 
     def _run(self) -> None:
         while (job := self._jobs.get()) is not None:
             self._work(job)
-            with self._lock:
-                self._idle += 1

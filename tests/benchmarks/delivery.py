@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 _LATENCY_SECONDS: Final = 0.05
 _NO_PACE: Final = 10_000_000
+_OTHER_THREADS: Final = 3
+"""The main thread, the one that decides on requests, and the one that tells how the run gets on."""
 
 
 def requests(folder: Path, *, people: int) -> Iterator[Figure]:
@@ -72,10 +74,9 @@ def limit(folder: Path, *, per_second: int, seconds: int, processes: int, latenc
             rate = number / took
             least = 0.97
             yield at_least(of, f"{rate:.1f} a second", f"limit: {per_second}", rate / per_second, least)
-            most = math.ceil(per_second * latency)
-            others = 4  # The main thread, the delivering one, the progress's, and one that begins as another ends.
-            threads = max(ran.threads for ran in runs)
-            yield at_most("... its threads", f"{threads}", f"in flight: {most}", threads / (2 * most + others), 1.0)
+            in_flight = math.ceil(per_second * latency)
+            sending = max(ran.threads for ran in runs) - _OTHER_THREADS
+            yield at_most("... threads that send", f"{sending}", f"in flight: {in_flight}", sending / in_flight, 1.4)
         else:
             yield at_most(of, f"{took:.1f} s", f"least: {seconds} s", took / seconds, 1.03)
         yield Figure("... requests refused", f"{refused}", "least: 0", None, "none", refused == 0)
