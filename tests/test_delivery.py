@@ -12,15 +12,19 @@ import pytest
 from target_promoter.delivery import leases
 from target_promoter.delivery.delivery import Delivery
 from target_promoter.delivery.patience import Patience
+from target_promoter.delivery.shared import Shared
 from target_promoter.errors import DeliveryError
 from target_promoter.promoter.answers import Answer
 from target_promoter.store import clock, runs
+from target_promoter.store.claims import Claim
 from tests.delivering import Process, survey
 from tests.house import House, identify, track
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
+
+    from target_promoter.delivery.answered import Request
 
 
 @dataclass
@@ -212,3 +216,38 @@ def test_a_survey_whose_day_comes_leaves_before_contacts_that_were_claimed(tmp_p
     surveyed = next(number for number, body in enumerate(promoter.asked) if b"campaign_id" in body)
     assert 0 < surveyed < 5
     assert len(promoter.asked) == 12
+
+
+def test_no_request_follows_a_late_one_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A contact left late and then a survey came: the survey waits its interval, though the time it takes is over."""
+    house = House(tmp_path, requests_per_minute=600)
+    house.take(*(identify(str(number), f"c{number}@example.com") for number in range(12)))
+    began, late = time.monotonic(), 0.0
+
+    def now() -> float:
+        return house.now + time.monotonic() - began + late
+
+    made = Delivery(house.store, Promoter(lambda: Answer("accepted", 200)), house.settings, house.summary, clock=now)
+    left: list[tuple[bool, float]] = []
+    send, wait = made._sender.send, Shared.wait
+
+    def sent(request: Request, at: float) -> None:
+        left.append((isinstance(request, Claim), now()))
+        send(request, at)
+
+    def waited(shared: Shared, seconds: float, *, for_answers: bool) -> None:
+        nonlocal late
+        if len(left) == 1 and not late:
+            late = 3.0
+        elif len(left) == 2 and not house.surveys:
+            house.take(track("Order Completed", "9", messageId="m"))
+            made.wake(surveys=True)
+        else:
+            wait(shared, seconds, for_answers=for_answers)
+
+    monkeypatch.setattr(made._sender, "send", sent)
+    monkeypatch.setattr(Shared, "wait", waited)
+    made.finish()
+    made.run()
+    assert [is_survey for is_survey, _ in left] == [False, False, True] + [False] * 9
+    assert left[2][1] - left[1][1] >= 0.1

@@ -219,9 +219,8 @@ class Delivery:
             self.waited_seconds += self._clock() - began
             earliest = self._clock() + spacing
             if not in_time:
-                # The last request may have left late: the next must not follow it at once.
-                unused_from = max(at, self._left_at + turn.interval)
-                self._unused = (min(unused_from, turn.reserved_until), turn.reserved_until)
+                # The last request may have left late, however late: the next must not follow it at once.
+                self._unused = (max(at, self._left_at + turn.interval), turn.reserved_until)
                 return
             self._left_at = self._clock()
             self._sender.send(self._unsent.pop(0), at)

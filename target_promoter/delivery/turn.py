@@ -111,7 +111,8 @@ class Turns:
             answered: The requests that came back since the last turn.
             unsent: Requests of the last turn that were not sent.
             room: How many requests may be sent now at the most.
-            unused: The time of the first of the unsent requests, and until when times were reserved for them.
+            unused: The time that the next request may have instead of the first of the unsent ones, and until when
+                times were reserved for them.
         """
         if room and not self._bound and any(one.outcome == "accepted" for one in answered):
             self._bind()

@@ -91,7 +91,7 @@ def give_back(connection: Connection, unused_from: float, until: float) -> None:
 
     Args:
         connection: The open writing transaction.
-        unused_from: The time of the first of them, in epoch seconds.
+        unused_from: The time that the next request may have, in epoch seconds.
         until: What `take` returned for them.
     """
     connection.execute(update(request_clock).where(request_clock.c.next_at == until).values(next_at=unused_from))
