@@ -251,3 +251,28 @@ def test_no_request_follows_a_late_one_at_once(tmp_path: Path, monkeypatch: pyte
     made.run()
     assert [is_survey for is_survey, _ in left] == [False, False, True] + [False] * 9
     assert left[2][1] - left[1][1] >= 0.1
+
+
+def test_the_end_of_another_process_is_seen_soon(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is left is on its way from another process: the store is looked at soon, and then ever less often."""
+    other = Process(house)
+    while len(other.turn(0, "accepted" if other.last else None).requests) == 64:
+        pass
+    looked: list[float] = []
+    now = house.now
+
+    def waited(_: Shared, seconds: float, *, for_answers: bool) -> None:
+        nonlocal now
+        assert for_answers
+        looked.append(round(seconds, 3))
+        now += seconds
+        if len(looked) == 6:
+            other.turn(0, "accepted", room=0)
+
+    monkeypatch.setattr(Shared, "wait", waited)
+    promoter = Promoter(lambda: Answer("accepted", 200))
+    made = Delivery(house.store, promoter, house.settings, house.summary, clock=lambda: now)
+    made.finish()
+    made.run()
+    assert (looked, promoter.asked) == ([0.1, 0.2, 0.4, 0.8, 1.0, 1.0], [])
+    assert made.is_done

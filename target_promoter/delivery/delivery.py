@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger("target-promoter.delivery")
 
 _STOP_SECONDS: Final = 5.0
+_FIRST_LOOK_SECONDS: Final = 0.1
 
 
 class Delivery:
@@ -76,6 +77,7 @@ class Delivery:
         self._unsent: list[Request] = []
         self._unused: tuple[float, float] | None = None
         self._left_at = 0.0
+        self._look_again = _FIRST_LOOK_SECONDS
         self._answered: list[Answered] = []
         self.problem: PromoterError | None = None
         self.is_done = False
@@ -166,6 +168,7 @@ class Delivery:
         while not self._shared.stopping:
             turn = self._take_turn(sending=self._clock() >= self._resting_until())
             if turn.requests:
+                self._look_again = _FIRST_LOOK_SECONDS
                 self._dispatch(turn)
             elif not turn.again and self._is_over(turn):
                 self.is_done = True
@@ -257,6 +260,10 @@ class Delivery:
         now = self._clock()
         finishing = self._shared.finishing
         until = now + times.LOOK_AGAIN_SECONDS
+        if finishing:
+            # What is left may be another process's, which is about to have the answers.
+            until = now + self._look_again
+            self._look_again = min(2 * self._look_again, times.LOOK_AGAIN_SECONDS)
         if turn.next_at is not None and self._shared.flight.number < MOST_IN_FLIGHT:
             until = min(until, max(turn.next_at, self._resting_until(), turn.held_until))
         with self._shared.changed:
