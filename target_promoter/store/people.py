@@ -8,7 +8,6 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
-from sqlalchemy import func, select
 
 from target_promoter.store.database import rows_among
 from target_promoter.store.encoding import decode, encode
@@ -179,13 +178,6 @@ def save(connection: Connection, changed: Iterable[Person]) -> None:
         for person in changed
     ]
     upsert_rows(connection, people, _NAMES, rows)
-
-
-def count_waiting(connection: Connection) -> int:
-    """Return how many people have no e-mail address yet."""
-    living = people.c.deleted_at.is_(None) | (people.c.deleted_at < people.c.identified_at)
-    where = people.c.email.is_(None) & living
-    return connection.scalar(select(func.count()).select_from(people).where(where)) or 0
 
 
 def users_of(connection: Connection, anonymous: Iterable[str]) -> dict[str, str | None]:

@@ -61,7 +61,7 @@ def _store(folder: Path, quick: bool) -> Iterable[Figure]:  # noqa: FBT001
 
 
 def _start(folder: Path, quick: bool) -> Iterable[Figure]:  # noqa: FBT001
-    return start.measure(folder, repeats=3 if quick else 15)
+    return start.measure(folder, repeats=3 if quick else 25)
 
 
 PARTS: Final = {
