@@ -24,7 +24,12 @@ WRITING: Final = "store_attempt"
 
 _CONNECT_SECONDS: Final = 5
 _POOL: Final = 8
-_CACHE_KIB: Final = 8_000
+_WRITING_CACHE_KIB: Final = 8_000
+"""How much of a large store the writer keeps in memory: the upper levels of its indexes, and what a batch asks for."""
+
+_READING_CACHE_KIB: Final = 2_000
+"""The same of a transaction that only reads: it counts what is there, and looks at no page twice."""
+
 _ADVISORY_LOCK: Final = 0x50524F4D4F544552  # "PROMOTER": the one lock every writer of a PostgreSQL store takes
 
 # The settings hold for one transaction. A writer that was stopped in its middle must not hold up the others for ever.
@@ -66,15 +71,15 @@ def sqlite_engine(url: URL, name: str) -> Engine:
         connection.execute("PRAGMA journal_mode = WAL")
         # A claim must be on the disk before its request leaves, even if the power goes.
         connection.execute("PRAGMA synchronous = FULL")
-        # The 2 MB that SQLite takes by itself do not even hold the upper levels of a large store's indexes.
-        connection.execute(f"PRAGMA cache_size = -{_CACHE_KIB}")
 
     def begin(connection: Connection) -> None:
         # The sqlite3 module would begin lazily and deferred, and a later upgrade to a writer could fail at once.
         attempt = connection.get_execution_options().get(WRITING)
         if attempt is None:
+            connection.exec_driver_sql(f"PRAGMA cache_size = -{_READING_CACHE_KIB}")
             connection.exec_driver_sql("BEGIN")
         else:
+            connection.exec_driver_sql(f"PRAGMA cache_size = -{_WRITING_CACHE_KIB}")
             connection.exec_driver_sql(f"PRAGMA busy_timeout = {attempt * 1000:.0f}")
             connection.exec_driver_sql("BEGIN IMMEDIATE")
 

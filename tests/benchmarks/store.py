@@ -36,6 +36,7 @@ _STEP: Final = 5000
 def measure(folder: Path, *, people_number: int, messages_number: int) -> Iterator[Figure]:
     """Measure sizes and look-ups: of some hundred at once, asked again and again, the fastest time of each.
 
+    They are asked in the writer's transaction, as a batch and a turn of delivery ask them.
     So what is compared is the work of a look-up; how long a disk takes to bring what is not in memory is another thing.
 
     Args:
@@ -64,9 +65,9 @@ def measure(folder: Path, *, people_number: int, messages_number: int) -> Iterat
             ):
                 asked = work(store, *sizes)
                 for _ in range(_WARM_UPS):
-                    store.read(asked)
+                    store.write(asked)
                 began = time.perf_counter()
-                store.read(asked)
+                store.write(asked)
                 took[name].append(time.perf_counter() - began)
         few, many = min(took["small"]) * 1e6, min(took["large"]) * 1e6
         yield at_most(f"look-up of {what}", f"{many:,.0f} µs", f"in a small store: {few:,.0f} µs", many / few, 1.3)
