@@ -8,7 +8,7 @@ from target_promoter import garbage
 def main() -> None:
     """Run the program."""
     garbage.put_off()
-    from target_promoter.target import TargetPromoter  # noqa: PLC0415 - the SDK, of which most of a start is loading
+    from target_promoter.target import TargetPromoter  # noqa: PLC0415 - loading the SDK is most of a start
 
     TargetPromoter.cli()
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
+import logging
 import threading
 from typing import TYPE_CHECKING, Final
 
@@ -15,8 +15,13 @@ if TYPE_CHECKING:
     from target_promoter.delivery.delivery import Delivery
     from target_promoter.store.database import Store
 
+logger = logging.getLogger("target-promoter.delivery")
+
 _GRACE_SECONDS: Final = 1.0
 """How long delivery lets intake go first: a stream that is refused early in the input stops the run before it sends."""
+
+_AGAIN_SECONDS: Final = 10.0
+"""How long after a failure it is tried again to begin beside an input that is silent."""
 
 
 class LateDelivery:
@@ -38,8 +43,7 @@ class LateDelivery:
         self._has_ended = False
         self._found_nothing = False
         self._problem: PromoterError | None = None
-        self._grace = threading.Timer(_GRACE_SECONDS, self._begin_beside)
-        self._grace.daemon = True
+        self._grace = self._timer(_GRACE_SECONDS)
 
     @property
     def problem(self) -> PromoterError | None:
@@ -117,5 +121,14 @@ class LateDelivery:
             return self._delivery
 
     def _begin_beside(self) -> None:
-        with contextlib.suppress(PromoterError):  # Whoever needs it next gets the error.
+        try:
             self._begin()
+        except PromoterError as error:
+            logger.warning("Delivery cannot begin yet, and is tried again: %s", error)
+            self._grace = self._timer(_AGAIN_SECONDS)
+            self._grace.start()
+
+    def _timer(self, seconds: float) -> threading.Timer:
+        timer = threading.Timer(seconds, self._begin_beside)
+        timer.daemon = True
+        return timer

@@ -13,7 +13,7 @@ import pytest
 from sqlalchemy import event, update
 
 from target_promoter.delivery.contacts import ContactRequest
-from target_promoter.store import schema
+from target_promoter.store import contacts, schema
 from tests.delivering import Process, contact
 from tests.house import House, identify, track
 
@@ -134,6 +134,18 @@ def test_the_lease_of_a_dead_process_is_free_at_once(house: House, process: Proc
         leased(house, name)
         assert bool(Process(house).turn(1).requests) is is_free, name
     assert process.turn(2, "accepted").contacts["synced"] == 0, "its lease is another's by now"
+
+
+def test_every_lease_of_the_dead_is_free_among_many_of_one_time(store_url: str) -> None:
+    """A batch gives all its contacts one place in the queue, and a database puts those written last anywhere in it."""
+    house = House(store_url)
+    house.take(*(identify(f"{one}", f"p{one}@example.com") for one in range(1500)))
+    names = [f"p{one}@example.com" for one in (0, 700, 1499)]
+    leases = [contacts.Lease(email, "its process", house.now + 75, b"form") for email in names]
+    house.store.write(lambda connection: contacts.lease(connection, leases))
+    house.store.write(lambda connection: contacts.free_leases(connection, lambda name: name == "its process"))
+    assert [contact(house, email).lease for email in names] == [None] * 3
+    house.store.close()
 
 
 def test_a_dead_process_left_an_older_form_at_work(house: House, process: Process) -> None:

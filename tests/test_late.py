@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from dataclasses import replace
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NoReturn
 
 import pytest
 
@@ -13,6 +13,8 @@ from target_promoter.delivery.delivery import Delivery
 from target_promoter.errors import StoreError
 from target_promoter.late import LateDelivery
 from target_promoter.promoter.withheld import NO_PACE, Withheld
+from target_promoter.store import contacts
+from target_promoter.store.left import is_anything_open
 from tests.house import NOW, House, identify, track
 
 if TYPE_CHECKING:
@@ -64,6 +66,23 @@ def test_nothing_is_made_where_nothing_is_open(house: House) -> None:
     assert not delivery.made.is_set()
 
 
+def test_a_claim_is_looked_at(house: House) -> None:
+    """The survey that a process claimed, and did not live to settle, is not left to a run that brings records."""
+    house.take(track("Order Completed", "u"), identify("u", "u@example.com"))
+    house.synced()
+    house.store.write(lambda connection: connection.exec_driver_sql("UPDATE surveys SET status = 'claimed'"))
+    assert house.store.read(is_anything_open)
+
+
+def test_a_contact_that_is_to_be_removed_is_looked_at(house: House) -> None:
+    """A removal that an earlier run left is done by one that brings nothing."""
+    house.take(identify("u", "u@example.com"))
+    house.synced()
+    assert not house.store.read(is_anything_open)
+    house.store.write(lambda connection: contacts.mark(connection, ["u@example.com"], NOW, remove=True))
+    assert house.store.read(is_anything_open)
+
+
 @pytest.mark.parametrize("records", OPEN.values(), ids=OPEN.keys())
 def test_whatever_is_open_is_looked_at(house: House, records: list[tuple[str, dict[str, object]]]) -> None:
     """At the end of an input that brought nothing, delivery looks at every contact and survey that is not settled."""
@@ -98,6 +117,25 @@ def test_it_does_not_begin_after_the_end(house: House) -> None:
     assert not delivery.made.is_set()
 
 
+def test_it_is_tried_again_beside_a_silent_input(
+    house: House, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A store that is away just as the grace ends is said to be, and delivery begins when it is back."""
+    monkeypatch.setattr(late, "_GRACE_SECONDS", 0.01)
+    monkeypatch.setattr(late, "_AGAIN_SECONDS", 0.01)
+    house.take(identify("u", "u@example.com"))
+    delivery = Late(house)
+    away = [StoreError("the store is away")]
+    make = delivery._make
+    monkeypatch.setattr(delivery, "_make", lambda: _raise(away.pop()) if away else make())
+    delivery.start()
+    assert delivery.made.wait(30)
+    delivery.finish()
+    delivery.end()
+    assert "the store is away" in caplog.text
+    assert house.summary.value("contacts", "synced") == 1
+
+
 def test_a_store_that_fails_is_its_problem(tmp_path: Path) -> None:
     """The run ends with the sentence, as when delivery itself meets it."""
     house = House(tmp_path)
@@ -107,3 +145,7 @@ def test_a_store_that_fails_is_its_problem(tmp_path: Path) -> None:
     assert isinstance(delivery.problem, StoreError)
     assert not delivery.is_done
     house.store.close()
+
+
+def _raise(error: Exception) -> NoReturn:
+    raise error

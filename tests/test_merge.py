@@ -72,6 +72,13 @@ def test_of_two_calls_of_one_time_always_the_same_stands(tmp_path: Path, *, swap
     assert house.attributes("ann@example.com") == {"plan": "B"}
 
 
+def test_a_name_that_no_database_can_hold_has_one_time(house: House) -> None:
+    """Half a surrogate pair is kept as a question mark: what is said of the one is said of the other."""
+    for hours, name, plan in ((-10, "p\ud800", "old"), (-2, "p\ud800", "new"), (-5, "p?", "between")):
+        house.take(identify("1", "ann@example.com", hours, **{name: plan}))
+    assert house.attributes("ann@example.com") == {"p_": "new"}
+
+
 def test_null_in_a_call_says_nothing(house: House) -> None:
     """A call names only what it knows of."""
     house.take(identify("1", "ann@example.com", -2, plan="Premium"))

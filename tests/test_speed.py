@@ -101,6 +101,7 @@ def test_look_ups_go_by_index(tmp_path: Path) -> None:
         surveys.any_open(connection)
         contacts.due(connection, NOW, most=50)
         contacts.next_due(connection)
+        contacts.free_leases(connection, lambda _: False)
         claims.due(connection, NOW, except_campaigns=(5,), most=50)
         claims.next_due(connection, NOW, except_campaigns=(5,), queued=True)
         claims.unsettled(connection, NOW, most=50)

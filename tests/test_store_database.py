@@ -14,6 +14,7 @@ from sqlalchemy import insert, select
 from target_promoter.errors import StoreBusyError, StoreError, StoreLostError
 from target_promoter.store import database, runs, schema
 from target_promoter.store.database import Store, open_store
+from target_promoter.store.upsert import upsert_rows
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -107,6 +108,18 @@ def test_a_transaction_is_whole_or_not_at_all(store: Store) -> None:
     assert noted(store) is None
     note(store)
     assert noted(store) == "yes"
+
+
+@pytest.mark.parametrize("number", [0, 1, 998, 999, 1000, 2500])
+def test_every_row_is_written_however_many_a_statement_takes(store: Store, number: int) -> None:
+    """New rows are all inserted, and known ones all overwritten, whether or not they fill the last statement."""
+    columns = schema.facts.c
+    query = select(columns.name, columns.value).where(columns.name.startswith("fact ")).order_by(columns.name)
+    for value in ("new", "other"):
+        rows = [(f"fact {one:04}", value) for one in range(number)]
+        store.write(lambda connection, rows=rows: upsert_rows(connection, schema.facts, ("name", "value"), rows))  # type: ignore[misc]
+        found = store.read(lambda connection: connection.execute(query).all())
+        assert [tuple(row) for row in found] == rows
 
 
 def test_an_error_shows_no_values(store: Store) -> None:

@@ -99,8 +99,14 @@ class Delivery:
 
     def start(self) -> None:
         """Deliver in a thread of its own."""
-        self._ended.clear()
-        threading.Thread(target=self.run, name="delivery", daemon=True).start()
+        thread = threading.Thread(target=self.run, name="delivery", daemon=True)
+        try:
+            self._ended.clear()
+            thread.start()
+        except BaseException:
+            if thread.ident is None:  # A signal came first: nobody must wait for what never began.
+                self._ended.set()
+            raise
 
     def hold(self, seconds: float) -> None:
         """Send nothing for a while, unless `finish` comes before.

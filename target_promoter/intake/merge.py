@@ -46,7 +46,7 @@ def merge(person: Person, call: Identify, now: float) -> Person:
         person.user_id,
         person.email if call.email is None else later(person.email, (call.email, time)),
         person.names.merged(names, time),
-        person.traits.merged(call.traits if call.snapshot else _filled(call.traits), time),
+        person.traits.merged(_storable(call.traits if call.snapshot else _filled(call.traits)), time),
         person.stored,
         _latest(person.contact_lists, call.contact_lists, time),
         max(person.identified_at, time),
@@ -97,6 +97,13 @@ def says_the_same(one: Person, other: Person) -> bool:
 
 def _filled(said: Mapping[str, object]) -> Mapping[str, object]:
     return {name: value for name, value in said.items() if value is not None}
+
+
+def _storable(said: Mapping[str, object]) -> Mapping[str, object]:
+    """Return traits by the names that the store gives them: no database holds half a surrogate pair."""
+    if all(map(str.isascii, said)):
+        return said
+    return {name.encode("utf-8", "replace").decode(): value for name, value in said.items()}
 
 
 def _latest(known: Mapping[int, float], said: tuple[int, ...], time: float) -> Mapping[int, float]:

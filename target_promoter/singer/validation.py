@@ -69,11 +69,12 @@ class CompiledValidator(BaseJSONSchemaValidator):
 
 def _asks_for_types(schema: Mapping[str, Any]) -> bool:
     """Return whether a schema asks for columns and the types of their values, and for nothing else."""
-    columns = schema.get("properties", {}).values()
+    columns = schema.get("properties")
     return (
         schema.keys() <= _OF_RECORDS
         and isinstance(schema.get("additionalProperties", True), bool)
-        and all(isinstance(column, Mapping) and column.keys() <= _OF_COLUMNS for column in columns)
+        and isinstance(columns, Mapping)
+        and all(isinstance(column, Mapping) and column.keys() <= _OF_COLUMNS for column in columns.values())
     )
 
 

@@ -161,16 +161,12 @@ def put_off(connection: Connection, until: Mapping[str, float]) -> None:
 def free_leases(connection: Connection, is_dead: Callable[[str], bool]) -> None:
     """Give back the contacts of processes that died; what they sent may still be at work until `tried_until`.
 
-    Only the longest pending are looked at, which are the ones that processes take: with a million pending, to look at
-    all takes seconds, and a lease that is missed ends by itself.
-
     Args:
         connection: The open writing transaction.
         is_dead: Whether the process of a lease's name surely died.
     """
-    query = select(contacts.c.email, contacts.c.lease).where(_UNDELIVERED).order_by(contacts.c.changed_at)
-    leased = [row for row in connection.execute(query.limit(_LOOKED_AT)) if row.lease is not None]
-    rows = [(row.email, None, 0.0) for row in leased if is_dead(row.lease)]
+    query = select(contacts.c.email, contacts.c.lease).where(contacts.c.lease.is_not(None))
+    rows = [(row.email, None, 0.0) for row in connection.execute(query).all() if is_dead(row.lease)]
     update_rows(connection, contacts, ("email", "lease", "leased_until"), rows)
 
 

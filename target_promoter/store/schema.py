@@ -111,6 +111,7 @@ are hashes of forms; `tried` is that of a request without answer, which may stil
 # The status is there so that SQLite can count what is pending without looking at any contact.
 _partial_index("contacts_undelivered", contacts, "changed_at, status", "status IN ('pending', 'removing')")
 _partial_index("contacts_refused", contacts, "status", "status = 'refused'")
+_partial_index("contacts_lease", contacts, "lease", "lease IS NOT NULL")
 
 surveys = Table(
     "surveys",
