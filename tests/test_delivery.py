@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import threading
 import time
 from dataclasses import dataclass, field
@@ -13,6 +14,7 @@ from target_promoter.delivery import leases
 from target_promoter.delivery.delivery import Delivery
 from target_promoter.delivery.patience import Patience
 from target_promoter.delivery.shared import Shared
+from target_promoter.delivery.turn import Turns
 from target_promoter.errors import DeliveryError
 from target_promoter.promoter.answers import Answer
 from target_promoter.store import clock, runs
@@ -251,6 +253,46 @@ def test_no_request_follows_a_late_one_at_once(tmp_path: Path, monkeypatch: pyte
     made.run()
     assert [is_survey for is_survey, _ in left] == [False, False, True] + [False] * 9
     assert left[2][1] - left[1][1] >= 0.1
+
+
+def test_after_a_wait_for_the_store_nothing_is_made_up_for(house: House) -> None:
+    """A turn that another program kept waiting has times from now on: those that are over would be used all at once."""
+    turn = Turns(house.store, house.settings, clock=lambda: house.now + 2.5).take(house.now, [], [], room=64)
+    assert turn.times[0] == house.now + 2.5
+
+
+def test_a_turn_whose_last_request_left_late_puts_the_next_one_off(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A machine stood still before a request: the first one of the next turn keeps its distance all the same."""
+    house = House(tmp_path, requests_per_minute=20)
+    house.take(*(identify(str(number), f"c{number}@example.com") for number in range(3)))
+    now = house.now
+    left: list[float] = []
+    made = Delivery(
+        house.store, Promoter(lambda: Answer("accepted", 200)), house.settings, house.summary, clock=lambda: now
+    )
+    send, wait_for_time = made._sender.send, made._wait_for_time
+
+    def sent(request: Request, at: float) -> None:
+        left.append(now)
+        send(request, at)
+
+    def stood_still(at: float, interval: float, falls_due_at: float | None) -> bool:
+        nonlocal now
+        now += 2.9 if len(left) == 1 else 0.0
+        return wait_for_time(at, interval, falls_due_at)
+
+    def waited(_: Shared, seconds: float, *, for_answers: bool) -> None:
+        nonlocal now
+        now += min(seconds, 1.0 if for_answers else seconds)
+
+    monkeypatch.setattr(made._sender, "send", sent)
+    monkeypatch.setattr(made, "_wait_for_time", stood_still)
+    monkeypatch.setattr(Shared, "wait", waited)
+    made.finish()
+    made.run()
+    assert [later - before >= 3.0 for before, later in itertools.pairwise(left)] == [True, True]
 
 
 def test_the_end_of_another_process_is_seen_soon(house: House, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -36,7 +36,7 @@ def room(flight: Flight, now: float, interval: float) -> int:
         begun.append(flight.begin(now))
     number = flight.number
     for one in begun:
-        flight.end(one, now)
+        flight.end(one, now, was_sent=False)
     return number
 
 
@@ -55,6 +55,16 @@ def test_one_moment_in_which_nothing_moves_says_little() -> None:
     for number in [flight.begin(0.0) for _ in range(10)]:
         flight.end(number, 0.2)
     assert room(flight, 1.0, 0.005) <= 15
+
+
+def test_a_request_that_was_not_sent_says_nothing_of_the_latency() -> None:
+    """One that came too late to be sent comes back at once, and that is no answer of Promoter's."""
+    flight = Flight()
+    flown(flight, latency=1.0, interval=0.1, answers=300)
+    before = room(flight, 1000.0, 0.1)
+    for _ in range(300):
+        flight.end(flight.begin(1000.0), 1000.0, was_sent=False)
+    assert room(flight, 1000.0, 0.1) == before > 5
 
 
 def test_requests_that_hang_hold_up_no_others() -> None:

@@ -31,6 +31,10 @@ if TYPE_CHECKING:
 logger = logging.getLogger("target-promoter.delivery")
 
 _STOP_SECONDS: Final = 5.0
+_LATE_SECONDS: Final = 0.2
+"""How much later than its time the last request of a turn may leave, before the next one's time is put off by it: the
+margin that is kept to the limit, 0.9 seconds in a minute, covers that."""
+
 _FIRST_LOOK_SECONDS: Final = 0.1
 
 
@@ -69,7 +73,7 @@ class Delivery:
         self._summary = summary
         self._clock = clock
         self._patience = Patience(patience)
-        self._turns = Turns(store, settings)
+        self._turns = Turns(store, settings, clock=clock)
         self._shared = Shared()
         self._sender = Sender(client, self._shared, summary, clock=clock)
         self._ended = threading.Event()
@@ -233,6 +237,8 @@ class Delivery:
                 return
             self._left_at = self._clock()
             self._sender.send(self._unsent.pop(0), at)
+        if self._left_at + turn.interval > turn.reserved_until + _LATE_SECONDS:
+            self._unused = (self._left_at + turn.interval, turn.reserved_until)
 
     def _wait_for_time(self, at: float, interval: float, falls_due_at: float | None) -> bool:
         """Wait for the time of a request; return False if it must not be sent any more, or not before a survey.

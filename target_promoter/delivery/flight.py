@@ -52,15 +52,18 @@ class Flight:
         self._began[number] = now
         return number
 
-    def end(self, number: int, now: float) -> None:
+    def end(self, number: int, now: float, *, was_sent: bool = True) -> None:
         """Count a request that was answered, or failed.
 
         Args:
             number: What `begin` returned for it.
             now: The time, in seconds of the same clock.
+            was_sent: Whether it was sent at all; else it says nothing of the latency.
         """
-        self._answers = min(self._answers + 1, _ANSWERS)
-        self._latency += (now - self._began.pop(number) - self._latency) / self._answers
+        began = self._began.pop(number)
+        if was_sent:
+            self._answers = min(self._answers + 1, _ANSWERS)
+            self._latency += (now - began - self._latency) / self._answers
 
     def full_for(self, now: float, interval: float) -> float:
         """Return for how long no further request may leave unless one is answered, in seconds; 0 if one may now.

@@ -63,7 +63,7 @@ class Shared:
             problem: What went wrong that must end delivery.
         """
         with self.changed:
-            self.flight.end(number, time.monotonic())
+            self.flight.end(number, time.monotonic(), was_sent=one.answer is not None)
             self.answered.append(one)
             self.problem = self.problem or problem
             halts = problem is not None or one.outcome in {"rate_limited", "unavailable"}

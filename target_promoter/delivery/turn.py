@@ -15,7 +15,7 @@ from target_promoter.delivery.surveys import SurveyDelivery
 from target_promoter.store import claims, clock, contacts, notes, runs
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from sqlalchemy import Connection
 
@@ -69,10 +69,12 @@ class Turns:
     Args:
         store: The store.
         settings: The settings.
+        clock: The time when a turn has the store, in epoch seconds; without one it is that of the turn.
     """
 
-    def __init__(self, store: Store, settings: Settings) -> None:
+    def __init__(self, store: Store, settings: Settings, *, clock: Callable[[], float] | None = None) -> None:
         """Begin with nothing claimed."""
+        self._clock = clock
         self._store = store
         self._settings = settings
         names = leases.new_names()
@@ -148,7 +150,9 @@ class Turns:
             return replace(turn, next_at=known, held_by_fuse=self._held_by_fuse, held_until=held)
         turn.surveys["expired"] += self._surveys.expire(connection, now)
         limit = self._settings.requests_per_minute
-        slots = clock.free(connection, now, limit=limit, horizon=_HORIZON_SECONDS, most=room)
+        # The transaction may have waited for another program, and times that are over would be used all at once.
+        begun = now if self._clock is None else max(now, self._clock())
+        slots = clock.free(connection, begun, limit=limit, horizon=_HORIZON_SECONDS, most=room)
         times = slots.times(slots.number)
         surveys, outcomes, survey_notes = self._surveys.claim(connection, now, times, allowance)
         turn.surveys.update(outcomes)
