@@ -117,6 +117,15 @@ def test_it_does_not_begin_after_the_end(house: House) -> None:
     assert not delivery.made.is_set()
 
 
+def test_a_run_that_was_stopped_claims_nothing_any_more(house: House) -> None:
+    """Its grace may end while it is being stopped."""
+    house.take(identify("u", "u@example.com"))
+    delivery = Late(house)
+    delivery.end()
+    delivery._begin_beside()
+    assert not delivery.made.is_set()
+
+
 def test_it_is_tried_again_beside_a_silent_input(
     house: House, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
