@@ -243,18 +243,6 @@ def test_stored_properties_follow_the_latest_event(house: House) -> None:
     }
 
 
-def test_a_later_event_like_the_one_before_is_told(house: House) -> None:
-    """The time of the latest event is an attribute, whatever its properties; a history read again changes nothing."""
-    house.take(identify("1", "ann@example.com"), track("Order Completed", "1", -3, messageId="a", total=9))
-    house.synced()
-    house.take(track("Order Completed", "1", -1, messageId="b", total=9))
-    assert house.to_look_at == {"ann@example.com"}
-    assert house.attributes("ann@example.com")["order_completed_at"] == "2025-06-15T14:06:40Z"
-    house.synced()
-    house.take(track("Order Completed", "1", -2, messageId="c", total=9))
-    assert house.to_look_at == set()
-
-
 def test_stored_properties_are_kept_until_their_person_is_known(house: House) -> None:
     """The order comes before the customer, who may have no address at first."""
     house.take(track("Order Completed", "2", -1, total=7))
