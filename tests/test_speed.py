@@ -153,9 +153,12 @@ def told_at_its_end(tmp_path: Path, wanted: str, *arguments: str) -> list[str]:
     config = {"api_url": "http://127.0.0.1:9", "api_key": "k", "store_url": f"sqlite:///{tmp_path / 'store.db'}"}
     path = tmp_path / "c.json"
     path.write_text(json.dumps(config), encoding="utf-8")
-    script = (
-        "import atexit, gc, sys; from target_promoter.__main__ import main;"
-        f"atexit.register(lambda: print('Told:', *{wanted}, file=sys.stderr)); main()"
+    script = "\n".join(
+        (
+            "import gc, sys; from target_promoter.__main__ import main",
+            "try: main()",
+            f"finally: print('Told:', *{wanted}, file=sys.stderr)",
+        )
     )
     done = subprocess.run(
         [sys.executable, "-c", script, "--config", str(path), *arguments],
