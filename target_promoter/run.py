@@ -173,12 +173,12 @@ class Run:
         now, began = self._clock(), self.summary.started_at
         sentences = [str(one) for one in (problem, self._delivery.problem) if isinstance(one, PromoterError)]
         try:
-            left = self.store.read(lambda connection: _count_left(connection, self.summary, now))
+            pending = self.store.read(lambda connection: _count_left(connection, self.summary, now))
             # What another process brought after this one had delivered all is for that one to deliver.
-            left = 0 if self._delivery.is_done else left
+            pending = 0 if self._delivery.is_done else pending
         except StoreError as error:
             sentences.append(str(error))
-            left = 1
+            pending = 1
         behind = self._delivery.left_behind()
         sentences += behind
         failed = self._settings.fail_on_rejected and self._any_rejected()
@@ -191,7 +191,7 @@ class Run:
 
             with contextlib.suppress(StoreError):
                 logger.info("%s", "\n".join(self.store.read(lambda connection: preview(connection, began)).lines()))
-        if problem is not None or self._delivery.problem is not None or left or behind or failed:
+        if problem is not None or self._delivery.problem is not None or pending or behind or failed:
             self.exit_status = 1
         summary = self.summary.as_dict(now)
         with contextlib.suppress(StoreError):

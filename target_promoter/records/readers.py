@@ -26,7 +26,35 @@ _NO_KEY: Final = re.compile(
 )
 
 
-class IdentifyReader:
+class _Reader:
+    """What reading identify and track calls has in common.
+
+    Args:
+        stream: The stream's name.
+        paths: Where each logical field is.
+        contents: Where the traits or properties are.
+        integrations: Where the integrations object is.
+
+    Attributes:
+        paths: Where each logical field is.
+        contents: Where the traits or properties are.
+    """
+
+    def __init__(
+        self, stream: str, paths: Mapping[str, tuple[Path, ...]], contents: Contents, integrations: Integrations
+    ) -> None:
+        """Work out how each field is found."""
+        self.paths = paths
+        self.contents = contents
+        self._stream = stream
+        self._integrations = integrations
+        self._user_id = finder(paths["user_id"], identifier)
+        self._anonymous_id = finder(paths["anonymous_id"], identifier)
+        self._email = finder(paths["email"], email_address)
+        self._time = finder(paths["timestamp"], epoch_seconds)
+
+
+class IdentifyReader(_Reader):
     """Reads the identify calls of a stream.
 
     Args:
@@ -36,10 +64,6 @@ class IdentifyReader:
         integrations: Where the integrations object is.
         snapshot: Whether a record tells the person's whole present state.
         contact_lists: The contact lists of the stream.
-
-    Attributes:
-        paths: Where each logical field is.
-        contents: Where the traits are.
     """
 
     def __init__(
@@ -53,16 +77,9 @@ class IdentifyReader:
         contact_lists: tuple[int, ...],
     ) -> None:
         """Work out how each field is found."""
-        self.paths = paths
-        self.contents = contents
-        self._stream = stream
-        self._integrations = integrations
+        super().__init__(stream, paths, contents, integrations)
         self._snapshot = snapshot
         self._contact_lists = contact_lists
-        self._user_id = finder(paths["user_id"], identifier)
-        self._anonymous_id = finder(paths["anonymous_id"], identifier)
-        self._email = finder(paths["email"], email_address)
-        self._time = finder(paths["timestamp"], epoch_seconds)
         self._first_name = finder(paths["first_name"], person_name)
         self._last_name = finder(paths["last_name"], person_name)
         self._name = finder(paths["name"], person_name)
@@ -134,7 +151,7 @@ class IdentifyReader:
         )
 
 
-class TrackReader:
+class TrackReader(_Reader):
     """Reads the track calls of a stream.
 
     Args:
@@ -146,8 +163,6 @@ class TrackReader:
         keys: The key properties that tell one record from another.
 
     Attributes:
-        paths: Where each logical field is.
-        contents: Where the properties are.
         event: The event of records that name none.
         keys: The key properties that tell one record from another.
     """
@@ -163,17 +178,10 @@ class TrackReader:
         keys: tuple[str, ...],
     ) -> None:
         """Work out how each field is found."""
-        self.paths = paths
-        self.contents = contents
+        super().__init__(stream, paths, contents, integrations)
         self.event = event
         self.keys = keys
-        self._stream = stream
-        self._integrations = integrations
-        self._user_id = finder(paths["user_id"], identifier)
-        self._anonymous_id = finder(paths["anonymous_id"], identifier)
-        self._email = finder(paths["email"], email_address)
         self._event = finder(paths["event"], identifier)
-        self._time = finder(paths["timestamp"], epoch_seconds)
         self._message_id = finder(paths["message_id"], identifier)
 
     def read(self, record: Mapping[str, object]) -> Track:

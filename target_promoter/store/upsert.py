@@ -72,10 +72,7 @@ def insert_rows(
     columns = ", ".join(names)
     into = f"INSERT INTO {table.name} ({columns})"
     if connection.dialect.name == "postgresql":
-        # One array a column: a statement a row would be a message to the server each. And in binary form, which psycopg
-        # writes twenty times faster than the text of an array.
-        types = (table.c[name].type.compile(connection.dialect) for name in names)
-        arrays = ", ".join(f"%b::{one}[]" for one in types)
+        arrays = _arrays(connection, table, names)
         statement = f"{into} SELECT * FROM unnest({arrays}) {on_conflict}"  # noqa: S608 - names from this program only
         connection.exec_driver_sql(statement, tuple(map(list, zip(*rows, strict=True))))
     else:
@@ -102,12 +99,20 @@ def update_rows(connection: Connection, table: Table, names: Sequence[str], rows
         return
     key, *others = names
     if connection.dialect.name == "postgresql":
-        arrays = ", ".join(f"%b::{table.c[name].type.compile(connection.dialect)}[]" for name in names)
         written = ", ".join(f"{name} = new.{name}" for name in others)
-        new = f"unnest({arrays}) AS new ({', '.join(names)})"
+        new = f"unnest({_arrays(connection, table, names)}) AS new ({', '.join(names)})"
         statement = f"UPDATE {table.name} SET {written} FROM {new} WHERE {table.name}.{key} = new.{key}"  # noqa: S608 - names from this program only
         connection.exec_driver_sql(statement, tuple(map(list, zip(*rows, strict=True))))
     else:
         written = ", ".join(f"{name} = ?" for name in others)
         statement = f"UPDATE {table.name} SET {written} WHERE {key} = ?"  # noqa: S608 - names from this program only
         connection.exec_driver_sql(statement, [(*row[1:], row[0]) for row in rows])
+
+
+def _arrays(connection: Connection, table: Table, names: Sequence[str]) -> str:
+    """Return the marks of one array a column, as a statement a row would be a message to PostgreSQL each.
+
+    They are in binary form, which psycopg writes twenty times faster than the text of an array.
+    """
+    types = (table.c[name].type.compile(connection.dialect) for name in names)
+    return ", ".join(f"%b::{one}[]" for one in types)
