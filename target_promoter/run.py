@@ -11,14 +11,16 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from target_promoter.delivery import backlog as left
+from target_promoter.delivery.late import LateDelivery
 from target_promoter.errors import PromoterError, StoreError
-from target_promoter.late import LateDelivery
-from target_promoter.metrics import Metrics
-from target_promoter.progress import Progress
-from target_promoter.store import campaigns, left, runs
+from target_promoter.progress.metrics import Metrics
+from target_promoter.progress.progress import Progress
+from target_promoter.progress.summary import Summary
+from target_promoter.store import runs
 from target_promoter.store.database import open_store
 from target_promoter.store.encoding import encode
-from target_promoter.summary import Summary
+from target_promoter.surveys import campaigns
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -187,7 +189,7 @@ class Run:
         for sentence in sentences:
             logger.error("%s", sentence)
         if self._settings.dry_run:
-            from target_promoter.preview import preview  # noqa: PLC0415 - a dry run alone needs it
+            from target_promoter.progress.preview import preview  # noqa: PLC0415 - a dry run alone needs it
 
             with contextlib.suppress(StoreError):
                 logger.info("%s", "\n".join(self.store.read(lambda connection: preview(connection, began)).lines()))
@@ -233,7 +235,7 @@ def _recheck_contacts(connection: Connection, settings: Settings, now: float) ->
     name, value = "contact_lists", encode(sorted(settings.contact_lists))
     known = runs.fact(connection, name)
     if known is not None and known != value:
-        from target_promoter.store import contacts  # noqa: PLC0415 - the setting seldom changes
+        from target_promoter.contacts import contacts  # noqa: PLC0415 - the setting seldom changes
 
         contacts.mark_all(connection, now)
     if known != value:

@@ -15,17 +15,17 @@ from singer_sdk.singerlib.exceptions import SingerError
 from typing_extensions import override
 
 from target_promoter import garbage
-from target_promoter.cli import program
+from target_promoter.commands.program import program
 from target_promoter.config.files import read_config
 from target_promoter.config.sdk_settings import all_settings
 from target_promoter.config.settings import SANDBOX, Settings
 from target_promoter.errors import InputError, PromoterError
-from target_promoter.intake.replay import is_refused_stream
-from target_promoter.signals import Signals
+from target_promoter.progress.summary import end_refused
+from target_promoter.records.replay import is_refused_stream
 from target_promoter.singer.mapping import Mapper
 from target_promoter.singer.reader import Reader
+from target_promoter.singer.signals import Signals
 from target_promoter.singer.target import CarefulTarget
-from target_promoter.summary import end_refused
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

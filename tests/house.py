@@ -9,18 +9,19 @@ from typing import TYPE_CHECKING, Any, Final
 from sqlalchemy import select
 
 from target_promoter.config.settings import Settings
-from target_promoter.delivery.form import contact_forms
+from target_promoter.contacts import contacts
+from target_promoter.contacts.wanted import contact_forms
 from target_promoter.delivery.turn import Turns
 from target_promoter.intake.intake import Intake
+from target_promoter.progress.summary import Summary
 from target_promoter.records.streams import recognize
-from target_promoter.store import contacts, runs, schema
+from target_promoter.store import runs, schema
 from target_promoter.store.database import open_store
-from target_promoter.summary import Summary
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from target_promoter.delivery.form import ContactForm
+    from target_promoter.contacts.wanted import ContactForm
     from target_promoter.delivery.turn import Turn
     from target_promoter.intake.intake import Call
 

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from target_promoter.values.attributes import Note, contact_attributes, survey_attributes
+from target_promoter.contacts.attributes import Note, contact_attributes, survey_attributes
 
 ANYTHING = st.recursive(
     st.none()

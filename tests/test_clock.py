@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from target_promoter.store import clock
+from target_promoter.delivery import limit as clock
 from target_promoter.store.database import open_store
 
 if TYPE_CHECKING:

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from target_promoter.delivery import limit as clock
 from target_promoter.errors import ConfigError, DeliveryError, StoreError
 from target_promoter.sandbox.faults import Faults
-from target_promoter.store import clock
 from target_promoter.store.database import open_store
 from tests.commands import CALLS, command, identify, order
 from tests.singer import record, sync

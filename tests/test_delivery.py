@@ -11,14 +11,15 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from target_promoter.delivery import leases
+from target_promoter.delivery import limit as clock
 from target_promoter.delivery.delivery import Delivery
 from target_promoter.delivery.patience import Patience
 from target_promoter.delivery.shared import Shared
 from target_promoter.delivery.turn import Turns
 from target_promoter.errors import DeliveryError
 from target_promoter.promoter.answers import Answer
-from target_promoter.store import clock, runs
-from target_promoter.store.claims import Claim
+from target_promoter.store import runs
+from target_promoter.surveys.claims import Claim
 from tests.delivering import Process, survey
 from tests.house import House, identify, track
 

@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING
 import pytest
 from sqlalchemy import event, update
 
-from target_promoter.delivery.contacts import ContactRequest
-from target_promoter.store import contacts, schema
+from target_promoter.contacts import contacts
+from target_promoter.contacts.delivery import ContactRequest
+from target_promoter.store import schema
 from tests.delivering import Process, contact
 from tests.house import House, identify, track
 

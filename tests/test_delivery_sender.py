@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from target_promoter.delivery import times
 from target_promoter.delivery.answered import Answered
 from target_promoter.delivery.delivery import Delivery
 from target_promoter.delivery.sender import Sender
 from target_promoter.delivery.shared import Shared
 from target_promoter.errors import DeliveryError
+from target_promoter.promoter import timeouts as times
 from target_promoter.promoter.answers import Answer
 from tests.delivering import Process
 from tests.house import House, identify

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 import pytest
 from sqlalchemy import update
 
+from target_promoter.people.forgetting import forget
+from target_promoter.people.identity import names_of
 from target_promoter.store import schema
-from target_promoter.store.claims import Claim
-from target_promoter.store.forgetting import forget
-from target_promoter.store.whose import names_of
+from target_promoter.surveys.claims import Claim
 from tests.delivering import Process, contact, survey
 from tests.house import HOUR, House, at, identify, track
 

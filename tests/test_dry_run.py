@@ -13,7 +13,7 @@ from sqlalchemy import create_engine, select
 from target_promoter.commands.inspection import inspect_input
 from target_promoter.config.settings import Settings
 from target_promoter.errors import StoreError
-from target_promoter.preview import CampaignPreview, Preview
+from target_promoter.progress.preview import CampaignPreview, Preview
 from target_promoter.store import schema
 from target_promoter.store.database import find_store
 from tests.commands import CALLS, identify, order

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from sqlalchemy import select
 
-from target_promoter.store import left, rejected, schema
+from target_promoter.delivery import backlog as left
+from target_promoter.store import rejected, schema
 from tests.delivering import Process
 from tests.house import House, at, identify, track
 

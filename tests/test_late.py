@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Final, NoReturn
 
 import pytest
 
-from target_promoter import late
+from target_promoter.contacts import contacts
+from target_promoter.delivery import late
+from target_promoter.delivery.backlog import is_anything_open
 from target_promoter.delivery.delivery import Delivery
+from target_promoter.delivery.late import LateDelivery
 from target_promoter.errors import StoreError
-from target_promoter.late import LateDelivery
 from target_promoter.promoter.withheld import NO_PACE, Withheld
-from target_promoter.store import contacts
-from target_promoter.store.left import is_anything_open
 from tests.house import NOW, House, identify, track
 
 if TYPE_CHECKING:

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, cast
 
 from singer_sdk import metrics
 
-from target_promoter.metrics import Metrics
-from target_promoter.summary import Summary
+from target_promoter.progress.metrics import Metrics
+from target_promoter.progress.summary import Summary
 
 if TYPE_CHECKING:
     import pytest

@@ -14,14 +14,14 @@ from typing import TYPE_CHECKING
 import pytest
 from rich.console import Console
 
-from target_promoter import progress
 from target_promoter.config.settings import Settings
-from target_promoter.live import view
-from target_promoter.progress import Progress
-from target_promoter.standing import Standing
-from target_promoter.store import contacts
+from target_promoter.contacts import contacts
+from target_promoter.progress import progress
+from target_promoter.progress.live import view
+from target_promoter.progress.progress import Progress
+from target_promoter.progress.status import Standing
+from target_promoter.progress.summary import Summary
 from target_promoter.store.database import Store, open_store
-from target_promoter.summary import Summary
 from target_promoter.values.times import duration
 from tests.commands import CALLS, identify, order
 from tests.conftest import program

@@ -6,7 +6,7 @@ import signal
 
 import pytest
 
-from target_promoter.signals import Signals
+from target_promoter.singer.signals import Signals
 
 
 def ignored() -> None:

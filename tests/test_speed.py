@@ -12,12 +12,14 @@ import pytest
 from sqlalchemy import event, text
 
 from target_promoter.config.settings import Settings
+from target_promoter.contacts import contacts
 from target_promoter.delivery.workers import Workers
 from target_promoter.intake.intake import Intake
+from target_promoter.people import people
+from target_promoter.progress.summary import Summary
 from target_promoter.records.streams import recognize
-from target_promoter.store import claims, contacts, people, surveys
 from target_promoter.store.database import open_store
-from target_promoter.summary import Summary
+from target_promoter.surveys import claims, surveys
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -181,7 +183,7 @@ def test_an_empty_run_loads_only_what_it_needs(tmp_path: Path) -> None:
         "sqlalchemy.orm",
         "target_promoter.delivery.",
         "target_promoter.intake.intake",
-        "target_promoter.preview",
+        "target_promoter.progress.preview",
         "target_promoter.promoter.",
         "target_promoter.records.",
         "target_promoter.sandbox",

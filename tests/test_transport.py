@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from target_promoter.delivery import times
+from target_promoter.promoter import timeouts as times
 from target_promoter.promoter import transport
 from target_promoter.promoter.client import Client
 

@@ -22,8 +22,8 @@ from target_promoter.config.files import read_config
 from target_promoter.config.schema import CONFIG_SCHEMA
 from target_promoter.config.settings import Settings
 from target_promoter.intake.intake import Intake
+from target_promoter.people import people
 from target_promoter.sandbox.faults import Faults
-from target_promoter.store import people
 from target_promoter.store.database import open_store
 from target_promoter.target import TargetPromoter
 from tests.conftest import run_program

@@ -10,15 +10,16 @@ import click
 from target_promoter.commands.context import check_named, count, existing_store, refuse_dry_run, with_settings
 from target_promoter.commands.rejections import rejected_of
 from target_promoter.commands.removing import remove_everywhere
-from target_promoter.store import contacts, forgetting
-from target_promoter.store.whose import names_of
+from target_promoter.contacts import contacts
+from target_promoter.people import forgetting
+from target_promoter.people.identity import names_of
 from target_promoter.values.masking import masked
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
 
     from target_promoter.config.settings import Settings
-    from target_promoter.store.forgetting import Forgotten
+    from target_promoter.people.forgetting import Forgotten
 
 
 @click.command()

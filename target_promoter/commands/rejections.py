@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection
 
     from target_promoter.config.settings import Settings
-    from target_promoter.store.whose import Names
+    from target_promoter.people.identity import Names
 
 _IDS: Final = ("userId", "user_id", "anonymousId", "anonymous_id")
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Final
 
+from target_promoter.delivery import limit as clock
 from target_promoter.errors import DeliveryError
 from target_promoter.promoter.account import account_client
-from target_promoter.store import clock
 from target_promoter.values.masking import masked
 from target_promoter.values.times import iso
 

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any, Final
 
 from sqlalchemy import select
 
-from target_promoter.intake.replay import REFUSED, REFUSED_STREAM, REPLAYED
-from target_promoter.store import people, rejected, runs
+from target_promoter.people import people
+from target_promoter.records.replay import REFUSED, REFUSED_STREAM, REPLAYED
+from target_promoter.store import rejected, runs
 from target_promoter.store.encoding import decode
 from target_promoter.store.schema import contacts, surveys
 

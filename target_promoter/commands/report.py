@@ -11,12 +11,12 @@ from rich.console import Console
 
 from target_promoter.commands.context import check_named, existing_store, with_settings
 from target_promoter.commands.rejections import rejected_of
+from target_promoter.people.identity import names_of
 from target_promoter.report.as_json import as_json
 from target_promoter.report.gather import gather
 from target_promoter.report.html import report_page, story_page
 from target_promoter.report.person import story
 from target_promoter.report.terminal import report_tables, story_tables
-from target_promoter.store.whose import names_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable

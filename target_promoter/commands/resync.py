@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from target_promoter.commands.context import count, existing_store, refuse_dry_run, with_settings
-from target_promoter.store import contacts
+from target_promoter.contacts import contacts
 
 if TYPE_CHECKING:
     from target_promoter.config.settings import Settings

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from target_promoter.delivery.contacts import ContactRequest
-from target_promoter.store.claims import Claim
+from target_promoter.contacts.delivery import ContactRequest
+from target_promoter.surveys.claims import Claim
 
 if TYPE_CHECKING:
     from target_promoter.promoter.answers import Answer

@@ -8,14 +8,14 @@ import threading
 import time
 from typing import TYPE_CHECKING, Final
 
-from target_promoter.delivery import times
-from target_promoter.delivery.contacts import ContactRequest
+from target_promoter.contacts.delivery import ContactRequest
 from target_promoter.delivery.flight import MOST_IN_FLIGHT
 from target_promoter.delivery.patience import Patience
 from target_promoter.delivery.sender import Sender
 from target_promoter.delivery.shared import Shared
 from target_promoter.delivery.turn import Turns
 from target_promoter.errors import DeliveryError, PromoterError
+from target_promoter.promoter import timeouts as times
 from target_promoter.values.times import iso
 
 if TYPE_CHECKING:
@@ -23,10 +23,10 @@ if TYPE_CHECKING:
 
     from target_promoter.config.settings import Settings
     from target_promoter.delivery.answered import Answered, Request
-    from target_promoter.delivery.api import Api
     from target_promoter.delivery.turn import Turn
+    from target_promoter.progress.summary import Summary
+    from target_promoter.promoter.api import Api
     from target_promoter.store.database import Store
-    from target_promoter.summary import Summary
 
 logger = logging.getLogger("target-promoter.delivery")
 

@@ -5,20 +5,20 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
-from target_promoter.delivery import times
+from target_promoter.contacts.delivery import ContactRequest
 from target_promoter.delivery.answered import Answered
-from target_promoter.delivery.contacts import ContactRequest
 from target_promoter.delivery.workers import Workers
 from target_promoter.errors import DeliveryError, PromoterError
+from target_promoter.promoter import timeouts as times
 from target_promoter.promoter.answers import Answer
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from target_promoter.delivery.answered import Request
-    from target_promoter.delivery.api import Api
     from target_promoter.delivery.shared import Shared
-    from target_promoter.summary import Summary
+    from target_promoter.progress.summary import Summary
+    from target_promoter.promoter.api import Api
 
 
 class Sender:

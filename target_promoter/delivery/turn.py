@@ -7,12 +7,16 @@ from collections import Counter
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final
 
+from target_promoter.contacts import attribute_notes as notes
+from target_promoter.contacts import contacts
+from target_promoter.contacts.delivery import ContactDelivery, ContactRequest
 from target_promoter.delivery import leases
+from target_promoter.delivery import limit as clock
 from target_promoter.delivery.answered import Answered
-from target_promoter.delivery.contacts import ContactDelivery, ContactRequest
-from target_promoter.delivery.fuse import Fuse
-from target_promoter.delivery.surveys import SurveyDelivery
-from target_promoter.store import claims, clock, contacts, notes, runs
+from target_promoter.store import runs
+from target_promoter.surveys import claims
+from target_promoter.surveys.delivery import SurveyDelivery
+from target_promoter.surveys.fuse import Fuse
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -20,10 +24,10 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection
 
     from target_promoter.config.settings import Settings
+    from target_promoter.contacts.attributes import Note
     from target_promoter.delivery.answered import Request
     from target_promoter.promoter.answers import Answer
     from target_promoter.store.database import Store
-    from target_promoter.values.attributes import Note
 
 _HORIZON_SECONDS: Final = 0.25
 """How far ahead requests are claimed; a turn ends early when a survey falls due, which is then the next to leave."""

@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING, Final, TypeVar
 
-from target_promoter.config.ages import oldest_due
 from target_promoter.intake.known import KnownPeople
-from target_promoter.intake.replay import REPLAYED
-from target_promoter.store import kept, people, rejected, runs, surveys
-from target_promoter.store.cancelling import cancellations_of, cancelled_by, survey_keys
+from target_promoter.people import people
+from target_promoter.people import stored_events as kept
+from target_promoter.records.replay import REPLAYED
+from target_promoter.store import rejected, runs
+from target_promoter.surveys import surveys
+from target_promoter.surveys.ages import oldest_due
+from target_promoter.surveys.cancelling import cancellations_of, cancelled_by, survey_keys
 from target_promoter.values.events import canonical
 from target_promoter.values.reading import clean, fingerprint
 

@@ -6,10 +6,11 @@ from collections import Counter
 from typing import TYPE_CHECKING
 
 from target_promoter.intake.batch import DELETED
-from target_promoter.intake.merge import FUTURE_SECONDS, delete, merge
-from target_promoter.intake.replay import is_refused
+from target_promoter.people import people
+from target_promoter.people.merge import FUTURE_SECONDS, delete, merge
 from target_promoter.records.calls import Glimpse
-from target_promoter.store import claims, people, retries, surveys
+from target_promoter.records.replay import is_refused
+from target_promoter.surveys import claims, retries, surveys
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Final
 from target_promoter.intake.batch import Batch
 from target_promoter.intake.identify import take_identifies
 from target_promoter.intake.track import Tracking
+from target_promoter.people import people
 from target_promoter.records.calls import Glimpse, Identify, Track
-from target_promoter.store import people
 
 if TYPE_CHECKING:
     from collections import Counter
@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection
 
     from target_promoter.config.settings import Settings
+    from target_promoter.progress.summary import Part, Summary
     from target_promoter.store.database import Store
-    from target_promoter.summary import Part, Summary
 
 _ANALYZED_FROM: Final = 5000
 """After so many records of a run the store looks at its tables; after so many times as many again, and so on."""

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from target_promoter.intake.merge import says_the_same
-from target_promoter.store import contacts, people
-from target_promoter.store.moving import take_throttle_along
-from target_promoter.store.person import Person
+from target_promoter.contacts import contacts
+from target_promoter.people import people
+from target_promoter.people.merge import says_the_same
+from target_promoter.people.person import Person
+from target_promoter.surveys.throttle import take_throttle_along
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from sqlalchemy import Connection
 
-    from target_promoter.store.people import Row
+    from target_promoter.people.people import Row
 
 
 class KnownPeople:

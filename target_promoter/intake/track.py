@@ -6,19 +6,21 @@ from collections import Counter
 from typing import TYPE_CHECKING, NamedTuple
 
 from target_promoter.intake.batch import DELETED
-from target_promoter.intake.merge import FUTURE_SECONDS
-from target_promoter.intake.replay import is_refused
-from target_promoter.store import claims, kept, people, retries, surveys
-from target_promoter.store.cancelling import note_cancellations
-from target_promoter.store.traits import later_properties
+from target_promoter.people import people
+from target_promoter.people import stored_events as kept
+from target_promoter.people.merge import FUTURE_SECONDS
+from target_promoter.people.traits import later_properties
+from target_promoter.records.replay import is_refused
+from target_promoter.surveys import claims, retries, surveys
+from target_promoter.surveys.cancelling import note_cancellations
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from target_promoter.config.settings import Campaign
     from target_promoter.intake.batch import Batch
+    from target_promoter.people.traits import Trait
     from target_promoter.records.calls import Track
-    from target_promoter.store.traits import Trait
 
 
 class _Whom(NamedTuple):

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Final
 
 from sqlalchemy import Integer, cast, func, select
 
+from target_promoter.delivery import backlog as left
+from target_promoter.delivery import limit as clock
 from target_promoter.report.data import (
     ContactFacts,
     DayFacts,
@@ -22,7 +24,7 @@ from target_promoter.report.data import (
 )
 from target_promoter.report.grouping import refused_groups, rejected_groups
 from target_promoter.report.waiting import open_surveys
-from target_promoter.store import clock, left, runs
+from target_promoter.store import runs
 from target_promoter.store import schema as tables
 from target_promoter.store.encoding import decode
 

@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING, Any, Final
 
 from sqlalchemy import select
 
+from target_promoter.people import people
+from target_promoter.people.identity import names_of, survey_rows
 from target_promoter.report.waiting import waits_for
 from target_promoter.report.words import campaign, shown
-from target_promoter.store import people, runs
+from target_promoter.store import runs
 from target_promoter.store import schema as tables
 from target_promoter.store.encoding import decode
-from target_promoter.store.whose import names_of, survey_rows
 from target_promoter.values.times import iso
 
 if TYPE_CHECKING:
@@ -22,8 +23,8 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection
 
     from target_promoter.config.settings import Settings
-    from target_promoter.store.person import Person
-    from target_promoter.store.whose import Names
+    from target_promoter.people.identity import Names
+    from target_promoter.people.person import Person
 
 _DAY: Final = 86_400
 _WHY: Final = {

@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import select
 
+from target_promoter.people import people
 from target_promoter.report.data import OpenFacts
-from target_promoter.store import people
-from target_promoter.store.campaigns import NO_CAMPAIGN
 from target_promoter.store.schema import UNSETTLED, surveys
+from target_promoter.surveys.campaigns import NO_CAMPAIGN
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection

@@ -5,8 +5,8 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import TYPE_CHECKING, Final
 
-from target_promoter.store.campaigns import NO_CAMPAIGN
 from target_promoter.store.encoding import encode
+from target_promoter.surveys.campaigns import NO_CAMPAIGN
 from target_promoter.values.times import iso
 
 if TYPE_CHECKING:

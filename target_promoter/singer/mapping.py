@@ -9,7 +9,7 @@ from singer_sdk.mapper import DefaultStreamMap, PluginMapper, RemoveRecordTransf
 from typing_extensions import override
 
 from target_promoter.errors import ConfigError, InputError
-from target_promoter.intake.replay import REPLAYED
+from target_promoter.records.replay import REPLAYED
 
 if TYPE_CHECKING:
     import logging

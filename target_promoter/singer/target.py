@@ -10,8 +10,8 @@ from singer_sdk import Target
 from singer_sdk.singerlib.json import serialize_json
 from typing_extensions import override
 
-from target_promoter.signals import Signals
 from target_promoter.singer.messages import check_record, check_schema
+from target_promoter.singer.signals import Signals
 
 _STATE_SHARE: Final = 10
 """State is passed on at once, unless writing batches for it would take more than a tenth of the time."""

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final, cast
 
 from sqlalchemy import Column, LargeBinary, MetaData, Table, Text, insert, select, text, update
 
-from target_promoter.store import clock
+from target_promoter.delivery import limit as clock
 from target_promoter.store.database import find_store, open_store
 from target_promoter.store.schema import contacts, metadata, surveys
 

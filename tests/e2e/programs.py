@@ -23,14 +23,14 @@ SETTLING = 0.8
 """How long, in seconds, an unanswered request counts as at work while the program runs on a short clock."""
 
 SHORT_CLOCK: dict[str, float] = {
-    "target_promoter.delivery.times.SETTLING_SECONDS": SETTLING,
-    "target_promoter.delivery.times.LATE_SECONDS": 0.5,
-    "target_promoter.delivery.times.CONNECTING_SECONDS": 0.2,
-    "target_promoter.delivery.times.LOOK_AGAIN_SECONDS": 0.1,
+    "target_promoter.promoter.timeouts.SETTLING_SECONDS": SETTLING,
+    "target_promoter.promoter.timeouts.LATE_SECONDS": 0.5,
+    "target_promoter.promoter.timeouts.CONNECTING_SECONDS": 0.2,
+    "target_promoter.promoter.timeouts.LOOK_AGAIN_SECONDS": 0.1,
     "target_promoter.delivery.patience._MOST_DOUBLINGS": 0,
     "target_promoter.promoter.transport.ANSWER_SECONDS": SETTLING / 2,
     "target_promoter.promoter.transport.CONNECT_SECONDS": 0.2,
-    "target_promoter.late._GRACE_SECONDS": 0.0,
+    "target_promoter.delivery.late._GRACE_SECONDS": 0.0,
 }
 """The program's own times, shorter by the same factor: the code is the same, and nobody waits a minute."""
 

@@ -8,8 +8,8 @@ from unittest.mock import ANY
 
 import pytest
 
+from target_promoter.progress.summary import OUTCOMES
 from target_promoter.sandbox.faults import Faults
-from target_promoter.summary import OUTCOMES
 from tests.e2e.programs import SHORT_CLOCK
 from tests.singer import Run, hours_ago, record, schema, sync
 
@@ -151,7 +151,7 @@ def without_answer(stage: Stage) -> Run:
 def never_answered(stage: Stage) -> Run:
     """No answer comes for so long that nobody may send the request again."""
     stage.fail(rate=1.0, kinds=("reset_before",), only="/survey/")
-    stage.shorten({"target_promoter.delivery.times.CLAIM_SECONDS": 0.0})
+    stage.shorten({"target_promoter.promoter.timeouts.CLAIM_SECONDS": 0.0})
     return stage.run(ANN, order("m", "1"))
 
 

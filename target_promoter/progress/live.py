@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from typing_extensions import Self
 
-    from target_promoter.standing import Standing
+    from target_promoter.progress.status import Standing
 
 
 class LiveView:

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Connection
 
-    from target_promoter.store.whose import Names
+    from target_promoter.people.identity import Names
 
 _FORGOTTEN: Final = "its person was forgotten"
 _PERSONAL: Final[dict[str, Any]] = {

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Final
 
 from sqlalchemy import func, or_, select
 
+from target_promoter.delivery.backlog import count_surveys
 from target_promoter.store.copying import before
-from target_promoter.store.left import count_surveys
 from target_promoter.store.schema import attribute_notes, contacts, surveys
 from target_promoter.values.masking import masked, masked_text
 from target_promoter.values.times import iso

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Final
 
 from msgspec.structs import replace
 
-from target_promoter.store.person import Person
-from target_promoter.store.traits import later
+from target_promoter.people.person import Person
+from target_promoter.people.traits import later
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

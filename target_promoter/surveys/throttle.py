@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from target_promoter.store.claims import throttles_of
-from target_promoter.store.people import email_key, user_key
+from target_promoter.people.people import email_key, user_key
 from target_promoter.store.schema import throttles
 from target_promoter.store.upsert import upsert
+from target_promoter.surveys.claims import throttles_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

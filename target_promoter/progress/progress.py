@@ -15,10 +15,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from target_promoter.config.settings import Settings
-    from target_promoter.metrics import Metrics
-    from target_promoter.standing import Standing
+    from target_promoter.progress.metrics import Metrics
+    from target_promoter.progress.status import Standing
+    from target_promoter.progress.summary import Summary
     from target_promoter.store.database import Store
-    from target_promoter.summary import Summary
 
 logger = logging.getLogger("target-promoter.progress")
 
@@ -67,7 +67,7 @@ class Progress:
         Raises:
             StoreError: The store refused.
         """
-        from target_promoter.standing import Standing, work_left  # noqa: PLC0415 - most runs end before they tell it
+        from target_promoter.progress.status import Standing, work_left  # noqa: PLC0415 - most runs end before they tell it
 
         now = self._clock()
         value = self._summary.value
@@ -113,7 +113,7 @@ class Progress:
                 continue  # The run itself says what is wrong with the store.
 
     def _show(self) -> None:
-        from target_promoter.live import LiveView  # noqa: PLC0415 - only a terminal needs what it loads
+        from target_promoter.progress.live import LiveView  # noqa: PLC0415 - only a terminal needs what it loads
 
         with LiveView() as live:
             while not self._ended.wait(_LOOK_SECONDS):

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
+from target_promoter.people.person import Person
+from target_promoter.people.traits import NOTHING_SAID, Trait, Traits
 from target_promoter.store.database import rows_among
 from target_promoter.store.encoding import decode, encode
-from target_promoter.store.person import Person
 from target_promoter.store.schema import anonymous_ids, people
-from target_promoter.store.traits import NOTHING_SAID, Trait, Traits
 from target_promoter.store.upsert import upsert, upsert_rows
 
 if TYPE_CHECKING:

@@ -6,8 +6,8 @@ import logging
 import threading
 from typing import TYPE_CHECKING, Final
 
+from target_promoter.delivery.backlog import is_anything_open
 from target_promoter.errors import PromoterError, StoreError
-from target_promoter.store.left import is_anything_open
 
 if TYPE_CHECKING:
     from collections.abc import Callable

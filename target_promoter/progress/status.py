@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from target_promoter.store import clock, left
+from target_promoter.delivery import backlog as left
+from target_promoter.delivery import limit as clock
 from target_promoter.values.times import duration
 
 if TYPE_CHECKING:

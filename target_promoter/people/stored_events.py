@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING, Final
 
 from sqlalchemy import select
 
-from target_promoter.store import people
+from target_promoter.people import people
+from target_promoter.people.traits import later_properties
 from target_promoter.store.database import rows_among
 from target_promoter.store.encoding import decode, encode
 from target_promoter.store.schema import kept_properties
-from target_promoter.store.traits import later_properties
 from target_promoter.store.upsert import upsert
 
 if TYPE_CHECKING:
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Connection
 
-    from target_promoter.store.traits import Trait
+    from target_promoter.people.traits import Trait
 
 _COLUMNS: Final = "who, prefix, time, properties"
 

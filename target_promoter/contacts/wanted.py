@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from target_promoter.store import kept, people
+from target_promoter.contacts.attributes import Note, contact_attributes
+from target_promoter.people import people
+from target_promoter.people import stored_events as kept
 from target_promoter.store.encoding import digest
-from target_promoter.values.attributes import Note, contact_attributes
 from target_promoter.values.times import iso
 
 if TYPE_CHECKING:
@@ -15,8 +16,8 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Connection
 
-    from target_promoter.store.person import Person
-    from target_promoter.store.traits import Trait
+    from target_promoter.people.person import Person
+    from target_promoter.people.traits import Trait
 
 
 @dataclass(frozen=True, slots=True)

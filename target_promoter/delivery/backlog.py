@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 from sqlalchemy import text
 
-from target_promoter.store.campaigns import NO_CAMPAIGN
+from target_promoter.surveys.campaigns import NO_CAMPAIGN
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection

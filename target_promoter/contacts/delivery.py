@@ -6,13 +6,15 @@ from collections import Counter
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
-from target_promoter.delivery import times
-from target_promoter.delivery.form import ContactForm, contact_forms
+from target_promoter.contacts import contacts
+from target_promoter.contacts.contacts import Lease, Result
+from target_promoter.contacts.wanted import ContactForm, contact_forms
 from target_promoter.delivery.patience import pause_of_its_own
+from target_promoter.people import people
+from target_promoter.promoter import timeouts as times
 from target_promoter.promoter.answers import Answer
-from target_promoter.store import claims, contacts, people
-from target_promoter.store.contacts import Lease, Result
 from target_promoter.store.encoding import decode, digest, encode
+from target_promoter.surveys import claims
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -20,7 +22,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection
 
     from target_promoter.config.settings import Settings
-    from target_promoter.values.attributes import Note
+    from target_promoter.contacts.attributes import Note
 
 _MOST_UNCHANGED: Final = 500
 """How many contacts a turn looks at beyond those it has time for, while it finds none that must be sent."""

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import or_, select
 
-from target_promoter.store.people import anonymous_key, email_key, user_key
+from target_promoter.people.people import anonymous_key, email_key, user_key
 from target_promoter.store.schema import anonymous_ids, people, surveys
 
 if TYPE_CHECKING:

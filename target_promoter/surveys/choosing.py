@@ -5,12 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from target_promoter.delivery.form import ContactForm, contact_forms
-from target_promoter.store import claims, people
-from target_promoter.store.cancelling import cancellations_of, cancelled_by, survey_keys
-from target_promoter.store.claims import Claim
+from target_promoter.contacts.attributes import survey_attributes
+from target_promoter.contacts.wanted import ContactForm, contact_forms
+from target_promoter.people import people
 from target_promoter.store.encoding import decode, encode
-from target_promoter.values.attributes import survey_attributes
+from target_promoter.surveys import claims
+from target_promoter.surveys.cancelling import cancellations_of, cancelled_by, survey_keys
+from target_promoter.surveys.claims import Claim
 from target_promoter.values.events import canonical
 from target_promoter.values.times import iso
 
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection
 
     from target_promoter.config.settings import Settings
-    from target_promoter.values.attributes import Note
+    from target_promoter.contacts.attributes import Note
 
 
 @dataclass(frozen=True, slots=True)

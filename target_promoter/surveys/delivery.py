@@ -6,11 +6,12 @@ from collections import Counter
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
-from target_promoter.config.ages import oldest_due
-from target_promoter.delivery import times
-from target_promoter.delivery.chooser import Chooser
-from target_promoter.delivery.form import contact_forms
-from target_promoter.store import claims, contacts, surveys
+from target_promoter.contacts import contacts
+from target_promoter.contacts.wanted import contact_forms
+from target_promoter.promoter import timeouts as times
+from target_promoter.surveys import claims, surveys
+from target_promoter.surveys.ages import oldest_due
+from target_promoter.surveys.choosing import Chooser
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -18,9 +19,9 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection
 
     from target_promoter.config.settings import Settings
+    from target_promoter.contacts.attributes import Note
     from target_promoter.promoter.answers import Answer
-    from target_promoter.store.claims import Claim
-    from target_promoter.values.attributes import Note
+    from target_promoter.surveys.claims import Claim
 
 _MOST_EXPIRED: Final = 1000
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Protocol
 
-from target_promoter.store import people
+from target_promoter.people import people
 from target_promoter.store.database import rows_among
 from target_promoter.store.schema import cancellations
 from target_promoter.store.upsert import upsert

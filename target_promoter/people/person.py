@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 from msgspec.structs import replace
 
-from target_promoter.store.traits import NOTHING_SAID, Trait, Traits, later_properties
+from target_promoter.people.traits import NOTHING_SAID, Trait, Traits, later_properties
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from target_promoter.store.claims import Claim
+from target_promoter.surveys.claims import Claim
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Any, Final
 
 from sqlalchemy import func, select, update
 
-from target_promoter.store.campaigns import NO_CAMPAIGN
+from target_promoter.people.people import email_key, user_key
 from target_promoter.store.database import rows_among
-from target_promoter.store.people import email_key, user_key
 from target_promoter.store.schema import OPEN, surveys, throttles
 from target_promoter.store.upsert import upsert
+from target_promoter.surveys.campaigns import NO_CAMPAIGN
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Sequence
