@@ -31,7 +31,6 @@ class ConfigError(PromoterError):
         """Return the error for an environment variable that holds nothing of use.
 
         Args:
-            variable: Its name.
             wanted: What it must hold, such as `JSON`.
         """
         return cls(f"The environment variable {variable} does not hold {wanted}: mend it or unset it.")
@@ -59,7 +58,6 @@ class SettingError(ConfigError):
         Args:
             name: The setting, with dots into it, such as `campaigns.Order Completed.id`.
             problem: What is wrong with it, without its value, such as `is a text`.
-            mend: What to do about it.
         """
         super().__init__(f"Setting `{name}` {problem}: {mend}{'' if mend.endswith('?') else '.'}")
 
@@ -72,20 +70,13 @@ class InputError(PromoterError):
         """Return the error for a record that a stream map fails on.
 
         Args:
-            stream: The stream's name.
             words: What failed, without a value of the record.
         """
         return cls(f"The stream map of `{stream}` fails on a record ({words}): mend its expressions in `stream_maps`.")
 
     @classmethod
     def malformed(cls, message: str, key: str, wanted: str) -> InputError:
-        """Return the error for a message whose form is wrong.
-
-        Args:
-            message: Its type, such as `SCHEMA`.
-            key: The key whose value is wrong.
-            wanted: What the value must be, such as `an object`.
-        """
+        """Return the error for a message whose form is wrong."""
         return cls(f"The tap sends a {message} message whose `{key}` is not {wanted}: see to the tap.")
 
     @classmethod
@@ -93,7 +84,6 @@ class InputError(PromoterError):
         """Return the error for batch files that cannot be read.
 
         Args:
-            stream: The stream's name.
             problem: What is wrong with them.
         """
         return cls(
@@ -120,7 +110,6 @@ class StoreError(PromoterError):
         """Return the error for what a database said.
 
         Args:
-            store: The store's address, without a password.
             error: What the database's driver raised.
         """
         # Further lines of PostgreSQL show the row that it refuses.
@@ -133,31 +122,20 @@ class StoreError(PromoterError):
         """Return the error for a file that cannot be opened.
 
         Args:
-            store: The store's address.
             error: What the operating system said.
         """
         return cls(f"The store {store} cannot be opened ({error.strerror}): name another file in `store_url`.")
 
     @classmethod
     def other_version(cls, store: str, found: str | None, known: int) -> StoreError:
-        """Return the error for a store that another version of this program wrote.
-
-        Args:
-            store: The store's address.
-            found: The schema version it has.
-            known: The schema version that this program writes.
-        """
+        """Return the error for a store that another version of this program wrote."""
         newer = found is not None and found.isdigit() and int(found) > known
         mend = "install the newer target-promoter" if newer else "name another store in `store_url`"
         return cls(f"The store {store} has schema version {found}, and this program writes version {known}: {mend}.")
 
     @classmethod
     def foreign(cls, store: str) -> StoreError:
-        """Return the error for a database that holds somebody else's tables.
-
-        Args:
-            store: The store's address.
-        """
+        """Return the error for a database that holds somebody else's tables."""
         return cls(f"The store {store} holds tables of another program: name a database of its own in `store_url`.")
 
     @classmethod
@@ -175,9 +153,7 @@ class StoreError(PromoterError):
         """Return the error for a store that belongs to another Promoter account.
 
         Args:
-            store: The store's address.
             what: What differs, such as `another API key`.
-            mend: What to do about it.
         """
         return cls(f"The store {store} belongs to {what}: {mend}.")
 
@@ -190,11 +166,7 @@ class StoreLostError(StoreError):
     """The connection to the store is gone."""
 
     def __init__(self, store: str) -> None:
-        """Build the sentence.
-
-        Args:
-            store: The store's address, without a password.
-        """
+        """Build the sentence."""
         super().__init__(f"The connection to the store {store} is lost: see that the database runs, then run again.")
 
 
@@ -256,8 +228,6 @@ class AddressError(DeliveryError):
         """Build the sentence.
 
         Args:
-            method: Of HTTP.
-            path: Of the request, without the address.
             status: Of the answer, such as 301 or 404.
         """
         super().__init__(

@@ -39,9 +39,7 @@ class Run:
     """A run of one command, from its making to `end`.
 
     Args:
-        settings: The settings.
         command: The command, such as `sync` or `deliver`.
-        clock: The time now, in epoch seconds.
 
     Attributes:
         summary: What it did so far.
@@ -53,7 +51,6 @@ class Run:
     """
 
     def __init__(self, settings: Settings, command: str, *, clock: Callable[[], float] = time.time) -> None:
-        """Open the store and, if the settings ask for it, the sandbox; nothing is sent yet."""
         self._settings = settings
         self._clock = clock
         self._closing = contextlib.ExitStack()
@@ -130,13 +127,7 @@ class Run:
         self._delivery.wake(surveys=self._intake.take(calls))
 
     def remember_schema(self, stream: str, schema: Mapping[str, object], keys: Sequence[str]) -> None:
-        """Keep a stream's SCHEMA, for the records of it that are rejected.
-
-        Args:
-            stream: The stream.
-            schema: Its JSON schema.
-            keys: Its key properties.
-        """
+        """Keep a stream's SCHEMA, for the records of it that are rejected."""
         text = encode({"schema": schema, "key_properties": list(keys)})
         name = f"schema:{stream}"
         if self.store.read(lambda connection: runs.fact(connection, name)) != text:

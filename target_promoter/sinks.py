@@ -25,14 +25,7 @@ _BATCH_ROWS: Final = 5000
 
 
 class PromoterSink(BatchSink):
-    """A sink of calls; the run takes each batch into the store in one transaction.
-
-    Args:
-        target: The target.
-        stream_name: The stream's name.
-        schema: Its JSON schema.
-        key_properties: Its key properties.
-    """
+    """A sink of calls; the run takes each batch into the store in one transaction."""
 
     MAX_SIZE_DEFAULT = _BATCH_ROWS  # `max_size` itself would silence the setting `batch_size_rows`.
 
@@ -43,7 +36,6 @@ class PromoterSink(BatchSink):
         schema: dict[str, Any],
         key_properties: Sequence[str] | None,
     ) -> None:
-        """Begin with an empty batch."""
         self._stream: Stream = target.stream(stream_name)
         self._run: Run = target.run
         self._misfit: str | None = None
@@ -84,12 +76,7 @@ class PromoterSink(BatchSink):
 
     @override
     def process_record(self, record: dict[str, Any], context: dict[str, Any]) -> None:
-        """Read what a record says, or glance at it.
-
-        Args:
-            record: The record.
-            context: The batch.
-        """
+        """Read what a record says, or glance at it."""
         call: Call | None
         if self._misfit is None:
             call = self._stream.glimpse(record)
@@ -100,11 +87,7 @@ class PromoterSink(BatchSink):
 
     @override
     def process_batch(self, context: dict[str, Any]) -> None:
-        """Take a batch into the store.
-
-        Args:
-            context: The batch.
-        """
+        """Take a batch into the store."""
         calls: list[Call | None] = context.get("calls", [])
         self._run.take(calls)
 

@@ -83,11 +83,7 @@ class TargetPromoter(CarefulTarget):
         return self._run
 
     def stream(self, name: str) -> Stream:
-        """Return what a stream is that had its SCHEMA.
-
-        Args:
-            name: The stream's name.
-        """
+        """Return what a stream is that had its SCHEMA."""
         return self._streams[name]
 
     @override
@@ -104,7 +100,6 @@ class TargetPromoter(CarefulTarget):
         The SDK would park the sink of an older SCHEMA, and write newer records before its own.
 
         Args:
-            stream_name: The stream's name.
             record: The record, if it is for one.
             schema: The stream's JSON schema, at its SCHEMA.
             key_properties: Its key properties, at its SCHEMA.
@@ -130,11 +125,7 @@ class TargetPromoter(CarefulTarget):
 
     @override
     def get_sink_class(self, stream_name: str) -> type[Sink]:
-        """Return the sink of a stream's type.
-
-        Args:
-            stream_name: The stream's name.
-        """
+        """Return the sink of a stream's type."""
         from target_promoter.sinks import SINKS  # noqa: PLC0415 - the validator, which an empty input does without
 
         return SINKS[self._streams[stream_name].type]
@@ -178,8 +169,6 @@ class TargetPromoter(CarefulTarget):
         Args:
             about: Whether to show what the target is instead.
             about_format: In what form.
-            config: The config.
-            file_input: Where to read messages from instead of standard input.
         """
         super(Target, cls).invoke(about=about, about_format=about_format)
         cls.print_version(print_fn=cls.logger.info)
@@ -193,9 +182,6 @@ class TargetPromoter(CarefulTarget):
 
     def sync(self, file_input: IO[str] | None = None) -> int:
         """Read all input and deliver what is due.
-
-        Args:
-            file_input: Where to read messages from instead of standard input.
 
         Returns:
             The exit status.
@@ -241,11 +227,5 @@ class TargetPromoter(CarefulTarget):
     @override
     @classmethod
     def cb_config(cls, ctx: click.Context, param: click.Option, value: tuple[str, ...]) -> _ConfigInput:
-        """Read the config; the SDK would show a traceback for a file that is missing or no JSON.
-
-        Args:
-            ctx: The context of the command line.
-            param: The option.
-            value: The files it names.
-        """
+        """Read the config; the SDK would show a traceback for a file that is missing or no JSON."""
         return _ConfigInput(config=read_config(value))

@@ -74,7 +74,7 @@ _numbers = itertools.count()
 
 def at(hours: float = 0.0, now: float = NOW) -> str:
     """Return a time as text, so many hours from the beginning of a test."""
-    return dt.datetime.fromtimestamp(now + hours * HOUR, tz=dt.timezone.utc).isoformat()
+    return dt.datetime.fromtimestamp(now + hours * HOUR, tz=dt.UTC).isoformat()
 
 
 def identify(

@@ -155,7 +155,7 @@ def test_survey_attributes_are_json_values() -> None:
         "count": Decimal("3.0"),
         "gift": True,
         "note": "hi",
-        "at": dt.datetime(2024, 1, 15, tzinfo=dt.timezone.utc),
+        "at": dt.datetime(2024, 1, 15, tzinfo=dt.UTC),
         "products": [{"id": 1}],
         "ship": {"city": "Bern"},
         "none": None,

@@ -224,7 +224,7 @@ def test_what_is_no_time(value: object) -> None:
 def test_times_survive_their_text(moment: dt.datetime) -> None:
     """A time and its ISO text are the same time, wherever the clock stood."""
     try:
-        in_utc = moment.astimezone(dt.timezone.utc)
+        in_utc = moment.astimezone(dt.UTC)
     except OverflowError:
         return
     text = in_utc.isoformat()

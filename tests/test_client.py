@@ -27,8 +27,7 @@ from target_promoter.sandbox.server import SandboxServer
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
-
-    from typing_extensions import Self
+    from typing import Self
 
     from target_promoter.promoter.answers import Outcome
     from target_promoter.sandbox.faults import Kind
@@ -446,7 +445,7 @@ def test_connect_timeout() -> None:
     with socket.create_server(("127.0.0.1", 0), backlog=0) as full, contextlib.ExitStack() as stack:
         for _ in range(4):
             waiting = stack.enter_context(socket.socket())
-            waiting.setblocking(False)  # noqa: FBT003 - its only argument
+            waiting.setblocking(False)
             waiting.connect_ex(full.getsockname())
         answer = Client(f"http://127.0.0.1:{full.getsockname()[1]}/api", KEY).survey(survey())
     assert answer == Answer("unreached", words="no connection in time")

@@ -61,9 +61,6 @@ def _no(what: str, words: str) -> Finding:
 def check_account(settings: Settings) -> Iterator[Finding]:
     """Ask whether the key is accepted, and whether campaigns and contact lists exist.
 
-    Args:
-        settings: The settings.
-
     Yields:
         An answer for the key, each campaign and each contact list.
     """
@@ -124,7 +121,6 @@ def check_store(settings: Settings, *, rebind: bool) -> Finding:
     """Ask whether the store can be written to and belongs to the account; one that is missing is not created.
 
     Args:
-        settings: The settings.
         rebind: Whether to have the store accept the key of the settings, which the account accepts.
     """
     try:

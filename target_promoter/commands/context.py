@@ -28,11 +28,7 @@ class NoStoreError(StoreError):
     """There is no store yet."""
 
     def __init__(self, store_url: str) -> None:
-        """Build the sentence.
-
-        Args:
-            store_url: Its address.
-        """
+        """Build the sentence."""
         store = make_url(store_url).render_as_string(hide_password=True)
         super().__init__(
             f"There is no store at {store} yet: the first run creates it (`tap | target-promoter --config CONFIG`); "
@@ -42,10 +38,6 @@ class NoStoreError(StoreError):
 
 def refuse_dry_run(settings: Settings, command: str) -> None:
     """Refuse a command that writes to the store while `dry_run` is set.
-
-    Args:
-        settings: The settings.
-        command: Its name.
 
     Raises:
         ConfigError: It is set.
@@ -70,21 +62,13 @@ def check_named(who: str) -> None:
 
 
 def count(number: int, thing: str) -> str:
-    """Return how many of a thing there are.
-
-    Args:
-        number: How many.
-        thing: The word for one of it.
-    """
+    """Return how many of a thing there are."""
     return f"{number:,} {thing}{'' if number == 1 else 's'}"
 
 
 @contextlib.contextmanager
 def existing_store(settings: Settings) -> Iterator[Store]:
     """Open the store of the settings; where there is none, none is created.
-
-    Args:
-        settings: The settings.
 
     Raises:
         StoreError: There is none, it cannot be used, or it belongs to another account.
@@ -121,10 +105,6 @@ def with_settings(command: Callable[Concatenate[Settings, P], R]) -> Callable[P,
 def settings_of(ctx: click.Context, config_files: tuple[str, ...]) -> Settings:
     """Return the settings of a command.
 
-    Args:
-        ctx: Its context, below that of the whole program.
-        config_files: The config files named behind its name.
-
     Raises:
         ConfigError: A file cannot be read, or a setting is unknown or wrong.
     """
@@ -133,10 +113,6 @@ def settings_of(ctx: click.Context, config_files: tuple[str, ...]) -> Settings:
 
 def config_of(ctx: click.Context, config_files: tuple[str, ...]) -> dict[str, Any]:
     """Return the config of a command as given, unchecked.
-
-    Args:
-        ctx: Its context, below that of the whole program.
-        config_files: The config files named behind its name.
 
     Raises:
         ConfigError: A file cannot be read.

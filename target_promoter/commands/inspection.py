@@ -108,7 +108,6 @@ def inspect_input(lines: Iterable[str], config: Mapping[str, Any], settings: Set
     Args:
         lines: Singer messages.
         config: The config, for stream maps.
-        settings: The settings.
 
     Raises:
         ConfigError: A stream is not configured, or lacks what its type cannot do without.
@@ -165,7 +164,6 @@ def _place(record: Mapping[str, object], where: str, *, is_name: bool) -> str:
     """Return where in a record a field was found.
 
     Args:
-        record: The record.
         where: The places where it is looked for, in order, as the stream tells them.
         is_name: Whether it is half a name, which may come from a whole one.
     """

@@ -28,9 +28,7 @@ def rejected_of(connection: Connection, settings: Settings, names: Names) -> lis
     """Return the rejected records, as rows, that name a person anywhere.
 
     Args:
-        connection: An open transaction.
         settings: The settings, by which the streams are read.
-        names: What the person is known by.
     """
     streams: dict[str, Stream | None] = {}
     found = []

@@ -31,7 +31,6 @@ class RemovalError(DeliveryError):
         """Build the sentence.
 
         Args:
-            email: The contact's address.
             answer: What came of the request.
         """
         said = f"status {answer.status}" if answer.status else "no answer"
@@ -43,11 +42,7 @@ class RemovalError(DeliveryError):
 
     @classmethod
     def held(cls, until: float) -> DeliveryError:
-        """Return the error for an account that wants no request now.
-
-        Args:
-            until: Until when, in epoch seconds.
-        """
+        """Return the error for an account that wants no request now."""
         return DeliveryError(
             f"Promoter asks to wait until {iso(until)}: nothing was forgotten; run this again after that."
         )
@@ -60,8 +55,6 @@ def remove_everywhere(
 
     Args:
         store: The store, whose clock sets the pace.
-        settings: The settings.
-        emails: Their addresses, in lower case.
         sleep: Waits so many seconds.
 
     Raises:

@@ -39,9 +39,7 @@ def messages(connection: Connection, *, stream: str | None, reason: str | None) 
     A column of the records says which they are, and its place in the schema that stream maps were applied already.
 
     Args:
-        connection: An open transaction.
         stream: Only of this stream; of surveys that of their event.
-        reason: Only whose reason contains this, whatever its case.
     """
     kept = sorted(rejected.load(connection, stream=stream, reason=reason), key=lambda one: one.stream)
     for name, records in itertools.groupby(kept, key=lambda one: one.stream):
@@ -123,4 +121,4 @@ def _record(stream: str, record: dict[str, Any]) -> dict[str, Any]:
 
 
 def _time(time: float) -> str:
-    return dt.datetime.fromtimestamp(time, tz=dt.timezone.utc).isoformat().replace("+00:00", "Z")
+    return dt.datetime.fromtimestamp(time, tz=dt.UTC).isoformat().replace("+00:00", "Z")

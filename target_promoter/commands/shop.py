@@ -65,9 +65,6 @@ def sample(now: float) -> Iterator[str]:
     Ids, people and message ids are always the same, and the times of events move only every twelve hours. So the sample
     piped twice brings nothing new the second time, and its events are always young enough to be surveyed.
 
-    Args:
-        now: The time, in epoch seconds.
-
     Yields:
         One message a line, without its line break.
     """
@@ -87,7 +84,7 @@ def _line(message: Mapping[str, object]) -> str:
 
 def _ago(latest: float, hours: float) -> str:
     """Return a time as text, so many hours before the latest that the sample knows."""
-    moment = dt.datetime.fromtimestamp(latest - hours * _HOUR, tz=dt.timezone.utc)
+    moment = dt.datetime.fromtimestamp(latest - hours * _HOUR, tz=dt.UTC)
     return moment.isoformat(timespec="seconds").replace("+00:00", "Z")
 
 

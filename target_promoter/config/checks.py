@@ -24,7 +24,6 @@ def refuse(name: str, problem: str, mend: str) -> NoReturn:
     Args:
         name: The setting, with dots into it.
         problem: What is wrong with it, without its value.
-        mend: What to do about it.
 
     Raises:
         SettingError: Always.
@@ -37,7 +36,6 @@ def mapping(name: str, value: object, *, known: Sequence[str] | None = None) -> 
 
     Args:
         name: The setting's name; empty for the whole config.
-        value: Its value.
         known: The keys that it may have; any if None.
 
     Raises:
@@ -59,10 +57,6 @@ def mapping(name: str, value: object, *, known: Sequence[str] | None = None) -> 
 def text(name: str, value: object) -> str:
     """Return a text that is not blank.
 
-    Args:
-        name: The setting's name.
-        value: Its value.
-
     Raises:
         ConfigError: It is no text, or blank.
     """
@@ -76,10 +70,6 @@ def text(name: str, value: object) -> str:
 def texts(name: str, value: object) -> tuple[str, ...]:
     """Return a list of texts.
 
-    Args:
-        name: The setting's name.
-        value: Its value.
-
     Raises:
         ConfigError: It is no list, or something in it is no text.
     """
@@ -89,10 +79,6 @@ def texts(name: str, value: object) -> tuple[str, ...]:
 def ids(name: str, value: object) -> tuple[int, ...]:
     """Return a list of ids, each once.
 
-    Args:
-        name: The setting's name.
-        value: Its value.
-
     Raises:
         ConfigError: It is no list, or something in it is no id.
     """
@@ -101,10 +87,6 @@ def ids(name: str, value: object) -> tuple[int, ...]:
 
 def identifier(name: str, value: object) -> int:
     """Return an id of Promoter's, a positive integer.
-
-    Args:
-        name: The setting's name.
-        value: Its value.
 
     Raises:
         ConfigError: It is none; a text of digits and a boolean are none either.
@@ -118,10 +100,6 @@ def identifier(name: str, value: object) -> int:
 
 def number(name: str, value: object) -> float:
     """Return a finite number that is not negative.
-
-    Args:
-        name: The setting's name.
-        value: Its value.
 
     Raises:
         ConfigError: It is none.
@@ -138,10 +116,6 @@ def number(name: str, value: object) -> float:
 def positive(name: str, value: object) -> float:
     """Return a finite number above zero.
 
-    Args:
-        name: The setting's name.
-        value: Its value.
-
     Raises:
         ConfigError: It is none.
     """
@@ -152,10 +126,6 @@ def positive(name: str, value: object) -> float:
 
 def count(name: str, value: object) -> int:
     """Return a positive integer.
-
-    Args:
-        name: The setting's name.
-        value: Its value.
 
     Raises:
         ConfigError: It is none.
@@ -170,10 +140,6 @@ def count(name: str, value: object) -> int:
 def boolean(name: str, value: object) -> bool:
     """Return a boolean.
 
-    Args:
-        name: The setting's name.
-        value: Its value.
-
     Raises:
         ConfigError: It is none.
     """
@@ -184,10 +150,6 @@ def boolean(name: str, value: object) -> bool:
 
 def api_key(name: str, value: object) -> str:
     """Return an API key without the line break that a file of secrets often ends in.
-
-    Args:
-        name: The setting's name.
-        value: Its value.
 
     Raises:
         ConfigError: It cannot be sent in a header.
@@ -202,8 +164,6 @@ def api_url(name: str, value: object, *, sandbox: str) -> str:
     """Return the base address of the API, without a slash at its end.
 
     Args:
-        name: The setting's name.
-        value: Its value.
         sandbox: The word that is let through for the embedded sandbox.
 
     Raises:
@@ -230,10 +190,6 @@ def api_url(name: str, value: object, *, sandbox: str) -> str:
 
 def store_url(name: str, value: object) -> str:
     """Return the SQLAlchemy address of a store.
-
-    Args:
-        name: The setting's name.
-        value: Its value.
 
     Raises:
         ConfigError: It is no address of a SQLite file or a PostgreSQL database.

@@ -35,9 +35,6 @@ def all_settings() -> dict[str, Any]:
 def check(given: Mapping[str, object]) -> None:
     """Refuse a wrong setting of the SDK's; the SDK itself would show its value, or fail later on.
 
-    Args:
-        given: The config without what is null.
-
     Raises:
         ConfigError: One is wrong; the sentence names it and the mend, and does not show it.
     """

@@ -167,29 +167,17 @@ class Settings:
         return tuple(sorted({*self.contact_lists, *of_streams}))
 
     def campaign_id(self, event: str) -> int | None:
-        """Return the id of the campaign that surveys for an event, by its name as sent; None if none does.
-
-        Args:
-            event: The event's name as sent.
-        """
+        """Return the id of the campaign that surveys for an event, by its name as sent; None if none does."""
         campaign = self.campaigns.get(canonical(event))
         return None if campaign is None else campaign.id
 
     def stream(self, name: str) -> StreamSetting | None:
-        """Return what the config says of a stream: its name beats a glob, a more specific glob beats the other.
-
-        Args:
-            name: The stream's name.
-        """
+        """Return what the config says of a stream: its name beats a glob, a more specific glob beats the other."""
         found = [setting for setting in self.streams if globs.matches(setting.pattern, name)]
         return max(found, key=lambda setting: globs.specificity(setting.pattern), default=None)
 
     def may_survey(self, email: str) -> bool:
-        """Return whether an e-mail address is among `survey_recipients`.
-
-        Args:
-            email: The address in lower case.
-        """
+        """Return whether an e-mail address is among `survey_recipients`."""
         return any(globs.matches(glob, email) for glob in self.survey_recipients)
 
 

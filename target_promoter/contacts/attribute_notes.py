@@ -26,9 +26,7 @@ def add(connection: Connection, found: Iterable[_Note], now: float) -> None:
     """Remember that attributes were renamed, merged or left out.
 
     Args:
-        connection: The open writing transaction.
         found: What became of them.
-        now: The time, in epoch seconds.
     """
     rows = {(one.kind, one.name, one.detail) for one in found}
     upsert(

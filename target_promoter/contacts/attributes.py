@@ -191,9 +191,9 @@ def _utc(moment: dt.datetime) -> str:
     """Return a date-time as Promoter recognizes it, in UTC; one without a zone is UTC."""
     if moment.tzinfo is not None:
         try:
-            moment = moment.astimezone(dt.timezone.utc)
+            moment = moment.astimezone(dt.UTC)
         except OverflowError:  # The first or last day that Python knows, in another zone.
-            moment = moment.replace(tzinfo=dt.timezone.utc)
+            moment = moment.replace(tzinfo=dt.UTC)
     return f"{moment.replace(tzinfo=None, microsecond=0).isoformat()}Z"
 
 

@@ -77,9 +77,6 @@ def mark(connection: Connection, emails: Iterable[str], now: float, *, remove: b
     """Have delivery look at contacts, new and known.
 
     Args:
-        connection: The open writing transaction.
-        emails: Their addresses, in lower case.
-        now: The time, in epoch seconds.
         remove: Whether they are to be removed from Promoter, unless somebody living has the address.
     """
     status = "removing" if remove else "pending"
@@ -91,8 +88,6 @@ def mark_all(connection: Connection, now: float, *, forget_sent: bool = False) -
     """Have delivery look at every contact that somebody owns.
 
     Args:
-        connection: The open writing transaction.
-        now: The time, in epoch seconds.
         forget_sent: Whether to send each even if nothing changed.
 
     Returns:
@@ -112,13 +107,7 @@ def mark_all(connection: Connection, now: float, *, forget_sent: bool = False) -
 
 
 def due(connection: Connection, now: float, *, most: int) -> list[Any]:
-    """Return contacts that delivery has to look at now, the longest pending first.
-
-    Args:
-        connection: The open writing transaction.
-        now: The time, in epoch seconds.
-        most: How many at the most.
-    """
+    """Return contacts that delivery has to look at now, the longest pending first."""
     query = (
         select(contacts)
         .where(_UNDELIVERED, contacts.c.not_before <= now, contacts.c.leased_until <= now, _UNCLAIMED)
@@ -140,7 +129,6 @@ def lease(connection: Connection, leases: Sequence[Lease]) -> None:
     """Have contacts for this process alone.
 
     Args:
-        connection: The open writing transaction.
         leases: The leases, one for each contact.
     """
     names = ("email", "lease", "leased_until", "tried", "tried_until")
@@ -152,7 +140,6 @@ def put_off(connection: Connection, until: Mapping[str, float]) -> None:
     """Leave contacts alone until a time, in epoch seconds.
 
     Args:
-        connection: The open writing transaction.
         until: The time, in epoch seconds, by the contact's address.
     """
     update_rows(connection, contacts, ("email", "not_before"), list(until.items()))
@@ -162,7 +149,6 @@ def free_leases(connection: Connection, is_dead: Callable[[str], bool]) -> None:
     """Give back the contacts of processes that died; what they sent may still be at work until `tried_until`.
 
     Args:
-        connection: The open writing transaction.
         is_dead: Whether the process of a lease's name surely died.
     """
     query = select(contacts.c.email, contacts.c.lease).where(contacts.c.lease.is_not(None))
@@ -174,7 +160,6 @@ def set_status(connection: Connection, statuses: Mapping[str, str]) -> None:
     """Say that contacts need no request.
 
     Args:
-        connection: The open writing transaction.
         statuses: Their new statuses, by address.
     """
     update_rows(connection, contacts, ("email", "status"), list(statuses.items()))
@@ -184,7 +169,6 @@ def record(connection: Connection, results: Sequence[Result]) -> list[Result]:
     """Write what came of requests, all that came together with few statements.
 
     Args:
-        connection: The open writing transaction.
         results: What came of each.
 
     Returns:
@@ -213,10 +197,6 @@ def note_surveyed(
     """Note that a survey's request brought a contact's form along.
 
     Args:
-        connection: The open writing transaction.
-        email: The contact's address.
-        form: The hash of the form in the request.
-        now: The time, in epoch seconds.
         contact_lists: The ids of the lists that the contact should be on, which a survey's request does not say.
         is_current: Whether that is still the form it should have.
 

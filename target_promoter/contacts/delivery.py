@@ -54,15 +54,9 @@ class ContactRequest:
 
 
 class ContactDelivery:
-    """Makes requests for contacts and takes in their answers.
-
-    Args:
-        settings: The settings.
-        leases: The names under which this process takes leases, a new one for each request.
-    """
+    """Makes requests for contacts and takes in their answers."""
 
     def __init__(self, settings: Settings, leases: Iterator[str]) -> None:
-        """Begin with nothing leased."""
         self._settings = settings
         self._leases = leases
 
@@ -72,8 +66,6 @@ class ContactDelivery:
         """Lease contacts that differ from what was last sent, the longest pending first.
 
         Args:
-            connection: The open writing transaction.
-            now: The time, in epoch seconds.
             slots: When requests may leave, in epoch seconds; one contact each at the most.
 
         Returns:
@@ -157,8 +149,6 @@ class ContactDelivery:
         """Take in what Promoter answered.
 
         Args:
-            connection: The open writing transaction.
-            now: The time, in epoch seconds.
             came: The requests that came back, each with what came of it; None if it was not sent.
 
         Returns:

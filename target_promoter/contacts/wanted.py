@@ -48,13 +48,7 @@ class ContactForm:
 def contact_forms(
     connection: Connection, emails: Iterable[str], contact_lists: Sequence[int]
 ) -> dict[str, ContactForm]:
-    """Return the forms of contacts, by address; one that nobody living has is missing.
-
-    Args:
-        connection: An open transaction.
-        emails: The addresses, in lower case.
-        contact_lists: The ids of lists that every contact joins.
-    """
+    """Return the forms of contacts, by address; one that nobody living has is missing."""
     living = people.load_by_email(connection, emails)
     stored = kept.of_owners(connection, {email: rows[-1].user_id for email, rows in living.items()})
     return {

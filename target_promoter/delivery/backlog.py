@@ -32,38 +32,21 @@ _PEOPLE: Final = text("""
 
 
 def is_anything_open(connection: Connection) -> bool:
-    """Return whether delivery has anything to look at, now or later: a contact that is pending, a survey not settled.
-
-    Args:
-        connection: An open transaction.
-    """
+    """Return whether delivery has anything to look at: a contact that is pending, a survey that is not settled."""
     return bool(connection.scalar(_IS_ANYTHING_OPEN))
 
 
 def count_surveys(connection: Connection, now: float) -> tuple[int, int]:
-    """Return how many surveys are pending (due or claimed), and how many wait for their person or their day.
-
-    Args:
-        connection: An open transaction.
-        now: The time, in epoch seconds.
-    """
+    """Return how many surveys are pending (due or claimed), and how many wait for their person or their day."""
     claimed, waiting, queued, due = connection.execute(_SURVEYS, {"now": now}).one()
     return claimed + due, waiting + queued - due
 
 
 def count_contacts(connection: Connection) -> int:
-    """Return how many contacts delivery has to look at.
-
-    Args:
-        connection: An open transaction.
-    """
+    """Return how many contacts delivery has to look at."""
     return connection.scalar(_CONTACTS) or 0
 
 
 def count_people(connection: Connection) -> int:
-    """Return how many people have no e-mail address yet.
-
-    Args:
-        connection: An open transaction.
-    """
+    """Return how many people have no e-mail address yet."""
     return connection.scalar(_PEOPLE) or 0

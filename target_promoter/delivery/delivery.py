@@ -45,11 +45,7 @@ class Delivery:
     sent next and reserves the times to send it at. Other threads only send.
 
     Args:
-        store: The store.
-        client: The Promoter API.
-        settings: The settings.
         summary: Where outcomes and requests are counted.
-        clock: The time now, in epoch seconds.
         patience: Seconds without one success after which delivery stops; None for as many as usual.
 
     Attributes:
@@ -68,7 +64,6 @@ class Delivery:
         clock: Callable[[], float] = time.time,
         patience: float | None = None,
     ) -> None:
-        """Prepare; nothing is sent before `start` or `run`."""
         self._settings = settings
         self._summary = summary
         self._clock = clock
@@ -245,7 +240,6 @@ class Delivery:
 
         Args:
             at: The time of the request, in epoch seconds.
-            interval: Seconds between two requests at the limit.
             falls_due_at: When the next survey falls due, in epoch seconds; None if the request is a survey's itself.
         """
         with self._shared.changed:

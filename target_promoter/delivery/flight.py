@@ -31,7 +31,6 @@ class Flight:
     """
 
     def __init__(self) -> None:
-        """Begin with nothing on its way."""
         self._began: dict[int, float] = {}
         self._numbers = itertools.count()
         self._answers = _UNKNOWN
@@ -57,7 +56,6 @@ class Flight:
 
         Args:
             number: What `begin` returned for it.
-            now: The time, in seconds of the same clock.
             was_sent: Whether it was sent at all; else it says nothing of the latency.
         """
         began = self._began.pop(number)
@@ -66,12 +64,7 @@ class Flight:
             self._latency += (now - began - self._latency) / self._answers
 
     def full_for(self, now: float, interval: float) -> float:
-        """Return for how long no further request may leave unless one is answered, in seconds; 0 if one may now.
-
-        Args:
-            now: The time, in seconds of the same clock.
-            interval: Seconds between two requests at the limit.
-        """
+        """Return for how long no further request may leave unless one is answered, in seconds; 0 if one may now."""
         if self.number >= MOST_IN_FLIGHT:
             return math.inf
         if self.number < 1 + math.ceil(self._latency / interval * _MARGIN):

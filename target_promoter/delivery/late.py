@@ -30,12 +30,10 @@ class LateDelivery:
     To load all that it takes is most of what a run on an empty input would do.
 
     Args:
-        store: The store.
         make: Returns what delivers.
     """
 
     def __init__(self, store: Store, make: Callable[[], Delivery]) -> None:
-        """Prepare; nothing is made before `start` or `hold`."""
         self._store = store
         self._make = make
         self._lock = threading.Lock()

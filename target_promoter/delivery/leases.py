@@ -28,9 +28,6 @@ def is_dead(name: str) -> bool:
 
     Containers may share a machine's name and not see each other's processes. So nothing may rest on this but a request
     that is harmless to repeat.
-
-    Args:
-        name: The name.
     """
     host, number, _ = name.rsplit(":", 2)
     if host != socket.gethostname():

@@ -43,11 +43,7 @@ class Slots:
     number: int
 
     def times(self, number: int) -> list[float]:
-        """Return the times of the first so many slots, in epoch seconds.
-
-        Args:
-            number: How many.
-        """
+        """Return the times of the first so many slots, in epoch seconds."""
         return [self.first + i * self.interval for i in range(number)]
 
 
@@ -55,11 +51,7 @@ def free(connection: Connection, now: float, *, limit: float, horizon: float, mo
     """Return the slots that lie in the near future; `take` reserves them.
 
     Args:
-        connection: The open writing transaction.
-        now: The time, in epoch seconds.
-        limit: The account's limit as told, in requests a minute.
         horizon: How far ahead slots are given, in seconds.
-        most: How many at the most.
     """
     next_at, rate, rated_at, held_until = _clock(connection)
     interval = _MINUTE / (_pace(rate, rated_at, now, limit) * _MARGIN)
@@ -75,7 +67,6 @@ def take(connection: Connection, slots: Slots, number: int) -> float:
     Args:
         connection: The transaction in which `free` was asked.
         slots: What it answered.
-        number: How many of them.
 
     Returns:
         Until when slots are reserved, in epoch seconds.
@@ -90,7 +81,6 @@ def give_back(connection: Connection, unused_from: float, until: float) -> None:
     """Give back slots that were not used, unless somebody reserved further ones since.
 
     Args:
-        connection: The open writing transaction.
         unused_from: The time that the next request may have, in epoch seconds.
         until: What `take` returned for them.
     """
@@ -103,24 +93,12 @@ def held_until(connection: Connection) -> float:
 
 
 def hold(connection: Connection, until: float) -> None:
-    """Have all processes wait, because Promoter asked for it.
-
-    Args:
-        connection: The open writing transaction.
-        until: Until when, in epoch seconds.
-    """
+    """Have all processes wait, because Promoter asked for it."""
     connection.execute(update(request_clock).where(request_clock.c.held_until < until).values(held_until=until))
 
 
 def count(connection: Connection, now: float, *, accepted: int, rate_limited: int) -> None:
-    """Count requests that were answered.
-
-    Args:
-        connection: The open writing transaction.
-        now: The time, in epoch seconds.
-        accepted: How many counted towards the account's limit.
-        rate_limited: How many were refused for being over it.
-    """
+    """Count requests that were answered."""
     if accepted:
         upsert(connection, request_seconds, [{"second": int(now), "requests": accepted}], add=True)
         connection.execute(request_seconds.delete().where(request_seconds.c.second < int(now) - 2 * _MINUTE))
@@ -133,10 +111,7 @@ def limited(connection: Connection, now: float, retry_after: float | None, *, li
     """Take in that Promoter refused a request for being over the limit: everybody waits, then goes slower.
 
     Args:
-        connection: The open writing transaction.
-        now: The time, in epoch seconds.
         retry_after: The seconds that Promoter asked to wait, if it did.
-        limit: The account's limit as told, in requests a minute.
 
     Returns:
         Until when everybody waits, in epoch seconds.
@@ -178,13 +153,7 @@ def _pace(rate: float, rated_at: float, now: float, limit: float) -> float:
 
 
 def rate(connection: Connection, now: float, *, limit: float) -> float:
-    """Return how many requests a minute leave at the most just now: the limit as told, or less if less was measured.
-
-    Args:
-        connection: An open transaction.
-        now: The time, in epoch seconds.
-        limit: The account's limit as told, in requests a minute.
-    """
+    """Return how many requests a minute leave at the most just now: the limit as told, or less if less was measured."""
     _, measured, rated_at, _ = _clock(connection)
     return _pace(measured, rated_at, now, limit) * _MARGIN
 

@@ -32,7 +32,6 @@ class Patience:
     """
 
     def __init__(self, seconds: float | None = None) -> None:
-        """Begin without a failure."""
         self.seconds = PATIENCE_SECONDS if seconds is None else seconds
         self.paused_until = 0.0
         self._failures = 0
@@ -43,7 +42,6 @@ class Patience:
 
         Args:
             answer: What came of a request.
-            now: The time, in epoch seconds.
 
         Returns:
             Whether it was a failure.

@@ -25,14 +25,11 @@ class Sender:
     """Sends requests and puts what came of them where the delivering thread finds it.
 
     Args:
-        client: The Promoter API.
         shared: Where answers are put.
         summary: Where requests are counted.
-        clock: The time now, in epoch seconds.
     """
 
     def __init__(self, client: Api, shared: Shared, summary: Summary, *, clock: Callable[[], float]) -> None:
-        """Begin with nothing on its way."""
         self._client = client
         self._shared = shared
         self._summary = summary
@@ -44,7 +41,6 @@ class Sender:
         """Send a request; this does not wait for its answer.
 
         Args:
-            request: The request.
             at: The time that it has at the account's limit, in epoch seconds.
         """
         flight = self._shared.flight
@@ -56,7 +52,6 @@ class Sender:
         """Note how a request ended: the next one for the same contact or survey is a retry if it failed.
 
         Args:
-            request: The request.
             failed: Whether it failed.
         """
         (self._failed.add if failed else self._failed.discard)(_key(request))

@@ -71,13 +71,10 @@ class Turns:
     """Takes turns.
 
     Args:
-        store: The store.
-        settings: The settings.
         clock: The time when a turn has the store, in epoch seconds; without one it is that of the turn.
     """
 
     def __init__(self, store: Store, settings: Settings, *, clock: Callable[[], float] | None = None) -> None:
-        """Begin with nothing claimed."""
         self._clock = clock
         self._store = store
         self._settings = settings
@@ -113,10 +110,8 @@ class Turns:
         """Take one turn.
 
         Args:
-            now: The time, in epoch seconds.
             answered: The requests that came back since the last turn.
             unsent: Requests of the last turn that were not sent.
-            room: How many requests may be sent now at the most.
             unused: The time that the next request may have instead of the first of the unsent ones, and until when
                 times were reserved for them.
         """

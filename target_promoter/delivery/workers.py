@@ -23,7 +23,6 @@ class Workers(Generic[J]):
     """
 
     def __init__(self, work: Callable[[J], None]) -> None:
-        """Begin with no thread."""
         self._work = work
         self._jobs: queue.SimpleQueue[J | None] = queue.SimpleQueue()
         self._threads = 0
@@ -37,7 +36,6 @@ class Workers(Generic[J]):
         """Have a job done, by a thread that is idle or about to be, else by a new one; only from one thread.
 
         Args:
-            job: The job.
             at_once: How many jobs are not done, this one among them.
         """
         if self._threads < at_once:

@@ -33,11 +33,6 @@ DELETED: Final = "its person was deleted"
 class Batch:
     """A batch of calls while it is taken.
 
-    Args:
-        connection: The open writing transaction.
-        settings: The settings.
-        now: The time, in epoch seconds.
-
     Attributes:
         connection: The open writing transaction.
         settings: The settings.
@@ -51,7 +46,6 @@ class Batch:
     """
 
     def __init__(self, connection: Connection, settings: Settings, now: float) -> None:
-        """Begin the batch."""
         self.connection = connection
         self.settings = settings
         self.now = now
@@ -85,7 +79,6 @@ class Batch:
         """Return whether the person that a call names was forgotten.
 
         Args:
-            call: The call.
             keys: Returns the keys of a call, which are made only if anybody was forgotten.
         """
         return bool(self._forgotten) and not self._forgotten.isdisjoint(keys(call))
@@ -99,11 +92,7 @@ class Batch:
         return due_at < self._oldest_due
 
     def link(self, seen: Iterable[tuple[str, str]]) -> None:
-        """Remember which user ids anonymous ids were seen with.
-
-        Args:
-            seen: Pairs of anonymous id and user id.
-        """
+        """Remember which user ids anonymous ids were seen with."""
         links = people.link(self.connection, seen)
         self.linked.update(link.user_id for link in links if link.user_id is not None)
         self.unlinked.update(link.anonymous_id for link in links if link.user_id is None)
@@ -120,7 +109,6 @@ class Batch:
         """Keep a record that cannot be taken.
 
         Args:
-            call: What the record says.
             kind: `identify` or `track`.
             reason: Why, without personal data.
         """
@@ -133,11 +121,7 @@ class Batch:
         self._rejected.append(rejected.Rejected(mark, call.stream, kind, clean(reason), record))
 
     def took(self, call: Glimpse | Identify | Track) -> None:
-        """Let go of a rejected record that was taken after all.
-
-        Args:
-            call: What the record says.
-        """
+        """Let go of a rejected record that was taken after all."""
         if self._any_rejected:
             replayed = call.record.get(REPLAYED)
             self._taken.update(
@@ -145,12 +129,7 @@ class Batch:
             )
 
     def cancel(self, survey_ids: list[int], reason: str) -> None:
-        """Cancel surveys that wait.
-
-        Args:
-            survey_ids: Which.
-            reason: Why, for the report.
-        """
+        """Cancel surveys that wait."""
         surveys.settle(self.connection, survey_ids, "cancelled", reason, self.now)
         self.surveys["cancelled"] += len(survey_ids)
 

@@ -22,10 +22,6 @@ if TYPE_CHECKING:
 def take_identifies(batch: Batch, calls: Sequence[Glimpse | Identify]) -> Counter[str]:
     """Merge identify calls into the people of a batch.
 
-    Args:
-        batch: The batch.
-        calls: The calls, in the order in which they were read.
-
     Returns:
         How many of the calls came to each outcome.
     """

@@ -33,16 +33,12 @@ class Intake:
     """Takes calls into the store and counts what became of them.
 
     Args:
-        store: The store.
-        settings: The settings.
         summary: Where every call read is counted once.
-        clock: The time now, in epoch seconds.
     """
 
     def __init__(
         self, store: Store, settings: Settings, summary: Summary, *, clock: Callable[[], float] = time.time
     ) -> None:
-        """Begin with nothing taken."""
         self._store = store
         self._settings = settings
         self._summary = summary

@@ -19,15 +19,9 @@ if TYPE_CHECKING:
 
 
 class KnownPeople:
-    """The people that a batch is about.
-
-    Args:
-        connection: The open writing transaction.
-        now: The time, in epoch seconds.
-    """
+    """The people that a batch is about."""
 
     def __init__(self, connection: Connection, now: float) -> None:
-        """Start with nobody looked up."""
         self._connection = connection
         self._now = now
         self._rows: dict[str, Row | None] = {}
@@ -42,24 +36,14 @@ class KnownPeople:
         """User ids that have an e-mail address since this batch."""
 
     def look_up(self, user_ids: Iterable[str]) -> None:
-        """Read people from the store, all in one go.
-
-        Args:
-            user_ids: Their user ids.
-        """
+        """Read people from the store, all in one go."""
         missing = {user_id for user_id in user_ids if user_id not in self._rows}
         found = people.load(self._connection, missing)
         for user_id in missing:
             self._rows[user_id] = found.get(user_id)
 
     def is_marked(self, user_id: str, stream: str, mark: str) -> bool:
-        """Return whether a mark is that of the last record that a stream brought of a person.
-
-        Args:
-            user_id: The user id, looked up before.
-            stream: The stream.
-            mark: The mark.
-        """
+        """Return whether a mark is that of the last record that a stream brought of a person."""
         changed = self._changed.get(user_id)
         if changed is not None:
             return changed.fingerprints.get(stream) == mark
@@ -67,47 +51,26 @@ class KnownPeople:
         return row is not None and row.is_marked(stream, mark)
 
     def address(self, user_id: str) -> str | None:
-        """Return the e-mail address of a person as it stands; None if there is none, or nobody of that user id.
-
-        Args:
-            user_id: The user id, looked up before.
-        """
+        """Return the e-mail address of a person as it stands; None if there is none, or nobody of that user id."""
         known = self._changed.get(user_id) or self._rows[user_id]
         return None if known is None else known.address
 
     def is_known(self, user_id: str) -> bool:
-        """Return whether a person was ever identified.
-
-        Args:
-            user_id: The user id, looked up before.
-        """
+        """Return whether a person was ever identified."""
         return user_id in self._changed or self._rows[user_id] is not None
 
     def is_deleted(self, user_id: str) -> bool:
-        """Return whether a person was deleted and not identified since.
-
-        Args:
-            user_id: The user id, looked up before.
-        """
+        """Return whether a person was deleted and not identified since."""
         known = self._changed.get(user_id) or self._rows[user_id]
         return known is not None and known.deleted
 
     def is_deleted_since(self, user_id: str, time: float) -> bool:
-        """Return whether a person was deleted at a time, in epoch seconds, or later; it may be back since.
-
-        Args:
-            user_id: The user id, looked up before.
-            time: The time, in epoch seconds.
-        """
+        """Return whether a person was deleted at a time, in epoch seconds, or later; it may be back since."""
         known = self._changed.get(user_id) or self._rows[user_id]
         return known is not None and known.deleted_at is not None and known.deleted_at >= time
 
     def get(self, user_id: str) -> Person:
-        """Return a person as it stands; a new one if the user id is not known.
-
-        Args:
-            user_id: The user id, looked up before.
-        """
+        """Return a person as it stands; a new one if the user id is not known."""
         changed = self._changed.get(user_id)
         if changed is not None:
             return changed
@@ -117,11 +80,7 @@ class KnownPeople:
         return self._before[user_id] or Person(user_id)
 
     def put(self, person: Person) -> None:
-        """Have a person stand as given; it is written by `save`.
-
-        Args:
-            person: The person.
-        """
+        """Have a person stand as given; it is written by `save`."""
         user_id = person.user_id
         if user_id not in self._before:
             self.get(user_id)
@@ -129,27 +88,15 @@ class KnownPeople:
         self._unsaved.add(user_id)
 
     def look_at(self, email: str) -> None:
-        """Have delivery look at a contact whose form may have changed though its people did not.
-
-        Args:
-            email: Its address, in lower case.
-        """
+        """Have delivery look at a contact whose form may have changed though its people did not."""
         self._to_look_at.add(email)
 
     def remove_contact(self, email: str) -> None:
-        """Have a contact removed from Promoter, unless somebody living has its address when it comes to that.
-
-        Args:
-            email: Its address, in lower case.
-        """
+        """Have a contact removed from Promoter, unless somebody living has its address when it comes to that."""
         self._to_remove.add(email)
 
     def differs(self, user_id: str) -> bool:
-        """Return whether a person stands otherwise to Promoter than before the batch.
-
-        Args:
-            user_id: The user id.
-        """
+        """Return whether a person stands otherwise to Promoter than before the batch."""
         if user_id not in self._changed:
             return False
         before = self._before[user_id]

@@ -31,15 +31,9 @@ class _Whom(NamedTuple):
 
 
 class Tracking:
-    """Takes the track calls of one batch.
-
-    Args:
-        batch: The batch.
-        calls: The calls, in the order in which they were read.
-    """
+    """Takes the track calls of one batch."""
 
     def __init__(self, batch: Batch, calls: Sequence[Track]) -> None:
-        """Look up all that the calls are about."""
         self._batch = batch
         self._calls = calls
         batch.link(

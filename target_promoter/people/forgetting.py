@@ -68,10 +68,7 @@ def forget(connection: Connection, names: Names, rejected_ids: Iterable[int], no
     """Remove a person; an address that somebody else has too stays theirs.
 
     Args:
-        connection: The open writing transaction.
-        names: What the person is known by.
         rejected_ids: The numbers of the rejected records that name it.
-        now: The time, in epoch seconds.
     """
     if connection.dialect.name == "sqlite":
         # Else what was deleted can be read from the file until something else is written in its place.

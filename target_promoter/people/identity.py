@@ -67,7 +67,6 @@ def names_of(connection: Connection, who: str) -> Names:
     """Return what a person is known by; of one that is not known, what was asked for.
 
     Args:
-        connection: An open transaction.
         who: A user id or an e-mail address; an address means everybody who has it.
     """
     asked = who.strip()
@@ -102,11 +101,6 @@ def _shared(connection: Connection, user_ids: set[str], emails: set[str]) -> fro
 
 
 def survey_rows(connection: Connection, names: Names) -> Sequence[Any]:
-    """Return the surveys of a person, the oldest event first.
-
-    Args:
-        connection: An open transaction.
-        names: What the person is known by.
-    """
+    """Return the surveys of a person, the oldest event first."""
     query = select(surveys).where(names.surveys(shared=True)).order_by(surveys.c.event_at, surveys.c.id)
     return connection.execute(query).all()

@@ -25,7 +25,6 @@ def merge(person: Person, call: Identify, now: float) -> Person:
     """Return a person with what an identify call says; what a later call said stands.
 
     Args:
-        person: The person as known.
         call: The call. A null trait takes the trait away if the call is a snapshot, else it says nothing.
         now: The time, in epoch seconds; that of a call without a time of its own.
 
@@ -66,7 +65,6 @@ def delete(person: Person, time: float) -> Person:
     """Return a person that was deleted at its source; of what was said before nothing is kept.
 
     Args:
-        person: The person as known.
         time: When it was deleted, in epoch seconds.
     """
     time = time if person.deleted_at is None else max(person.deleted_at, time)
@@ -80,12 +78,7 @@ def _arrival(person: Person, now: float) -> float:
 
 
 def says_the_same(one: Person, other: Person) -> bool:
-    """Return whether two states of a person are the same to Promoter: all but when things were said.
-
-    Args:
-        one: A state.
-        other: Another.
-    """
+    """Return whether two states of a person are the same to Promoter: all but when things were said."""
     return (
         one.address == other.address
         and one.contact_lists.keys() == other.contact_lists.keys()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping  # noqa: TC003 - msgspec reads the annotations below when it decodes
+from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Final
@@ -61,7 +61,6 @@ class Row:
     __slots__ = ("_columns",)
 
     def __init__(self, columns: Any) -> None:  # noqa: ANN401 - a database row
-        """Wrap the columns of one row."""
         self._columns = columns
 
     @property
@@ -94,12 +93,7 @@ class Row:
         return self._columns[2], self._columns[0]
 
     def is_marked(self, stream: str, mark: str) -> bool:
-        """Return whether a mark is that of the last record that a stream brought.
-
-        Args:
-            stream: The stream.
-            mark: The mark.
-        """
+        """Return whether a mark is that of the last record that a stream brought."""
         text: str = self._columns[4]
         return mark in text and decode(text).get(stream) == mark
 
@@ -123,22 +117,12 @@ class Row:
 
 
 def load(connection: Connection, user_ids: Iterable[str]) -> dict[str, Row]:
-    """Return those of the people that are known, by user id.
-
-    Args:
-        connection: An open transaction.
-        user_ids: Their user ids.
-    """
+    """Return those of the people that are known, by user id."""
     return {row[0]: Row(row) for row in rows_among(connection, _COLUMNS, "people", "user_id", set(user_ids))}
 
 
 def load_by_email(connection: Connection, emails: Iterable[str]) -> dict[str, list[Row]]:
-    """Return everybody living at the given addresses, by address; the one identified last, the owner, last.
-
-    Args:
-        connection: An open transaction.
-        emails: The addresses, in lower case.
-    """
+    """Return everybody living at the given addresses, by address; the one identified last, the owner, last."""
     found: dict[str, list[Row]] = {}
     for columns in rows_among(connection, _COLUMNS, "people", "email", set(emails)):
         row = Row(columns)
@@ -150,12 +134,7 @@ def load_by_email(connection: Connection, emails: Iterable[str]) -> dict[str, li
 
 
 def save(connection: Connection, changed: Iterable[Person]) -> None:
-    """Write people, new and known.
-
-    Args:
-        connection: The open writing transaction.
-        changed: The people.
-    """
+    """Write people, new and known."""
     rows = [
         (
             person.user_id,
@@ -181,43 +160,24 @@ def save(connection: Connection, changed: Iterable[Person]) -> None:
 
 
 def users_of(connection: Connection, anonymous: Iterable[str]) -> dict[str, str | None]:
-    """Return the user id each known anonymous id stands for; null if it was seen with several.
-
-    Args:
-        connection: An open transaction.
-        anonymous: The anonymous ids.
-    """
+    """Return the user id each known anonymous id stands for; null if it was seen with several."""
     rows = rows_among(connection, "anonymous_id, user_id", "anonymous_ids", "anonymous_id", set(anonymous))
     return {row[0]: row[1] for row in rows}
 
 
 def anonymous_ids_of(connection: Connection, user_ids: Iterable[str]) -> list[str]:
-    """Return the anonymous ids that stand for any of the people.
-
-    Args:
-        connection: An open transaction.
-        user_ids: Their user ids.
-    """
+    """Return the anonymous ids that stand for any of the people."""
     return list(anonymous_links_of(connection, user_ids))
 
 
 def anonymous_links_of(connection: Connection, user_ids: Iterable[str]) -> dict[str, str]:
-    """Return the anonymous ids that stand for any of the people, each with its user id.
-
-    Args:
-        connection: An open transaction.
-        user_ids: Their user ids.
-    """
+    """Return the anonymous ids that stand for any of the people, each with its user id."""
     rows = rows_among(connection, "anonymous_id, user_id", "anonymous_ids", "user_id", set(user_ids))
     return {row[0]: row[1] for row in rows}
 
 
 def link(connection: Connection, seen: Iterable[tuple[str, str]]) -> list[Link]:
     """Remember which user ids anonymous ids were seen with.
-
-    Args:
-        connection: The open transaction.
-        seen: Pairs of anonymous id and user id.
 
     Returns:
         What changed.
@@ -235,11 +195,7 @@ def link(connection: Connection, seen: Iterable[tuple[str, str]]) -> list[Link]:
 
 
 def anonymous_key(anonymous_id: str) -> str:
-    """Return the key under which something of an anonymous id is kept.
-
-    Args:
-        anonymous_id: The anonymous id.
-    """
+    """Return the key under which something of an anonymous id is kept."""
     return f"a:{anonymous_id}"
 
 
@@ -253,9 +209,5 @@ def email_key(email: str) -> str:
 
 
 def user_key(user_id: str) -> str:
-    """Return the key under which something of a user id is kept.
-
-    Args:
-        user_id: The user id.
-    """
+    """Return the key under which something of a user id is kept."""
     return f"u:{user_id}"

@@ -58,9 +58,6 @@ class Person(msgspec.Struct, frozen=True, gc=False):
         """Return the person with only what was said after a time; so a deletion leaves nothing of what came before.
 
         What told no time goes as well: it was read before, and so it was said before.
-
-        Args:
-            time: The time, in epoch seconds.
         """
         undated = frozenset(self.undated)
         return replace(
@@ -75,12 +72,7 @@ class Person(msgspec.Struct, frozen=True, gc=False):
         )
 
     def marked(self, stream: str, mark: str) -> Person:
-        """Return the person with the mark of the last record that a stream brought.
-
-        Args:
-            stream: The stream.
-            mark: The mark.
-        """
+        """Return the person with the mark of the last record that a stream brought."""
         return replace(self, fingerprints={**self.fingerprints, stream: mark})
 
     def times(self) -> set[float]:
@@ -95,7 +87,6 @@ class Person(msgspec.Struct, frozen=True, gc=False):
 
         Args:
             prefix: The event's attribute prefix, such as `order_completed`.
-            properties: The event's properties.
             time: The event's time, in epoch seconds.
         """
         if self.deleted_at is not None and time <= self.deleted_at:

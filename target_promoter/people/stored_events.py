@@ -30,7 +30,6 @@ def keep(connection: Connection, said: Mapping[tuple[str, str], Trait]) -> set[s
     are may still change.
 
     Args:
-        connection: The open writing transaction.
         said: By who it was (`people.user_key`, `people.anonymous_key` or `people.email_key`) and attribute prefix, the
             properties and their time.
 
@@ -58,7 +57,6 @@ def take(connection: Connection, keys: Iterable[str]) -> list[tuple[str, str, Tr
     """Return and remove what was kept for the given keys: who, attribute prefix, and the properties with their time.
 
     Args:
-        connection: The open writing transaction.
         keys: The keys, such as `people.user_key`.
     """
     wanted = set(keys)
@@ -74,7 +72,6 @@ def of_owners(connection: Connection, owners: Mapping[str, str]) -> dict[str, li
     """Return what is kept for contacts: by address, attribute prefix and the properties with their time.
 
     Args:
-        connection: An open transaction.
         owners: By address, the user id of the person who owns the contact.
     """
     if not any_kept(connection):
@@ -90,12 +87,7 @@ def of_owners(connection: Connection, owners: Mapping[str, str]) -> dict[str, li
 
 
 def among(connection: Connection, anonymous_ids: Iterable[str]) -> set[str]:
-    """Return those of the anonymous ids for which anything is kept.
-
-    Args:
-        connection: An open transaction.
-        anonymous_ids: The anonymous ids.
-    """
+    """Return those of the anonymous ids for which anything is kept."""
     wanted = {people.anonymous_key(one): one for one in anonymous_ids}
     return {wanted[row[0]] for row in rows_among(connection, "who", "kept_properties", "who", set(wanted))}
 

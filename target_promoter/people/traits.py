@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping  # noqa: TC003 - msgspec reads the annotations below when it decodes
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
@@ -64,17 +64,12 @@ class Traits(msgspec.Struct, frozen=True, array_like=True, gc=False):
         """Return the values that were said after a time.
 
         Args:
-            time: The time, in epoch seconds.
             except_times: Times that do not count as after it, in epoch seconds.
         """
         return self._of({name: (value, at) for name, value, at in self if at > time and at not in except_times})
 
     def says_the_same(self, other: Traits) -> bool:
-        """Return whether other values say the same, whenever they were said.
-
-        Args:
-            other: The others.
-        """
+        """Return whether other values say the same, whenever they were said."""
         if self is other:
             return True
         ours, theirs = self.standing, other.standing
@@ -97,7 +92,6 @@ def later(known: Trait | None, said: Trait) -> Trait:
 
     Args:
         known: The value that is known, if any.
-        said: The value that a call says.
     """
     if known is None or said[1] > known[1]:
         return said

@@ -12,8 +12,7 @@ from rich.table import Table
 
 if TYPE_CHECKING:
     from types import TracebackType
-
-    from typing_extensions import Self
+    from typing import Self
 
     from target_promoter.progress.status import Standing
 
@@ -22,7 +21,6 @@ class LiveView:
     """A view on standard error that shows how a run stands; use it as a context manager."""
 
     def __init__(self) -> None:
-        """Show nothing yet."""
         self._live = Live(console=Console(stderr=True), transient=True, auto_refresh=False, redirect_stdout=False)
         self._before = sys.stderr
         # Handlers hold the stream that standard error was when they were made, past which the view cannot see.

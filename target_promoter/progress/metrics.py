@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from enum import Enum
+from enum import StrEnum
 from typing import TYPE_CHECKING, cast
 
 from singer_sdk import metrics
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from target_promoter.progress.summary import Summary
 
 
-class Measure(str, Enum):
+class Measure(StrEnum):
     """What the SDK has no name for."""
 
     RETRIES = "http_retry_count"
@@ -25,12 +25,10 @@ class Metrics:
     """Counts what a run's delivery did since the last metric line, and logs it about once a minute.
 
     Args:
-        summary: What the run did so far.
         waited: Returns how long requests waited for the account's limit so far, in seconds.
     """
 
     def __init__(self, summary: Summary, waited: Callable[[], float]) -> None:
-        """Begin with nothing counted."""
         sources: dict[metrics.Metric | Measure, Callable[[], float]] = {
             metrics.Metric.HTTP_REQUEST_COUNT: lambda: summary.value("api", "requests"),
             Measure.RETRIES: lambda: summary.value("api", "retries"),

@@ -34,11 +34,7 @@ class Progress:
     """Watches a run and tells how it gets on, on standard error alone.
 
     Args:
-        store: The store.
-        settings: The settings.
-        summary: What the run did so far.
         metrics: The metric lines of the run, brought up to date beside the log's line.
-        clock: The time now, in epoch seconds.
     """
 
     def __init__(
@@ -50,7 +46,6 @@ class Progress:
         *,
         clock: Callable[[], float] = time.time,
     ) -> None:
-        """Watch nothing before `start`."""
         self._store = store
         self._limit = settings.requests_per_minute
         self._dry_run = settings.dry_run

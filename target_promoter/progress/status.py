@@ -65,8 +65,6 @@ def work_left(connection: Connection, now: float, limit: float) -> tuple[int, in
     """Return what is pending, what waits, and how many requests a minute leave at the most.
 
     Args:
-        connection: An open transaction.
-        now: The time, in epoch seconds.
         limit: How many a minute the account allows, as told.
     """
     pending, waiting = left.count_surveys(connection, now)

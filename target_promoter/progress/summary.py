@@ -54,7 +54,6 @@ class Summary:
     """
 
     def __init__(self, *, sandbox: bool, dry_run: bool, started_at: float) -> None:
-        """Start with every count at zero."""
         self._lock = threading.Lock()
         self._counts: dict[Part, dict[str, int]] = {part: dict.fromkeys(names, 0) for part, names in OUTCOMES.items()}
         self._ignored = 0
@@ -68,38 +67,22 @@ class Summary:
         Args:
             part: The part of the summary, such as `surveys`.
             outcome: The outcome in that part, such as `sent`.
-            number: How many to add.
         """
         with self._lock:
             self._counts[part][outcome] += number
 
     def set(self, part: Part, outcome: str, number: int) -> None:
-        """Put one count to what the store holds now (`pending`, `waiting`).
-
-        Args:
-            part: The part of the summary.
-            outcome: The outcome in that part.
-            number: The new count.
-        """
+        """Put one count to what the store holds now (`pending`, `waiting`)."""
         with self._lock:
             self._counts[part][outcome] = number
 
     def ignore(self, number: int) -> None:
-        """Count records of streams or types that say nothing to Promoter.
-
-        Args:
-            number: How many records.
-        """
+        """Count records of streams or types that say nothing to Promoter."""
         with self._lock:
             self._ignored += number
 
     def value(self, part: Part, outcome: str) -> int:
-        """Return one count as it stands.
-
-        Args:
-            part: The part of the summary.
-            outcome: The outcome in that part.
-        """
+        """Return one count as it stands."""
         with self._lock:
             return self._counts[part][outcome]
 

@@ -19,9 +19,6 @@ if TYPE_CHECKING:
 def account_client(settings: Settings) -> Iterator[Client]:
     """Speak to the account of the settings.
 
-    Args:
-        settings: The settings.
-
     Yields:
         The client.
 
@@ -42,9 +39,6 @@ def account_client(settings: Settings) -> Iterator[Client]:
 
 def start_sandbox(settings: Settings) -> SandboxServer:
     """Start a sandbox whose account has the campaigns and contact lists of the config.
-
-    Args:
-        settings: The settings.
 
     Returns:
         The sandbox, which answers; the caller must stop it.

@@ -6,7 +6,7 @@ import json
 import math
 import re
 from dataclasses import dataclass, replace
-from datetime import timezone
+from datetime import UTC
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Final, Literal
 
@@ -101,9 +101,7 @@ class Reply:
         """Return the reply with its body decoded.
 
         Args:
-            status: Of HTTP.
             body: As it came.
-            retry_after: The header of that name.
         """
         try:
             return cls(status, body, retry_after, json.loads(body), is_json=True)
@@ -133,7 +131,6 @@ def meaning(reply: Reply, *, survey: bool, secret: str, now: float) -> Answer:
         reply: The reply; neither refusing the key nor foreign.
         survey: Whether the request asked for a survey: only then it may be about a campaign or the throttle.
         secret: The API key, to be left out of the words whatever the server echoes.
-        now: The time now, epoch seconds.
     """
     status = reply.status
     if status in _OK:
@@ -223,7 +220,7 @@ def _until(date: str, now: float) -> float | None:
     except ValueError:
         return None
     # HTTP's dates are GMT whether they say so or not.
-    aware = moment if moment.tzinfo else moment.replace(tzinfo=timezone.utc)
+    aware = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
     try:
         return aware.timestamp() - now
     except (OverflowError, ValueError):

@@ -12,22 +12,10 @@ class Api(Protocol):
     """The part of Promoter's API that delivery needs: one call, one request, one answer."""
 
     def survey(self, body: bytes) -> Answer:
-        """Ask for a survey, which e-mails its contact at once.
-
-        Args:
-            body: The request as JSON text.
-        """
+        """Ask for a survey, which e-mails its contact at once."""
 
     def save_contact(self, body: bytes) -> Answer:
-        """Add or update a contact.
-
-        Args:
-            body: The request as JSON text.
-        """
+        """Add or update a contact."""
 
     def remove_contact(self, email: str) -> Answer:
-        """Remove a contact.
-
-        Args:
-            email: Its address.
-        """
+        """Remove a contact."""

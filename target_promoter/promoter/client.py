@@ -33,7 +33,6 @@ class Client:
     """
 
     def __init__(self, api_url: str, api_key: str, *, clock: Callable[[], float] = time.time) -> None:
-        """Prepare the requests; no connection is made yet."""
         if not api_key or not api_key.isascii() or not api_key.isprintable() or " " in api_key:
             # Further below the whole header would stand in the error.
             name = "api_key"
@@ -48,9 +47,6 @@ class Client:
     def survey(self, body: bytes) -> Answer:
         """Ask for a survey, which e-mails its contact at once.
 
-        Args:
-            body: The request as JSON text.
-
         Raises:
             KeyRefusedError: Promoter does not accept the key.
             AddressError: What answers is not Promoter's API.
@@ -60,9 +56,6 @@ class Client:
 
     def save_contact(self, body: bytes) -> Answer:
         """Add or update a contact; harmless to repeat.
-
-        Args:
-            body: The request as JSON text.
 
         Raises:
             KeyRefusedError: Promoter does not accept the key.
@@ -74,9 +67,6 @@ class Client:
 
     def remove_contact(self, email: str) -> Answer:
         """Remove a contact; one that is gone already counts as removed.
-
-        Args:
-            email: Its address.
 
         Raises:
             KeyRefusedError: Promoter does not accept the key.

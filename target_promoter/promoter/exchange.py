@@ -57,7 +57,6 @@ class Exchange:
     """
 
     def __init__(self, url: str, key: str) -> None:
-        """Look up the proxy; no connection is made yet."""
         self._url = url
         self._proxies = _proxies(url)
         self._headers = {
@@ -74,7 +73,6 @@ class Exchange:
         """Return a call of the API.
 
         Args:
-            method: Of HTTP.
             path: Below the base address; it stands in the log.
         """
         request = requests.Request(method, self._url + path).prepare()

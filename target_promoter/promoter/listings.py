@@ -66,7 +66,6 @@ class NoAnswerError(DeliveryError):
         """Build the sentence.
 
         Args:
-            path: Of the request, without the address.
             answer: What became of it last.
         """
         status = f"status {answer.status}" if answer.status else "no answer"
@@ -114,7 +113,6 @@ def listed(exchange: Exchange, path: str, judge: Callable[[Call, Reply], Answer]
     The address of a further page is built here, only its number is taken from Promoter: the key goes to no other host.
 
     Args:
-        exchange: The way to Promoter.
         path: Of the collection, such as `/campaigns/`.
         judge: Tells what a reply means, and raises for one that ends the run.
 

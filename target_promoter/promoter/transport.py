@@ -109,26 +109,15 @@ class Adapter(HTTPAdapter):
     """An adapter of requests that repeats nothing; for the use of one thread."""
 
     def __init__(self) -> None:
-        """Prepare connections; none is made yet."""
         super().__init__(pool_connections=1, pool_maxsize=1, max_retries=Retry(0, read=False, redirect=False))
 
     def init_poolmanager(self, *args: Any, **options: Any) -> None:  # noqa: ANN401 - handed on unread
-        """Make the pools of direct connections.
-
-        Args:
-            *args: For requests.
-            **options: For requests.
-        """
+        """Make the pools of direct connections."""
         super().init_poolmanager(*args, **options)
         self.poolmanager.pool_classes_by_scheme = _POOLS
 
     def proxy_manager_for(self, proxy: str, **options: Any) -> Any:  # noqa: ANN401 - requests types it so
-        """Return the pools of connections through a proxy.
-
-        Args:
-            proxy: Its address.
-            **options: For requests.
-        """
+        """Return the pools of connections through a proxy."""
         pools = super().proxy_manager_for(proxy, **options)
         if proxy.lower().startswith("socks"):
             # Its connections are of their own kind and cannot be watched: any request may have left.

@@ -16,27 +16,15 @@ class Withheld:
     """Answers for Promoter, and sends nothing."""
 
     def survey(self, body: bytes) -> Answer:  # noqa: ARG002 - as the client takes it
-        """Answer a request for a survey.
-
-        Args:
-            body: The request as JSON text.
-        """
+        """Answer a request for a survey."""
         return _CARRIED_OUT
 
     def save_contact(self, body: bytes) -> Answer:  # noqa: ARG002 - as the client takes it
-        """Answer a request to add or update a contact.
-
-        Args:
-            body: The request as JSON text.
-        """
+        """Answer a request to add or update a contact."""
         return _CARRIED_OUT
 
     def remove_contact(self, email: str) -> Answer:  # noqa: ARG002 - as the client takes it
-        """Answer a request to remove a contact.
-
-        Args:
-            email: Its address.
-        """
+        """Answer a request to remove a contact."""
         return _CARRIED_OUT
 
     def close(self) -> None:

@@ -27,12 +27,7 @@ def lines(pattern: str, setting: Mapping[str, object]) -> str:
 
 
 def guess(stream: str, names: Iterable[str]) -> dict[str, object]:
-    """Return what a stream may be, judged by its columns; its owner knows better.
-
-    Args:
-        stream: The stream's name.
-        names: Its columns.
-    """
+    """Return what a stream may be, judged by its columns; its owner knows better."""
     known = {name.lower(): name for name in names}
     fields: dict[str, str] = {}
     if not known.keys() & {"userid", "user_id"}:
@@ -49,12 +44,7 @@ def guess(stream: str, names: Iterable[str]) -> dict[str, object]:
 
 
 def guess_field(logical: str, names: Iterable[str]) -> str:
-    """Return the column that may hold a logical field, or a placeholder that says what to write.
-
-    Args:
-        logical: The logical field.
-        names: The stream's columns.
-    """
+    """Return the column that may hold a logical field, or a placeholder that says what to write."""
     known = {name.lower(): name for name in names}
     wanted: tuple[str, ...] = ()
     if logical == "user_id":

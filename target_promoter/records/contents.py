@@ -36,7 +36,6 @@ class Contents:
         """Return the traits or properties of a record by their names.
 
         Args:
-            record: The record.
             drop: Names that are fields of their own when they stand in the object.
         """
         names = self.columns
@@ -67,11 +66,7 @@ class Integrations:
     flattened: tuple[tuple[str, str], ...]
 
     def block(self, record: Mapping[str, object]) -> bool:
-        """Return whether they keep a record from Promoter.io.
-
-        Args:
-            record: The record.
-        """
+        """Return whether they keep a record from Promoter.io."""
         rules = record.get("integrations")
         context = record.get("context")
         if rules is None and context is None and not self.flattened:

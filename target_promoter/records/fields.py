@@ -63,7 +63,6 @@ def candidates(kind: Kind, *, users: bool, segment: bool, call_id: bool) -> dict
     """Return the places where each logical field is looked for, the first place first.
 
     Args:
-        kind: What the records are.
         users: Whether the stream is the warehouse table `users`, whose `id` is the user id.
         segment: Whether the stream has one of Segment's shapes, which have more times.
         call_id: Whether the stream is a warehouse table of track calls, whose `id` is the message id.
@@ -99,7 +98,6 @@ def no_content(kind: Kind, *, warehouse: bool) -> frozenset[str]:
     """Return the columns of a flat row that are neither traits nor properties.
 
     Args:
-        kind: What the records are.
         warehouse: Whether the row comes from a warehouse table, which has columns of the call itself.
     """
     fields = candidates(kind, users=False, segment=warehouse, call_id=False)
@@ -114,7 +112,6 @@ def columns_with(prefixes: tuple[str, ...], names: Iterable[str]) -> tuple[tuple
 
     Args:
         prefixes: What the columns begin with.
-        names: The stream's columns.
     """
     return tuple(
         (name, name[len(prefix) :].replace("__", "_"))
@@ -129,7 +126,6 @@ def value_at(record: Mapping[str, object], path: Path) -> object:
 
     Args:
         record: The record; its objects may be JSON text.
-        path: The place.
 
     Returns:
         The value, or None.
@@ -144,10 +140,6 @@ def finder(paths: tuple[Path, ...], read: Callable[[object], T | None]) -> Calla
     """Return what finds the first usable value of a logical field in a record; made at the SCHEMA, used on each record.
 
     Most fields have one column or none, and finding those goes without a loop.
-
-    Args:
-        paths: Where to look, in order.
-        read: Makes a value of what is there; None if it is of no use.
     """
     if not paths:
         return lambda _: None
@@ -163,13 +155,7 @@ def finder(paths: tuple[Path, ...], read: Callable[[object], T | None]) -> Calla
 
 
 def first(record: Mapping[str, object], paths: tuple[Path, ...], read: Callable[[object], T | None]) -> T | None:
-    """Return the first usable value of a logical field.
-
-    Args:
-        record: The record.
-        paths: Where to look, in order.
-        read: Makes a value of what is there; None if it is of no use.
-    """
+    """Return the first usable value of a logical field."""
     for path in paths:
         value = record.get(path[0]) if len(path) == 1 else value_at(record, path)
         if value is not None:
@@ -183,7 +169,6 @@ def said(record: Mapping[str, object], paths: tuple[Path, ...]) -> bool:
     """Return whether a logical field has any value, usable or not.
 
     Args:
-        record: The record.
         paths: Where to look.
     """
     return any(not _is_empty(value_at(record, path)) for path in paths)

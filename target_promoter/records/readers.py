@@ -30,10 +30,7 @@ class _Reader:
     """What reading identify and track calls has in common.
 
     Args:
-        stream: The stream's name.
-        paths: Where each logical field is.
         contents: Where the traits or properties are.
-        integrations: Where the integrations object is.
 
     Attributes:
         paths: Where each logical field is.
@@ -43,7 +40,6 @@ class _Reader:
     def __init__(
         self, stream: str, paths: Mapping[str, tuple[Path, ...]], contents: Contents, integrations: Integrations
     ) -> None:
-        """Work out how each field is found."""
         self.paths = paths
         self.contents = contents
         self._stream = stream
@@ -58,12 +54,8 @@ class IdentifyReader(_Reader):
     """Reads the identify calls of a stream.
 
     Args:
-        stream: The stream's name.
-        paths: Where each logical field is.
         contents: Where the traits are.
-        integrations: Where the integrations object is.
         snapshot: Whether a record tells the person's whole present state.
-        contact_lists: The contact lists of the stream.
     """
 
     def __init__(
@@ -76,7 +68,6 @@ class IdentifyReader(_Reader):
         snapshot: bool,
         contact_lists: tuple[int, ...],
     ) -> None:
-        """Work out how each field is found."""
         super().__init__(stream, paths, contents, integrations)
         self._snapshot = snapshot
         self._contact_lists = contact_lists
@@ -87,19 +78,11 @@ class IdentifyReader(_Reader):
         self._salt = fingerprint({"read": (paths, contents, integrations, snapshot, contact_lists)}) or b""
 
     def read(self, record: Mapping[str, object]) -> Identify:
-        """Return what a record says.
-
-        Args:
-            record: The record as read.
-        """
+        """Return what a record says."""
         return self._whole(self.glimpse(record))
 
     def glimpse(self, record: Mapping[str, object]) -> Glimpse:
-        """Return what tells whether a record says anything new.
-
-        Args:
-            record: The record as read.
-        """
+        """Return what tells whether a record says anything new."""
         mark = fingerprint(record, self._salt)
         return Glimpse(
             self._stream,
@@ -155,11 +138,7 @@ class TrackReader(_Reader):
     """Reads the track calls of a stream.
 
     Args:
-        stream: The stream's name.
-        paths: Where each logical field is.
         contents: Where the properties are.
-        integrations: Where the integrations object is.
-        event: The event of records that name none.
         keys: The key properties that tell one record from another.
 
     Attributes:
@@ -177,7 +156,6 @@ class TrackReader(_Reader):
         event: str | None,
         keys: tuple[str, ...],
     ) -> None:
-        """Work out how each field is found."""
         super().__init__(stream, paths, contents, integrations)
         self.event = event
         self.keys = keys
@@ -185,11 +163,7 @@ class TrackReader(_Reader):
         self._message_id = finder(paths["message_id"], identifier)
 
     def read(self, record: Mapping[str, object]) -> Track:
-        """Return what a record says.
-
-        Args:
-            record: The record as read.
-        """
+        """Return what a record says."""
         user_id = self._user_id(record)
         anonymous_id = self._anonymous_id(record)
         email = self._email(record)
@@ -235,9 +209,6 @@ def telling_keys(key_properties: tuple[str, ...]) -> tuple[str, ...]:
     """Return the key properties, or none if they say where a record lay and not which one it is.
 
     A line number or a column of the tap's own (`_sdc_*`) is another one when the same record comes again.
-
-    Args:
-        key_properties: The key properties of the SCHEMA message.
     """
     if any(name.startswith("_sdc_") for name in key_properties):
         return ()

@@ -17,7 +17,6 @@ class UnknownStreamError(ConfigError):
         """Build the sentence.
 
         Args:
-            stream: The stream's name.
             lines: The config, as JSON, that says what it may be.
             ignoring: The config, as JSON, that leaves it out.
         """
@@ -34,8 +33,6 @@ class MissingFieldError(ConfigError):
         """Build the sentence.
 
         Args:
-            stream: The stream's name.
-            stream_type: Its type.
             fields: The fields, any one of which would do.
             lines: The config, as JSON, that would mend it.
         """
@@ -52,10 +49,7 @@ class MissingColumnError(ConfigError):
         """Build the sentence.
 
         Args:
-            stream: The stream's name.
             field: The field, or `traits`, for which the config names the column.
-            column: The column it names.
-            known: The columns that the stream has.
         """
         super().__init__(
             f"Stream `{stream}` has no column `{column}`, which the setting `streams` names for `{field}`: "

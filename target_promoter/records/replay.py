@@ -20,19 +20,10 @@ REFUSED_STREAM: Final = "refused_calls"
 
 
 def is_refused_stream(name: str, schema: Mapping[str, Any]) -> bool:
-    """Return whether a stream is that of what Promoter refused, whatever the config says of its name.
-
-    Args:
-        name: The stream's name.
-        schema: Its JSON schema.
-    """
+    """Return whether a stream is that of what Promoter refused, whatever the config says of its name."""
     return name == REFUSED_STREAM and REPLAYED in schema["properties"]
 
 
 def is_refused(call: Glimpse | Identify | Track) -> bool:
-    """Return whether a call is one that Promoter refused, replayed.
-
-    Args:
-        call: The call.
-    """
+    """Return whether a call is one that Promoter refused, replayed."""
     return call.record.get(REPLAYED) == REFUSED

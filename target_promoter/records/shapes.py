@@ -55,8 +55,6 @@ def declares(schema: Mapping[str, object], known: Mapping[str, object] | None, p
     """Return whether a schema leaves room for a column, or for a value inside an object.
 
     Args:
-        schema: The JSON schema of the stream.
-        known: Its columns.
         path: The column, and the names on the way into its object.
     """
     for name in path:
@@ -82,7 +80,6 @@ def shape(stream: str, known: Mapping[str, object] | None) -> Shape:
     """Return the shape of a stream.
 
     Args:
-        stream: The stream's name.
         known: Its columns; None if its schema declares none.
 
     Returns:

@@ -65,9 +65,6 @@ class Stream:
     def read(self, record: Mapping[str, object]) -> Identify | Track | None:
         """Return what a record says; whatever a tap sends, this does not raise.
 
-        Args:
-            record: The record as read.
-
         Returns:
             The call, with its problem if it must be rejected; None if the record is one to ignore: of an ignored
             stream, or a page, screen, group or alias call.
@@ -79,9 +76,6 @@ class Stream:
 
     def glimpse(self, record: Mapping[str, object]) -> Glimpse | Identify | Track | None:
         """Return what a record says, an identify call only as far as it takes to see whether it is a new one.
-
-        Args:
-            record: The record as read.
 
         Returns:
             The same as `read`, or a glimpse of it.
@@ -129,9 +123,6 @@ def recognize(name: str, schema: Mapping[str, object], key_properties: Sequence[
     """Return what a stream is, at its SCHEMA message.
 
     Args:
-        name: The stream's name.
-        schema: Its JSON schema.
-        key_properties: Its key properties.
         settings: The settings, of which `streams` overrules what is recognized.
 
     Returns:

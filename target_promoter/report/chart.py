@@ -27,22 +27,13 @@ _E_MAILED: Final = ("sent", "presumed")
 
 
 def last_days(now: float) -> list[str]:
-    """Return the days that the chart shows, the last of them today.
-
-    Args:
-        now: The time, in epoch seconds.
-    """
-    today = dt.datetime.fromtimestamp(now, tz=dt.timezone.utc).date()
+    """Return the days that the chart shows, the last of them today."""
+    today = dt.datetime.fromtimestamp(now, tz=dt.UTC).date()
     return [(today - dt.timedelta(days=back)).isoformat() for back in range(DAYS - 1, -1, -1)]
 
 
 def chart(surveys: SurveyFacts, now: float) -> Markup:
-    """Return the drawing with its legend: a bar a day, a part of it for each campaign.
-
-    Args:
-        surveys: The surveys.
-        now: The time, in epoch seconds.
-    """
+    """Return the drawing with its legend: a bar a day, a part of it for each campaign."""
     sent: defaultdict[str, dict[int, int]] = defaultdict(dict)
     for day in surveys.days:
         number = sum(day.outcomes.get(outcome, 0) for outcome in _E_MAILED)
@@ -72,11 +63,7 @@ def chart(surveys: SurveyFacts, now: float) -> Markup:
 
 
 def colour(position: int) -> str:
-    """Return the class that gives a campaign its colour.
-
-    Args:
-        position: Its place among the campaigns.
-    """
+    """Return the class that gives a campaign its colour."""
     return f"colour-{min(position, COLOURS - 1)}"
 
 

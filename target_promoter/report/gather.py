@@ -47,10 +47,7 @@ def gather(connection: Connection, settings: Settings, store: str, now: float) -
     """Return what the store knows.
 
     Args:
-        connection: An open transaction.
         settings: The settings, for the account's limit.
-        store: The store's address, without a password.
-        now: The time, in epoch seconds.
     """
     survey_facts = _surveys(connection, now)
     return Report(

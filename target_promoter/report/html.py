@@ -26,11 +26,7 @@ _POLICY: Final = f"default-src 'none'; style-src 'sha256-{_HASH}'; base-uri 'non
 
 
 def report_page(report: Report) -> str:
-    """Return a report as HTML.
-
-    Args:
-        report: The report.
-    """
+    """Return a report as HTML."""
     surveys, requests = report.surveys, report.requests
     today = requests.days[-1] if requests.days and requests.days[-1].day == iso(report.generated_at)[:10] else None
     figures = [
@@ -65,11 +61,7 @@ def report_page(report: Report) -> str:
 
 
 def story_page(story: Story) -> str:
-    """Return the story of a person as HTML.
-
-    Args:
-        story: The story.
-    """
+    """Return the story of a person as HTML."""
     rows = [[_time(one.happened_at, seconds=True), one.what, one.why or ""] for one in story.moments]
     forgotten = tag("p", "This person was forgotten: what names it is blocked.", class_="bad")
     return _page(

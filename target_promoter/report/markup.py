@@ -18,7 +18,6 @@ def tag(name: str, *children: str | None, **attributes: str | float | bool | Non
     """Return an element.
 
     Args:
-        name: Its name.
         children: What is in it; what is no markup is escaped, and None is left out.
         attributes: Its attributes: an underscore at the end is left out, others become hyphens; None and False are left
             out, and True has no value.

@@ -103,11 +103,8 @@ def story(connection: Connection, settings: Settings, asked: str, rejected: Iter
     """Return the story of a person.
 
     Args:
-        connection: An open transaction.
-        settings: The settings.
         asked: A user id or an e-mail address.
         rejected: The rows of the rejected records that name the person.
-        now: The time, in epoch seconds.
     """
     names = names_of(connection, asked)
     rows = people.load(connection, names.user_ids)

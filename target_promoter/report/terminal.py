@@ -21,11 +21,7 @@ if TYPE_CHECKING:
 
 
 def report_tables(report: Report) -> Iterator[RenderableType]:
-    """Yield what a terminal shows of a report.
-
-    Args:
-        report: The report.
-    """
+    """Yield what a terminal shows of a report."""
     surveys = report.surveys
     account = "the sandbox" if report.store.sandbox else report.store.account or "no account yet"
     yield Text(f"Store {report.store.name}, {account}, as of {moment(report.generated_at)} UTC")
@@ -60,11 +56,7 @@ def report_tables(report: Report) -> Iterator[RenderableType]:
 
 
 def story_tables(story: Story) -> Iterator[RenderableType]:
-    """Yield what a terminal shows of a person's story.
-
-    Args:
-        story: The story.
-    """
+    """Yield what a terminal shows of a person's story."""
     yield Text(f"{story.asked}, known by {known_by(story)}")
     if story.forgotten:
         yield Text("This person was forgotten: what names it is blocked.", style="bold red")

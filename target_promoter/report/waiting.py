@@ -16,13 +16,7 @@ if TYPE_CHECKING:
 
 
 def open_surveys(connection: Connection, now: float, *, most: int) -> tuple[OpenFacts, ...]:
-    """Return surveys that are not settled, the next due first.
-
-    Args:
-        connection: An open transaction.
-        now: The time, in epoch seconds.
-        most: How many at the most.
-    """
+    """Return surveys that are not settled, the next due first."""
     query = select(surveys).where(surveys.c.status.in_(UNSETTLED)).order_by(surveys.c.due_at, surveys.c.id).limit(most)
     rows = connection.execute(query).all()
     links = people.users_of(connection, {row.anonymous_id for row in rows if row.user_id is None and row.anonymous_id})
@@ -38,11 +32,7 @@ def open_surveys(connection: Connection, now: float, *, most: int) -> tuple[Open
 
 
 def who(row: Any) -> str:  # noqa: ANN401 - a database row
-    """Return whom a survey's call names.
-
-    Args:
-        row: The survey, a row.
-    """
+    """Return whom a survey's call names."""
     if row.user_id is not None:
         return f"user id {row.user_id}"
     if row.anonymous_id is not None:
@@ -51,12 +41,7 @@ def who(row: Any) -> str:  # noqa: ANN401 - a database row
 
 
 def waits_for(row: Any, now: float) -> str:  # noqa: ANN401 - a database row
-    """Return what has to happen before a survey is settled.
-
-    Args:
-        row: The survey, a row.
-        now: The time, in epoch seconds.
-    """
+    """Return what has to happen before a survey is settled."""
     if row.status == "waiting":
         return "an identify call with its e-mail address"
     if row.status == "claimed":

@@ -26,7 +26,6 @@ def moment(time: float, *, seconds: bool = False) -> str:
     """Return a time in epoch seconds for people to read, in UTC.
 
     Args:
-        time: The time.
         seconds: Whether to tell the seconds too.
     """
     return iso(time)[: 19 if seconds else 16].replace("T", " ")
@@ -53,22 +52,14 @@ def campaign(number: int) -> str:
 
 
 def run_state(run: RunFacts) -> tuple[str, bool]:
-    """Return how a run ended, and whether that is good.
-
-    Args:
-        run: The run.
-    """
+    """Return how a run ended, and whether that is good."""
     if run.finished_at is None:
         return "not finished: it runs still, or was killed", False
     return ("all delivered", True) if run.exit_status == 0 else ("exit status 1", False)
 
 
 def run_counts(run: RunFacts) -> dict[str, str]:
-    """Return what a run did, by the parts of its summary; what is nought is left out.
-
-    Args:
-        run: The run.
-    """
+    """Return what a run did, by the parts of its summary; what is nought is left out."""
     found = {}
     for part in RUN_PARTS:
         counts = (run.summary or {}).get(part)
@@ -80,21 +71,13 @@ def run_counts(run: RunFacts) -> dict[str, str]:
 
 
 def known_by(story: Story) -> str:
-    """Return what a person is known by.
-
-    Args:
-        story: The person's story.
-    """
+    """Return what a person is known by."""
     names = (("user id", story.user_ids), ("e-mail address", story.emails), ("anonymous id", story.anonymous_ids))
     return "; ".join(f"{what} {', '.join(values)}" for what, values in names if values)
 
 
 def facts(known: Known) -> list[tuple[str, str]]:
-    """Return what is known of a user id, by name; what is not known is left out.
-
-    Args:
-        known: What is known.
-    """
+    """Return what is known of a user id, by name; what is not known is left out."""
     found: list[tuple[str, object]] = [
         ("e-mail address", known.email),
         ("first name", known.first_name),

@@ -35,14 +35,9 @@ class Account:
     Args:
         path: SQLite file that keeps it between runs, or None for memory only. Campaigns, key
             and limits are not kept: they are given anew each time.
-        key: The API key it accepts.
         campaigns: Campaign names by id, all with instant distribution.
         lists: Contact list names by id, added to those kept in the file.
-        requests_per_minute: The request limit, or None for no limit.
-        requests_per_second: The same by the second.
-        requests_per_day: The same by the day.
         throttle_days: The survey throttle: 1, or 30, 60, 90 or 180 as an account may set.
-        clock: The time now, epoch seconds.
 
     Attributes:
         lock: Hold it to see several things as they are at one moment.
@@ -67,7 +62,6 @@ class Account:
         throttle_days: int = 1,
         clock: Callable[[], float] = time.time,
     ) -> None:
-        """Open the account, or make it."""
         if throttle_days not in THROTTLE_DAYS:
             message = f"throttle_days is {throttle_days}: Promoter offers {THROTTLE_DAYS}."
             raise ValueError(message)
@@ -159,9 +153,6 @@ class Account:
         there were (the facts do not say). Without a contact list the contact joins the
         default one.
 
-        Args:
-            form: The checked body.
-
         Returns:
             The contact, and whether it is new.
 
@@ -245,9 +236,6 @@ class Account:
 
     def survey(self, form: SurveyForm) -> Contact:
         """Survey a contact at once, adding or updating it.
-
-        Args:
-            form: The checked body.
 
         Returns:
             The contact as it is now.

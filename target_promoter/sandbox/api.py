@@ -45,8 +45,6 @@ def answer(account: Account, call: Call, *, retry_after_date: bool = False) -> R
 
     Args:
         account: Whose API it is.
-        call: What came.
-        retry_after_date: Retry-After is an HTTP date instead of seconds.
 
     Returns:
         The answer; errors are answers too.
@@ -88,7 +86,6 @@ def throttled(account: Account, wait: int, *, as_date: bool) -> Response:
     Args:
         account: Whose limit it is.
         wait: Seconds until it lets a request through.
-        as_date: Retry-After is an HTTP date instead of seconds.
     """
     after = str(wait)
     if as_date:

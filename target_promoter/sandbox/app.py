@@ -35,12 +35,10 @@ class App:
     itself has no way to end a request without an answer.
 
     Args:
-        account: The account it serves.
         faults: What goes wrong, until told otherwise.
     """
 
     def __init__(self, account: Account, faults: Faults) -> None:
-        """Serve `account`."""
         self._account = account
         self._dice = Dice(faults)
         self._closing = asyncio.Event()
@@ -160,7 +158,7 @@ class App:
         """Wait so long (None: for ever); False when the server closes meanwhile."""
         try:
             await asyncio.wait_for(self._closing.wait(), seconds)
-        except asyncio.TimeoutError:
+        except TimeoutError:
             return True
         return False
 

@@ -38,7 +38,6 @@ class Book:
     """
 
     def __init__(self, path: Path | None, lists: Mapping[int, str]) -> None:
-        """Open the book and read it."""
         self._given = {number: ContactList(number, name) for number, name in lists.items()}
         self._file = AccountFile(path) if path else None
         self.changes = 0

@@ -27,10 +27,6 @@ def is_local(client: str | None, host: bytes) -> bool:
     """Say whether a caller is on this machine and knows it by an address of its own.
 
     The second half keeps out web pages elsewhere whose name was pointed at this machine.
-
-    Args:
-        client: The caller's address.
-        host: The Host header it sent.
     """
     name = urlsplit(f"//{host.decode('latin-1')}").hostname
     return _is_loopback(client) and (name == "localhost" or _is_loopback(name))
@@ -57,12 +53,7 @@ def _is_loopback(address: str | None) -> bool:
 
 
 def state(account: Account, faults: Faults) -> dict[str, object]:
-    """Return all there is to see of an account, ready for JSON.
-
-    Args:
-        account: To look into.
-        faults: What goes wrong now.
-    """
+    """Return all there is to see of an account, ready for JSON."""
     counters: dict[str, dict[str, int]] = {}
     for (route, status), number in sorted(account.ledger.counters.items(), key=str):
         counters.setdefault(route, {})["cut" if status is None else str(status)] = number
@@ -109,8 +100,6 @@ def control(account: Account, call: Call, faults: Faults, set_faults: Callable[[
 
     Args:
         account: To look into or change.
-        call: What came.
-        faults: What goes wrong now.
         set_faults: Puts other faults in their place.
     """
     parts = call.path.strip("/").split("/")[1:]

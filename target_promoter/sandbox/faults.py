@@ -110,7 +110,6 @@ class Dice:
     """
 
     def __init__(self, faults: Faults) -> None:
-        """Start the sequence that the seed stands for."""
         self.faults = faults
         self._random = random.Random(faults.seed)  # noqa: S311 - repeatable, not secret
         self._drawn = 0

@@ -23,7 +23,6 @@ class AccountInUseError(Exception):
     """
 
     def __init__(self, path: Path) -> None:
-        """Say which file, and the mend."""
         super().__init__(
             f"The sandbox account {path} is open in another process: end that one first, or choose another file."
         )
@@ -44,7 +43,6 @@ class AccountFile:
     """
 
     def __init__(self, path: Path) -> None:
-        """Open the file and hold it alone."""
         # Used under the account's lock, from whichever thread calls the account.
         self._db = sqlite3.connect(path, timeout=0, isolation_level=None, check_same_thread=False)
         try:

@@ -24,8 +24,6 @@ class RefusedError(Exception):
     """Promoter says no: a status and a JSON body that says why.
 
     Args:
-        body: The JSON body of the answer.
-        status: Of HTTP.
         headers: Further headers of the answer, names in lower case.
     """
 
@@ -35,7 +33,6 @@ class RefusedError(Exception):
         status: int = 400,
         headers: tuple[tuple[bytes, bytes], ...] = (),
     ) -> None:
-        """Keep the answer."""
         super().__init__(f"{status} {body}")
         self.body = body
         self.status = status
@@ -46,7 +43,6 @@ class NotFoundError(RefusedError):
     """The account has no such thing."""
 
     def __init__(self) -> None:
-        """Answer as Django REST does."""
         super().__init__({"detail": "Not found."}, 404)
 
 
@@ -75,8 +71,6 @@ def contact_form(data: Form, campaigns: Container[int], lists: Container[int]) -
     """Read the body of `POST /api/contacts/`.
 
     Args:
-        data: The body.
-        campaigns: Ids of the account's campaigns.
         lists: Ids of the account's contact lists.
 
     Returns:
@@ -100,10 +94,6 @@ def contact_form(data: Form, campaigns: Container[int], lists: Container[int]) -
 
 def survey_form(data: Form, campaigns: Container[int]) -> SurveyForm:
     """Read the body of `POST /api/v2/survey/`.
-
-    Args:
-        data: The body.
-        campaigns: Ids of the account's campaigns.
 
     Returns:
         The form.
@@ -131,10 +121,6 @@ def survey_form_v1(data: Form, campaigns: Container[int]) -> SurveyForm:
     """Read the body of `POST /api/contacts/survey/`.
 
     Its attributes are taken as the contact's and the survey's both; the facts do not say which.
-
-    Args:
-        data: The body.
-        campaigns: Ids of the account's campaigns.
 
     Returns:
         The form.

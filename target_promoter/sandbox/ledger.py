@@ -27,7 +27,6 @@ class Ledger:
     """
 
     def __init__(self, *limits: tuple[int | None, float]) -> None:
-        """Start with nothing seen."""
         self._given = limits
         self._lock = threading.Lock()
         self.changes = 0

@@ -14,14 +14,9 @@ class Limit:
     """At most so many requests in any window of so many seconds, as Django REST throttles.
 
     Refused requests do not count towards it.
-
-    Args:
-        requests: How many are let through in a window.
-        seconds: The window's length.
     """
 
     def __init__(self, requests: int, seconds: float) -> None:
-        """Start with an empty window."""
         self._requests = requests
         self._seconds = seconds
         self._times: deque[float] = deque()
@@ -45,7 +40,6 @@ class Busiest:
     """The most requests seen in any sliding minute, refused ones included."""
 
     def __init__(self) -> None:
-        """Start with none seen."""
         self._times: deque[float] = deque()
         self.most = 0
 

@@ -20,8 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from pathlib import Path
     from types import TracebackType
-
-    from typing_extensions import Self
+    from typing import Self
 
 _KEEP_ALIVE_SECONDS: Final = 75
 _START_SECONDS: Final = 10.0
@@ -41,7 +40,6 @@ class _Server(uvicorn.Server):
     """uvicorn's server, that says when it listens and wakes what waits when it ends."""
 
     def __init__(self, app: App) -> None:
-        """Prepare to serve `app`; nothing goes to standard output."""
         config = uvicorn.Config(
             app,
             http=_Protocol,
@@ -79,17 +77,12 @@ class SandboxServer:
 
     Args:
         account_path: SQLite file that keeps the account between runs, or None.
-        key: The API key it accepts.
         campaigns: Campaign names by id.
         lists: Contact list names by id.
-        requests_per_minute: The request limit, or None for no limit.
-        requests_per_second: The same by the second.
-        requests_per_day: The same by the day.
         throttle_days: The survey throttle: 1, 30, 60, 90 or 180 days.
         faults: What goes wrong.
         host: Address to listen on.
         port: Port to listen on; 0 finds a free one.
-        clock: The time now, epoch seconds.
 
     Attributes:
         account: The account served; its properties are safe to read from any thread.
@@ -115,7 +108,6 @@ class SandboxServer:
         port: int = 0,
         clock: Callable[[], float] = time.time,
     ) -> None:
-        """Open the account and the port; nothing is answered before :meth:`start`."""
         self._socket = _listen(host, port)
         try:
             self.account = Account(

@@ -22,8 +22,6 @@ def view(account: Account, faults: Faults, search: str) -> dict[str, object]:
     """Return what the page shows, ready for JSON.
 
     Args:
-        account: To look into.
-        faults: What goes wrong now.
         search: A part of an address or name; only such contacts and their surveys are shown. Empty for all.
     """
     wanted = search.strip().casefold()

@@ -25,9 +25,6 @@ def record_messages(message: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
 
     All that can be refused without opening a file is refused before the first record.
 
-    Args:
-        message: The message.
-
     Yields:
         One RECORD message.
 

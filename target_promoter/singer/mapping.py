@@ -22,7 +22,6 @@ class Mapper(PluginMapper):
     An expression may fail with any of Python's errors, and the words of those often show the value.
 
     Args:
-        plugin_config: The config.
         logger: Where the SDK tells what it found in it.
 
     Raises:
@@ -30,7 +29,6 @@ class Mapper(PluginMapper):
     """
 
     def __init__(self, plugin_config: Mapping[str, Any], logger: logging.Logger) -> None:
-        """Read the stream maps."""
         given = {name: value for name, value in plugin_config.items() if value is not None}
         try:
             super().__init__(given, logger)
@@ -42,11 +40,6 @@ class Mapper(PluginMapper):
         self, stream_name: str, schema: dict[str, Any], key_properties: Sequence[str] | None
     ) -> None:
         """Prepare the maps of a stream, at its SCHEMA.
-
-        Args:
-            stream_name: The stream's name.
-            schema: Its JSON schema.
-            key_properties: Its key properties.
 
         Raises:
             ConfigError: Its stream map cannot be applied.
@@ -67,11 +60,7 @@ class Mapper(PluginMapper):
             stream_map.transform = _guarded(stream_name, stream_map.transform)  # type: ignore[method-assign, assignment]
 
     def removes(self, stream_name: str) -> bool:
-        """Return whether a stream map removes every record of a stream.
-
-        Args:
-            stream_name: The stream's name after mapping.
-        """
+        """Return whether a stream map removes every record of a stream."""
         maps = [one for maps in self.stream_maps.values() for one in maps if one.stream_alias == stream_name]
         return bool(maps) and all(isinstance(one, RemoveRecordTransform) for one in maps)
 

@@ -10,11 +10,6 @@ from target_promoter.errors import InputError
 def refuse(kind: str, key: str, wanted: str) -> NoReturn:
     """Refuse a message.
 
-    Args:
-        kind: Its type, such as `SCHEMA`.
-        key: The key whose value is wrong.
-        wanted: What the value must be, such as `an object`.
-
     Raises:
         InputError: Always.
     """
@@ -43,9 +38,6 @@ def check_schema(message: dict[str, Any]) -> None:
 
 def check_record(message: dict[str, Any]) -> None:
     """Refuse a RECORD message that is out of form; what it lacks altogether the SDK sees.
-
-    Args:
-        message: The message.
 
     Raises:
         InputError: Its stream is no name, or its record no object.

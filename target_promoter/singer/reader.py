@@ -26,7 +26,6 @@ class Reader(GenericSingerReader[str]):
     """
 
     def __init__(self, source: str = "the input") -> None:
-        """Begin before the first line."""
         super().__init__()
         self._source = source
         self._line = 0
@@ -66,10 +65,6 @@ class Reader(GenericSingerReader[str]):
     @override
     def assert_line_requires(self, line_dict: dict[str, Any], requires: set[str]) -> None:  # type: ignore[override]
         """Refuse a message that lacks something, without showing it.
-
-        Args:
-            line_dict: The message.
-            requires: The keys it must have.
 
         Raises:
             InputError: It lacks one, or its type is no text.

@@ -20,21 +20,15 @@ class Signals:
     """
 
     class StoppedError(PromoterError):
-        """The run was told to stop.
-
-        Args:
-            signum: The signal.
-        """
+        """The run was told to stop."""
 
         def __init__(self, signum: int) -> None:
-            """Build the sentence."""
             super().__init__(
                 f"Stopped by {signal.Signals(signum).name}: what was read is in the store, and what is due goes out "
                 "with the next run."
             )
 
     def __init__(self) -> None:
-        """Begin with no signal."""
         self._put_off = False
         self._ended = False
         self._received: int | None = None
@@ -43,9 +37,6 @@ class Signals:
 
     def receive(self, signum: int) -> None:
         """Take in a signal; after the first one there is nothing more to stop.
-
-        Args:
-            signum: Which.
 
         Raises:
             StoppedError: Nothing is put off just now.

@@ -32,7 +32,6 @@ class CompiledValidator(BaseJSONSchemaValidator):
     """
 
     def __init__(self, schema: dict[str, Any]) -> None:
-        """Compile the schema."""
         super().__init__(schema)
         try:
             self._validate = fastjsonschema.compile(
@@ -47,9 +46,6 @@ class CompiledValidator(BaseJSONSchemaValidator):
     @override
     def validate(self, record: dict[str, Any]) -> None:
         """Check a record.
-
-        Args:
-            record: The record.
 
         Raises:
             InvalidRecord: It does not fit; the message names the field and shows no value.

@@ -36,7 +36,6 @@ def copy_store(url: str, folder: Path, now: float) -> Store:
     Args:
         url: SQLAlchemy address of the store; where there is none, the copy is a new store.
         folder: Where the copy is made.
-        now: The time, in epoch seconds.
 
     Returns:
         The copy, under the name of the store itself.

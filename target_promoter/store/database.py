@@ -53,11 +53,9 @@ class Store:
 
     Args:
         engine: The engine of an opened, checked store.
-        url: Its address.
     """
 
     def __init__(self, engine: Engine, url: URL) -> None:
-        """Wrap an engine; use `open_store`."""
         self._engine = engine
         self._url = url
         self._writer = threading.Lock()
@@ -71,9 +69,6 @@ class Store:
         The work is done again, whole, when PostgreSQL's connection is lost or another program holds the store; it must
         touch nothing but the store.
 
-        Args:
-            work: What to do with the connection.
-
         Returns:
             What the work returns, after it was committed.
 
@@ -84,9 +79,6 @@ class Store:
 
     def read(self, work: Callable[[Connection], T]) -> T:
         """Do work that only reads, beside the writer, on one consistent view.
-
-        Args:
-            work: What to do with the connection.
 
         Returns:
             What the work returns.
@@ -162,7 +154,6 @@ def open_store(url: str, *, now: float) -> Store:
     """Open the store, and create it if it is not there.
 
     Args:
-        url: SQLAlchemy address of a SQLite file or a PostgreSQL database.
         now: The time, in epoch seconds; a new store remembers it.
 
     Returns:
@@ -186,9 +177,6 @@ def open_store(url: str, *, now: float) -> Store:
 
 def find_store(url: str) -> Store | None:
     """Open a store that is there, and change nothing about it; where there is none, none is created.
-
-    Args:
-        url: SQLAlchemy address of a SQLite file or a PostgreSQL database.
 
     Returns:
         The store; None if the file or the tables are missing.
@@ -256,7 +244,6 @@ def rows_among(
     """Select the rows whose key is among many, by index, in steps of one prepared statement.
 
     Args:
-        connection: An open transaction.
         columns: The columns to select, as SQL.
         table: The table, as SQL.
         key: The key column, as SQL; more conditions may follow in `table`'s place with a join.

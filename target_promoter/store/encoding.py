@@ -15,38 +15,22 @@ _decoder: Final = msgspec.json.Decoder(float_hook=Decimal)
 
 
 def encode(value: object) -> str:
-    """Return a value as JSON text; what JSON has no word for becomes its text.
-
-    Args:
-        value: Any value.
-    """
+    """Return a value as JSON text; what JSON has no word for becomes its text."""
     return _encode(_encoder, value).decode()
 
 
 def decode(text: str | bytes) -> Any:  # noqa: ANN401 - JSON is of any shape
-    """Return the value of JSON text; numbers with a point stay exact as `Decimal`.
-
-    Args:
-        text: The text.
-    """
+    """Return the value of JSON text; numbers with a point stay exact as `Decimal`."""
     return _decoder.decode(text)
 
 
 def digest(value: object) -> bytes:
-    """Return a hash of 16 bytes that is the same for equal values, whatever the order of their keys.
-
-    Args:
-        value: Any value.
-    """
+    """Return a hash of 16 bytes that is the same for equal values, whatever the order of their keys."""
     return hashlib.blake2b(canonical(value), digest_size=16).digest()
 
 
 def canonical(value: object) -> bytes:
-    """Return a value as JSON whose bytes are the same for equal values; it gives values of one time an order.
-
-    Args:
-        value: Any value.
-    """
+    """Return a value as JSON whose bytes are the same for equal values; it gives values of one time an order."""
     return _encode(_sorting_encoder, value)
 
 

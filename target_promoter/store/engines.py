@@ -42,10 +42,6 @@ _BEGIN_WRITING: Final = text(
 def sqlite_engine(url: URL, name: str) -> Engine:
     """Return the engine of a SQLite file, which is created if it is not there.
 
-    Args:
-        url: The file's address.
-        name: The store's address as shown.
-
     Raises:
         StoreError: The file cannot be opened for writing.
     """
@@ -91,9 +87,6 @@ def sqlite_engine(url: URL, name: str) -> Engine:
 def postgresql_engine(url: URL) -> Engine:
     """Return the engine of a PostgreSQL database.
 
-    Args:
-        url: The database's address.
-
     Raises:
         StoreError: The driver is not installed.
     """
@@ -124,7 +117,6 @@ def sqlite_error(name: str, error: BaseException | None) -> StoreError:
     """Return what an error of SQLite means.
 
     Args:
-        name: The store's address as shown.
         error: What the driver raised.
     """
     words = str(error)
@@ -136,7 +128,6 @@ def postgresql_error(name: str, error: exc.DBAPIError) -> StoreError:
     """Return what an error of PostgreSQL means.
 
     Args:
-        name: The store's address as shown.
         error: What SQLAlchemy raised.
     """
     state = str(getattr(error.orig, "sqlstate", None) or "")

@@ -42,13 +42,7 @@ class Rejected:
 
 
 def add(connection: Connection, records: Iterable[Rejected], now: float) -> None:
-    """Keep rejected records, each once.
-
-    Args:
-        connection: The open writing transaction.
-        records: The records.
-        now: The time, in epoch seconds.
-    """
+    """Keep rejected records, each once."""
     kept = {one.fingerprint: one for one in records}.values()
     rows = [(one.fingerprint, one.stream, one.kind, one.reason, encode(one.record), now) for one in kept]
     insert_rows(connection, rejected, _COLUMNS, rows, _KEEP_AGAIN)
@@ -60,12 +54,7 @@ def any_kept(connection: Connection) -> bool:
 
 
 def remove(connection: Connection, fingerprints: Iterable[bytes]) -> None:
-    """Let go of records that were taken after all.
-
-    Args:
-        connection: The open writing transaction.
-        fingerprints: Their hashes.
-    """
+    """Let go of records that were taken after all."""
     for fingerprint in fingerprints:
         connection.execute(rejected.delete().where(rejected.c.fingerprint == fingerprint))
 
@@ -74,9 +63,7 @@ def load(connection: Connection, *, stream: str | None = None, reason: str | Non
     """Return the records that are kept, oldest first.
 
     Args:
-        connection: An open transaction.
         stream: Only of this stream.
-        reason: Only whose reason contains this, whatever its case.
     """
     query = select(rejected).order_by(rejected.c.id)
     if stream is not None:

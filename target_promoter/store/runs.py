@@ -36,24 +36,13 @@ _END: Final = text("""
 
 
 def fact(connection: Connection, name: str) -> str | None:
-    """Return one of the things the store knows of itself, such as `created_at`.
-
-    Args:
-        connection: An open transaction.
-        name: Its name.
-    """
+    """Return one of the things the store knows of itself, such as `created_at`."""
     value: str | None = connection.scalar(_FACT, {"name": name})
     return value
 
 
 def set_fact(connection: Connection, name: str, value: str) -> None:
-    """Know something from now on.
-
-    Args:
-        connection: The open writing transaction.
-        name: Its name.
-        value: What is known.
-    """
+    """Know something from now on."""
     upsert(connection, facts, [{"name": name, "value": value}])
 
 
@@ -64,12 +53,6 @@ def created_at(connection: Connection) -> float:
 
 def check_account(connection: Connection, store: str, api_url: str, api_key: str) -> None:
     """Refuse to use a store with another account than its own.
-
-    Args:
-        connection: An open transaction.
-        store: The store's address, without a password.
-        api_url: The account's base address.
-        api_key: Its API key.
 
     Raises:
         StoreError: The store belongs to another address or another key.
@@ -90,8 +73,6 @@ def bind_account(connection: Connection, api_url: str, api_key: str) -> None:
     """Have the store belong to an account from now on.
 
     Args:
-        connection: The open writing transaction.
-        api_url: The account's base address.
         api_key: Its API key, of which only a salted mark is kept.
     """
     set_fact(connection, "api_url", api_url)
@@ -102,9 +83,7 @@ def begin(connection: Connection, command: str, now: float) -> int:
     """Keep that a run began, and let go of what is older than thirty days.
 
     Args:
-        connection: The open writing transaction.
         command: Its command, such as `sync` or `deliver`.
-        now: The time, in epoch seconds.
 
     Returns:
         The run's number.
@@ -122,10 +101,6 @@ def end(
     """Keep how a run ended.
 
     Args:
-        connection: The open writing transaction.
-        run: Its number.
-        now: The time, in epoch seconds.
-        exit_status: Its exit status.
         problem: What went wrong, a sentence.
         summary: Its summary, as in the summary line.
     """
@@ -134,22 +109,12 @@ def end(
 
 
 def forget_marks(connection: Connection, keys: Iterable[str]) -> None:
-    """Remember, without knowing them, people that were forgotten.
-
-    Args:
-        connection: The open writing transaction.
-        keys: Keys of people, such as `people.user_key`.
-    """
+    """Remember, without knowing them, people that were forgotten."""
     upsert(connection, forgotten, [{"mark": mark} for mark in _marks(connection, keys).values()])
 
 
 def forgotten_among(connection: Connection, keys: Iterable[str]) -> set[str]:
-    """Return those of the keys whose people were forgotten.
-
-    Args:
-        connection: An open transaction.
-        keys: Keys of people, such as `people.user_key`.
-    """
+    """Return those of the keys whose people were forgotten."""
     if connection.scalar(select(forgotten.c.mark).limit(1)) is None:
         return set()
     marks = _marks(connection, keys)

@@ -23,10 +23,7 @@ def upsert(connection: Connection, table: Table, rows: Sequence[dict[str, Any]],
     """Insert rows; where the key is known, overwrite the columns that the rows bring.
 
     Args:
-        connection: The open transaction.
-        table: The table.
         rows: The rows, all with the same columns, the key among them, and no two with the same key.
-        add: Whether to add to the numbers that are known instead of overwriting them.
     """
     if not rows:
         return
@@ -42,11 +39,8 @@ def upsert_rows(
     """Insert rows; where the key is known, overwrite the columns that the rows bring.
 
     Args:
-        connection: The open transaction.
-        table: The table.
         names: The columns that the rows have, the key among them.
         rows: The rows, no two with the same key.
-        add: Whether to add to the numbers that are known instead of overwriting them.
     """
     keys = [column.name for column in table.primary_key]
     value = f"{table.name}.{{0}} + excluded.{{0}}" if add else "excluded.{0}"
@@ -61,9 +55,6 @@ def insert_rows(
     """Insert rows, as many as the database takes with one statement.
 
     Args:
-        connection: The open transaction.
-        table: The table.
-        names: The columns that the rows have.
         rows: The rows; no two with the same key, if there is something to do on conflict.
         on_conflict: What to do about keys that are known, as SQL; without it they are an error.
     """
@@ -90,8 +81,6 @@ def update_rows(connection: Connection, table: Table, names: Sequence[str], rows
     """Overwrite columns of rows that are known, all with one statement.
 
     Args:
-        connection: The open transaction.
-        table: The table.
         names: The key, which is one column, then the columns to overwrite.
         rows: The values; no two with the same key.
     """

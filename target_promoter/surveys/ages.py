@@ -13,11 +13,6 @@ def oldest_due(settings: Settings, now: float, created_at: float) -> float:
 
     A store that was lost knows nothing of what it sent. What was due before the store was created is sent only while
     Promoter's own throttle would refuse a second survey, an hour less for safety.
-
-    Args:
-        settings: The settings.
-        now: The time, in epoch seconds.
-        created_at: When the store was created, in epoch seconds.
     """
     within_throttle = now - (settings.throttle_days * 24 - 1) * 3600
     return max(now - settings.max_event_age_hours * 3600, min(created_at, within_throttle))

@@ -23,7 +23,6 @@ def assign(connection: Connection, campaign_of: Callable[[str], int | None]) -> 
     """Have every survey that waits go to the campaign of its event.
 
     Args:
-        connection: The open writing transaction.
         campaign_of: Returns the campaign's id for an event by its name as sent; None if it has none.
     """
     for event, before in connection.execute(_OPEN_EVENTS).all():

@@ -28,7 +28,6 @@ def survey_keys(survey: _OfSomebody, linked_user_id: str | None) -> tuple[str, .
     """Return the keys of everything that a survey's call names its person by.
 
     Args:
-        survey: The survey.
         linked_user_id: The user id that its anonymous id stands for, if it stands for one.
     """
     user_id = survey.user_id or linked_user_id
@@ -47,7 +46,6 @@ def cancelled_by(
 
     Args:
         known: When people last did what cancels, by who and canonical event, in epoch seconds.
-        keys: The keys of the survey's person.
         cancel_on: The events, in canonical form, that cancel it.
         event_at: The time of its own event, in epoch seconds.
     """
@@ -62,7 +60,6 @@ def note_cancellations(connection: Connection, seen: Mapping[tuple[str, str], fl
     """Remember when people last did what cancels a survey.
 
     Args:
-        connection: The open writing transaction.
         seen: By who (a key such as `people.user_key`) and canonical event, the time in epoch seconds.
     """
     known = cancellations_of(connection, {who for who, _ in seen})
@@ -78,7 +75,6 @@ def cancellations_of(connection: Connection, keys: Iterable[str]) -> dict[tuple[
     """Return when people last did what cancels a survey: by who and canonical event, the time in epoch seconds.
 
     Args:
-        connection: An open transaction.
         keys: The keys of the people, such as `people.user_key`.
     """
     rows = rows_among(connection, "who, event, time", "cancellations", "who", set(keys))

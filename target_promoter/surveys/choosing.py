@@ -36,17 +36,13 @@ class Chooser:
     """Decides what becomes of surveys that are due, looked up together.
 
     Args:
-        connection: The open writing transaction.
-        settings: The settings.
         candidates: The surveys, as rows.
-        now: The time, in epoch seconds.
 
     Attributes:
         notes: What became of attributes of those that are to be sent.
     """
 
     def __init__(self, connection: Connection, settings: Settings, candidates: Sequence[Any], now: float) -> None:
-        """Look up all that the surveys are about."""
         self._settings = settings
         self._now = now
         self._links = people.users_of(

@@ -75,14 +75,7 @@ class Throttle:
 
 
 def due(connection: Connection, now: float, *, except_campaigns: Collection[int], most: int) -> list[Any]:
-    """Return the surveys that are to be sent now, the longest due first.
-
-    Args:
-        connection: The open writing transaction.
-        now: The time, in epoch seconds.
-        except_campaigns: Campaigns whose surveys are left alone.
-        most: How many at the most.
-    """
+    """Return the surveys that are to be sent now, the longest due first."""
     query = (
         select(surveys)
         .where(surveys.c.status == "queued", surveys.c.due_at <= now, surveys.c.leased_until <= now)
@@ -94,13 +87,7 @@ def due(connection: Connection, now: float, *, except_campaigns: Collection[int]
 
 
 def unsettled(connection: Connection, now: float, *, most: int) -> list[Claim]:
-    """Return claims that nobody is at work on: their process died, or the time to wait for an answer is over.
-
-    Args:
-        connection: The open writing transaction.
-        now: The time, in epoch seconds.
-        most: How many at the most.
-    """
+    """Return claims that nobody is at work on: their process died, or the time to wait for an answer is over."""
     query = (
         select(*_COLUMNS)
         .where(surveys.c.status == "claimed", surveys.c.leased_until <= now)
@@ -114,8 +101,6 @@ def take(connection: Connection, claim: Claim, leased_until: float) -> None:
     """Take a claim: from now on its request may leave.
 
     Args:
-        connection: The open writing transaction.
-        claim: The claim, with its lease.
         leased_until: Until when nobody else may, in epoch seconds.
     """
     connection.execute(
@@ -140,8 +125,6 @@ def renew(connection: Connection, claim: Claim, leased_until: float) -> None:
     """Lease a claim again, or leave it alone for a while: nobody sends its request before that.
 
     Args:
-        connection: The open writing transaction.
-        claim: The claim, with its lease.
         leased_until: Until when nobody else may send it, in epoch seconds.
     """
     connection.execute(
@@ -163,8 +146,6 @@ def withdraw(
     """Have claimed surveys never be sent again; what comes of the request on its way still counts.
 
     Args:
-        connection: The open writing transaction.
-        reason: Why, for the report.
         messages: Hashes of their events.
         user_ids: User ids that they are for.
     """
@@ -184,8 +165,6 @@ def release(connection: Connection, claim: Claim, until: float) -> None:
     """Undo a claim whose request was surely never carried out.
 
     Args:
-        connection: The open writing transaction.
-        claim: The claim.
         until: Until when it is left alone, in epoch seconds.
     """
     connection.execute(
@@ -211,11 +190,7 @@ def settle(
     """End a claim.
 
     Args:
-        connection: The open writing transaction.
-        claim: The claim.
         status: What became of it, one of `schema.SETTLED`.
-        reason: Why, for the report.
-        now: The time, in epoch seconds.
         surveyed_at: When the person may have got an e-mail, in epoch seconds; None if surely none.
     """
     connection.execute(
@@ -262,9 +237,6 @@ def next_due(connection: Connection, now: float, *, except_campaigns: Collection
     """Return when the next survey or claim that is due can be worked on, in epoch seconds; None if there is none.
 
     Args:
-        connection: An open transaction.
-        now: The time, in epoch seconds.
-        except_campaigns: Campaigns whose surveys are left alone.
         queued: Whether surveys that are not claimed count.
     """
     earliest = select(func.min(surveys.c.leased_until))

@@ -29,17 +29,11 @@ _MOST_EXPIRED: Final = 1000
 class SurveyDelivery:
     """Claims surveys and settles them.
 
-    Args:
-        settings: The settings.
-        leases: The names under which this process takes leases, a new one for each request.
-        created_at: When the store was created, in epoch seconds.
-
     Attributes:
         unknown_campaigns: Campaigns that Promoter does not know, with its words; their surveys stay pending.
     """
 
     def __init__(self, settings: Settings, leases: Iterator[str], created_at: float) -> None:
-        """Begin with nothing claimed."""
         self._settings = settings
         self._leases = leases
         self._created_at = created_at
@@ -47,10 +41,6 @@ class SurveyDelivery:
 
     def expire(self, connection: Connection, now: float) -> int:
         """End the surveys that became too old while they waited.
-
-        Args:
-            connection: The open writing transaction.
-            now: The time, in epoch seconds.
 
         Returns:
             How many.
@@ -66,10 +56,7 @@ class SurveyDelivery:
         """Claim surveys to be sent, the unsettled ones first, then the longest due.
 
         Args:
-            connection: The open writing transaction.
-            now: The time, in epoch seconds.
             slots: When requests may leave, in epoch seconds; one claim each at the most.
-            allowance: How many new claims the fuse lets through.
 
         Returns:
             The claims, whose requests must now be sent; how many surveys came to each final outcome without a request;
@@ -126,9 +113,6 @@ class SurveyDelivery:
         """Take in what Promoter answered.
 
         Args:
-            connection: The open writing transaction.
-            now: The time, in epoch seconds.
-            claim: The claim.
             answer: What came of its request.
 
         Returns:
@@ -171,9 +155,6 @@ class SurveyDelivery:
         """Undo a claim whose last request was surely not carried out, unless an earlier one may have been.
 
         Args:
-            connection: The open writing transaction.
-            now: The time, in epoch seconds.
-            claim: The claim.
             pause: How long nobody sends it again, in seconds.
 
         Returns:

@@ -33,12 +33,7 @@ class Fuse:
         return self.most - self.burnt - len(self.open)
 
     def after(self, answered: Sequence[Answered], unsent: Iterable[Request]) -> Fuse:
-        """Return the fuse after requests came back; a claim without an answer stays open.
-
-        Args:
-            answered: The requests that came back.
-            unsent: The requests that were not sent.
-        """
+        """Return the fuse after requests came back; a claim without an answer stays open."""
         closed = {one.id for one in unsent if isinstance(one, Claim)}
         burnt = self.burnt
         for one in answered:
@@ -48,9 +43,5 @@ class Fuse:
         return replace(self, burnt=burnt, open=self.open - closed)
 
     def claiming(self, requests: Iterable[Request]) -> Fuse:
-        """Return the fuse after requests were claimed.
-
-        Args:
-            requests: The requests.
-        """
+        """Return the fuse after requests were claimed."""
         return replace(self, open=self.open.union(one.id for one in requests if isinstance(one, Claim)))

@@ -21,8 +21,6 @@ def requeue_survey(connection: Connection, message: bytes, properties: Mapping[s
     One of which an earlier request got no answer may have e-mailed somebody: it stays as it is.
 
     Args:
-        connection: The open writing transaction.
-        message: The hash of its event.
         properties: The event's properties, perhaps corrected.
 
     Returns:
@@ -40,13 +38,7 @@ def requeue_survey(connection: Connection, message: bytes, properties: Mapping[s
 
 
 def retry_contact(connection: Connection, email: str, now: float) -> None:
-    """Have a refused contact sent again though it did not change.
-
-    Args:
-        connection: The open writing transaction.
-        email: Its address, in lower case.
-        now: The time, in epoch seconds.
-    """
+    """Have a refused contact sent again though it did not change."""
     values = {
         "status": "pending",
         "revision": contacts.c.revision + 1,

@@ -109,43 +109,22 @@ class OpenSurvey:
 
 
 def message_hash(canonical_event: str, message_id: str) -> bytes:
-    """Return what an event is known by, for ever.
-
-    Args:
-        canonical_event: The event in canonical form.
-        message_id: The message id.
-    """
+    """Return what an event is known by, for ever."""
     return blake2b(encode([canonical_event, message_id]).encode(), digest_size=16).digest()
 
 
 def known_messages(connection: Connection, hashes: Iterable[bytes]) -> set[bytes]:
-    """Return those of the hashes that are known.
-
-    Args:
-        connection: An open transaction.
-        hashes: Hashes of events and message ids.
-    """
+    """Return those of the hashes that are known."""
     return {bytes(row[0]) for row in rows_among(connection, "message", "messages", "message", set(hashes))}
 
 
 def remember_messages(connection: Connection, hashes: Iterable[bytes]) -> None:
-    """Know events from now on, for ever.
-
-    Args:
-        connection: The open writing transaction.
-        hashes: Hashes of events and message ids.
-    """
+    """Know events from now on, for ever."""
     upsert(connection, messages, [{"message": message} for message in sorted(set(hashes))])
 
 
 def add(connection: Connection, new: Iterable[NewSurvey], now: float) -> None:
-    """Keep new surveys, and know their events for ever.
-
-    Args:
-        connection: The open writing transaction.
-        new: The surveys.
-        now: The time, in epoch seconds.
-    """
+    """Keep new surveys, and know their events for ever."""
     rows = [
         (
             survey.message,
@@ -171,12 +150,7 @@ def add(connection: Connection, new: Iterable[NewSurvey], now: float) -> None:
 
 
 def open_by_message(connection: Connection, hashes: Iterable[bytes]) -> dict[bytes, OpenSurvey]:
-    """Return the surveys that still wait, by the hash of their event.
-
-    Args:
-        connection: An open transaction.
-        hashes: Hashes of events and message ids.
-    """
+    """Return the surveys that still wait, by the hash of their event."""
     rows = rows_among(connection, _OPEN_COLUMNS, "surveys", "message", set(hashes))
     return {survey.message: survey for survey in _opened(rows)}
 
@@ -191,7 +165,6 @@ def open_of_people(
     """Return the surveys that still wait of any of these people, each once.
 
     Args:
-        connection: The open transaction.
         user_ids: User ids; found in surveys whose call named one.
         anonymous_ids: Anonymous ids; found in surveys whose call named no user id.
         emails: E-mail addresses; found in surveys whose call named no user id.
@@ -212,23 +185,12 @@ def any_open(connection: Connection) -> bool:
 
 
 def set_properties(connection: Connection, survey_id: int, properties: Mapping[str, Any]) -> None:
-    """Replace the properties of a survey that waits.
-
-    Args:
-        connection: The open writing transaction.
-        survey_id: Which.
-        properties: All of its properties.
-    """
+    """Replace the properties of a survey that waits."""
     connection.execute(update(surveys).where(surveys.c.id == survey_id).values(properties=encode(properties)))
 
 
 def queue(connection: Connection, survey_ids: Sequence[int]) -> None:
-    """Put surveys that waited for their person among those to be sent.
-
-    Args:
-        connection: The open writing transaction.
-        survey_ids: Which.
-    """
+    """Put surveys that waited for their person among those to be sent."""
     for some in _steps(survey_ids):
         connection.execute(update(surveys).where(surveys.c.id.in_(some)).values(status="queued"))
 
@@ -237,11 +199,7 @@ def settle(connection: Connection, survey_ids: Sequence[int], status: str, reaso
     """End surveys.
 
     Args:
-        connection: The open writing transaction.
-        survey_ids: Which.
         status: One of `schema.SETTLED`.
-        reason: Why, for the report.
-        now: The time, in epoch seconds.
     """
     for some in _steps(survey_ids):
         connection.execute(

@@ -19,9 +19,7 @@ def take_throttle_along(connection: Connection, moved: Mapping[str, str], now: f
     """Have people who left an address be throttled as it is, though somebody else with it was surveyed.
 
     Args:
-        connection: The open writing transaction.
         moved: From user id to the address that the person had.
-        now: The time, in epoch seconds.
     """
     if not moved:
         return

@@ -15,12 +15,7 @@ def _expression(pattern: str) -> re.Pattern[str]:
 
 
 def matches(pattern: str, text: str) -> bool:
-    """Return whether a glob matches a whole text; case matters.
-
-    Args:
-        pattern: The glob.
-        text: The text.
-    """
+    """Return whether a glob matches a whole text; case matters."""
     return _expression(pattern).fullmatch(text) is not None
 
 
@@ -28,21 +23,13 @@ def specificity(pattern: str) -> tuple[bool, int]:
     """Return a key by which the more specific of two globs sorts last.
 
     A name without wildcards beats every glob; of two globs the one with more characters of its own beats the other.
-
-    Args:
-        pattern: The glob.
     """
     wildcards = pattern.count("*") + pattern.count("?")
     return wildcards == 0, len(pattern) - wildcards
 
 
 def overlap(first: str, second: str) -> bool:
-    """Return whether some text matches both globs.
-
-    Args:
-        first: A glob.
-        second: Another.
-    """
+    """Return whether some text matches both globs."""
     # reachable[j]: what of `first` has been read so far can be matched together with second[:j].
     reachable = [True] + [False] * len(second)
     for j, theirs in enumerate(second, start=1):

@@ -51,9 +51,6 @@ def clean(text: str) -> str:
 def identifier(value: object) -> str | None:
     """Return an id as text; numbers and text are the same id: `7`, `7.0` and `"7"`.
 
-    Args:
-        value: The value of an id column.
-
     Returns:
         The id, or None for what cannot be one: null, an empty text or one too long to look up by, a boolean, an
         object, a list, not-a-number.
@@ -74,9 +71,6 @@ def identifier(value: object) -> str | None:
 
 def person_name(value: object) -> str | None:
     """Return a first or last name without control characters.
-
-    Args:
-        value: The value of a name column.
 
     Returns:
         The name, or None if it is empty or no text.
@@ -129,7 +123,6 @@ def fingerprint(record: Mapping[str, object], salt: bytes = b"") -> bytes | None
     """Return 16 bytes that are equal for equal records, whatever their `_sdc_*` columns and the order of their columns.
 
     Args:
-        record: A record as read.
         salt: At most 16 bytes that make it another fingerprint.
 
     Returns:

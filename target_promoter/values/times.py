@@ -43,9 +43,9 @@ def epoch_seconds(value: object) -> float | None:
         text = value.strip()
         value = float(text) if _EPOCH_TEXT.fullmatch(text) else None
     elif isinstance(value, dt.date) and not isinstance(value, dt.datetime):
-        value = dt.datetime(value.year, value.month, value.day, tzinfo=dt.timezone.utc)
+        value = dt.datetime(value.year, value.month, value.day, tzinfo=dt.UTC)
     if isinstance(value, dt.datetime):
-        aware = value if value.tzinfo is not None else value.replace(tzinfo=dt.timezone.utc)
+        aware = value if value.tzinfo is not None else value.replace(tzinfo=dt.UTC)
         return _in_range(aware.timestamp())
     if isinstance(value, (int, float, Decimal)) and not isinstance(value, bool):
         try:
@@ -65,7 +65,6 @@ def iso_time(text: str, *, time_required: bool = False) -> dt.datetime | None:
     """Return an ISO 8601 date-time text as a datetime with a zone, alike on every version of Python.
 
     Args:
-        text: The text.
         time_required: Whether a date alone is no answer; otherwise it is its midnight. Without a zone it is UTC.
 
     Returns:
@@ -78,7 +77,7 @@ def iso_time(text: str, *, time_required: bool = False) -> dt.datetime | None:
         except (msgspec.ValidationError, UnicodeEncodeError):
             pass
         else:
-            return moment if moment.tzinfo is not None else moment.replace(tzinfo=dt.timezone.utc)
+            return moment if moment.tzinfo is not None else moment.replace(tzinfo=dt.UTC)
     match = _ISO_TIME.fullmatch(text.strip())
     if match is None or (time_required and match[4] is None):
         return None
@@ -101,19 +100,15 @@ def iso_time(text: str, *, time_required: bool = False) -> dt.datetime | None:
 def _zone(text: str | None) -> dt.timezone:
     """Return the zone of an offset such as `+02:00`, `+0200`, `+02` or `Z`."""
     if text is None or text[0] not in "+-":
-        return dt.timezone.utc
+        return dt.UTC
     digits = text[1:].replace(":", "").ljust(4, "0")
     offset = dt.timedelta(hours=int(digits[:2]), minutes=int(digits[2:]))
     return dt.timezone(-offset if text[0] == "-" else offset)
 
 
 def iso(time: float) -> str:
-    """Return a time in epoch seconds as `YYYY-MM-DDTHH:MM:SSZ`.
-
-    Args:
-        time: The time.
-    """
-    return dt.datetime.fromtimestamp(int(time), tz=dt.timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
+    """Return a time in epoch seconds as `YYYY-MM-DDTHH:MM:SSZ`."""
+    return dt.datetime.fromtimestamp(int(time), tz=dt.UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def duration(seconds: float) -> str:

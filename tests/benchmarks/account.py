@@ -14,8 +14,7 @@ from tests.benchmarks.processes import Program
 if TYPE_CHECKING:
     from pathlib import Path
     from types import TracebackType
-
-    from typing_extensions import Self
+    from typing import Self
 
 _START_SECONDS: Final = 30.0
 

@@ -45,7 +45,7 @@ SCHEMA = schema_of()
 
 def iso(time_: float) -> str:
     """Return a time in epoch seconds as ISO 8601."""
-    return dt.datetime.fromtimestamp(time_, dt.timezone.utc).isoformat()
+    return dt.datetime.fromtimestamp(time_, dt.UTC).isoformat()
 
 
 def record(**fields: Any) -> dict[str, Any]:  # noqa: ANN401 - of any shape
