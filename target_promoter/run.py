@@ -25,12 +25,11 @@ from target_promoter.surveys import campaigns
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from sqlalchemy import Connection
-
     from target_promoter.config.settings import Settings
     from target_promoter.delivery.delivery import Delivery
     from target_promoter.intake.intake import Call, Intake
     from target_promoter.store.database import Store
+    from target_promoter.store.transaction import Transaction
 
 logger = logging.getLogger("target-promoter.run")
 
@@ -61,7 +60,7 @@ class Run:
         self._ended = False
         try:
             self.store = self._open_store(now)
-            self._number = self.store.write(lambda connection: self._open_books(connection, command, now))
+            self._number = self.store.write(lambda tx: self._open_books(tx, command, now))
             self._delivery = LateDelivery(self.store, self._make_delivery)
             if settings.sandbox:
                 self._delivery.hold()  # It begins at once: without its account the run is refused.
@@ -86,13 +85,13 @@ class Run:
         self._closing.callback(store.close)
         return store
 
-    def _open_books(self, connection: Connection, command: str, now: float) -> int:
+    def _open_books(self, tx: Transaction, command: str, now: float) -> int:
         """Refuse the store of another account, take in what the config changed, and return the number of the run."""
         settings = self._settings
-        runs.check_account(connection, self.store.name, settings.api_url, settings.api_key)
-        _recheck_contacts(connection, settings, now)
-        campaigns.assign(connection, settings.campaign_id)
-        return runs.begin(connection, command, now)
+        runs.check_account(tx, self.store.name, settings.api_url, settings.api_key)
+        _recheck_contacts(tx, settings, now)
+        campaigns.assign(tx, settings.campaign_id)
+        return runs.begin(tx, command, now)
 
     def _make_delivery(self) -> Delivery:
         """Return what delivers to the account, to the embedded sandbox, or in a dry run to nobody."""
@@ -130,8 +129,8 @@ class Run:
         """Keep a stream's SCHEMA, for the records of it that are rejected."""
         text = encode({"schema": schema, "key_properties": list(keys)})
         name = f"schema:{stream}"
-        if self.store.read(lambda connection: runs.fact(connection, name)) != text:
-            self.store.write(lambda connection: runs.set_fact(connection, name, text))
+        if self.store.read(lambda tx: runs.fact(tx, name)) != text:
+            self.store.write(lambda tx: runs.set_fact(tx, name, text))
 
     def deliver(self) -> None:
         """Deliver until all that is due is delivered; call it when nothing more will be taken."""
@@ -166,7 +165,7 @@ class Run:
         now, began = self._clock(), self.summary.started_at
         sentences = [str(one) for one in (problem, self._delivery.problem) if isinstance(one, PromoterError)]
         try:
-            pending = self.store.read(lambda connection: _count_left(connection, self.summary, now))
+            pending = self.store.read(lambda tx: _count_left(tx, self.summary, now))
             # What another process brought after this one had delivered all is for that one to deliver.
             pending = 0 if self._delivery.is_done else pending
         except StoreError as error:
@@ -183,14 +182,14 @@ class Run:
             from target_promoter.progress.preview import preview  # noqa: PLC0415 - a dry run alone needs it
 
             with contextlib.suppress(StoreError):
-                logger.info("%s", "\n".join(self.store.read(lambda connection: preview(connection, began)).lines()))
+                logger.info("%s", "\n".join(self.store.read(lambda tx: preview(tx, began)).lines()))
         if problem is not None or self._delivery.problem is not None or pending or behind or failed:
             self.exit_status = 1
         summary = self.summary.as_dict(now)
         with contextlib.suppress(StoreError):
             self.store.write(
-                lambda connection: runs.end(
-                    connection,
+                lambda tx: runs.end(
+                    tx,
                     self._number,
                     now,
                     exit_status=self.exit_status,
@@ -210,24 +209,24 @@ def _storable(text: str) -> str:
     return text.encode("utf-8", "backslashreplace").decode().replace("\0", "\\0")
 
 
-def _count_left(connection: Connection, summary: Summary, now: float) -> int:
+def _count_left(tx: Transaction, summary: Summary, now: float) -> int:
     """Put what the store holds now into the summary, and return how much of it is pending."""
-    pending, waiting = left.count_surveys(connection, now)
-    contacts_pending = left.count_contacts(connection)
+    pending, waiting = left.count_surveys(tx, now)
+    contacts_pending = left.count_contacts(tx)
     summary.set("surveys", "pending", pending)
     summary.set("surveys", "waiting", waiting)
     summary.set("contacts", "pending", contacts_pending)
-    summary.set("contacts", "waiting", left.count_people(connection))
+    summary.set("contacts", "waiting", left.count_people(tx))
     return pending + contacts_pending
 
 
-def _recheck_contacts(connection: Connection, settings: Settings, now: float) -> None:
+def _recheck_contacts(tx: Transaction, settings: Settings, now: float) -> None:
     """Have delivery look at every contact again when a setting changed that is part of every contact's form."""
     name, value = "contact_lists", encode(sorted(settings.contact_lists))
-    known = runs.fact(connection, name)
+    known = runs.fact(tx, name)
     if known is not None and known != value:
         from target_promoter.contacts import contacts  # noqa: PLC0415 - the setting seldom changes
 
-        contacts.mark_all(connection, now)
+        contacts.mark_all(tx, now)
     if known != value:
-        runs.set_fact(connection, name, value)
+        runs.set_fact(tx, name, value)

@@ -12,7 +12,7 @@ from target_promoter.store.database import Store, open_store
 from target_promoter.store.encoding import encode
 
 if TYPE_CHECKING:
-    from sqlalchemy import Connection
+    from target_promoter.store.transaction import Transaction
 
 DAY: Final = 86_400.0
 EVIL: Final = '<img src=x onerror="document.title=1">'
@@ -58,7 +58,7 @@ def survey(number: int, now: float, **more: object) -> dict[str, Any]:
     return row | more
 
 
-def _fill(connection: Connection, now: float) -> None:
+def _fill(connection: Transaction, now: float) -> None:
     rows: list[dict[str, Any]] = []
     for back in range(DAYS):
         for place, (campaign, event) in enumerate(CAMPAIGNS.items()):

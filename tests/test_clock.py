@@ -13,9 +13,8 @@ from target_promoter.store.database import open_store
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from sqlalchemy import Connection
-
     from target_promoter.store.database import Store
+    from target_promoter.store.transaction import Transaction
 
 NOW = 1_750_000_000.0
 
@@ -31,7 +30,7 @@ def store(store_url: str) -> Iterator[Store]:
 def taken(store: Store, now: float, *, limit: float = 600, most: int = 64) -> list[float]:
     """Take all slots that are free, and return their times."""
 
-    def take(connection: Connection) -> list[float]:
+    def take(connection: Transaction) -> list[float]:
         slots = clock.free(connection, now, limit=limit, horizon=0.25, most=most)
         clock.take(connection, slots, slots.number)
         return slots.times(slots.number)

@@ -21,10 +21,9 @@ from tests.house import House, identify, track
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from sqlalchemy import Connection
-
     from target_promoter.delivery.turn import Turn
     from target_promoter.promoter.answers import Outcome
+    from target_promoter.store.transaction import Transaction
 
 ANN, BOB = "ann@example.com", "bob@example.com"
 
@@ -195,7 +194,7 @@ def test_contacts_that_need_no_request_keep_no_other_waiting(house: House) -> No
     house.take(*(identify(f"p{number}", f"p{number}@example.com") for number in range(300)))
     digests = {email: form.digest for email, form in house.forms.items() if email != ANN}
 
-    def synced_before(connection: Connection) -> None:
+    def synced_before(connection: Transaction) -> None:
         for email, digest in digests.items():
             of_one = update(schema.contacts).where(schema.contacts.c.email == email)
             connection.execute(of_one.values(sent=digest, changed_at=0.0))

@@ -70,7 +70,7 @@ def test_a_claim_is_looked_at(house: House) -> None:
     """The survey that a process claimed, and did not live to settle, is not left to a run that brings records."""
     house.take(track("Order Completed", "u"), identify("u", "u@example.com"))
     house.synced()
-    house.store.write(lambda connection: connection.exec_driver_sql("UPDATE surveys SET status = 'claimed'"))
+    house.store.write(lambda connection: connection.sql("UPDATE surveys SET status = 'claimed'"))
     assert house.store.read(is_anything_open)
 
 
@@ -148,7 +148,7 @@ def test_it_is_tried_again_beside_a_silent_input(
 def test_a_store_that_fails_is_its_problem(tmp_path: Path) -> None:
     """The run ends with the sentence, as when delivery itself meets it."""
     house = House(tmp_path)
-    house.store.write(lambda connection: connection.exec_driver_sql("DROP TABLE surveys"))
+    house.store.write(lambda connection: connection.sql("DROP TABLE surveys"))
     delivery = Late(house)
     delivery.finish()
     assert isinstance(delivery.problem, StoreError)

@@ -14,14 +14,12 @@ from sqlalchemy import insert, select
 from target_promoter.errors import StoreBusyError, StoreError, StoreLostError
 from target_promoter.store import database, runs, schema
 from target_promoter.store.database import Store, open_store
-from target_promoter.store.upsert import upsert_rows
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-    from sqlalchemy import Connection
-
+    from target_promoter.store.transaction import Transaction
     from tests.conftest import Postgres
 
 LOCK = 0x50524F4D4F544552
@@ -99,7 +97,7 @@ def test_who_is_told_to_stop_hardly_waits(store: Store, hold: Callable[[], None]
 def test_a_transaction_is_whole_or_not_at_all(store: Store) -> None:
     """What raises in its middle leaves nothing, and the next one works."""
 
-    def half(connection: Connection) -> None:
+    def half(connection: Transaction) -> None:
         runs.set_fact(connection, "noted", "half")
         raise ZeroDivisionError
 
@@ -117,7 +115,7 @@ def test_every_row_is_written_however_many_a_statement_takes(store: Store, numbe
     query = select(columns.name, columns.value).where(columns.name.startswith("fact ")).order_by(columns.name)
     for value in ("new", "other"):
         rows = [(f"fact {one:04}", value) for one in range(number)]
-        store.write(lambda connection, rows=rows: upsert_rows(connection, schema.facts, ("name", "value"), rows))  # type: ignore[misc]
+        store.write(lambda tx, rows=rows: tx.upsert_rows(schema.facts, ("name", "value"), rows))  # type: ignore[misc]
         found = store.read(lambda connection: connection.execute(query).all())
         assert [tuple(row) for row in found] == rows
 
@@ -136,9 +134,9 @@ def test_a_lost_connection_is_made_anew(postgres_url: str, postgres: Postgres) -
     store = open_store(postgres_url, now=1.0)
     times: list[int] = []
 
-    def work(connection: Connection) -> None:
+    def work(connection: Transaction) -> None:
         runs.set_fact(connection, "noted", f"{len(times)}")
-        pid = connection.exec_driver_sql("SELECT pg_backend_pid()").scalar_one()
+        pid = connection.sql("SELECT pg_backend_pid()").scalar_one()
         times.append(pid)
         if len(times) == 1:
             with psycopg.connect(postgres.url("postgres"), autocommit=True) as other:

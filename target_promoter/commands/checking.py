@@ -21,7 +21,6 @@ from target_promoter.store.schema import request_clock
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from sqlalchemy import Connection
     from sqlalchemy.engine import URL
 
     from target_promoter.config.settings import Campaign as CampaignSetting
@@ -29,6 +28,7 @@ if TYPE_CHECKING:
     from target_promoter.promoter.client import Client
     from target_promoter.promoter.listings import Campaign, ContactList
     from target_promoter.store.database import Store
+    from target_promoter.store.transaction import Transaction
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,19 +134,19 @@ def check_store(settings: Settings, *, rebind: bool) -> Finding:
 
 
 def _store(store: Store, settings: Settings, *, rebind: bool) -> Finding:
-    bound = store.read(lambda connection: runs.fact(connection, "api_url"))
+    bound = store.read(lambda tx: runs.fact(tx, "api_url"))
     if rebind and bound in {None, settings.api_url}:
-        store.write(lambda connection: runs.bind_account(connection, settings.api_url, settings.api_key))
+        store.write(lambda tx: runs.bind_account(tx, settings.api_url, settings.api_key))
         return _yes("store", f"{store.name} belongs to the account with this key from now on")
-    store.read(lambda connection: runs.check_account(connection, store.name, settings.api_url, settings.api_key))
+    store.read(lambda tx: runs.check_account(tx, store.name, settings.api_url, settings.api_key))
     store.write(_write_nothing)
     words = "belongs to this account" if bound is not None else "belongs to no account yet: the first answer binds it"
     return _yes("store", f"{store.name} can be written to, and {words}")
 
 
-def _write_nothing(connection: Connection) -> None:
+def _write_nothing(tx: Transaction) -> None:
     """Write what is there already: whoever may not write is refused."""
-    connection.execute(update(request_clock).values(id=request_clock.c.id))
+    tx.execute(update(request_clock).values(id=request_clock.c.id))
 
 
 def _no_store(store_url: str) -> Finding:
@@ -166,7 +166,7 @@ def _no_store(store_url: str) -> Finding:
 def _may_create(url: URL) -> bool:
     engine = postgresql_engine(url)
     try:
-        with engine.connect() as connection:
-            return bool(connection.scalar(text("SELECT has_schema_privilege(current_schema(), 'CREATE')")))
+        with engine.connect() as tx:
+            return bool(tx.scalar(text("SELECT has_schema_privilege(current_schema(), 'CREATE')")))
     finally:
         engine.dispose()

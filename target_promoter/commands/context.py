@@ -77,7 +77,7 @@ def existing_store(settings: Settings) -> Iterator[Store]:
     if store is None:
         raise NoStoreError(settings.store_url)
     with contextlib.closing(store):
-        store.read(lambda connection: runs.check_account(connection, store.name, settings.api_url, settings.api_key))
+        store.read(lambda tx: runs.check_account(tx, store.name, settings.api_url, settings.api_key))
         yield store
 
 

@@ -16,10 +16,9 @@ from target_promoter.people.identity import names_of
 from target_promoter.values.masking import masked
 
 if TYPE_CHECKING:
-    from sqlalchemy import Connection
-
     from target_promoter.config.settings import Settings
     from target_promoter.people.forgetting import Forgotten
+    from target_promoter.store.transaction import Transaction
 
 
 @click.command()
@@ -35,13 +34,13 @@ def forget(settings: Settings, email_or_user_id: str, everywhere: bool) -> None:
     check_named(email_or_user_id)
     now = time.time()
     with existing_store(settings) as store:
-        names = store.read(lambda connection: names_of(connection, email_or_user_id))
+        names = store.read(lambda tx: names_of(tx, email_or_user_id))
         alone = sorted(names.emails - names.shared)
         if everywhere:
             # First at Promoter: the store is where the addresses are known from.
             remove_everywhere(store, settings, alone)
             click.echo(f"Removed from Promoter: {count(len(alone), 'contact')}.")
-        gone = store.write(lambda connection: _forget(connection, settings, email_or_user_id, now))
+        gone = store.write(lambda tx: _forget(tx, settings, email_or_user_id, now))
     click.echo(
         f"Forgotten: {count(gone.people, 'user id')}, {count(gone.contacts, 'contact')}, "
         f"{count(gone.rejected, 'rejected record')}, and whatever named the person in {count(gone.surveys, 'survey')}, "
@@ -53,10 +52,10 @@ def forget(settings: Settings, email_or_user_id: str, everywhere: bool) -> None:
         click.echo("Promoter still has the contact: `forget --everywhere` removes it there too, or remove it by hand.")
 
 
-def _forget(connection: Connection, settings: Settings, asked: str, now: float) -> Forgotten:
-    names = names_of(connection, asked)
-    rejected = [row.id for row in rejected_of(connection, settings, names)]
-    gone = forgetting.forget(connection, names, rejected, now)
+def _forget(tx: Transaction, settings: Settings, asked: str, now: float) -> Forgotten:
+    names = names_of(tx, asked)
+    rejected = [row.id for row in rejected_of(tx, settings, names)]
+    gone = forgetting.forget(tx, names, rejected, now)
     # Whoever has an address too may own its contact now.
-    contacts.mark(connection, names.shared, now)
+    contacts.mark(tx, names.shared, now)
     return gone

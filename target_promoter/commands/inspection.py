@@ -200,7 +200,7 @@ def _would_do(calls: list[Identify | Track | None], settings: Settings) -> Itera
             delivery = Delivery(store, Withheld(), replace(settings, requests_per_minute=NO_PACE), summary)
             delivery.finish()
             delivery.run()
-            lines = list(store.read(lambda connection: preview(connection, now)).lines())
+            lines = list(store.read(lambda tx: preview(tx, now)).lines())
         finally:
             store.close()
     for part in _INTAKE:

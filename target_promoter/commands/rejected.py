@@ -25,7 +25,7 @@ def rejected(settings: Settings, stream: str | None, reason: str | None) -> None
     """
     with existing_store(settings) as store:
         # All are read before the first is printed: whoever reads the pipe writes to the same store.
-        found = store.read(lambda connection: list(messages(connection, stream=stream, reason=reason)))
+        found = store.read(lambda tx: list(messages(tx, stream=stream, reason=reason)))
     for message in found:
         click.echo(encode(message))
     records = sum(message["type"] == "RECORD" for message in found)

@@ -16,15 +16,14 @@ from target_promoter.values.reading import identifier
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from sqlalchemy import Connection
-
     from target_promoter.config.settings import Settings
     from target_promoter.people.identity import Names
+    from target_promoter.store.transaction import Transaction
 
 _IDS: Final = ("userId", "user_id", "anonymousId", "anonymous_id")
 
 
-def rejected_of(connection: Connection, settings: Settings, names: Names) -> list[Any]:
+def rejected_of(tx: Transaction, settings: Settings, names: Names) -> list[Any]:
     """Return the rejected records, as rows, that name a person anywhere.
 
     Args:
@@ -33,7 +32,7 @@ def rejected_of(connection: Connection, settings: Settings, names: Names) -> lis
     streams: dict[str, Stream | None] = {}
     found = []
     wanted = {*names.user_ids, *names.emails, *names.anonymous_ids}
-    for row in connection.execute(select(rejected).order_by(rejected.c.id)):
+    for row in tx.execute(select(rejected).order_by(rejected.c.id)):
         text = row.record.lower()
         if not any(one.lower() in text for one in wanted):
             continue
@@ -41,7 +40,7 @@ def rejected_of(connection: Connection, settings: Settings, names: Names) -> lis
         if not isinstance(record, dict):
             continue
         if row.stream not in streams:
-            streams[row.stream] = _stream(connection, settings, row.stream)
+            streams[row.stream] = _stream(tx, settings, row.stream)
         if _names(record, streams[row.stream], names):
             found.append(row)
     return found
@@ -69,9 +68,9 @@ def _values(value: Any) -> Iterator[Any]:  # noqa: ANN401 - any JSON
         yield value
 
 
-def _stream(connection: Connection, settings: Settings, name: str) -> Stream | None:
+def _stream(tx: Transaction, settings: Settings, name: str) -> Stream | None:
     """Return a stream as its last SCHEMA said; None if it is not configured any more."""
-    text = runs.fact(connection, f"schema:{name}")
+    text = runs.fact(tx, f"schema:{name}")
     if text is None:
         return None
     known = decode(text)

@@ -14,12 +14,11 @@ from target_promoter.values.times import iso
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from sqlalchemy import Connection
-
     from target_promoter.config.settings import Settings
     from target_promoter.promoter.answers import Answer
     from target_promoter.promoter.client import Client
     from target_promoter.store.database import Store
+    from target_promoter.store.transaction import Transaction
 
 _PATIENCE_SECONDS: Final = 60.0
 
@@ -68,18 +67,18 @@ def remove_everywhere(
 
 def _remove(store: Store, client: Client, limit: float, email: str, sleep: Callable[[float], None]) -> None:
     now = time.time()
-    sleep(max(0.0, store.write(lambda connection: _reserve(connection, limit, now)) - now))
+    sleep(max(0.0, store.write(lambda tx: _reserve(tx, limit, now)) - now))
     answer = client.remove_contact(email)
     limited = int(answer.outcome == "rate_limited")
-    store.write(lambda connection: clock.count(connection, time.time(), accepted=1 - limited, rate_limited=limited))
+    store.write(lambda tx: clock.count(tx, time.time(), accepted=1 - limited, rate_limited=limited))
     if answer.outcome != "accepted":
         raise RemovalError(email, answer)
 
 
-def _reserve(connection: Connection, limit: float, now: float) -> float:
+def _reserve(tx: Transaction, limit: float, now: float) -> float:
     """Return when the next request may leave, in epoch seconds."""
-    slots = clock.free(connection, now, limit=limit, horizon=_PATIENCE_SECONDS, most=1)
+    slots = clock.free(tx, now, limit=limit, horizon=_PATIENCE_SECONDS, most=1)
     if not slots.number:
         raise RemovalError.held(slots.first)
-    clock.take(connection, slots, 1)
+    clock.take(tx, slots, 1)
     return slots.first

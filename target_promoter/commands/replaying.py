@@ -17,9 +17,8 @@ from target_promoter.store.schema import contacts, surveys
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from sqlalchemy import Connection
-
     from target_promoter.store.rejected import Rejected
+    from target_promoter.store.transaction import Transaction
 
 _TEXT: Final = {"type": ["null", "string"]}
 _OBJECT: Final = {"type": ["null", "object"]}
@@ -33,7 +32,7 @@ _CALL_SCHEMA: Final[dict[str, Any]] = {
 }
 
 
-def messages(connection: Connection, *, stream: str | None, reason: str | None) -> Iterator[dict[str, Any]]:
+def messages(tx: Transaction, *, stream: str | None, reason: str | None) -> Iterator[dict[str, Any]]:
     """Yield SCHEMA and RECORD messages of what was rejected or refused.
 
     A column of the records says which they are, and its place in the schema that stream maps were applied already.
@@ -41,18 +40,18 @@ def messages(connection: Connection, *, stream: str | None, reason: str | None) 
     Args:
         stream: Only of this stream; of surveys that of their event.
     """
-    kept = sorted(rejected.load(connection, stream=stream, reason=reason), key=lambda one: one.stream)
+    kept = sorted(rejected.load(tx, stream=stream, reason=reason), key=lambda one: one.stream)
     for name, records in itertools.groupby(kept, key=lambda one: one.stream):
-        yield from _rejected(connection, name, records)
-    calls = [*_contacts(connection, stream, reason), *_surveys(connection, stream, reason)]
+        yield from _rejected(tx, name, records)
+    calls = [*_contacts(tx, stream, reason), *_surveys(tx, stream, reason)]
     if calls:
         yield _schema(REFUSED_STREAM, _CALL_SCHEMA, ["messageId"])
         yield from (_record(REFUSED_STREAM, {**call, REPLAYED: REFUSED}) for call in calls)
 
 
-def _rejected(connection: Connection, stream: str, records: Iterable[Rejected]) -> Iterator[dict[str, Any]]:
+def _rejected(tx: Transaction, stream: str, records: Iterable[Rejected]) -> Iterator[dict[str, Any]]:
     """Yield the messages of a stream as its last SCHEMA had it."""
-    text = runs.fact(connection, f"schema:{stream}")
+    text = runs.fact(tx, f"schema:{stream}")
     known: dict[str, Any] = {"schema": {}, "key_properties": []} if text is None else decode(text)
     schema = known["schema"]
     properties = {**schema.get("properties", {}), REPLAYED: _TEXT}
@@ -62,15 +61,15 @@ def _rejected(connection: Connection, stream: str, records: Iterable[Rejected]) 
             yield _record(stream, {**one.record, REPLAYED: one.fingerprint.hex()})
 
 
-def _contacts(connection: Connection, stream: str | None, reason: str | None) -> Iterator[dict[str, Any]]:
+def _contacts(tx: Transaction, stream: str | None, reason: str | None) -> Iterator[dict[str, Any]]:
     """Yield an identify call for every contact that Promoter refused: of the person who owns it."""
     if stream not in {None, REFUSED_STREAM}:
         return
     query = select(contacts.c.email).where(contacts.c.status == "refused").order_by(contacts.c.changed_at)
     if reason is not None:
         query = query.where(contacts.c.reason.icontains(reason, autoescape=True))
-    emails = list(connection.scalars(query))
-    living = people.load_by_email(connection, emails)
+    emails = list(tx.scalars(query))
+    living = people.load_by_email(tx, emails)
     for email in emails:
         if email not in living:
             continue
@@ -90,14 +89,14 @@ def _contacts(connection: Connection, stream: str | None, reason: str | None) ->
         }
 
 
-def _surveys(connection: Connection, stream: str | None, reason: str | None) -> Iterator[dict[str, Any]]:
+def _surveys(tx: Transaction, stream: str | None, reason: str | None) -> Iterator[dict[str, Any]]:
     """Yield the track call of every survey that Promoter refused, unless its person was forgotten since."""
     query = select(surveys).where(surveys.c.status == "refused").order_by(surveys.c.due_at, surveys.c.id)
     if stream not in {None, REFUSED_STREAM}:
         query = query.where(surveys.c.stream == stream)
     if reason is not None:
         query = query.where(surveys.c.reason.icontains(reason, autoescape=True))
-    for row in connection.execute(query):
+    for row in tx.execute(query):
         if row.user_id is None and row.anonymous_id is None and row.email is None:
             continue
         yield {

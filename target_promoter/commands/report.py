@@ -22,11 +22,11 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from rich.console import RenderableType
-    from sqlalchemy import Connection
 
     from target_promoter.config.settings import Settings
     from target_promoter.report.data import Report
     from target_promoter.report.person import Story
+    from target_promoter.store.transaction import Transaction
 
 
 @click.command()
@@ -47,10 +47,10 @@ def report(settings: Settings, form: str, person: str | None) -> None:
     now = time.time()
     with existing_store(settings) as store:
         if person is None:
-            whole = store.read(lambda connection: gather(connection, settings, store.name, now))
+            whole = store.read(lambda tx: gather(tx, settings, store.name, now))
             _show(form, whole, lambda: report_page(whole), lambda: report_tables(whole))
         else:
-            told = store.read(lambda connection: _story(connection, settings, person, now))
+            told = store.read(lambda tx: _story(tx, settings, person, now))
             _show(form, told, lambda: story_page(told), lambda: story_tables(told))
 
 
@@ -65,9 +65,9 @@ def _show(
         _print(tables())
 
 
-def _story(connection: Connection, settings: Settings, asked: str, now: float) -> Story:
-    rejected = rejected_of(connection, settings, names_of(connection, asked))
-    return story(connection, settings, asked, rejected, now)
+def _story(tx: Transaction, settings: Settings, asked: str, now: float) -> Story:
+    rejected = rejected_of(tx, settings, names_of(tx, asked))
+    return story(tx, settings, asked, rejected, now)
 
 
 def _print(tables: Iterable[RenderableType]) -> None:

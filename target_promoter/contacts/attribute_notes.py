@@ -5,12 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Protocol
 
 from target_promoter.store.schema import attribute_notes
-from target_promoter.store.upsert import upsert
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from sqlalchemy import Connection
+    from target_promoter.store.transaction import Transaction
 
 
 class _Note(Protocol):
@@ -22,15 +21,14 @@ class _Note(Protocol):
     def detail(self) -> str: ...
 
 
-def add(connection: Connection, found: Iterable[_Note], now: float) -> None:
+def add(tx: Transaction, found: Iterable[_Note], now: float) -> None:
     """Remember that attributes were renamed, merged or left out.
 
     Args:
         found: What became of them.
     """
     rows = {(one.kind, one.name, one.detail) for one in found}
-    upsert(
-        connection,
+    tx.upsert(
         attribute_notes,
         [{"kind": kind, "name": name, "detail": detail, "noted_at": now} for kind, name, detail in sorted(rows)],
     )

@@ -7,15 +7,13 @@ from typing import TYPE_CHECKING, Any, Final
 
 from sqlalchemy import select, text, update
 
-from target_promoter.store.database import rows_among
 from target_promoter.store.encoding import decode
 from target_promoter.store.schema import contacts, throttles
-from target_promoter.store.upsert import insert_rows, update_rows
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
-    from sqlalchemy import Connection
+    from target_promoter.store.transaction import Transaction
 
 _LOOKED_AT: Final = 1000
 
@@ -73,7 +71,7 @@ class Result:
     values: dict[str, Any]
 
 
-def mark(connection: Connection, emails: Iterable[str], now: float, *, remove: bool = False) -> None:
+def mark(tx: Transaction, emails: Iterable[str], now: float, *, remove: bool = False) -> None:
     """Have delivery look at contacts, new and known.
 
     Args:
@@ -81,10 +79,10 @@ def mark(connection: Connection, emails: Iterable[str], now: float, *, remove: b
     """
     status = "removing" if remove else "pending"
     rows = [(email, status, 1, now) for email in sorted(set(emails))]
-    insert_rows(connection, contacts, ("email", "status", "revision", "changed_at"), rows, _MARK_KNOWN)
+    tx.insert_rows(contacts, ("email", "status", "revision", "changed_at"), rows, _MARK_KNOWN)
 
 
-def mark_all(connection: Connection, now: float, *, forget_sent: bool = False) -> int:
+def mark_all(tx: Transaction, now: float, *, forget_sent: bool = False) -> int:
     """Have delivery look at every contact that somebody owns.
 
     Args:
@@ -103,10 +101,10 @@ def mark_all(connection: Connection, now: float, *, forget_sent: bool = False) -
     if forget_sent:
         values |= {"sent": None, "sent_lists": "[]", "refused": None}
     where = contacts.c.status.in_(("pending", "synced", "refused"))
-    return connection.execute(update(contacts).where(where).values(values)).rowcount
+    return tx.execute(update(contacts).where(where).values(values)).rowcount
 
 
-def due(connection: Connection, now: float, *, most: int) -> list[Any]:
+def due(tx: Transaction, now: float, *, most: int) -> list[Any]:
     """Return contacts that delivery has to look at now, the longest pending first."""
     query = (
         select(contacts)
@@ -114,18 +112,18 @@ def due(connection: Connection, now: float, *, most: int) -> list[Any]:
         .order_by(contacts.c.changed_at)
         .limit(most)
     )
-    return list(connection.execute(query))
+    return list(tx.execute(query))
 
 
-def next_due(connection: Connection) -> float | None:
+def next_due(tx: Transaction) -> float | None:
     """Return when the next contact can be worked on, in epoch seconds; None if none is pending."""
     columns = (contacts.c.not_before, contacts.c.leased_until)
     query = select(*columns).where(_UNDELIVERED, _UNCLAIMED).order_by(contacts.c.changed_at).limit(_LOOKED_AT)
-    rows = connection.execute(query)
+    rows = tx.execute(query)
     return min((max(row) for row in rows), default=None)
 
 
-def lease(connection: Connection, leases: Sequence[Lease]) -> None:
+def lease(tx: Transaction, leases: Sequence[Lease]) -> None:
     """Have contacts for this process alone.
 
     Args:
@@ -133,39 +131,39 @@ def lease(connection: Connection, leases: Sequence[Lease]) -> None:
     """
     names = ("email", "lease", "leased_until", "tried", "tried_until")
     rows = [(one.email, one.name, one.until, one.tried, one.until) for one in leases]
-    update_rows(connection, contacts, names, rows)
+    tx.update_rows(contacts, names, rows)
 
 
-def put_off(connection: Connection, until: Mapping[str, float]) -> None:
+def put_off(tx: Transaction, until: Mapping[str, float]) -> None:
     """Leave contacts alone until a time, in epoch seconds.
 
     Args:
         until: The time, in epoch seconds, by the contact's address.
     """
-    update_rows(connection, contacts, ("email", "not_before"), list(until.items()))
+    tx.update_rows(contacts, ("email", "not_before"), list(until.items()))
 
 
-def free_leases(connection: Connection, is_dead: Callable[[str], bool]) -> None:
+def free_leases(tx: Transaction, is_dead: Callable[[str], bool]) -> None:
     """Give back the contacts of processes that died; what they sent may still be at work until `tried_until`.
 
     Args:
         is_dead: Whether the process of a lease's name surely died.
     """
     query = select(contacts.c.email, contacts.c.lease).where(contacts.c.lease.is_not(None))
-    rows = [(row.email, None, 0.0) for row in connection.execute(query).all() if is_dead(row.lease)]
-    update_rows(connection, contacts, ("email", "lease", "leased_until"), rows)
+    rows = [(row.email, None, 0.0) for row in tx.execute(query).all() if is_dead(row.lease)]
+    tx.update_rows(contacts, ("email", "lease", "leased_until"), rows)
 
 
-def set_status(connection: Connection, statuses: Mapping[str, str]) -> None:
+def set_status(tx: Transaction, statuses: Mapping[str, str]) -> None:
     """Say that contacts need no request.
 
     Args:
         statuses: Their new statuses, by address.
     """
-    update_rows(connection, contacts, ("email", "status"), list(statuses.items()))
+    tx.update_rows(contacts, ("email", "status"), list(statuses.items()))
 
 
-def record(connection: Connection, results: Sequence[Result]) -> list[Result]:
+def record(tx: Transaction, results: Sequence[Result]) -> list[Result]:
     """Write what came of requests, all that came together with few statements.
 
     Args:
@@ -175,7 +173,7 @@ def record(connection: Connection, results: Sequence[Result]) -> list[Result]:
         Those that were written: of a contact that is forgotten, or that somebody else has by now, nothing is.
     """
     emails = {one.email for one in results}
-    known = {row.email: row for row in rows_among(connection, "email, lease, revision", "contacts", "email", emails)}
+    known = {row.email: row for row in tx.rows_among("email, lease, revision", "contacts", "email", emails)}
     written: list[Result] = []
     alike: dict[tuple[str, ...], list[tuple[Any, ...]]] = {}
     for one in results:
@@ -187,12 +185,12 @@ def record(connection: Connection, results: Sequence[Result]) -> list[Result]:
         alike.setdefault(("email", *values), []).append((one.email, *values.values()))
         written.append(one)
     for names, rows in alike.items():
-        update_rows(connection, contacts, names, rows)
+        tx.update_rows(contacts, names, rows)
     return written
 
 
 def note_surveyed(
-    connection: Connection, email: str, form: bytes, now: float, *, contact_lists: Iterable[int], is_current: bool
+    tx: Transaction, email: str, form: bytes, now: float, *, contact_lists: Iterable[int], is_current: bool
 ) -> bool:
     """Note that a survey's request brought a contact's form along.
 
@@ -203,12 +201,12 @@ def note_surveyed(
     Returns:
         Whether a pending contact needs no request of its own any more.
     """
-    row = connection.execute(select(contacts).where(contacts.c.email == email)).first()
+    row = tx.execute(select(contacts).where(contacts.c.email == email)).first()
     if row is None or row.leased_until > now or (row.tried_until > now and row.tried != form):
         return False  # A request of the contact's own is, or may be, at work: its answer decides.
     if not set(contact_lists) <= set(decode(row.sent_lists)):
         return False
     status = "synced" if is_current and row.status in {"pending", "refused"} else row.status
     values = {"sent": form, "synced_at": now, "status": status}
-    connection.execute(update(contacts).where(contacts.c.email == email).values(values))
+    tx.execute(update(contacts).where(contacts.c.email == email).values(values))
     return bool(row.status == "pending" and row.sent != form)

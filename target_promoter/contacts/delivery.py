@@ -19,10 +19,9 @@ from target_promoter.surveys import claims
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from sqlalchemy import Connection
-
     from target_promoter.config.settings import Settings
     from target_promoter.contacts.attributes import Note
+    from target_promoter.store.transaction import Transaction
 
 _MOST_UNCHANGED: Final = 500
 """How many contacts a turn looks at beyond those it has time for, while it finds none that must be sent."""
@@ -61,7 +60,7 @@ class ContactDelivery:
         self._leases = leases
 
     def claim(
-        self, connection: Connection, now: float, slots: Sequence[float]
+        self, tx: Transaction, now: float, slots: Sequence[float]
     ) -> tuple[list[ContactRequest], tuple[Note, ...], bool]:
         """Lease contacts that differ from what was last sent, the longest pending first.
 
@@ -79,8 +78,8 @@ class ContactDelivery:
             free = slots[len(requests) :]
             if not free:
                 return requests, notes, bool(slots)
-            rows = contacts.due(connection, now, most=most)
-            new, noted = self._claim(connection, now, rows, free)
+            rows = contacts.due(tx, now, most=most)
+            new, noted = self._claim(tx, now, rows, free)
             requests += new
             notes += noted
             if len(rows) < most:
@@ -88,11 +87,11 @@ class ContactDelivery:
         return requests, notes, True
 
     def _claim(
-        self, connection: Connection, now: float, rows: Sequence[Any], slots: Sequence[float]
+        self, tx: Transaction, now: float, rows: Sequence[Any], slots: Sequence[float]
     ) -> tuple[list[ContactRequest], tuple[Note, ...]]:
         """Lease those of some contacts that differ from what was last sent, as many as there are slots."""
-        forms = contact_forms(connection, [row.email for row in rows], self._settings.contact_lists)
-        throttles = claims.throttles_of(connection, [people.email_key(row.email) for row in rows])
+        forms = contact_forms(tx, [row.email for row in rows], self._settings.contact_lists)
+        throttles = claims.throttles_of(tx, [people.email_key(row.email) for row in rows])
         requests: list[ContactRequest] = []
         notes: tuple[Note, ...] = ()
         statuses: dict[str, str] = {}
@@ -118,9 +117,9 @@ class ContactDelivery:
                 leases.append(Lease(row.email, name, until, request.digest))
                 requests.append(replace(request, lease=name))
                 notes += () if form is None else form.notes
-        contacts.set_status(connection, statuses)
-        contacts.put_off(connection, put_off)
-        contacts.lease(connection, leases)
+        contacts.set_status(tx, statuses)
+        contacts.put_off(tx, put_off)
+        contacts.lease(tx, leases)
         return requests, notes
 
     @staticmethod
@@ -143,9 +142,7 @@ class ContactDelivery:
         )
         return request, "pending"
 
-    def record(
-        self, connection: Connection, now: float, came: Sequence[tuple[ContactRequest, Answer | None]]
-    ) -> Counter[str]:
+    def record(self, tx: Transaction, now: float, came: Sequence[tuple[ContactRequest, Answer | None]]) -> Counter[str]:
         """Take in what Promoter answered.
 
         Args:
@@ -154,7 +151,7 @@ class ContactDelivery:
         Returns:
             How many contacts came to each outcome.
         """
-        written = contacts.record(connection, [_result(now, request, answer) for request, answer in came])
+        written = contacts.record(tx, [_result(now, request, answer) for request, answer in came])
         return Counter(one.status for one in written if one.status is not None)
 
 

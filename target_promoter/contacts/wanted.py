@@ -14,10 +14,9 @@ from target_promoter.values.times import iso
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
-    from sqlalchemy import Connection
-
     from target_promoter.people.person import Person
     from target_promoter.people.traits import Trait
+    from target_promoter.store.transaction import Transaction
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,12 +44,10 @@ class ContactForm:
         return email
 
 
-def contact_forms(
-    connection: Connection, emails: Iterable[str], contact_lists: Sequence[int]
-) -> dict[str, ContactForm]:
+def contact_forms(tx: Transaction, emails: Iterable[str], contact_lists: Sequence[int]) -> dict[str, ContactForm]:
     """Return the forms of contacts, by address; one that nobody living has is missing."""
-    living = people.load_by_email(connection, emails)
-    stored = kept.of_owners(connection, {email: rows[-1].user_id for email, rows in living.items()})
+    living = people.load_by_email(tx, emails)
+    stored = kept.of_owners(tx, {email: rows[-1].user_id for email, rows in living.items()})
     return {
         email: _form(email, [row.person() for row in rows], stored.get(email, ()), contact_lists)
         for email, rows in living.items()

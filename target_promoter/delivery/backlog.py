@@ -9,7 +9,7 @@ from sqlalchemy import text
 from target_promoter.surveys.campaigns import NO_CAMPAIGN
 
 if TYPE_CHECKING:
-    from sqlalchemy import Connection
+    from target_promoter.store.transaction import Transaction
 
 _IS_ANYTHING_OPEN: Final = text("""
     SELECT EXISTS (SELECT 1 FROM contacts WHERE status IN ('pending', 'removing'))
@@ -31,22 +31,22 @@ _PEOPLE: Final = text("""
 """)
 
 
-def is_anything_open(connection: Connection) -> bool:
+def is_anything_open(tx: Transaction) -> bool:
     """Return whether delivery has anything to look at: a contact that is pending, a survey that is not settled."""
-    return bool(connection.scalar(_IS_ANYTHING_OPEN))
+    return bool(tx.scalar(_IS_ANYTHING_OPEN))
 
 
-def count_surveys(connection: Connection, now: float) -> tuple[int, int]:
+def count_surveys(tx: Transaction, now: float) -> tuple[int, int]:
     """Return how many surveys are pending (due or claimed), and how many wait for their person or their day."""
-    claimed, waiting, queued, due = connection.execute(_SURVEYS, {"now": now}).one()
+    claimed, waiting, queued, due = tx.execute(_SURVEYS, {"now": now}).one()
     return claimed + due, waiting + queued - due
 
 
-def count_contacts(connection: Connection) -> int:
+def count_contacts(tx: Transaction) -> int:
     """Return how many contacts delivery has to look at."""
-    return connection.scalar(_CONTACTS) or 0
+    return tx.scalar(_CONTACTS) or 0
 
 
-def count_people(connection: Connection) -> int:
+def count_people(tx: Transaction) -> int:
     """Return how many people have no e-mail address yet."""
-    return connection.scalar(_PEOPLE) or 0
+    return tx.scalar(_PEOPLE) or 0

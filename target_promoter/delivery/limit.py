@@ -11,10 +11,9 @@ from typing import TYPE_CHECKING, Final
 from sqlalchemy import func, select, update
 
 from target_promoter.store.schema import request_clock, request_days, request_seconds
-from target_promoter.store.upsert import upsert
 
 if TYPE_CHECKING:
-    from sqlalchemy import Connection
+    from target_promoter.store.transaction import Transaction
 
 _MARGIN: Final = 0.985
 """Share of the limit that is used: at all of it, jitter would put one request too many into Promoter's minute."""
@@ -47,13 +46,13 @@ class Slots:
         return [self.first + i * self.interval for i in range(number)]
 
 
-def free(connection: Connection, now: float, *, limit: float, horizon: float, most: int) -> Slots:
+def free(tx: Transaction, now: float, *, limit: float, horizon: float, most: int) -> Slots:
     """Return the slots that lie in the near future; `take` reserves them.
 
     Args:
         horizon: How far ahead slots are given, in seconds.
     """
-    next_at, rate, rated_at, held_until = _clock(connection)
+    next_at, rate, rated_at, held_until = _clock(tx)
     interval = _MINUTE / (_pace(rate, rated_at, now, limit) * _MARGIN)
     first = max(next_at, held_until, now)
     if first > now + horizon:
@@ -61,11 +60,11 @@ def free(connection: Connection, now: float, *, limit: float, horizon: float, mo
     return Slots(first, interval, min(most, 1 + int((now + horizon - first) / interval)))
 
 
-def take(connection: Connection, slots: Slots, number: int) -> float:
+def take(tx: Transaction, slots: Slots, number: int) -> float:
     """Reserve the first so many slots.
 
     Args:
-        connection: The transaction in which `free` was asked.
+        tx: The transaction in which `free` was asked.
         slots: What it answered.
 
     Returns:
@@ -73,41 +72,41 @@ def take(connection: Connection, slots: Slots, number: int) -> float:
     """
     until = slots.first + number * slots.interval
     if number:
-        connection.execute(update(request_clock).values(next_at=until))
+        tx.execute(update(request_clock).values(next_at=until))
     return until
 
 
-def give_back(connection: Connection, unused_from: float, until: float) -> None:
+def give_back(tx: Transaction, unused_from: float, until: float) -> None:
     """Give back slots that were not used, unless somebody reserved further ones since.
 
     Args:
         unused_from: The time that the next request may have, in epoch seconds.
         until: What `take` returned for them.
     """
-    connection.execute(update(request_clock).where(request_clock.c.next_at == until).values(next_at=unused_from))
+    tx.execute(update(request_clock).where(request_clock.c.next_at == until).values(next_at=unused_from))
 
 
-def held_until(connection: Connection) -> float:
+def held_until(tx: Transaction) -> float:
     """Return until when Promoter asked to wait, in epoch seconds."""
-    return _clock(connection)[3]
+    return _clock(tx)[3]
 
 
-def hold(connection: Connection, until: float) -> None:
+def hold(tx: Transaction, until: float) -> None:
     """Have all processes wait, because Promoter asked for it."""
-    connection.execute(update(request_clock).where(request_clock.c.held_until < until).values(held_until=until))
+    tx.execute(update(request_clock).where(request_clock.c.held_until < until).values(held_until=until))
 
 
-def count(connection: Connection, now: float, *, accepted: int, rate_limited: int) -> None:
+def count(tx: Transaction, now: float, *, accepted: int, rate_limited: int) -> None:
     """Count requests that were answered."""
     if accepted:
-        upsert(connection, request_seconds, [{"second": int(now), "requests": accepted}], add=True)
-        connection.execute(request_seconds.delete().where(request_seconds.c.second < int(now) - 2 * _MINUTE))
+        tx.upsert(request_seconds, [{"second": int(now), "requests": accepted}], add=True)
+        tx.execute(request_seconds.delete().where(request_seconds.c.second < int(now) - 2 * _MINUTE))
     if accepted or rate_limited:
         day = {"day": int(now) // _DAY, "requests": accepted + rate_limited, "rate_limited": rate_limited}
-        upsert(connection, request_days, [day], add=True)
+        tx.upsert(request_days, [day], add=True)
 
 
-def limited(connection: Connection, now: float, retry_after: float | None, *, limit: float) -> float:
+def limited(tx: Transaction, now: float, retry_after: float | None, *, limit: float) -> float:
     """Take in that Promoter refused a request for being over the limit: everybody waits, then goes slower.
 
     Args:
@@ -116,22 +115,22 @@ def limited(connection: Connection, now: float, retry_after: float | None, *, li
     Returns:
         Until when everybody waits, in epoch seconds.
     """
-    _, rate, rated_at, held = _clock(connection)
+    _, rate, rated_at, held = _clock(tx)
     wait = _DEFAULT_HOLD_SECONDS if retry_after is None else retry_after
     # A wait of more than a minute is that of a daily limit, which says nothing of a minute; a refusal while all wait
     # anyway was for a request on its way.
     if held <= now and wait <= _MINUTE:
-        rate = _measured(connection, now, wait, _pace(rate, rated_at, now, limit), limit)
+        rate = _measured(tx, now, wait, _pace(rate, rated_at, now, limit), limit)
         rated_at = now + wait
     until = max(held, now + wait)
-    connection.execute(update(request_clock).values(rate=rate, rated_at=rated_at, held_until=until))
+    tx.execute(update(request_clock).values(rate=rate, rated_at=rated_at, held_until=until))
     return until
 
 
-def _measured(connection: Connection, now: float, wait: float, pace: float, limit: float) -> float:
+def _measured(tx: Transaction, now: float, wait: float, pace: float, limit: float) -> float:
     """Return the pace, in requests a minute, that a refusal leaves."""
     of_the_minute = select(func.sum(request_seconds.c.requests), func.min(request_seconds.c.second))
-    number, since = connection.execute(of_the_minute.where(request_seconds.c.second > int(now - _MINUTE))).one()
+    number, since = tx.execute(of_the_minute.where(request_seconds.c.second > int(now - _MINUTE))).one()
     # What was accepted, from the first of them until Promoter takes the next, is what it allows in that time.
     span = min(_MINUTE, max(1.0, now - (now if since is None else since) + wait))
     measured = float(number or 0) * _MINUTE / span
@@ -152,18 +151,18 @@ def _pace(rate: float, rated_at: float, now: float, limit: float) -> float:
     return min(rate * _GROWTH ** (minutes * (minutes + 1) / 2), limit) if rate else limit
 
 
-def rate(connection: Connection, now: float, *, limit: float) -> float:
+def rate(tx: Transaction, now: float, *, limit: float) -> float:
     """Return how many requests a minute leave at the most just now: the limit as told, or less if less was measured."""
-    _, measured, rated_at, _ = _clock(connection)
+    _, measured, rated_at, _ = _clock(tx)
     return _pace(measured, rated_at, now, limit) * _MARGIN
 
 
-def reset(connection: Connection) -> None:
+def reset(tx: Transaction) -> None:
     """Let requests leave at once, whatever was reserved or asked for before; only for a copy that sends nothing."""
-    connection.execute(update(request_clock).values(next_at=0.0, rate=0.0, rated_at=0.0, held_until=0.0))
+    tx.execute(update(request_clock).values(next_at=0.0, rate=0.0, rated_at=0.0, held_until=0.0))
 
 
-def _clock(connection: Connection) -> tuple[float, float, float, float]:
+def _clock(tx: Transaction) -> tuple[float, float, float, float]:
     columns = (request_clock.c.next_at, request_clock.c.rate, request_clock.c.rated_at, request_clock.c.held_until)
-    row = connection.execute(select(*columns)).one()
+    row = tx.execute(select(*columns)).one()
     return row[0], row[1], row[2], row[3]

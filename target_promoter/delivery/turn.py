@@ -21,13 +21,12 @@ from target_promoter.surveys.fuse import Fuse
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from sqlalchemy import Connection
-
     from target_promoter.config.settings import Settings
     from target_promoter.contacts.attributes import Note
     from target_promoter.delivery.answered import Request
     from target_promoter.promoter.answers import Answer
     from target_promoter.store.database import Store
+    from target_promoter.store.transaction import Transaction
 
 _HORIZON_SECONDS: Final = 0.25
 """How far ahead requests are claimed; a turn ends early when a survey falls due, which is then the next to leave."""
@@ -80,7 +79,7 @@ class Turns:
         self._settings = settings
         names = leases.new_names()
         created_at = store.read(runs.created_at)
-        store.write(lambda connection: contacts.free_leases(connection, leases.is_dead))
+        store.write(lambda tx: contacts.free_leases(tx, leases.is_dead))
         self._surveys = SurveyDelivery(settings, names, created_at)
         self._contacts = ContactDelivery(settings, names)
         self._fuse = Fuse(settings.max_surveys_per_run)
@@ -119,10 +118,10 @@ class Turns:
             self._bind()
         fuse = self._fuse.after(answered, unsent)
 
-        def work(connection: Connection) -> Turn:
+        def work(tx: Transaction) -> Turn:
             if unused is not None:
-                clock.give_back(connection, *unused)
-            return self._take(connection, now, answered, unsent, room, fuse.allowance)
+                clock.give_back(tx, *unused)
+            return self._take(tx, now, answered, unsent, room, fuse.allowance)
 
         turn = self._store.write(work)
         # Only now is it sure that all of it is in the store: the work may have been done twice.
@@ -133,7 +132,7 @@ class Turns:
 
     def _take(
         self,
-        connection: Connection,
+        tx: Transaction,
         now: float,
         answered: Sequence[Answered],
         unsent: Sequence[Request],
@@ -141,26 +140,26 @@ class Turns:
         allowance: int,
     ) -> Turn:
         turn = Turn()
-        self._take_in(connection, now, [*(Answered(one, None) for one in unsent), *answered], turn)
-        self._count_requests(connection, now, answered)
-        held = clock.held_until(connection)
+        self._take_in(tx, now, [*(Answered(one, None) for one in unsent), *answered], turn)
+        self._count_requests(tx, now, answered)
+        held = clock.held_until(tx)
         if not room:
-            known = self._next_at(connection, now, 0.0, allowance)
+            known = self._next_at(tx, now, 0.0, allowance)
             return replace(turn, next_at=known, held_by_fuse=self._held_by_fuse, held_until=held)
-        turn.surveys["expired"] += self._surveys.expire(connection, now)
+        turn.surveys["expired"] += self._surveys.expire(tx, now)
         limit = self._settings.requests_per_minute
         # The transaction may have waited for another program, and times that are over would be used all at once.
         begun = now if self._clock is None else max(now, self._clock())
-        slots = clock.free(connection, begun, limit=limit, horizon=_HORIZON_SECONDS, most=room)
+        slots = clock.free(tx, begun, limit=limit, horizon=_HORIZON_SECONDS, most=room)
         times = slots.times(slots.number)
-        surveys, outcomes, survey_notes = self._surveys.claim(connection, now, times, allowance)
+        surveys, outcomes, survey_notes = self._surveys.claim(tx, now, times, allowance)
         turn.surveys.update(outcomes)
-        people, contact_notes, more = self._contacts.claim(connection, now, times[len(surveys) :])
+        people, contact_notes, more = self._contacts.claim(tx, now, times[len(surveys) :])
         requests: list[Request] = [*surveys, *people]
-        reserved_until = clock.take(connection, slots, len(requests))
-        falls_due_at = claims.falls_due(connection, now) if people else None
+        reserved_until = clock.take(tx, slots, len(requests))
+        falls_due_at = claims.falls_due(tx, now) if people else None
         found = (*survey_notes, *contact_notes)
-        notes.add(connection, set(found) - self._noted, now)
+        notes.add(tx, set(found) - self._noted, now)
         return replace(
             turn,
             requests=requests,
@@ -169,64 +168,62 @@ class Turns:
             reserved_until=reserved_until,
             falls_due_at=math.inf if falls_due_at is None else falls_due_at,
             notes=found,
-            held_by_fuse=self._holds_fuse(connection, now, allowance - len(surveys)),
+            held_by_fuse=self._holds_fuse(tx, now, allowance - len(surveys)),
             again=not requests and bool(times) and (more or sum(outcomes.values()) > 0),
-            next_at=slots.first if requests else self._next_at(connection, now, slots.first, allowance - len(surveys)),
+            next_at=slots.first if requests else self._next_at(tx, now, slots.first, allowance - len(surveys)),
             held_until=held,
         )
 
-    def _take_in(self, connection: Connection, now: float, came: Sequence[Answered], turn: Turn) -> None:
+    def _take_in(self, tx: Transaction, now: float, came: Sequence[Answered], turn: Turn) -> None:
         """Write what became of requests, those for contacts together: they are many."""
         of_contacts: list[tuple[ContactRequest, Answer | None]] = []
         for one in came:
             if isinstance(one.request, ContactRequest):
                 of_contacts.append((one.request, one.answer))
             elif one.answer is None:
-                turn.surveys.update(self._surveys.give_back(connection, now, one.request))
+                turn.surveys.update(self._surveys.give_back(tx, now, one.request))
             else:
-                outcomes = self._surveys.record(connection, now, one.request, one.answer)
+                outcomes = self._surveys.record(tx, now, one.request, one.answer)
                 turn.contacts["synced"] += outcomes.pop("synced", 0)
                 turn.surveys.update(outcomes)
         # After the surveys: of a contact whose own request is at work as well, that one's answer decides.
-        turn.contacts.update(self._contacts.record(connection, now, of_contacts))
+        turn.contacts.update(self._contacts.record(tx, now, of_contacts))
 
-    def _count_requests(self, connection: Connection, now: float, answered: Sequence[Answered]) -> None:
+    def _count_requests(self, tx: Transaction, now: float, answered: Sequence[Answered]) -> None:
         """Count requests against the limit, and take in what Promoter said of it and of the key."""
         outcomes: Counter[str | None] = Counter(one.outcome for one in answered)
         refused = outcomes.pop("rate_limited", 0)
         del outcomes[None], outcomes["unreached"]
-        clock.count(connection, now, accepted=sum(outcomes.values()), rate_limited=refused)
+        clock.count(tx, now, accepted=sum(outcomes.values()), rate_limited=refused)
         waits = [one.answer for one in answered if one.answer is not None]
         for answer in waits:
             if answer.outcome == "rate_limited":
-                clock.limited(connection, now, answer.retry_after, limit=self._settings.requests_per_minute)
+                clock.limited(tx, now, answer.retry_after, limit=self._settings.requests_per_minute)
             elif answer.outcome == "unavailable" and answer.retry_after is not None:
-                clock.hold(connection, now + answer.retry_after)
+                clock.hold(tx, now + answer.retry_after)
 
     def _bind(self) -> None:
         """Have the store belong to this account from now on; another process may have bound it to another one."""
         settings = self._settings
 
-        def bind(connection: Connection) -> None:
-            if runs.fact(connection, "key_mark") is None:
-                runs.bind_account(connection, settings.api_url, settings.api_key)
-            runs.check_account(connection, self._store.name, settings.api_url, settings.api_key)
+        def bind(tx: Transaction) -> None:
+            if runs.fact(tx, "key_mark") is None:
+                runs.bind_account(tx, settings.api_url, settings.api_key)
+            runs.check_account(tx, self._store.name, settings.api_url, settings.api_key)
 
         self._store.write(bind)
         self._bound = True
 
-    def _next_at(self, connection: Connection, now: float, first_slot: float, allowance: int) -> float | None:
+    def _next_at(self, tx: Transaction, now: float, first_slot: float, allowance: int) -> float | None:
         """Return when there may be something to do next; None if nothing that is due is left for this run."""
         unknown = self._surveys.unknown_campaigns
         times = (
-            contacts.next_due(connection),
-            claims.next_due(connection, now, except_campaigns=unknown, queued=allowance > 0),
+            contacts.next_due(tx),
+            claims.next_due(tx, now, except_campaigns=unknown, queued=allowance > 0),
         )
         known = [time for time in times if time is not None]
         return max(min(known), first_slot) if known else None
 
-    def _holds_fuse(self, connection: Connection, now: float, allowance: int) -> bool:
+    def _holds_fuse(self, tx: Transaction, now: float, allowance: int) -> bool:
         """Return whether surveys are due that the fuse does not let through."""
-        return allowance <= 0 and bool(
-            claims.due(connection, now, except_campaigns=self._surveys.unknown_campaigns, most=1)
-        )
+        return allowance <= 0 and bool(claims.due(tx, now, except_campaigns=self._surveys.unknown_campaigns, most=1))

@@ -19,10 +19,9 @@ from target_promoter.values.reading import clean, fingerprint
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
-    from sqlalchemy import Connection
-
     from target_promoter.config.settings import Settings
     from target_promoter.records.calls import Glimpse, Identify, Track
+    from target_promoter.store.transaction import Transaction
 
 C = TypeVar("C", "Identify", "Track")
 
@@ -34,7 +33,7 @@ class Batch:
     """A batch of calls while it is taken.
 
     Attributes:
-        connection: The open writing transaction.
+        tx: The open writing transaction.
         settings: The settings.
         now: The time, in epoch seconds.
         people: The people it is about.
@@ -45,20 +44,20 @@ class Batch:
         queued: Whether surveys that waited for their person are to be sent now.
     """
 
-    def __init__(self, connection: Connection, settings: Settings, now: float) -> None:
-        self.connection = connection
+    def __init__(self, tx: Transaction, settings: Settings, now: float) -> None:
+        self.tx = tx
         self.settings = settings
         self.now = now
-        self.people = KnownPeople(connection, now)
+        self.people = KnownPeople(tx, now)
         self.linked: set[str] = set()
         self.unlinked: set[str] = set()
         self.surveys: Counter[str] = Counter()
         self.queued = False
         self.cancelling_events = frozenset[str]().union(*(one.cancel_on for one in settings.campaigns.values()))
-        self._oldest_due = oldest_due(settings, now, runs.created_at(connection))
+        self._oldest_due = oldest_due(settings, now, runs.created_at(tx))
         self._forgotten: set[str] = set()
         self._rejected: list[rejected.Rejected] = []
-        self._any_rejected = rejected.any_kept(connection)
+        self._any_rejected = rejected.any_kept(tx)
         self._taken: set[bytes] = set()
         self._retold: set[str] = set()
 
@@ -68,7 +67,7 @@ class Batch:
         Args:
             keys: The keys of everybody that it names, such as `people.user_key`.
         """
-        self._forgotten = runs.forgotten_among(self.connection, keys)
+        self._forgotten = runs.forgotten_among(self.tx, keys)
 
     @property
     def anybody_forgotten(self) -> bool:
@@ -93,10 +92,10 @@ class Batch:
 
     def link(self, seen: Iterable[tuple[str, str]]) -> None:
         """Remember which user ids anonymous ids were seen with."""
-        links = people.link(self.connection, seen)
+        links = people.link(self.tx, seen)
         self.linked.update(link.user_id for link in links if link.user_id is not None)
         self.unlinked.update(link.anonymous_id for link in links if link.user_id is None)
-        told = kept.among(self.connection, (link.anonymous_id for link in links))
+        told = kept.among(self.tx, (link.anonymous_id for link in links))
         self._retold.update(
             user_id
             for link in links
@@ -130,7 +129,7 @@ class Batch:
 
     def cancel(self, survey_ids: list[int], reason: str) -> None:
         """Cancel surveys that wait."""
-        surveys.settle(self.connection, survey_ids, "cancelled", reason, self.now)
+        surveys.settle(self.tx, survey_ids, "cancelled", reason, self.now)
         self.surveys["cancelled"] += len(survey_ids)
 
     def sweep_cancelled(self, new: Iterable[bytes], cancelling: Mapping[tuple[str, str], float]) -> None:
@@ -145,14 +144,14 @@ class Batch:
         by_kind: dict[str, set[str]] = {"u": set(), "a": set(), "e": set()}
         for who, _ in cancelling:
             by_kind[who[0]].add(who[2:])
-        anonymous_ids = by_kind["a"].union(people.anonymous_ids_of(self.connection, by_kind["u"]))
-        waiting = list(surveys.open_by_message(self.connection, new).values())
+        anonymous_ids = by_kind["a"].union(people.anonymous_ids_of(self.tx, by_kind["u"]))
+        waiting = list(surveys.open_by_message(self.tx, new).values())
         waiting += surveys.open_of_people(
-            self.connection, user_ids=by_kind["u"], anonymous_ids=anonymous_ids, emails=by_kind["e"]
+            self.tx, user_ids=by_kind["u"], anonymous_ids=anonymous_ids, emails=by_kind["e"]
         )
-        links = people.users_of(self.connection, {one.anonymous_id for one in waiting if one.anonymous_id})
+        links = people.users_of(self.tx, {one.anonymous_id for one in waiting if one.anonymous_id})
         keys = {one.id: survey_keys(one, links.get(one.anonymous_id or "")) for one in waiting}
-        known = cancellations_of(self.connection, {key for some in keys.values() for key in some})
+        known = cancellations_of(self.tx, {key for some in keys.values() for key in some})
         for survey in {one.id: one for one in waiting}.values():
             campaign = self.settings.campaigns.get(canonical(survey.event))
             if campaign is not None:
@@ -166,13 +165,13 @@ class Batch:
         self.people.look_up(self.people.reachable | self.linked | self._retold)
         self._give_kept_properties()
         self._queue_waiting()
-        rejected.add(self.connection, self._rejected, self.now)
-        rejected.remove(self.connection, self._taken)
+        rejected.add(self.tx, self._rejected, self.now)
+        rejected.remove(self.tx, self._taken)
 
     def _give_kept_properties(self) -> None:
         """Give people the properties of stored events that were kept until they are known."""
         owners = {people.user_key(user_id): user_id for user_id in self.people.new}
-        for who, prefix, (properties, time) in kept.take(self.connection, owners):
+        for who, prefix, (properties, time) in kept.take(self.tx, owners):
             self.people.put(self.people.get(owners[who]).with_stored(prefix, properties, time))
         for user_id in self._retold:
             address = self.people.address(user_id)
@@ -183,19 +182,19 @@ class Batch:
     def _queue_waiting(self) -> None:
         """Put the surveys that waited for these people among those to be sent."""
         users = self.people.reachable | self.linked
-        if not (users or self.unlinked) or not surveys.any_open(self.connection):
+        if not (users or self.unlinked) or not surveys.any_open(self.tx):
             return
         addresses = {self.people.address(user_id) for user_id in users}
         found = surveys.open_of_people(
-            self.connection,
+            self.tx,
             user_ids=users,
-            anonymous_ids=self.unlinked.union(people.anonymous_ids_of(self.connection, users)),
+            anonymous_ids=self.unlinked.union(people.anonymous_ids_of(self.tx, users)),
             emails={address for address in addresses if address is not None},
         )
         waiting = [survey for survey in found if survey.status == "waiting"]
-        links = people.users_of(self.connection, {survey.anonymous_id for survey in waiting if survey.anonymous_id})
+        links = people.users_of(self.tx, {survey.anonymous_id for survey in waiting if survey.anonymous_id})
         self.people.look_up(user_id for user_id in links.values() if user_id is not None)
-        owners = people.load_by_email(self.connection, {survey.email for survey in waiting if survey.email})
+        owners = people.load_by_email(self.tx, {survey.email for survey in waiting if survey.email})
         late: list[int] = []
         ready: list[int] = []
         for survey in waiting:
@@ -207,7 +206,7 @@ class Batch:
             elif self.people.address(user_id) is not None:
                 ready.append(survey.id)
         self.cancel(late, DELETED)
-        surveys.queue(self.connection, ready)
+        surveys.queue(self.tx, ready)
         self.queued = bool(ready)
 
 

@@ -70,7 +70,7 @@ def _took(batch: Batch, call: Glimpse | Identify) -> None:
     batch.took(call)
     address = batch.people.address(call.user_id) if call.user_id is not None and is_refused(call) else None
     if address is not None:
-        retries.retry_contact(batch.connection, address, batch.now)
+        retries.retry_contact(batch.tx, address, batch.now)
 
 
 def _outcome(batch: Batch, user_id: str, *, merged: bool = False) -> str:
@@ -93,10 +93,10 @@ def _delete(batch: Batch, user_id: str, call: Identify) -> None:
     batch.people.put(person.marked(call.stream, mark))
     if person.deleted and batch.settings.hard_delete and address is not None:
         batch.people.remove_contact(address)
-    anonymous_ids = people.anonymous_ids_of(batch.connection, [user_id])
+    anonymous_ids = people.anonymous_ids_of(batch.tx, [user_id])
     if person.deleted:
-        claims.withdraw(batch.connection, DELETED, user_ids=[user_id])
-    waiting = surveys.open_of_people(batch.connection, user_ids=[user_id], anonymous_ids=anonymous_ids)
+        claims.withdraw(batch.tx, DELETED, user_ids=[user_id])
+    waiting = surveys.open_of_people(batch.tx, user_ids=[user_id], anonymous_ids=anonymous_ids)
     batch.cancel(
         [one.id for one in waiting if person.deleted or batch.people.is_deleted_since(user_id, one.event_at)],
         DELETED,

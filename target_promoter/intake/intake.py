@@ -15,11 +15,10 @@ if TYPE_CHECKING:
     from collections import Counter
     from collections.abc import Callable, Iterator, Sequence
 
-    from sqlalchemy import Connection
-
     from target_promoter.config.settings import Settings
     from target_promoter.progress.summary import Part, Summary
     from target_promoter.store.database import Store
+    from target_promoter.store.transaction import Transaction
 
 _ANALYZED_FROM: Final = 5000
 """After so many records of a run the store looks at its tables; after so many times as many again, and so on."""
@@ -64,7 +63,7 @@ class Intake:
         if not identifies and not tracks:
             return False
         now = self._clock()
-        counted, surveys = self._store.write(lambda connection: self._take(connection, identifies, tracks, now))
+        counted, surveys = self._store.write(lambda tx: self._take(tx, identifies, tracks, now))
         self._summary.count("identify", "read", len(identifies))
         self._summary.count("track", "read", len(tracks))
         self._unanalyzed += len(identifies) + len(tracks)
@@ -77,9 +76,9 @@ class Intake:
         return surveys
 
     def _take(
-        self, connection: Connection, identifies: Sequence[Glimpse | Identify], tracks: Sequence[Track], now: float
+        self, tx: Transaction, identifies: Sequence[Glimpse | Identify], tracks: Sequence[Track], now: float
     ) -> tuple[dict[Part, Counter[str]], bool]:
-        batch = Batch(connection, self._settings, now)
+        batch = Batch(tx, self._settings, now)
         calls: Sequence[Call] = [*identifies, *tracks]
         batch.look_up_forgotten(key for call in calls for key in _keys(call))
         batch.people.look_up({call.user_id for call in identifies if call.user_id is not None})

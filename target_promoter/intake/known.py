@@ -13,16 +13,15 @@ from target_promoter.surveys.throttle import take_throttle_along
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from sqlalchemy import Connection
-
     from target_promoter.people.people import Row
+    from target_promoter.store.transaction import Transaction
 
 
 class KnownPeople:
     """The people that a batch is about."""
 
-    def __init__(self, connection: Connection, now: float) -> None:
-        self._connection = connection
+    def __init__(self, tx: Transaction, now: float) -> None:
+        self._tx = tx
         self._now = now
         self._rows: dict[str, Row | None] = {}
         self._before: dict[str, Person | None] = {}
@@ -38,7 +37,7 @@ class KnownPeople:
     def look_up(self, user_ids: Iterable[str]) -> None:
         """Read people from the store, all in one go."""
         missing = {user_id for user_id in user_ids if user_id not in self._rows}
-        found = people.load(self._connection, missing)
+        found = people.load(self._tx, missing)
         for user_id in missing:
             self._rows[user_id] = found.get(user_id)
 
@@ -106,7 +105,7 @@ class KnownPeople:
         """Write the people that changed, and have delivery look at their contacts."""
         unsaved = {user_id: self._changed[user_id] for user_id in sorted(self._unsaved)}
         written = [person for user_id, person in unsaved.items() if person != self._before[user_id]]
-        people.save(self._connection, written)
+        people.save(self._tx, written)
         to_send, self._to_look_at = self._to_look_at, set()
         moved: set[str] = set()
         left: dict[str, str] = {}
@@ -127,11 +126,11 @@ class KnownPeople:
                 to_send.update(email for email in (old, address) if email is not None)
             elif person.identified_at != before.identified_at and old is not None:
                 moved.add(old)
-        take_throttle_along(self._connection, left, self._now)
+        take_throttle_along(self._tx, left, self._now)
         # Of several people at one address the one identified last owns the contact: that may be another one now.
-        shared = people.load_by_email(self._connection, moved - to_send)
+        shared = people.load_by_email(self._tx, moved - to_send)
         to_send.update(email for email, rows in shared.items() if len(rows) > 1)
-        contacts.mark(self._connection, to_send - self._to_remove, self._now)
-        contacts.mark(self._connection, self._to_remove, self._now, remove=True)
+        contacts.mark(self._tx, to_send - self._to_remove, self._now)
+        contacts.mark(self._tx, self._to_remove, self._now, remove=True)
         self._before.update(unsaved)
         self._unsaved.clear()

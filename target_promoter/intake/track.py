@@ -43,12 +43,12 @@ class Tracking:
             if not batch.is_forgotten(call, _keys)
         )
         self._links = people.users_of(
-            batch.connection, {call.anonymous_id for call in calls if call.user_id is None and call.anonymous_id}
+            batch.tx, {call.anonymous_id for call in calls if call.user_id is None and call.anonymous_id}
         )
         named = {call.user_id for call in calls} | set(self._links.values())
         batch.people.look_up(user_id for user_id in named if user_id is not None)
         emails = {call.email for call in calls if call.user_id is None and call.email}
-        living = people.load_by_email(batch.connection, emails)
+        living = people.load_by_email(batch.tx, emails)
         self._owners = {email: rows[-1].user_id for email, rows in living.items()}
         batch.people.look_up(self._owners.values())
         self._messages = {
@@ -56,7 +56,7 @@ class Tracking:
             for call in calls
             if call.canonical in batch.settings.campaigns
         }
-        self._known = surveys.known_messages(batch.connection, self._messages.values())
+        self._known = surveys.known_messages(batch.tx, self._messages.values())
         self._new: dict[bytes, surveys.NewSurvey] = {}
         self._more: dict[bytes, dict[str, object]] = {}
         self._deleted: set[bytes] = set()
@@ -72,10 +72,10 @@ class Tracking:
         batch = self._batch
         outcomes = Counter(self._take(call) for call in self._calls)
         self._keep_properties()
-        note_cancellations(batch.connection, self._cancelling)
-        surveys.add(batch.connection, self._new.values(), batch.now)
+        note_cancellations(batch.tx, self._cancelling)
+        surveys.add(batch.tx, self._new.values(), batch.now)
         self._complete_open()
-        surveys.remember_messages(batch.connection, self._deleted)
+        surveys.remember_messages(batch.tx, self._deleted)
         batch.sweep_cancelled(self._new.keys(), self._cancelling)
         return outcomes
 
@@ -144,7 +144,7 @@ class Tracking:
         """Queue a survey again that Promoter refused, if it is not too old by now and surely e-mailed nobody."""
         if self._batch.is_stale(due_at):
             return "stale"
-        queued = retries.requeue_survey(self._batch.connection, message, call.properties)
+        queued = retries.requeue_survey(self._batch.tx, message, call.properties)
         return "queued" if queued else "duplicate"
 
     def _delete(self, call: Track) -> None:
@@ -163,15 +163,15 @@ class Tracking:
         """Give a survey the properties that only a duplicate brought, and cancel those of deleted events."""
         batch = self._batch
         if self._deleted:
-            claims.withdraw(batch.connection, "its event was deleted", messages=self._deleted)
-        waiting = surveys.open_by_message(batch.connection, {*self._more, *self._deleted})
+            claims.withdraw(batch.tx, "its event was deleted", messages=self._deleted)
+        waiting = surveys.open_by_message(batch.tx, {*self._more, *self._deleted})
         for message, survey in waiting.items():
             if message in self._deleted:
                 batch.cancel([survey.id], "its event was deleted")
                 continue
             whole = {**self._more[message], **survey.properties}
             if whole.keys() != survey.properties.keys():
-                surveys.set_properties(batch.connection, survey.id, whole)
+                surveys.set_properties(batch.tx, survey.id, whole)
 
     def _store_properties(self, call: Track, prefix: str, time: float) -> None:
         """Keep a stored event's properties on its person, or by the keys that the call names its person by."""
@@ -186,7 +186,7 @@ class Tracking:
 
     def _keep_properties(self) -> None:
         """Keep properties, and have delivery look at the contacts that they belong to."""
-        changed = kept.keep(self._batch.connection, self._kept)
+        changed = kept.keep(self._batch.tx, self._kept)
         for call in self._calls if changed else ():
             address = self._whom(call).address
             if address is not None and not changed.isdisjoint(_keys(call)[1:]):

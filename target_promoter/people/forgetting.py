@@ -23,9 +23,8 @@ from target_promoter.store.schema import (
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from sqlalchemy import Connection
-
     from target_promoter.people.identity import Names
+    from target_promoter.store.transaction import Transaction
 
 _FORGOTTEN: Final = "its person was forgotten"
 _PERSONAL: Final[dict[str, Any]] = {
@@ -64,20 +63,20 @@ class Forgotten:
     rejected: int
 
 
-def forget(connection: Connection, names: Names, rejected_ids: Iterable[int], now: float) -> Forgotten:
+def forget(tx: Transaction, names: Names, rejected_ids: Iterable[int], now: float) -> Forgotten:
     """Remove a person; an address that somebody else has too stays theirs.
 
     Args:
         rejected_ids: The numbers of the rejected records that name it.
     """
-    if connection.dialect.name == "sqlite":
+    if tx.is_sqlite:
         # Else what was deleted can be read from the file until something else is written in its place.
-        connection.exec_driver_sql("PRAGMA secure_delete = ON")
-    runs.forget_marks(connection, names.keys)
+        tx.sql("PRAGMA secure_delete = ON")
+    runs.forget_marks(tx, names.keys)
     whose = names.surveys(shared=False)
     settled = {"settled_at": now, "lease": None, "leased_until": 0.0}
     waiting = whose & surveys.c.status.in_(OPEN)
-    cancelled = connection.execute(
+    cancelled = tx.execute(
         update(surveys).where(waiting).values(status="cancelled", reason=_FORGOTTEN, **settled)
     ).rowcount
     # Its request may be at work, and its answer will find nobody: it is not sent again.
@@ -85,22 +84,22 @@ def forget(connection: Connection, names: Names, rejected_ids: Iterable[int], no
     reason = f"{_FORGOTTEN} while its request was at work"
     # Somebody else may have the address too: it may have been surveyed, and is no longer held by an open claim.
     held = throttles.c.survey_id.in_(select(surveys.c.id).where(at_work))
-    connection.execute(update(throttles).where(held).values(survey_id=None, surveyed_at=now))
-    connection.execute(update(surveys).where(at_work).values(status="uncertain", reason=reason, **settled))
-    cleared = connection.execute(update(surveys).where(whose).values(**_PERSONAL)).rowcount
+    tx.execute(update(throttles).where(held).values(survey_id=None, surveyed_at=now))
+    tx.execute(update(surveys).where(at_work).values(status="uncertain", reason=reason, **settled))
+    cleared = tx.execute(update(surveys).where(whose).values(**_PERSONAL)).rowcount
     keys = names.keys
     for table in (kept_properties, cancellations, throttles):
-        connection.execute(delete(table).where(table.c.who.in_(keys)))
-    connection.execute(
+        tx.execute(delete(table).where(table.c.who.in_(keys)))
+    tx.execute(
         delete(anonymous_ids).where(
             anonymous_ids.c.user_id.in_(names.user_ids) | anonymous_ids.c.anonymous_id.in_(names.anonymous_ids)
         )
     )
     alone = names.emails - names.shared
     return Forgotten(
-        people=connection.execute(delete(people).where(people.c.user_id.in_(names.user_ids))).rowcount,
-        contacts=connection.execute(delete(contacts).where(contacts.c.email.in_(alone))).rowcount,
+        people=tx.execute(delete(people).where(people.c.user_id.in_(names.user_ids))).rowcount,
+        contacts=tx.execute(delete(contacts).where(contacts.c.email.in_(alone))).rowcount,
         surveys=cleared,
         cancelled=cancelled,
-        rejected=connection.execute(delete(rejected).where(rejected.c.id.in_(list(rejected_ids)))).rowcount,
+        rejected=tx.execute(delete(rejected).where(rejected.c.id.in_(list(rejected_ids)))).rowcount,
     )

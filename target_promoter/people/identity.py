@@ -13,7 +13,9 @@ from target_promoter.store.schema import anonymous_ids, people, surveys
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from sqlalchemy import ColumnElement, Connection
+    from sqlalchemy import ColumnElement
+
+    from target_promoter.store.transaction import Transaction
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +65,7 @@ class Names:
         )
 
 
-def names_of(connection: Connection, who: str) -> Names:
+def names_of(tx: Transaction, who: str) -> Names:
     """Return what a person is known by; of one that is not known, what was asked for.
 
     Args:
@@ -74,7 +76,7 @@ def names_of(connection: Connection, who: str) -> Names:
     where = people.c.user_id == asked
     if email is not None:
         where |= people.c.email == email
-    rows = connection.execute(select(people.c.user_id, people.c.email).where(where)).all()
+    rows = tx.execute(select(people.c.user_id, people.c.email).where(where)).all()
     user_ids = {row.user_id for row in rows}
     emails = {row.email for row in rows if row.email is not None}
     if email is not None:
@@ -82,25 +84,25 @@ def names_of(connection: Connection, who: str) -> Names:
     if email is None or not rows:
         user_ids.add(asked)
     surveyed = select(surveys.c.claimed_email).where(surveys.c.claimed_user_id.in_(user_ids)).distinct()
-    emails.update(one for one in connection.scalars(surveyed) if one is not None)
-    anonymous = connection.scalars(
+    emails.update(one for one in tx.scalars(surveyed) if one is not None)
+    anonymous = tx.scalars(
         select(anonymous_ids.c.anonymous_id).where(
             or_(anonymous_ids.c.user_id.in_(user_ids), anonymous_ids.c.anonymous_id == asked)
         )
     )
-    return Names(frozenset(user_ids), frozenset(emails), frozenset(anonymous), _shared(connection, user_ids, emails))
+    return Names(frozenset(user_ids), frozenset(emails), frozenset(anonymous), _shared(tx, user_ids, emails))
 
 
-def _shared(connection: Connection, user_ids: set[str], emails: set[str]) -> frozenset[str]:
+def _shared(tx: Transaction, user_ids: set[str], emails: set[str]) -> frozenset[str]:
     others = select(people.c.email).where(
         people.c.email.in_(emails),
         people.c.user_id.not_in(user_ids),
         or_(people.c.deleted_at.is_(None), people.c.deleted_at < people.c.identified_at),
     )
-    return frozenset(email for email in connection.scalars(others) if email is not None)
+    return frozenset(email for email in tx.scalars(others) if email is not None)
 
 
-def survey_rows(connection: Connection, names: Names) -> Sequence[Any]:
+def survey_rows(tx: Transaction, names: Names) -> Sequence[Any]:
     """Return the surveys of a person, the oldest event first."""
     query = select(surveys).where(names.surveys(shared=True)).order_by(surveys.c.event_at, surveys.c.id)
-    return connection.execute(query).all()
+    return tx.execute(query).all()

@@ -11,15 +11,13 @@ import msgspec
 
 from target_promoter.people.person import Person
 from target_promoter.people.traits import NOTHING_SAID, Trait, Traits
-from target_promoter.store.database import rows_among
 from target_promoter.store.encoding import decode, encode
 from target_promoter.store.schema import anonymous_ids, people
-from target_promoter.store.upsert import upsert, upsert_rows
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from sqlalchemy import Connection
+    from target_promoter.store.transaction import Transaction
 
 _NAMES: Final = ("user_id", "email", "identified_at", "deleted_at", "fingerprints", "traits")
 _COLUMNS: Final = ", ".join(_NAMES)
@@ -116,15 +114,15 @@ class Row:
         )
 
 
-def load(connection: Connection, user_ids: Iterable[str]) -> dict[str, Row]:
+def load(tx: Transaction, user_ids: Iterable[str]) -> dict[str, Row]:
     """Return those of the people that are known, by user id."""
-    return {row[0]: Row(row) for row in rows_among(connection, _COLUMNS, "people", "user_id", set(user_ids))}
+    return {row[0]: Row(row) for row in tx.rows_among(_COLUMNS, "people", "user_id", set(user_ids))}
 
 
-def load_by_email(connection: Connection, emails: Iterable[str]) -> dict[str, list[Row]]:
+def load_by_email(tx: Transaction, emails: Iterable[str]) -> dict[str, list[Row]]:
     """Return everybody living at the given addresses, by address; the one identified last, the owner, last."""
     found: dict[str, list[Row]] = {}
-    for columns in rows_among(connection, _COLUMNS, "people", "email", set(emails)):
+    for columns in tx.rows_among(_COLUMNS, "people", "email", set(emails)):
         row = Row(columns)
         if row.address is not None:
             found.setdefault(row.address, []).append(row)
@@ -133,7 +131,7 @@ def load_by_email(connection: Connection, emails: Iterable[str]) -> dict[str, li
     return found
 
 
-def save(connection: Connection, changed: Iterable[Person]) -> None:
+def save(tx: Transaction, changed: Iterable[Person]) -> None:
     """Write people, new and known."""
     rows = [
         (
@@ -156,41 +154,41 @@ def save(connection: Connection, changed: Iterable[Person]) -> None:
         )
         for person in changed
     ]
-    upsert_rows(connection, people, _NAMES, rows)
+    tx.upsert_rows(people, _NAMES, rows)
 
 
-def users_of(connection: Connection, anonymous: Iterable[str]) -> dict[str, str | None]:
+def users_of(tx: Transaction, anonymous: Iterable[str]) -> dict[str, str | None]:
     """Return the user id each known anonymous id stands for; null if it was seen with several."""
-    rows = rows_among(connection, "anonymous_id, user_id", "anonymous_ids", "anonymous_id", set(anonymous))
+    rows = tx.rows_among("anonymous_id, user_id", "anonymous_ids", "anonymous_id", set(anonymous))
     return {row[0]: row[1] for row in rows}
 
 
-def anonymous_ids_of(connection: Connection, user_ids: Iterable[str]) -> list[str]:
+def anonymous_ids_of(tx: Transaction, user_ids: Iterable[str]) -> list[str]:
     """Return the anonymous ids that stand for any of the people."""
-    return list(anonymous_links_of(connection, user_ids))
+    return list(anonymous_links_of(tx, user_ids))
 
 
-def anonymous_links_of(connection: Connection, user_ids: Iterable[str]) -> dict[str, str]:
+def anonymous_links_of(tx: Transaction, user_ids: Iterable[str]) -> dict[str, str]:
     """Return the anonymous ids that stand for any of the people, each with its user id."""
-    rows = rows_among(connection, "anonymous_id, user_id", "anonymous_ids", "user_id", set(user_ids))
+    rows = tx.rows_among("anonymous_id, user_id", "anonymous_ids", "user_id", set(user_ids))
     return {row[0]: row[1] for row in rows}
 
 
-def link(connection: Connection, seen: Iterable[tuple[str, str]]) -> list[Link]:
+def link(tx: Transaction, seen: Iterable[tuple[str, str]]) -> list[Link]:
     """Remember which user ids anonymous ids were seen with.
 
     Returns:
         What changed.
     """
     pairs = set(seen)
-    known = users_of(connection, {anonymous_id for anonymous_id, _ in pairs})
+    known = users_of(tx, {anonymous_id for anonymous_id, _ in pairs})
     new: dict[str, str | None] = {}
     for anonymous_id, user_id in sorted(pairs):
         before = new.get(anonymous_id, known.get(anonymous_id, user_id))
         if (anonymous_id not in known and anonymous_id not in new) or before != user_id:
             new[anonymous_id] = user_id if before == user_id else None
     changed = {key: value for key, value in new.items() if key not in known or known[key] != value}
-    upsert(connection, anonymous_ids, [{"anonymous_id": key, "user_id": value} for key, value in changed.items()])
+    tx.upsert(anonymous_ids, [{"anonymous_id": key, "user_id": value} for key, value in changed.items()])
     return [Link(key, known.get(key), value) for key, value in changed.items()]
 
 

@@ -16,7 +16,7 @@ from target_promoter.values.times import iso
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from sqlalchemy import Connection
+    from target_promoter.store.transaction import Transaction
 
 _RECIPIENTS: Final = 5
 _NOTES: Final = 20
@@ -92,40 +92,38 @@ class Preview:
 _DOING: Final = {"merged": "merge", "left out": "leave out"}
 
 
-def preview(connection: Connection, since: float) -> Preview:
+def preview(tx: Transaction, since: float) -> Preview:
     """Return what a dry run would have done.
 
     Args:
-        connection: An open transaction of its copy of the store.
+        tx: An open transaction of its copy of the store.
         since: When it began, in epoch seconds.
     """
     here = (surveys.c.status == "sent") & (surveys.c.settled_at >= since)
     of_campaign = (surveys.c.campaign_id, surveys.c.event)
     numbers = (func.count(), func.min(surveys.c.event_at), func.max(surveys.c.event_at))
-    groups = connection.execute(
-        select(*of_campaign, *numbers).where(here).group_by(*of_campaign).order_by(*of_campaign)
-    )
+    groups = tx.execute(select(*of_campaign, *numbers).where(here).group_by(*of_campaign).order_by(*of_campaign))
     campaigns = []
     for campaign_id, event, number, oldest, newest in groups.all():
         of_this = (surveys.c.campaign_id == campaign_id) & (surveys.c.event == event)
-        first = connection.scalars(
+        first = tx.scalars(
             select(surveys.c.claimed_email).where(here, of_this).order_by(surveys.c.due_at, surveys.c.id)
         ).fetchmany(_RECIPIENTS)
         recipients = tuple(masked(email) for email in first if email is not None)
         campaigns.append(CampaignPreview(campaign_id, event, number, recipients, oldest, newest))
     joined = contacts.outerjoin(before, before.c.email == contacts.c.email)
     count = select(func.count()).select_from(joined).where(contacts.c.sent.is_not(None))
-    new = connection.scalar(count.where(before.c.sent.is_(None))) or 0
+    new = tx.scalar(count.where(before.c.sent.is_(None))) or 0
     differs = or_(before.c.sent != contacts.c.sent, before.c.sent_lists != contacts.c.sent_lists)
-    changed = connection.scalar(count.where(before.c.sent.is_not(None), differs)) or 0
-    total = connection.scalar(count) or 0
+    changed = tx.scalar(count.where(before.c.sent.is_not(None), differs)) or 0
+    total = tx.scalar(count) or 0
     gone = (contacts.c.status == "removed") & before.c.sent.is_not(None)
-    removed = connection.scalar(select(func.count()).select_from(joined).where(gone)) or 0
+    removed = tx.scalar(select(func.count()).select_from(joined).where(gone)) or 0
     noted = attribute_notes.c.noted_at >= since
     columns = (attribute_notes.c.kind, attribute_notes.c.name, attribute_notes.c.detail)
-    notes = connection.execute(select(*columns).where(noted).order_by(*columns).limit(_NOTES)).all()
-    all_notes = connection.scalar(select(func.count()).select_from(attribute_notes).where(noted)) or 0
-    left, _ = count_surveys(connection, since)
+    notes = tx.execute(select(*columns).where(noted).order_by(*columns).limit(_NOTES)).all()
+    all_notes = tx.scalar(select(func.count()).select_from(attribute_notes).where(noted)) or 0
+    left, _ = count_surveys(tx, since)
     return Preview(
         campaigns=tuple(campaigns),
         left=left,

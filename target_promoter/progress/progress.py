@@ -72,7 +72,7 @@ class Progress:
             self._samples.popleft()
         since, before = self._samples[0]
         rate = (requests - before) / (now - since) * _MINUTE if now > since else 0.0
-        pending, waiting, allowed = self._store.read(lambda connection: work_left(connection, now, self._limit))
+        pending, waiting, allowed = self._store.read(lambda tx: work_left(tx, now, self._limit))
         return Standing(
             seconds=now - self._summary.started_at,
             records=value("identify", "read") + value("track", "read") + self._summary.ignored,

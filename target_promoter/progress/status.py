@@ -12,7 +12,7 @@ from target_promoter.values.times import duration
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from sqlalchemy import Connection
+    from target_promoter.store.transaction import Transaction
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,11 +61,11 @@ class Standing:
         return f"After {duration(self.seconds)}: {', '.join(f'{name} {text}' for name, text in self.parts())}."
 
 
-def work_left(connection: Connection, now: float, limit: float) -> tuple[int, int, float]:
+def work_left(tx: Transaction, now: float, limit: float) -> tuple[int, int, float]:
     """Return what is pending, what waits, and how many requests a minute leave at the most.
 
     Args:
         limit: How many a minute the account allows, as told.
     """
-    pending, waiting = left.count_surveys(connection, now)
-    return pending + left.count_contacts(connection), waiting, clock.rate(connection, now, limit=limit)
+    pending, waiting = left.count_surveys(tx, now)
+    return pending + left.count_contacts(tx), waiting, clock.rate(tx, now, limit=limit)

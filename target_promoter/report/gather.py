@@ -29,9 +29,10 @@ from target_promoter.store import schema as tables
 from target_promoter.store.encoding import decode
 
 if TYPE_CHECKING:
-    from sqlalchemy import ColumnElement, Connection
+    from sqlalchemy import ColumnElement
 
     from target_promoter.config.settings import Settings
+    from target_promoter.store.transaction import Transaction
 
 _RUNS: Final = 10
 _OPEN: Final = 20
@@ -43,28 +44,28 @@ _MINUTES_A_DAY: Final = 1440
 _MINUTE: Final = 60.0
 
 
-def gather(connection: Connection, settings: Settings, store: str, now: float) -> Report:
+def gather(tx: Transaction, settings: Settings, store: str, now: float) -> Report:
     """Return what the store knows.
 
     Args:
         settings: The settings, for the account's limit.
     """
-    survey_facts = _surveys(connection, now)
+    survey_facts = _surveys(tx, now)
     return Report(
         generated_at=now,
-        store=StoreFacts(store, runs.created_at(connection), runs.fact(connection, "api_url"), settings.sandbox),
-        runs=_runs(connection),
+        store=StoreFacts(store, runs.created_at(tx), runs.fact(tx, "api_url"), settings.sandbox),
+        runs=_runs(tx),
         surveys=survey_facts,
-        contacts=_contacts(connection),
-        requests=_requests(connection, settings.requests_per_minute, survey_facts.pending, now),
-        rejected_records=connection.scalar(select(func.count()).select_from(tables.rejected)) or 0,
-        rejected=rejected_groups(connection),
-        refused=refused_groups(connection),
-        attributes=_notes(connection),
+        contacts=_contacts(tx),
+        requests=_requests(tx, settings.requests_per_minute, survey_facts.pending, now),
+        rejected_records=tx.scalar(select(func.count()).select_from(tables.rejected)) or 0,
+        rejected=rejected_groups(tx),
+        refused=refused_groups(tx),
+        attributes=_notes(tx),
     )
 
 
-def _runs(connection: Connection) -> tuple[RunFacts, ...]:
+def _runs(tx: Transaction) -> tuple[RunFacts, ...]:
     query = select(tables.runs).order_by(tables.runs.c.id.desc()).limit(_RUNS)
     return tuple(
         RunFacts(
@@ -76,34 +77,34 @@ def _runs(connection: Connection) -> tuple[RunFacts, ...]:
             problem=row.problem,
             summary=None if row.summary is None else decode(row.summary),
         )
-        for row in connection.execute(query)
+        for row in tx.execute(query)
     )
 
 
-def _surveys(connection: Connection, now: float) -> SurveyFacts:
+def _surveys(tx: Transaction, now: float) -> SurveyFacts:
     table = tables.surveys.c
-    counted = connection.execute(select(table.status, func.count()).group_by(table.status)).all()
+    counted = tx.execute(select(table.status, func.count()).group_by(table.status)).all()
     statuses = {status: number for status, number in counted}  # noqa: C416 - a row is no pair to `dict`
-    pending, waiting = left.count_surveys(connection, now)
+    pending, waiting = left.count_surveys(tx, now)
     later = (table.status == "queued") & (table.due_at > now)
     events: defaultdict[int, list[str]] = defaultdict(list)
-    for campaign, event in connection.execute(select(table.campaign_id, table.event).distinct().order_by(table.event)):
+    for campaign, event in tx.execute(select(table.campaign_id, table.event).distinct().order_by(table.event)):
         events[campaign].append(event)
     return SurveyFacts(
         outcomes={status: statuses.get(status, 0) for status in tables.SETTLED},
         pending=pending,
         waiting=waiting,
-        next_due_at=connection.scalar(select(func.min(table.due_at)).where(later)),
+        next_due_at=tx.scalar(select(func.min(table.due_at)).where(later)),
         events=dict(sorted(events.items())),
-        days=_days(connection),
-        open=open_surveys(connection, now, most=_OPEN),
-        uncertain=_uncertain(connection),
+        days=_days(tx),
+        open=open_surveys(tx, now, most=_OPEN),
+        uncertain=_uncertain(tx),
     )
 
 
-def _days(connection: Connection) -> tuple[DayFacts, ...]:
+def _days(tx: Transaction) -> tuple[DayFacts, ...]:
     table = tables.surveys.c
-    day = _day_of(connection, table.settled_at)
+    day = _day_of(tx, table.settled_at)
     query = (
         select(day, table.campaign_id, table.status, func.count())
         .where(table.settled_at.is_not(None))
@@ -111,50 +112,50 @@ def _days(connection: Connection) -> tuple[DayFacts, ...]:
         .order_by(day, table.campaign_id)
     )
     found: defaultdict[tuple[int, int], dict[str, int]] = defaultdict(dict)
-    for number, campaign, status, count in connection.execute(query):
+    for number, campaign, status, count in tx.execute(query):
         found[int(number), campaign][status] = count
     return tuple(DayFacts(_date(number), campaign, outcomes) for (number, campaign), outcomes in found.items())
 
 
-def _day_of(connection: Connection, time: ColumnElement[float | None]) -> ColumnElement[int]:
+def _day_of(tx: Transaction, time: ColumnElement[float | None]) -> ColumnElement[int]:
     """Return the day of a time, in days since the epoch; PostgreSQL rounds where SQLite cuts off."""
     days = time / _DAY
-    return cast(days if connection.dialect.name == "sqlite" else func.floor(days), Integer)
+    return cast(days if tx.is_sqlite else func.floor(days), Integer)
 
 
 def _date(day: int) -> str:
     return (dt.date(1970, 1, 1) + dt.timedelta(days=day)).isoformat()
 
 
-def _uncertain(connection: Connection) -> tuple[UncertainFacts, ...]:
+def _uncertain(tx: Transaction) -> tuple[UncertainFacts, ...]:
     table = tables.surveys.c
     query = select(tables.surveys).where(table.status == "uncertain").order_by(table.settled_at.desc())
     return tuple(
         UncertainFacts(row.event, row.campaign_id, row.claimed_email, row.claimed_at, row.reason)
-        for row in connection.execute(query.limit(_UNCERTAIN))
+        for row in tx.execute(query.limit(_UNCERTAIN))
     )
 
 
-def _contacts(connection: Connection) -> ContactFacts:
+def _contacts(tx: Transaction) -> ContactFacts:
     table = tables.contacts.c
-    counted = connection.execute(select(table.status, func.count()).group_by(table.status).order_by(table.status))
+    counted = tx.execute(select(table.status, func.count()).group_by(table.status).order_by(table.status))
     gone = (table.status == "unowned") & table.sent.is_not(None)
     return ContactFacts(
         statuses={status: number for status, number in counted},  # noqa: C416 - a row is no pair to `dict`
-        people=connection.scalar(select(func.count()).select_from(tables.people)) or 0,
-        people_without_email=left.count_people(connection),
-        left_behind=connection.scalar(select(func.count()).select_from(tables.contacts).where(gone)) or 0,
+        people=tx.scalar(select(func.count()).select_from(tables.people)) or 0,
+        people_without_email=left.count_people(tx),
+        left_behind=tx.scalar(select(func.count()).select_from(tables.contacts).where(gone)) or 0,
     )
 
 
-def _requests(connection: Connection, limit: float, surveys_pending: int, now: float) -> RequestFacts:
-    used = clock.rate(connection, now, limit=limit)
-    held = clock.held_until(connection)
-    pending = surveys_pending + left.count_contacts(connection)
+def _requests(tx: Transaction, limit: float, surveys_pending: int, now: float) -> RequestFacts:
+    used = clock.rate(tx, now, limit=limit)
+    held = clock.held_until(tx)
+    pending = surveys_pending + left.count_contacts(tx)
     query = select(tables.request_days).order_by(tables.request_days.c.day.desc()).limit(_REQUEST_DAYS)
     days = [
         RequestDay(_date(row.day), row.requests, row.rate_limited, row.requests / (limit * _MINUTES_A_DAY))
-        for row in connection.execute(query)
+        for row in tx.execute(query)
     ]
     return RequestFacts(
         limit_per_minute=limit,
@@ -166,7 +167,7 @@ def _requests(connection: Connection, limit: float, surveys_pending: int, now: f
     )
 
 
-def _notes(connection: Connection) -> tuple[NoteFacts, ...]:
+def _notes(tx: Transaction) -> tuple[NoteFacts, ...]:
     table = tables.attribute_notes.c
     query = select(table.kind, table.name, table.detail).order_by(table.noted_at.desc(), table.kind, table.name)
-    return tuple(NoteFacts(*row) for row in connection.execute(query.limit(_NOTES)))
+    return tuple(NoteFacts(*row) for row in tx.execute(query.limit(_NOTES)))

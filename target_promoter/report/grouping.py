@@ -14,7 +14,7 @@ from target_promoter.store.schema import contacts, rejected, surveys
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from sqlalchemy import Connection
+    from target_promoter.store.transaction import Transaction
 
 GROUPS: Final = 25
 EXAMPLES: Final = 3
@@ -22,21 +22,21 @@ _TELLING: Final = ("userId", "user_id", "email", "email_address", "messageId", "
 _LONGEST: Final = 60
 
 
-def rejected_groups(connection: Connection) -> tuple[Group, ...]:
+def rejected_groups(tx: Transaction) -> tuple[Group, ...]:
     """Return the rejected records by stream and reason, the most frequent first."""
     of_group = (rejected.c.stream, rejected.c.reason)
     number = func.count().label("number")
     query = select(*of_group, number).group_by(*of_group).order_by(number.desc(), *of_group).limit(GROUPS)
     groups = []
-    for stream, reason, count in connection.execute(query).all():
+    for stream, reason, count in tx.execute(query).all():
         where = (rejected.c.stream == stream) & (rejected.c.reason == reason)
-        records = connection.scalars(select(rejected.c.record).where(where).order_by(rejected.c.id).limit(EXAMPLES))
+        records = tx.scalars(select(rejected.c.record).where(where).order_by(rejected.c.id).limit(EXAMPLES))
         examples = tuple(_telling(decode(record) or {}) for record in records)
         groups.append(Group("record", f"stream {stream}", reason, count, examples, mend_rejected(reason)))
     return tuple(groups)
 
 
-def refused_groups(connection: Connection) -> tuple[Group, ...]:
+def refused_groups(tx: Transaction) -> tuple[Group, ...]:
     """Return the surveys and contacts that Promoter refused by its words, the most frequent first."""
     groups = []
     number = func.count().label("number")
@@ -45,20 +45,16 @@ def refused_groups(connection: Connection) -> tuple[Group, ...]:
     query = (
         select(*of_group, number).where(refused).group_by(*of_group).order_by(number.desc(), *of_group).limit(GROUPS)
     )
-    for campaign, reason, count in connection.execute(query).all():
+    for campaign, reason, count in tx.execute(query).all():
         of_this = refused & (surveys.c.campaign_id == campaign) & surveys.c.reason.is_not_distinct_from(reason)
-        emails = connection.scalars(
-            select(surveys.c.claimed_email).where(of_this).order_by(surveys.c.id).limit(EXAMPLES)
-        )
+        emails = tx.scalars(select(surveys.c.claimed_email).where(of_this).order_by(surveys.c.id).limit(EXAMPLES))
         examples = tuple(email for email in emails if email)
         groups.append(Group("survey", f"campaign {campaign}", _words(reason), count, examples, mend_refused("survey")))
     refused = contacts.c.status == "refused"
     query = select(contacts.c.reason, number).where(refused).group_by(contacts.c.reason)
-    for reason, count in connection.execute(query.order_by(number.desc(), contacts.c.reason).limit(GROUPS)).all():
+    for reason, count in tx.execute(query.order_by(number.desc(), contacts.c.reason).limit(GROUPS)).all():
         of_this = refused & contacts.c.reason.is_not_distinct_from(reason)
-        examples = tuple(
-            connection.scalars(select(contacts.c.email).where(of_this).order_by(contacts.c.email).limit(EXAMPLES))
-        )
+        examples = tuple(tx.scalars(select(contacts.c.email).where(of_this).order_by(contacts.c.email).limit(EXAMPLES)))
         groups.append(Group("contact", "contacts", _words(reason), count, examples, mend_refused("contact")))
     return tuple(sorted(groups, key=lambda group: -group.number))
 

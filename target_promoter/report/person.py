@@ -20,11 +20,10 @@ from target_promoter.values.times import iso
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-    from sqlalchemy import Connection
-
     from target_promoter.config.settings import Settings
     from target_promoter.people.identity import Names
     from target_promoter.people.person import Person
+    from target_promoter.store.transaction import Transaction
 
 _DAY: Final = 86_400
 _WHY: Final = {
@@ -99,23 +98,23 @@ class Story:
     moments: Sequence[Moment]
 
 
-def story(connection: Connection, settings: Settings, asked: str, rejected: Iterable[Any], now: float) -> Story:
+def story(tx: Transaction, settings: Settings, asked: str, rejected: Iterable[Any], now: float) -> Story:
     """Return the story of a person.
 
     Args:
         asked: A user id or an e-mail address.
         rejected: The rows of the rejected records that name the person.
     """
-    names = names_of(connection, asked)
-    rows = people.load(connection, names.user_ids)
+    names = names_of(tx, asked)
+    rows = people.load(tx, names.user_ids)
     persons = [rows[user_id].person() for user_id in sorted(rows)]
     moments = [
         *(moment for person in persons for moment in _said(person)),
-        *_kept(connection, names),
-        *_cancelling(connection, names),
-        *(moment for row in survey_rows(connection, names) for moment in _survey(row, now)),
-        *_contact(connection, names),
-        *_throttle(connection, names, settings.throttle_days),
+        *_kept(tx, names),
+        *_cancelling(tx, names),
+        *(moment for row in survey_rows(tx, names) for moment in _survey(row, now)),
+        *_contact(tx, names),
+        *_throttle(tx, names, settings.throttle_days),
         *(Moment(row.rejected_at, f"a record of stream {row.stream} was rejected", row.reason) for row in rejected),
     ]
     return Story(
@@ -125,7 +124,7 @@ def story(connection: Connection, settings: Settings, asked: str, rejected: Iter
         emails=sorted(names.emails),
         anonymous_ids=sorted(names.anonymous_ids),
         known=[_known(person) for person in persons],
-        forgotten=bool(runs.forgotten_among(connection, names.all_keys)),
+        forgotten=bool(runs.forgotten_among(tx, names.all_keys)),
         moments=sorted(moments, key=lambda moment: moment.happened_at),
     )
 
@@ -163,9 +162,9 @@ def _said(person: Person) -> Iterator[Moment]:
         yield Moment(person.deleted_at, f"{whom} was deleted at its source", why)
 
 
-def _kept(connection: Connection, names: Names) -> Iterator[Moment]:
+def _kept(tx: Transaction, names: Names) -> Iterator[Moment]:
     table = tables.kept_properties.c
-    for row in connection.execute(select(tables.kept_properties).where(table.who.in_(names.all_keys))):
+    for row in tx.execute(select(tables.kept_properties).where(table.who.in_(names.all_keys))):
         yield Moment(
             row.time,
             f"the event {row.prefix}: its properties are kept",
@@ -173,9 +172,9 @@ def _kept(connection: Connection, names: Names) -> Iterator[Moment]:
         )
 
 
-def _cancelling(connection: Connection, names: Names) -> Iterator[Moment]:
+def _cancelling(tx: Transaction, names: Names) -> Iterator[Moment]:
     table = tables.cancellations.c
-    for row in connection.execute(select(tables.cancellations).where(table.who.in_(names.all_keys))):
+    for row in tx.execute(select(tables.cancellations).where(table.who.in_(names.all_keys))):
         yield Moment(row.time, f"the event {row.event}", "it cancels waiting surveys of earlier events (`cancel_on`)")
 
 
@@ -191,9 +190,9 @@ def _survey(row: Any, now: float) -> Iterator[Moment]:  # noqa: ANN401 - a datab
         yield Moment(row.settled_at, f"{name}: {row.status}", row.reason or _WHY.get(row.status))
 
 
-def _contact(connection: Connection, names: Names) -> Iterator[Moment]:
+def _contact(tx: Transaction, names: Names) -> Iterator[Moment]:
     table = tables.contacts.c
-    for row in connection.execute(select(tables.contacts).where(table.email.in_(names.emails))):
+    for row in tx.execute(select(tables.contacts).where(table.email.in_(names.emails))):
         name = f"the contact {row.email}"
         if row.synced_at is not None:
             lists = decode(row.sent_lists)
@@ -213,10 +212,10 @@ def _contact(connection: Connection, names: Names) -> Iterator[Moment]:
                 pass
 
 
-def _throttle(connection: Connection, names: Names, days: float) -> Iterator[Moment]:
+def _throttle(tx: Transaction, names: Names, days: float) -> Iterator[Moment]:
     table = tables.throttles.c
     where = table.who.in_(names.all_keys) & table.surveyed_at.is_not(None)
-    for row in connection.execute(select(tables.throttles).where(where)):
+    for row in tx.execute(select(tables.throttles).where(where)):
         until = iso(row.surveyed_at + days * _DAY)
         who = row.who[2:] if row.who.startswith("e:") else f"user id {row.who[2:]}"
         yield Moment(row.surveyed_at, f"{who} is not surveyed again before {until}", "`throttle_days`")

@@ -12,16 +12,16 @@ from target_promoter.store.schema import UNSETTLED, surveys
 from target_promoter.surveys.campaigns import NO_CAMPAIGN
 
 if TYPE_CHECKING:
-    from sqlalchemy import Connection
+    from target_promoter.store.transaction import Transaction
 
 
-def open_surveys(connection: Connection, now: float, *, most: int) -> tuple[OpenFacts, ...]:
+def open_surveys(tx: Transaction, now: float, *, most: int) -> tuple[OpenFacts, ...]:
     """Return surveys that are not settled, the next due first."""
     query = select(surveys).where(surveys.c.status.in_(UNSETTLED)).order_by(surveys.c.due_at, surveys.c.id).limit(most)
-    rows = connection.execute(query).all()
-    links = people.users_of(connection, {row.anonymous_id for row in rows if row.user_id is None and row.anonymous_id})
+    rows = tx.execute(query).all()
+    links = people.users_of(tx, {row.anonymous_id for row in rows if row.user_id is None and row.anonymous_id})
     users = {row.id: row.user_id or links.get(row.anonymous_id or "") for row in rows}
-    known = people.load(connection, {user_id for user_id in users.values() if user_id is not None})
+    known = people.load(tx, {user_id for user_id in users.values() if user_id is not None})
     found = []
     for row in rows:
         user_id = users[row.id]

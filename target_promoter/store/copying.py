@@ -14,9 +14,8 @@ from target_promoter.store.schema import contacts, metadata, surveys
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from sqlalchemy import Connection
-
     from target_promoter.store.database import Store
+    from target_promoter.store.transaction import Transaction
 
 _ROWS: Final = 5000
 
@@ -46,13 +45,13 @@ def copy_store(url: str, folder: Path, now: float) -> Store:
     path = folder / "copy.db"
     source = find_store(url)
     if source is not None and source.is_sqlite:
-        source.read(lambda connection: _back_up(connection, path))
+        source.read(lambda tx: _back_up(tx, path))
     copy = open_store(f"sqlite:///{path}", now=now)
     try:
         if source is not None:
             copy.name = source.name
             if not source.is_sqlite:
-                source.read(lambda connection: copy.write(lambda into: _copy_rows(connection, into)))
+                source.read(lambda tx: copy.write(lambda into: _copy_rows(tx, into)))
         copy.write(_prepare)
     except BaseException:
         copy.close()
@@ -63,29 +62,29 @@ def copy_store(url: str, folder: Path, now: float) -> Store:
     return copy
 
 
-def _back_up(connection: Connection, path: Path) -> None:
+def _back_up(tx: Transaction, path: Path) -> None:
     into = sqlite3.connect(path)
     try:
-        cast("sqlite3.Connection", connection.connection.driver_connection).backup(into)
+        cast("sqlite3.Connection", tx.connection.connection.driver_connection).backup(into)
     finally:
         into.close()
 
 
-def _copy_rows(connection: Connection, into: Connection) -> None:
+def _copy_rows(tx: Transaction, into: Transaction) -> None:
     """Copy every table of one moment, in steps, into the tables of a new store."""
-    connection.execute(text("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY"))
+    tx.execute(text("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY"))
     for table in metadata.sorted_tables:
         into.execute(table.delete())
-        result = connection.execution_options(yield_per=_ROWS).execute(select(table))
+        result = tx.connection.execution_options(yield_per=_ROWS).execute(select(table))
         for rows in result.mappings().partitions():
             into.execute(insert(table), [dict(row) for row in rows])
 
 
-def _prepare(connection: Connection) -> None:
+def _prepare(tx: Transaction) -> None:
     """Let go of what only the store itself has to wait for, and remember what was sent."""
-    clock.reset(connection)
-    connection.execute(update(surveys).values(lease=None, leased_until=0.0))
-    connection.execute(update(contacts).values(lease=None, leased_until=0.0, not_before=0.0, tried_until=0.0))
-    before.create(connection)
+    clock.reset(tx)
+    tx.execute(update(surveys).values(lease=None, leased_until=0.0))
+    tx.execute(update(contacts).values(lease=None, leased_until=0.0, not_before=0.0, tried_until=0.0))
+    before.create(tx.connection)
     columns = (contacts.c.email, contacts.c.sent, contacts.c.sent_lists)
-    connection.execute(insert(before).from_select(["email", "sent", "sent_lists"], select(*columns)))
+    tx.execute(insert(before).from_select(["email", "sent", "sent_lists"], select(*columns)))

@@ -11,10 +11,10 @@ import os
 import sqlite3
 import threading
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, TypeVar
+from typing import TYPE_CHECKING, Final, TypeVar
 
 import backoff
-from sqlalchemy import Connection, Engine, exc, insert, inspect, text
+from sqlalchemy import Engine, exc, insert, inspect, text
 from sqlalchemy.engine import make_url
 
 from target_promoter.errors import StoreBusyError, StoreError, StoreLostError
@@ -27,6 +27,7 @@ from target_promoter.store.engines import (
     sqlite_error,
 )
 from target_promoter.store.schema import SCHEMA_VERSION, facts, metadata, request_clock
+from target_promoter.store.transaction import Transaction
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -63,7 +64,7 @@ class Store:
         self._opened = False
         self.name = _printable(url)
 
-    def write(self, work: Callable[[Connection], T]) -> T:
+    def write(self, work: Callable[[Transaction], T]) -> T:
         """Do work in one transaction of the store's only writer.
 
         The work is done again, whole, when PostgreSQL's connection is lost or another program holds the store; it must
@@ -77,7 +78,7 @@ class Store:
         """
         return self._repeated(lambda: self._write_once(work))
 
-    def read(self, work: Callable[[Connection], T]) -> T:
+    def read(self, work: Callable[[Transaction], T]) -> T:
         """Do work that only reads, beside the writer, on one consistent view.
 
         Returns:
@@ -92,7 +93,7 @@ class Store:
         """Have PostgreSQL look at how full its tables are; until then it takes them for empty, and reads them whole."""
         if not self.is_sqlite:
             tables = ", ".join(metadata.tables)
-            self.write(lambda connection: connection.exec_driver_sql(f"ANALYZE {tables}"))
+            self.write(lambda tx: tx.sql(f"ANALYZE {tables}"))
 
     def hurry(self) -> None:
         """From now on wait hardly for another program, and not for a lost connection: the run is told to stop."""
@@ -111,15 +112,15 @@ class Store:
         """Whether it is a file of SQLite; else it is a database of PostgreSQL."""
         return self._url.get_backend_name() == "sqlite"
 
-    def _write_once(self, work: Callable[[Connection], T]) -> T:
+    def _write_once(self, work: Callable[[Transaction], T]) -> T:
         with self._writer, self._errors(), self._engine.connect() as connection:
             connection.execution_options(**{WRITING: _HURRIED_SECONDS if self._hurried else ATTEMPT_SECONDS})
             with connection.begin():
-                return work(connection)
+                return work(Transaction(connection))
 
-    def _read_once(self, work: Callable[[Connection], T]) -> T:
+    def _read_once(self, work: Callable[[Transaction], T]) -> T:
         with self._errors(), self._engine.connect() as connection, connection.begin():
-            return work(connection)
+            return work(Transaction(connection))
 
     def _repeated(self, work: Callable[[], T]) -> T:
         for error, seconds in (
@@ -167,7 +168,7 @@ def open_store(url: str, *, now: float) -> Store:
     sqlite = address.get_backend_name() == "sqlite"
     store = Store(sqlite_engine(address, name) if sqlite else postgresql_engine(address), address)
     try:
-        store.write(lambda connection: _prepare(connection, name, now))
+        store.write(lambda tx: _prepare(tx, name, now))
         store.opened()
     except BaseException:
         store.close()
@@ -193,18 +194,18 @@ def find_store(url: str) -> Store | None:
     store = Store(sqlite_engine(address, name) if sqlite else postgresql_engine(address), address)
     found = False
     try:
-        found = store.read(lambda connection: _is_store(connection, name))
+        found = store.read(lambda tx: _is_store(tx, name))
     finally:
         if not found:
             store.close()
     return store if found else None
 
 
-def _is_store(connection: Connection, name: str) -> bool:
+def _is_store(tx: Transaction, name: str) -> bool:
     """Return whether the tables of a store of this version are there."""
-    tables = set(inspect(connection).get_table_names())
+    tables = set(inspect(tx.connection).get_table_names())
     if facts.name in tables:
-        version = connection.scalar(text("SELECT value FROM facts WHERE name = 'schema_version'"))
+        version = tx.scalar(text("SELECT value FROM facts WHERE name = 'schema_version'"))
         if version != str(SCHEMA_VERSION):
             raise StoreError.other_version(name, version, SCHEMA_VERSION)
         return True
@@ -213,12 +214,12 @@ def _is_store(connection: Connection, name: str) -> bool:
     return False
 
 
-def _prepare(connection: Connection, name: str, now: float) -> None:
+def _prepare(tx: Transaction, name: str, now: float) -> None:
     """Create the tables of a new store, or check the version of an old one."""
-    if _is_store(connection, name):
+    if _is_store(tx, name):
         return
-    metadata.create_all(connection, checkfirst=False)
-    connection.execute(
+    metadata.create_all(tx.connection, checkfirst=False)
+    tx.execute(
         insert(facts),
         [
             {"name": "schema_version", "value": str(SCHEMA_VERSION)},
@@ -226,45 +227,9 @@ def _prepare(connection: Connection, name: str, now: float) -> None:
             {"name": "salt", "value": os.urandom(16).hex()},
         ],
     )
-    connection.execute(insert(request_clock).values(id=1, next_at=0.0, rate=0.0, rated_at=0.0, held_until=0.0))
+    tx.execute(insert(request_clock).values(id=1, next_at=0.0, rate=0.0, rated_at=0.0, held_until=0.0))
 
 
 def _printable(url: URL) -> str:
     """The store's address without its password."""
     return url.render_as_string(hide_password=True)
-
-
-def rows_among(
-    connection: Connection,
-    columns: str,
-    table: str,
-    key: str,
-    keys: Any,  # noqa: ANN401 - list of text or of bytes
-) -> list[Any]:
-    """Select the rows whose key is among many, by index, in steps of one prepared statement.
-
-    Args:
-        columns: The columns to select, as SQL.
-        table: The table, as SQL.
-        key: The key column, as SQL; more conditions may follow in `table`'s place with a join.
-        keys: The keys looked for; a list or set of text or bytes.
-
-    Returns:
-        The rows, in no order.
-    """
-    wanted = sorted(keys)  # In the order of the index, neighbours are found on one page.
-    if not wanted:
-        return []
-    if connection.dialect.name == "postgresql":
-        # = ANY with an array is planned as one index look-up; a long IN list is not.
-        statement = f"SELECT {columns} FROM {table} WHERE {key} = ANY(%b)"  # noqa: S608 - names from this program only
-        return list(connection.exec_driver_sql(statement, (wanted,)).all())
-    step = 500
-    marks = ",".join("?" * step)
-    statement = f"SELECT {columns} FROM {table} WHERE {key} IN ({marks})"  # noqa: S608 - names from this program only
-    rows: list[Any] = []
-    for start in range(0, len(wanted), step):
-        part = wanted[start : start + step]
-        part += part[-1:] * (step - len(part))
-        rows.extend(connection.exec_driver_sql(statement, tuple(part)).all())
-    return rows

@@ -9,12 +9,11 @@ from sqlalchemy import select
 
 from target_promoter.store.encoding import decode, encode
 from target_promoter.store.schema import rejected
-from target_promoter.store.upsert import insert_rows
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from sqlalchemy import Connection
+    from target_promoter.store.transaction import Transaction
 
 _COLUMNS: Final = ("fingerprint", "stream", "kind", "reason", "record", "rejected_at")
 _KEEP_AGAIN: Final = (
@@ -41,25 +40,25 @@ class Rejected:
     record: Mapping[str, Any] | None
 
 
-def add(connection: Connection, records: Iterable[Rejected], now: float) -> None:
+def add(tx: Transaction, records: Iterable[Rejected], now: float) -> None:
     """Keep rejected records, each once."""
     kept = {one.fingerprint: one for one in records}.values()
     rows = [(one.fingerprint, one.stream, one.kind, one.reason, encode(one.record), now) for one in kept]
-    insert_rows(connection, rejected, _COLUMNS, rows, _KEEP_AGAIN)
+    tx.insert_rows(rejected, _COLUMNS, rows, _KEEP_AGAIN)
 
 
-def any_kept(connection: Connection) -> bool:
+def any_kept(tx: Transaction) -> bool:
     """Return whether any record is kept."""
-    return connection.scalar(select(rejected.c.id).limit(1)) is not None
+    return tx.scalar(select(rejected.c.id).limit(1)) is not None
 
 
-def remove(connection: Connection, fingerprints: Iterable[bytes]) -> None:
+def remove(tx: Transaction, fingerprints: Iterable[bytes]) -> None:
     """Let go of records that were taken after all."""
     for fingerprint in fingerprints:
-        connection.execute(rejected.delete().where(rejected.c.fingerprint == fingerprint))
+        tx.execute(rejected.delete().where(rejected.c.fingerprint == fingerprint))
 
 
-def load(connection: Connection, *, stream: str | None = None, reason: str | None = None) -> list[Rejected]:
+def load(tx: Transaction, *, stream: str | None = None, reason: str | None = None) -> list[Rejected]:
     """Return the records that are kept, oldest first.
 
     Args:
@@ -72,5 +71,5 @@ def load(connection: Connection, *, stream: str | None = None, reason: str | Non
         query = query.where(rejected.c.reason.icontains(reason, autoescape=True))
     return [
         Rejected(bytes(row.fingerprint), row.stream, row.kind, row.reason, decode(row.record))
-        for row in connection.execute(query)
+        for row in tx.execute(query)
     ]

@@ -9,15 +9,13 @@ from typing import TYPE_CHECKING, Final
 from sqlalchemy import insert, select, text
 
 from target_promoter.errors import StoreError
-from target_promoter.store.database import rows_among
 from target_promoter.store.encoding import encode
 from target_promoter.store.schema import facts, forgotten, runs
-from target_promoter.store.upsert import upsert
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from sqlalchemy import Connection
+    from target_promoter.store.transaction import Transaction
 
 KEPT_SECONDS: Final = 30 * 86_400
 """How long settled surveys, rejected records and runs are kept."""
@@ -35,33 +33,33 @@ _END: Final = text("""
 """)
 
 
-def fact(connection: Connection, name: str) -> str | None:
+def fact(tx: Transaction, name: str) -> str | None:
     """Return one of the things the store knows of itself, such as `created_at`."""
-    value: str | None = connection.scalar(_FACT, {"name": name})
+    value: str | None = tx.scalar(_FACT, {"name": name})
     return value
 
 
-def set_fact(connection: Connection, name: str, value: str) -> None:
+def set_fact(tx: Transaction, name: str, value: str) -> None:
     """Know something from now on."""
-    upsert(connection, facts, [{"name": name, "value": value}])
+    tx.upsert(facts, [{"name": name, "value": value}])
 
 
-def created_at(connection: Connection) -> float:
+def created_at(tx: Transaction) -> float:
     """Return when the store was created, in epoch seconds."""
-    return float(fact(connection, "created_at") or 0.0)
+    return float(fact(tx, "created_at") or 0.0)
 
 
-def check_account(connection: Connection, store: str, api_url: str, api_key: str) -> None:
+def check_account(tx: Transaction, store: str, api_url: str, api_key: str) -> None:
     """Refuse to use a store with another account than its own.
 
     Raises:
         StoreError: The store belongs to another address or another key.
     """
-    address, mark = fact(connection, "api_url"), fact(connection, "key_mark")
+    address, mark = fact(tx, "api_url"), fact(tx, "key_mark")
     if address is not None and address != api_url:
         mend = "set `api_url` to that again, or `store_url` to a store of its own"
         raise StoreError.other_account(store, f"the account at {address}", mend)
-    if mark is not None and not hmac.compare_digest(mark, _mark(connection, api_key)):
+    if mark is not None and not hmac.compare_digest(mark, _mark(tx, api_key)):
         mend = (
             "name a store of its own in `store_url`, or, if it is a new key of the same account, run "
             "`target-promoter --config CONFIG check --rebind`"
@@ -69,17 +67,17 @@ def check_account(connection: Connection, store: str, api_url: str, api_key: str
         raise StoreError.other_account(store, "another API key", mend)
 
 
-def bind_account(connection: Connection, api_url: str, api_key: str) -> None:
+def bind_account(tx: Transaction, api_url: str, api_key: str) -> None:
     """Have the store belong to an account from now on.
 
     Args:
         api_key: Its API key, of which only a salted mark is kept.
     """
-    set_fact(connection, "api_url", api_url)
-    set_fact(connection, "key_mark", _mark(connection, api_key))
+    set_fact(tx, "api_url", api_url)
+    set_fact(tx, "key_mark", _mark(tx, api_key))
 
 
-def begin(connection: Connection, command: str, now: float) -> int:
+def begin(tx: Transaction, command: str, now: float) -> int:
     """Keep that a run began, and let go of what is older than thirty days.
 
     Args:
@@ -90,13 +88,13 @@ def begin(connection: Connection, command: str, now: float) -> int:
     """
     before = now - KEPT_SECONDS
     for statement in _LET_GO:
-        connection.execute(statement, {"before": before})
-    key = connection.execute(insert(runs).values(command=command, started_at=now)).inserted_primary_key
+        tx.execute(statement, {"before": before})
+    key = tx.execute(insert(runs).values(command=command, started_at=now)).inserted_primary_key
     return int(key[0]) if key else 0
 
 
 def end(
-    connection: Connection, run: int, now: float, *, exit_status: int, problem: str | None, summary: dict[str, object]
+    tx: Transaction, run: int, now: float, *, exit_status: int, problem: str | None, summary: dict[str, object]
 ) -> None:
     """Keep how a run ended.
 
@@ -105,31 +103,31 @@ def end(
         summary: Its summary, as in the summary line.
     """
     values = {"finished_at": now, "exit_status": exit_status, "problem": problem, "summary": encode(summary)}
-    connection.execute(_END, {"id": run, **values})
+    tx.execute(_END, {"id": run, **values})
 
 
-def forget_marks(connection: Connection, keys: Iterable[str]) -> None:
+def forget_marks(tx: Transaction, keys: Iterable[str]) -> None:
     """Remember, without knowing them, people that were forgotten."""
-    upsert(connection, forgotten, [{"mark": mark} for mark in _marks(connection, keys).values()])
+    tx.upsert(forgotten, [{"mark": mark} for mark in _marks(tx, keys).values()])
 
 
-def forgotten_among(connection: Connection, keys: Iterable[str]) -> set[str]:
+def forgotten_among(tx: Transaction, keys: Iterable[str]) -> set[str]:
     """Return those of the keys whose people were forgotten."""
-    if connection.scalar(select(forgotten.c.mark).limit(1)) is None:
+    if tx.scalar(select(forgotten.c.mark).limit(1)) is None:
         return set()
-    marks = _marks(connection, keys)
-    found = {bytes(row[0]) for row in rows_among(connection, "mark", "forgotten", "mark", list(marks.values()))}
+    marks = _marks(tx, keys)
+    found = {bytes(row[0]) for row in tx.rows_among("mark", "forgotten", "mark", list(marks.values()))}
     return {key for key, mark in marks.items() if mark in found}
 
 
-def _mark(connection: Connection, secret: str) -> str:
-    return blake2b(secret.encode(), key=_salt(connection), digest_size=32).hexdigest()
+def _mark(tx: Transaction, secret: str) -> str:
+    return blake2b(secret.encode(), key=_salt(tx), digest_size=32).hexdigest()
 
 
-def _marks(connection: Connection, keys: Iterable[str]) -> dict[str, bytes]:
-    salt = _salt(connection)
+def _marks(tx: Transaction, keys: Iterable[str]) -> dict[str, bytes]:
+    salt = _salt(tx)
     return {key: blake2b(key.encode(), key=salt, digest_size=16).digest() for key in keys}
 
 
-def _salt(connection: Connection) -> bytes:
-    return bytes.fromhex(fact(connection, "salt") or "")
+def _salt(tx: Transaction) -> bytes:
+    return bytes.fromhex(fact(tx, "salt") or "")

@@ -5,14 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Protocol
 
 from target_promoter.people import people
-from target_promoter.store.database import rows_among
 from target_promoter.store.schema import cancellations
-from target_promoter.store.upsert import upsert
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from sqlalchemy import Connection
+    from target_promoter.store.transaction import Transaction
 
 
 class _OfSomebody(Protocol):
@@ -56,26 +54,26 @@ def cancelled_by(
     return None
 
 
-def note_cancellations(connection: Connection, seen: Mapping[tuple[str, str], float]) -> None:
+def note_cancellations(tx: Transaction, seen: Mapping[tuple[str, str], float]) -> None:
     """Remember when people last did what cancels a survey.
 
     Args:
         seen: By who (a key such as `people.user_key`) and canonical event, the time in epoch seconds.
     """
-    known = cancellations_of(connection, {who for who, _ in seen})
+    known = cancellations_of(tx, {who for who, _ in seen})
     rows = [
         {"who": who, "event": event, "time": time}
         for (who, event), time in seen.items()
         if time > known.get((who, event), float("-inf"))
     ]
-    upsert(connection, cancellations, rows)
+    tx.upsert(cancellations, rows)
 
 
-def cancellations_of(connection: Connection, keys: Iterable[str]) -> dict[tuple[str, str], float]:
+def cancellations_of(tx: Transaction, keys: Iterable[str]) -> dict[tuple[str, str], float]:
     """Return when people last did what cancels a survey: by who and canonical event, the time in epoch seconds.
 
     Args:
         keys: The keys of the people, such as `people.user_key`.
     """
-    rows = rows_among(connection, "who, event, time", "cancellations", "who", set(keys))
+    rows = tx.rows_among("who, event, time", "cancellations", "who", set(keys))
     return {(row[0], row[1]): row[2] for row in rows}

@@ -18,10 +18,9 @@ from target_promoter.values.times import iso
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from sqlalchemy import Connection
-
     from target_promoter.config.settings import Settings
     from target_promoter.contacts.attributes import Note
+    from target_promoter.store.transaction import Transaction
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,28 +41,28 @@ class Chooser:
         notes: What became of attributes of those that are to be sent.
     """
 
-    def __init__(self, connection: Connection, settings: Settings, candidates: Sequence[Any], now: float) -> None:
+    def __init__(self, tx: Transaction, settings: Settings, candidates: Sequence[Any], now: float) -> None:
         self._settings = settings
         self._now = now
         self._links = people.users_of(
-            connection, {one.anonymous_id for one in candidates if one.user_id is None and one.anonymous_id}
+            tx, {one.anonymous_id for one in candidates if one.user_id is None and one.anonymous_id}
         )
         users = {one.user_id for one in candidates} | set(self._links.values())
-        rows = people.load(connection, {user_id for user_id in users if user_id is not None})
+        rows = people.load(tx, {user_id for user_id in users if user_id is not None})
         self._addresses = {user_id: row.address for user_id, row in rows.items()}
         emails = {one.email for one in candidates if one.user_id is None and one.email}
-        living = people.load_by_email(connection, emails)
+        living = people.load_by_email(tx, emails)
         self._owners = {email: at_address[-1].user_id for email, at_address in living.items()}
         whom = {one.id: self._whom(one) for one in candidates}
         self._targets: Mapping[int, _Whom | None] = whom
         reached = {one.email for one in whom.values() if one is not None}
-        self._forms: Mapping[str, ContactForm] = contact_forms(connection, reached, settings.contact_lists)
+        self._forms: Mapping[str, ContactForm] = contact_forms(tx, reached, settings.contact_lists)
         self._throttles = claims.throttles_of(
-            connection, {key for one in whom.values() if one is not None for key in self._held_by(one)}
+            tx, {key for one in whom.values() if one is not None for key in self._held_by(one)}
         )
-        self._keys = {one.id: self._keys_of(connection, one) for one in candidates}
+        self._keys = {one.id: self._keys_of(tx, one) for one in candidates}
         all_keys = {key for some in self._keys.values() for key in some}
-        self._cancellations = cancellations_of(connection, all_keys)
+        self._cancellations = cancellations_of(tx, all_keys)
         self._claimed: set[str] = set()
         self.notes: tuple[Note, ...] = ()
 
@@ -109,7 +108,7 @@ class Chooser:
         owner = self._owners.get(survey.email or "")
         return None if owner is None else _Whom(owner, survey.email)
 
-    def _keys_of(self, connection: Connection, survey: Any) -> tuple[str, ...]:  # noqa: ANN401 - a database row
+    def _keys_of(self, tx: Transaction, survey: Any) -> tuple[str, ...]:  # noqa: ANN401 - a database row
         """Return all keys under which the person of a survey may have done what cancels it."""
         campaign = self._settings.campaigns.get(canonical(survey.event))
         if campaign is None or not campaign.cancel_on:
@@ -118,7 +117,7 @@ class Chooser:
         keys = survey_keys(survey, None if whom is None else whom.user_id)
         if whom is None:
             return keys
-        also = [people.anonymous_key(one) for one in people.anonymous_ids_of(connection, [whom.user_id])]
+        also = [people.anonymous_key(one) for one in people.anonymous_ids_of(tx, [whom.user_id])]
         return (*keys, *also, people.email_key(whom.email))
 
     def _held_by(self, whom: _Whom) -> set[str]:

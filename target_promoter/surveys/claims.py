@@ -8,15 +8,13 @@ from typing import TYPE_CHECKING, Any, Final
 from sqlalchemy import func, select, update
 
 from target_promoter.people.people import email_key, user_key
-from target_promoter.store.database import rows_among
 from target_promoter.store.schema import OPEN, surveys, throttles
-from target_promoter.store.upsert import upsert
 from target_promoter.surveys.campaigns import NO_CAMPAIGN
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Sequence
 
-    from sqlalchemy import Connection
+    from target_promoter.store.transaction import Transaction
 
 _LOOKED_AT: Final = 1000
 _COLUMNS: Final = (
@@ -74,7 +72,7 @@ class Throttle:
     survey_id: int | None
 
 
-def due(connection: Connection, now: float, *, except_campaigns: Collection[int], most: int) -> list[Any]:
+def due(tx: Transaction, now: float, *, except_campaigns: Collection[int], most: int) -> list[Any]:
     """Return the surveys that are to be sent now, the longest due first."""
     query = (
         select(surveys)
@@ -83,10 +81,10 @@ def due(connection: Connection, now: float, *, except_campaigns: Collection[int]
         .order_by(surveys.c.due_at)
         .limit(most)
     )
-    return list(connection.execute(query))
+    return list(tx.execute(query))
 
 
-def unsettled(connection: Connection, now: float, *, most: int) -> list[Claim]:
+def unsettled(tx: Transaction, now: float, *, most: int) -> list[Claim]:
     """Return claims that nobody is at work on: their process died, or the time to wait for an answer is over."""
     query = (
         select(*_COLUMNS)
@@ -94,16 +92,16 @@ def unsettled(connection: Connection, now: float, *, most: int) -> list[Claim]:
         .order_by(surveys.c.due_at)
         .limit(most)
     )
-    return [_claim(row) for row in connection.execute(query)]
+    return [_claim(row) for row in tx.execute(query)]
 
 
-def take(connection: Connection, claim: Claim, leased_until: float) -> None:
+def take(tx: Transaction, claim: Claim, leased_until: float) -> None:
     """Take a claim: from now on its request may leave.
 
     Args:
         leased_until: Until when nobody else may, in epoch seconds.
     """
-    connection.execute(
+    tx.execute(
         update(surveys)
         .where(surveys.c.id == claim.id)
         .values(
@@ -118,31 +116,29 @@ def take(connection: Connection, claim: Claim, leased_until: float) -> None:
             leased_until=leased_until,
         )
     )
-    upsert(connection, throttles, [{"who": who, "survey_id": claim.id} for who in _who(claim)])
+    tx.upsert(throttles, [{"who": who, "survey_id": claim.id} for who in _who(claim)])
 
 
-def renew(connection: Connection, claim: Claim, leased_until: float) -> None:
+def renew(tx: Transaction, claim: Claim, leased_until: float) -> None:
     """Lease a claim again, or leave it alone for a while: nobody sends its request before that.
 
     Args:
         leased_until: Until when nobody else may send it, in epoch seconds.
     """
-    connection.execute(
+    tx.execute(
         update(surveys)
         .where(surveys.c.id == claim.id, surveys.c.status == "claimed")
         .values(lease=claim.lease, leased_until=leased_until, unanswered=claim.unanswered)
     )
 
 
-def holds(connection: Connection, claim: Claim) -> bool:
+def holds(tx: Transaction, claim: Claim) -> bool:
     """Return whether a claim is still open and leased for the given request."""
-    row = connection.execute(select(surveys.c.status, surveys.c.lease).where(surveys.c.id == claim.id)).first()
+    row = tx.execute(select(surveys.c.status, surveys.c.lease).where(surveys.c.id == claim.id)).first()
     return row is not None and row.status == "claimed" and row.lease == claim.lease
 
 
-def withdraw(
-    connection: Connection, reason: str, *, messages: Collection[bytes] = (), user_ids: Collection[str] = ()
-) -> None:
+def withdraw(tx: Transaction, reason: str, *, messages: Collection[bytes] = (), user_ids: Collection[str] = ()) -> None:
     """Have claimed surveys never be sent again; what comes of the request on its way still counts.
 
     Args:
@@ -150,24 +146,24 @@ def withdraw(
         user_ids: User ids that they are for.
     """
     query = select(surveys.c.id, surveys.c.message, surveys.c.claimed_user_id).where(surveys.c.status == "claimed")
-    for row in connection.execute(query).all():
+    for row in tx.execute(query).all():
         if bytes(row.message) in messages or row.claimed_user_id in user_ids:
-            connection.execute(update(surveys).where(surveys.c.id == row.id).values(withdrawn=reason))
+            tx.execute(update(surveys).where(surveys.c.id == row.id).values(withdrawn=reason))
 
 
-def withdrawn(connection: Connection, claim: Claim) -> str | None:
+def withdrawn(tx: Transaction, claim: Claim) -> str | None:
     """Return why a claim must not be sent again; None if it may."""
-    reason: str | None = connection.scalar(select(surveys.c.withdrawn).where(surveys.c.id == claim.id))
+    reason: str | None = tx.scalar(select(surveys.c.withdrawn).where(surveys.c.id == claim.id))
     return reason
 
 
-def release(connection: Connection, claim: Claim, until: float) -> None:
+def release(tx: Transaction, claim: Claim, until: float) -> None:
     """Undo a claim whose request was surely never carried out.
 
     Args:
         until: Until when it is left alone, in epoch seconds.
     """
-    connection.execute(
+    tx.execute(
         update(surveys)
         .where(surveys.c.id == claim.id)
         .values(
@@ -181,11 +177,11 @@ def release(connection: Connection, claim: Claim, until: float) -> None:
             leased_until=until,
         )
     )
-    _free(connection, claim)
+    _free(tx, claim)
 
 
 def settle(
-    connection: Connection, claim: Claim, status: str, reason: str | None, now: float, *, surveyed_at: float | None
+    tx: Transaction, claim: Claim, status: str, reason: str | None, now: float, *, surveyed_at: float | None
 ) -> None:
     """End a claim.
 
@@ -193,54 +189,54 @@ def settle(
         status: What became of it, one of `schema.SETTLED`.
         surveyed_at: When the person may have got an e-mail, in epoch seconds; None if surely none.
     """
-    connection.execute(
+    tx.execute(
         update(surveys)
         .where(surveys.c.id == claim.id)
         .values(status=status, reason=reason, settled_at=now, lease=None, leased_until=0.0)
     )
     if surveyed_at is not None:
         rows = [{"who": who, "surveyed_at": surveyed_at} for who in _who(claim)]
-        upsert(connection, throttles, rows)
-    _free(connection, claim)
+        tx.upsert(throttles, rows)
+    _free(tx, claim)
 
 
-def wait(connection: Connection, survey_id: int, until: float) -> None:
+def wait(tx: Transaction, survey_id: int, until: float) -> None:
     """Leave a due survey alone for a while."""
-    connection.execute(update(surveys).where(surveys.c.id == survey_id).values(leased_until=until))
+    tx.execute(update(surveys).where(surveys.c.id == survey_id).values(leased_until=until))
 
 
-def unqueue(connection: Connection, survey_id: int) -> None:
+def unqueue(tx: Transaction, survey_id: int) -> None:
     """Have a survey wait for its person again."""
-    connection.execute(update(surveys).where(surveys.c.id == survey_id).values(status="waiting"))
+    tx.execute(update(surveys).where(surveys.c.id == survey_id).values(status="waiting"))
 
 
-def throttles_of(connection: Connection, keys: Iterable[str]) -> dict[str, Throttle]:
+def throttles_of(tx: Transaction, keys: Iterable[str]) -> dict[str, Throttle]:
     """Return what keeps contacts from being surveyed, by key (`people.email_key`, `people.user_key`)."""
-    rows = rows_among(connection, "who, surveyed_at, survey_id", "throttles", "who", set(keys))
+    rows = tx.rows_among("who, surveyed_at, survey_id", "throttles", "who", set(keys))
     return {row[0]: Throttle(row[1], row[2]) for row in rows}
 
 
-def overdue(connection: Connection, before: float, *, most: int) -> Sequence[int]:
+def overdue(tx: Transaction, before: float, *, most: int) -> Sequence[int]:
     """Return surveys that waited or were queued since before a time, in epoch seconds."""
     query = select(surveys.c.id).where(surveys.c.status.in_(OPEN), surveys.c.due_at < before)
-    return list(connection.scalars(query.limit(most)))
+    return list(tx.scalars(query.limit(most)))
 
 
-def falls_due(connection: Connection, now: float) -> float | None:
+def falls_due(tx: Transaction, now: float) -> float | None:
     """Return when the next survey falls due that is not due yet, in epoch seconds; None if there is none."""
     later = select(surveys.c.due_at).where(surveys.c.status == "queued", surveys.c.due_at > now)
-    due_at: float | None = connection.scalar(later.order_by(surveys.c.due_at).limit(1))
+    due_at: float | None = tx.scalar(later.order_by(surveys.c.due_at).limit(1))
     return due_at
 
 
-def next_due(connection: Connection, now: float, *, except_campaigns: Collection[int], queued: bool) -> float | None:
+def next_due(tx: Transaction, now: float, *, except_campaigns: Collection[int], queued: bool) -> float | None:
     """Return when the next survey or claim that is due can be worked on, in epoch seconds; None if there is none.
 
     Args:
         queued: Whether surveys that are not claimed count.
     """
     earliest = select(func.min(surveys.c.leased_until))
-    times = [connection.scalar(earliest.where(surveys.c.status == "claimed"))]
+    times = [tx.scalar(earliest.where(surveys.c.status == "claimed"))]
     if queued:
         # The first of them will do, by index: with a million pending, to look at all takes longer than to send some.
         longest = (
@@ -251,14 +247,14 @@ def next_due(connection: Connection, now: float, *, except_campaigns: Collection
             .limit(_LOOKED_AT)
             .subquery()
         )
-        times.append(connection.scalar(select(func.min(longest.c.leased_until))))
+        times.append(tx.scalar(select(func.min(longest.c.leased_until))))
     return min((time for time in times if time is not None), default=None)
 
 
-def _free(connection: Connection, claim: Claim) -> None:
+def _free(tx: Transaction, claim: Claim) -> None:
     """Let the contact of a claim be claimed again."""
     where = throttles.c.who.in_(_who(claim)) & (throttles.c.survey_id == claim.id)
-    connection.execute(update(throttles).where(where).values(survey_id=None))
+    tx.execute(update(throttles).where(where).values(survey_id=None))
 
 
 def _who(claim: Claim) -> list[str]:

@@ -16,11 +16,10 @@ from target_promoter.surveys.choosing import Chooser
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from sqlalchemy import Connection
-
     from target_promoter.config.settings import Settings
     from target_promoter.contacts.attributes import Note
     from target_promoter.promoter.answers import Answer
+    from target_promoter.store.transaction import Transaction
     from target_promoter.surveys.claims import Claim
 
 _MOST_EXPIRED: Final = 1000
@@ -39,19 +38,19 @@ class SurveyDelivery:
         self._created_at = created_at
         self.unknown_campaigns: dict[int, str] = {}
 
-    def expire(self, connection: Connection, now: float) -> int:
+    def expire(self, tx: Transaction, now: float) -> int:
         """End the surveys that became too old while they waited.
 
         Returns:
             How many.
         """
         before = oldest_due(self._settings, now, self._created_at)
-        late = claims.overdue(connection, before, most=_MOST_EXPIRED)
-        surveys.settle(connection, late, "expired", "it was due too long ago", now)
+        late = claims.overdue(tx, before, most=_MOST_EXPIRED)
+        surveys.settle(tx, late, "expired", "it was due too long ago", now)
         return len(late)
 
     def claim(
-        self, connection: Connection, now: float, slots: Sequence[float], allowance: int
+        self, tx: Transaction, now: float, slots: Sequence[float], allowance: int
     ) -> tuple[list[Claim], Counter[str], tuple[Note, ...]]:
         """Claim surveys to be sent, the unsettled ones first, then the longest due.
 
@@ -63,15 +62,15 @@ class SurveyDelivery:
             and what became of attributes.
         """
         outcomes: Counter[str] = Counter()
-        taken = self._take_up_unsettled(connection, now, slots, outcomes)
+        taken = self._take_up_unsettled(tx, now, slots, outcomes)
         free = slots[len(taken) :]
         if not free or allowance <= 0:
             return taken, outcomes, ()
         most = max(50, 4 * len(free))
-        candidates = claims.due(connection, now, except_campaigns=self.unknown_campaigns, most=most)
+        candidates = claims.due(tx, now, except_campaigns=self.unknown_campaigns, most=most)
         if not candidates:
             return taken, outcomes, ()
-        chooser = Chooser(connection, self._settings, candidates, now)
+        chooser = Chooser(tx, self._settings, candidates, now)
         new: list[Claim] = []
         for survey in candidates:
             if len(new) == min(len(free), allowance):
@@ -79,37 +78,37 @@ class SurveyDelivery:
             status, reason, claim = chooser.choose(survey)
             if claim is not None:
                 claim = replace(claim, lease=next(self._leases))
-                claims.take(connection, claim, times.settled_at(free[len(new)]))
+                claims.take(tx, claim, times.settled_at(free[len(new)]))
                 new.append(claim)
             elif status == "waiting":
-                claims.unqueue(connection, survey.id)
+                claims.unqueue(tx, survey.id)
             elif status == "queued":
-                claims.wait(connection, survey.id, now + times.LOOK_AGAIN_SECONDS)
+                claims.wait(tx, survey.id, now + times.LOOK_AGAIN_SECONDS)
             else:
-                surveys.settle(connection, [survey.id], status, reason, now)
+                surveys.settle(tx, [survey.id], status, reason, now)
                 outcomes[status] += 1
         return taken + new, outcomes, chooser.notes
 
     def _take_up_unsettled(
-        self, connection: Connection, now: float, slots: Sequence[float], outcomes: Counter[str]
+        self, tx: Transaction, now: float, slots: Sequence[float], outcomes: Counter[str]
     ) -> list[Claim]:
         """Lease claims that were left without an answer, so that the very same request is sent again."""
         taken: list[Claim] = []
-        for claim in claims.unsettled(connection, now, most=max(50, len(slots))):
+        for claim in claims.unsettled(tx, now, most=max(50, len(slots))):
             if claim.withdrawn or now - claim.claimed_at >= times.CLAIM_SECONDS:
                 # Sent again it might e-mail somebody late, or somebody who should not be e-mailed any more.
                 lost = "its request got no answer"
                 reason = f"{claim.withdrawn}, and {lost}" if claim.withdrawn else f"{lost} for twelve hours"
-                claims.settle(connection, claim, "uncertain", reason, now, surveyed_at=_last_surveyed(claim, now))
+                claims.settle(tx, claim, "uncertain", reason, now, surveyed_at=_last_surveyed(claim, now))
                 outcomes["uncertain"] += 1
             elif len(taken) < len(slots):
                 # Whoever had it may have sent it: from here on a refusal means that the person was surveyed.
                 again = replace(claim, unanswered=max(claim.unanswered, 1), lease=next(self._leases))
-                claims.renew(connection, again, times.settled_at(slots[len(taken)]))
+                claims.renew(tx, again, times.settled_at(slots[len(taken)]))
                 taken.append(again)
         return taken
 
-    def record(self, connection: Connection, now: float, claim: Claim, answer: Answer) -> Counter[str]:
+    def record(self, tx: Transaction, now: float, claim: Claim, answer: Answer) -> Counter[str]:
         """Take in what Promoter answered.
 
         Args:
@@ -118,22 +117,22 @@ class SurveyDelivery:
         Returns:
             How many surveys came to each final outcome, and under `synced` how many contacts.
         """
-        if not claims.holds(connection, claim):
+        if not claims.holds(tx, claim):
             return Counter()
         if answer.outcome == "unanswered":
             again = replace(claim, unanswered=claim.unanswered + 1)
-            claims.renew(connection, again, now + times.SETTLING_SECONDS)
+            claims.renew(tx, again, now + times.SETTLING_SECONDS)
             return Counter()
         status = self._status(claim, answer)
         if status is None:
             # One that Promoter never takes must not stand before all the others.
             pause = times.LOOK_AGAIN_SECONDS if answer.outcome == "unavailable" else 0.0
-            return self.give_back(connection, now, claim, pause)
+            return self.give_back(tx, now, claim, pause)
         # Whatever Promoter says now, an earlier request without an answer may have been carried out.
         surveyed_at = now if status == "sent" else _last_surveyed(claim, now) if claim.unanswered else None
         reason = answer.words if status != "sent" else None
-        claims.settle(connection, claim, status, reason, now, surveyed_at=surveyed_at)
-        return Counter({status: 1, "synced": self._note_synced(connection, now, claim) if status == "sent" else 0})
+        claims.settle(tx, claim, status, reason, now, surveyed_at=surveyed_at)
+        return Counter({status: 1, "synced": self._note_synced(tx, now, claim) if status == "sent" else 0})
 
     def _status(self, claim: Claim, answer: Answer) -> str | None:
         """Return what an answer makes of a survey; None if its request was not carried out and may be repeated."""
@@ -151,7 +150,7 @@ class SurveyDelivery:
             case _:
                 return None
 
-    def give_back(self, connection: Connection, now: float, claim: Claim, pause: float = 0.0) -> Counter[str]:
+    def give_back(self, tx: Transaction, now: float, claim: Claim, pause: float = 0.0) -> Counter[str]:
         """Undo a claim whose last request was surely not carried out, unless an earlier one may have been.
 
         Args:
@@ -160,26 +159,26 @@ class SurveyDelivery:
         Returns:
             How many surveys came to each final outcome: one that was withdrawn meanwhile is not sent any more.
         """
-        if not claims.holds(connection, claim):
+        if not claims.holds(tx, claim):
             return Counter()
-        reason = claims.withdrawn(connection, claim)
+        reason = claims.withdrawn(tx, claim)
         if claim.unanswered:
-            claims.renew(connection, claim, now + pause)
+            claims.renew(tx, claim, now + pause)
         elif reason is not None:
-            claims.settle(connection, claim, "cancelled", reason, now, surveyed_at=None)
+            claims.settle(tx, claim, "cancelled", reason, now, surveyed_at=None)
             return Counter({"cancelled": 1})
         else:
-            claims.release(connection, claim, now + pause)
+            claims.release(tx, claim, now + pause)
         return Counter()
 
-    def _note_synced(self, connection: Connection, now: float, claim: Claim) -> int:
+    def _note_synced(self, tx: Transaction, now: float, claim: Claim) -> int:
         """Count the contact as synced by its survey, if its lists need no request of their own."""
-        form = contact_forms(connection, [claim.email], self._settings.contact_lists).get(claim.email)
+        form = contact_forms(tx, [claim.email], self._settings.contact_lists).get(claim.email)
         if form is None:
             return 0
         lists, is_current = form.contact_lists, form.digest == claim.form
         note = contacts.note_surveyed
-        return int(note(connection, claim.email, claim.form, now, contact_lists=lists, is_current=is_current))
+        return int(note(tx, claim.email, claim.form, now, contact_lists=lists, is_current=is_current))
 
 
 def _last_surveyed(claim: Claim, now: float) -> float:

@@ -12,10 +12,10 @@ from target_promoter.store.schema import contacts, surveys
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from sqlalchemy import Connection
+    from target_promoter.store.transaction import Transaction
 
 
-def requeue_survey(connection: Connection, message: bytes, properties: Mapping[str, Any]) -> bool:
+def requeue_survey(tx: Transaction, message: bytes, properties: Mapping[str, Any]) -> bool:
     """Put a refused survey among those to be sent.
 
     One of which an earlier request got no answer may have e-mailed somebody: it stays as it is.
@@ -34,10 +34,10 @@ def requeue_survey(connection: Connection, message: bytes, properties: Mapping[s
         **dict.fromkeys(("reason", "settled_at", "claimed_email", "claimed_user_id", "claimed_at")),
         **dict.fromkeys(("request", "request_form", "lease")),
     }
-    return connection.execute(update(surveys).where(where).values(leased_until=0.0, **values)).rowcount > 0
+    return tx.execute(update(surveys).where(where).values(leased_until=0.0, **values)).rowcount > 0
 
 
-def retry_contact(connection: Connection, email: str, now: float) -> None:
+def retry_contact(tx: Transaction, email: str, now: float) -> None:
     """Have a refused contact sent again though it did not change."""
     values = {
         "status": "pending",
@@ -48,4 +48,4 @@ def retry_contact(connection: Connection, email: str, now: float) -> None:
         "not_before": 0.0,
     }
     where = (contacts.c.email == email) & (contacts.c.status == "refused")
-    connection.execute(update(contacts).where(where).values(values))
+    tx.execute(update(contacts).where(where).values(values))

@@ -8,15 +8,13 @@ from typing import TYPE_CHECKING, Any, Final
 
 from sqlalchemy import select, update
 
-from target_promoter.store.database import rows_among
 from target_promoter.store.encoding import decode, encode
 from target_promoter.store.schema import OPEN, SETTLED, messages, surveys
-from target_promoter.store.upsert import insert_rows, upsert
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-    from sqlalchemy import Connection
+    from target_promoter.store.transaction import Transaction
 
 _OPEN_COLUMNS: Final = (
     "id, message, event, user_id, anonymous_id, email, event_at, due_at, properties, status, campaign_id"
@@ -113,17 +111,17 @@ def message_hash(canonical_event: str, message_id: str) -> bytes:
     return blake2b(encode([canonical_event, message_id]).encode(), digest_size=16).digest()
 
 
-def known_messages(connection: Connection, hashes: Iterable[bytes]) -> set[bytes]:
+def known_messages(tx: Transaction, hashes: Iterable[bytes]) -> set[bytes]:
     """Return those of the hashes that are known."""
-    return {bytes(row[0]) for row in rows_among(connection, "message", "messages", "message", set(hashes))}
+    return {bytes(row[0]) for row in tx.rows_among("message", "messages", "message", set(hashes))}
 
 
-def remember_messages(connection: Connection, hashes: Iterable[bytes]) -> None:
+def remember_messages(tx: Transaction, hashes: Iterable[bytes]) -> None:
     """Know events from now on, for ever."""
-    upsert(connection, messages, [{"message": message} for message in sorted(set(hashes))])
+    tx.upsert(messages, [{"message": message} for message in sorted(set(hashes))])
 
 
-def add(connection: Connection, new: Iterable[NewSurvey], now: float) -> None:
+def add(tx: Transaction, new: Iterable[NewSurvey], now: float) -> None:
     """Keep new surveys, and know their events for ever."""
     rows = [
         (
@@ -145,18 +143,18 @@ def add(connection: Connection, new: Iterable[NewSurvey], now: float) -> None:
         )
         for survey in new
     ]
-    insert_rows(connection, surveys, _NEW_COLUMNS, rows)
-    remember_messages(connection, (row[0] for row in rows))
+    tx.insert_rows(surveys, _NEW_COLUMNS, rows)
+    remember_messages(tx, (row[0] for row in rows))
 
 
-def open_by_message(connection: Connection, hashes: Iterable[bytes]) -> dict[bytes, OpenSurvey]:
+def open_by_message(tx: Transaction, hashes: Iterable[bytes]) -> dict[bytes, OpenSurvey]:
     """Return the surveys that still wait, by the hash of their event."""
-    rows = rows_among(connection, _OPEN_COLUMNS, "surveys", "message", set(hashes))
+    rows = tx.rows_among(_OPEN_COLUMNS, "surveys", "message", set(hashes))
     return {survey.message: survey for survey in _opened(rows)}
 
 
 def open_of_people(
-    connection: Connection,
+    tx: Transaction,
     *,
     user_ids: Iterable[str] = (),
     anonymous_ids: Iterable[str] = (),
@@ -169,40 +167,40 @@ def open_of_people(
         anonymous_ids: Anonymous ids; found in surveys whose call named no user id.
         emails: E-mail addresses; found in surveys whose call named no user id.
     """
-    if not any_open(connection):
+    if not any_open(tx):
         return []
     found: dict[int, OpenSurvey] = {}
     for column, keys in (("user_id", user_ids), ("anonymous_id", anonymous_ids), ("email", emails)):
-        for survey in _opened(rows_among(connection, _OPEN_COLUMNS, "surveys", column, set(keys))):
+        for survey in _opened(tx.rows_among(_OPEN_COLUMNS, "surveys", column, set(keys))):
             if column == "user_id" or survey.user_id is None:
                 found[survey.id] = survey
     return list(found.values())
 
 
-def any_open(connection: Connection) -> bool:
+def any_open(tx: Transaction) -> bool:
     """Return whether any survey waits or is to be sent."""
-    return connection.scalar(select(surveys.c.id).where(surveys.c.status.in_(OPEN)).limit(1)) is not None
+    return tx.scalar(select(surveys.c.id).where(surveys.c.status.in_(OPEN)).limit(1)) is not None
 
 
-def set_properties(connection: Connection, survey_id: int, properties: Mapping[str, Any]) -> None:
+def set_properties(tx: Transaction, survey_id: int, properties: Mapping[str, Any]) -> None:
     """Replace the properties of a survey that waits."""
-    connection.execute(update(surveys).where(surveys.c.id == survey_id).values(properties=encode(properties)))
+    tx.execute(update(surveys).where(surveys.c.id == survey_id).values(properties=encode(properties)))
 
 
-def queue(connection: Connection, survey_ids: Sequence[int]) -> None:
+def queue(tx: Transaction, survey_ids: Sequence[int]) -> None:
     """Put surveys that waited for their person among those to be sent."""
     for some in _steps(survey_ids):
-        connection.execute(update(surveys).where(surveys.c.id.in_(some)).values(status="queued"))
+        tx.execute(update(surveys).where(surveys.c.id.in_(some)).values(status="queued"))
 
 
-def settle(connection: Connection, survey_ids: Sequence[int], status: str, reason: str | None, now: float) -> None:
+def settle(tx: Transaction, survey_ids: Sequence[int], status: str, reason: str | None, now: float) -> None:
     """End surveys.
 
     Args:
         status: One of `schema.SETTLED`.
     """
     for some in _steps(survey_ids):
-        connection.execute(
+        tx.execute(
             update(surveys)
             .where(surveys.c.id.in_(some))
             .values(status=status, reason=reason, settled_at=now, lease=None, leased_until=0.0)

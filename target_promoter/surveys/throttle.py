@@ -6,16 +6,15 @@ from typing import TYPE_CHECKING
 
 from target_promoter.people.people import email_key, user_key
 from target_promoter.store.schema import throttles
-from target_promoter.store.upsert import upsert
 from target_promoter.surveys.claims import throttles_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from sqlalchemy import Connection
+    from target_promoter.store.transaction import Transaction
 
 
-def take_throttle_along(connection: Connection, moved: Mapping[str, str], now: float) -> None:
+def take_throttle_along(tx: Transaction, moved: Mapping[str, str], now: float) -> None:
     """Have people who left an address be throttled as it is, though somebody else with it was surveyed.
 
     Args:
@@ -23,7 +22,7 @@ def take_throttle_along(connection: Connection, moved: Mapping[str, str], now: f
     """
     if not moved:
         return
-    known = throttles_of(connection, {*map(email_key, moved.values()), *map(user_key, moved)})
+    known = throttles_of(tx, {*map(email_key, moved.values()), *map(user_key, moved)})
     rows = []
     for user_id, email in moved.items():
         old, own = known.get(email_key(email)), known.get(user_key(user_id))
@@ -34,4 +33,4 @@ def take_throttle_along(connection: Connection, moved: Mapping[str, str], now: f
         before = None if own is None else own.surveyed_at
         if last is not None and (before is None or before < last):
             rows.append({"who": user_key(user_id), "surveyed_at": last})
-    upsert(connection, throttles, rows)
+    tx.upsert(throttles, rows)

@@ -24,9 +24,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
-    from sqlalchemy import Connection
-
     from target_promoter.store.database import Store
+    from target_promoter.store.transaction import Transaction
 
 _SMALL: Final = 10_000
 _LOOK_UPS: Final = 500
@@ -51,7 +50,7 @@ def measure(folder: Path, *, people_number: int, messages_number: int) -> Iterat
     yield Figure("size of a person and its contact in the store", f"{a_person:,.0f} bytes")
     yield Figure("size of a message id in the store", f"{a_message:,.0f} bytes")
     now = time.time()
-    works: dict[str, Callable[[Store, int, int], Callable[[Connection], object]]] = {
+    works: dict[str, Callable[[Store, int, int], Callable[[Transaction], object]]] = {
         f"{_LOOK_UPS} people by user id": lambda _, many, __: _look_up_people(many),
         f"{_LOOK_UPS} people by address": lambda _, many, __: _look_up_addresses(many),
         f"{_LOOK_UPS} events by message id": lambda _, __, many: _look_up_events(many),
@@ -126,16 +125,16 @@ def _some(number: int) -> Sequence[int]:
     return random.Random(1).sample(range(number), _LOOK_UPS)  # noqa: S311 - the same ones in every run
 
 
-def _look_up_people(number: int) -> Callable[[Connection], object]:
+def _look_up_people(number: int) -> Callable[[Transaction], object]:
     keys = [f"user-{one:07}" for one in _some(number)]
     return lambda connection: people.load(connection, keys)
 
 
-def _look_up_addresses(number: int) -> Callable[[Connection], object]:
+def _look_up_addresses(number: int) -> Callable[[Transaction], object]:
     emails = [f"person.{one:07}@example.com" for one in _some(number)]
     return lambda connection: people.load_by_email(connection, emails)
 
 
-def _look_up_events(number: int) -> Callable[[Connection], object]:
+def _look_up_events(number: int) -> Callable[[Transaction], object]:
     numbers = _some(number)
     return lambda connection: surveys.known_messages(connection, [_message(one) for one in numbers])
