@@ -16,10 +16,10 @@ from target_promoter.delivery.late import LateDelivery
 from target_promoter.errors import PromoterError, StoreError
 from target_promoter.progress.metrics import Metrics
 from target_promoter.progress.progress import Progress
-from target_promoter.progress.summary import Summary
 from target_promoter.store import runs
 from target_promoter.store.database import open_store
 from target_promoter.store.encoding import encode
+from target_promoter.store.summary import Summary
 from target_promoter.surveys import campaigns
 
 if TYPE_CHECKING:

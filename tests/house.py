@@ -13,10 +13,10 @@ from target_promoter.contacts import contacts
 from target_promoter.contacts.wanted import contact_forms
 from target_promoter.delivery.turn import Turns
 from target_promoter.intake.intake import Intake
-from target_promoter.progress.summary import Summary
 from target_promoter.records.streams import recognize
 from target_promoter.store import runs, schema
 from target_promoter.store.database import open_store
+from target_promoter.store.summary import Summary
 
 if TYPE_CHECKING:
     from pathlib import Path

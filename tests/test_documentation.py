@@ -16,9 +16,9 @@ from target_promoter.commands.program import COMMANDS
 from target_promoter.config.files import environment_config
 from target_promoter.config.schema import CONFIG_SCHEMA, FIELDS, STREAM_TYPES
 from target_promoter.config.settings import Settings
-from target_promoter.progress.summary import OUTCOMES
 from target_promoter.records.fields import candidates
 from target_promoter.sinks import PromoterSink
+from target_promoter.store.summary import OUTCOMES
 
 ROOT: Final = Path(__file__).parent.parent
 README: Final = (ROOT / "README.md").read_text(encoding="utf-8")

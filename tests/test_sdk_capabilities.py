@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tests.conftest import program, run_program
-from tests.singer import CUSTOMERS, STREAMS, TEXT, hours_ago, record, schema, state, sync
+from tests.tap import CUSTOMERS, STREAMS, TEXT, hours_ago, record, schema, state, sync
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -16,9 +16,9 @@ from target_promoter.contacts import contacts
 from target_promoter.delivery.workers import Workers
 from target_promoter.intake.intake import Intake
 from target_promoter.people import people
-from target_promoter.progress.summary import Summary
 from target_promoter.records.streams import recognize
 from target_promoter.store.database import open_store
+from target_promoter.store.summary import Summary
 from target_promoter.surveys import claims, surveys
 
 if TYPE_CHECKING:

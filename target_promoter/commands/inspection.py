@@ -15,7 +15,6 @@ from target_promoter.delivery.delivery import Delivery
 from target_promoter.errors import InputError
 from target_promoter.intake.intake import Intake
 from target_promoter.progress.preview import preview
-from target_promoter.progress.summary import OUTCOMES, Summary
 from target_promoter.promoter.withheld import NO_PACE, Withheld
 from target_promoter.records.calls import Identify, Track
 from target_promoter.records.fields import said
@@ -24,6 +23,7 @@ from target_promoter.singer.mapping import Mapper
 from target_promoter.singer.messages import check_record, check_schema
 from target_promoter.singer.reader import Reader
 from target_promoter.store.copying import copy_store
+from target_promoter.store.summary import OUTCOMES, Summary
 from target_promoter.values.events import canonical
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
     from target_promoter.config.settings import Settings
     from target_promoter.contacts.attributes import Note
-    from target_promoter.progress.summary import Part
+    from target_promoter.store.summary import Part
 
 _INTAKE: Final[tuple[Part, ...]] = ("identify", "track")
 _BATCH: Final = 5000

@@ -24,9 +24,9 @@ if TYPE_CHECKING:
     from target_promoter.config.settings import Settings
     from target_promoter.delivery.answered import Answered, Request
     from target_promoter.delivery.turn import Turn
-    from target_promoter.progress.summary import Summary
     from target_promoter.promoter.api import Api
     from target_promoter.store.database import Store
+    from target_promoter.store.summary import Summary
 
 logger = logging.getLogger("target-promoter.delivery")
 

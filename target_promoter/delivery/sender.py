@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 
     from target_promoter.delivery.answered import Request
     from target_promoter.delivery.shared import Shared
-    from target_promoter.progress.summary import Summary
     from target_promoter.promoter.api import Api
+    from target_promoter.store.summary import Summary
 
 
 class Sender:

@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
     from target_promoter.config.settings import Settings
-    from target_promoter.progress.summary import Part, Summary
     from target_promoter.store.database import Store
+    from target_promoter.store.summary import Part, Summary
     from target_promoter.store.transaction import Transaction
 
 _ANALYZED_FROM: Final = 5000

@@ -10,7 +10,7 @@ from singer_sdk import metrics
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from target_promoter.progress.summary import Summary
+    from target_promoter.store.summary import Summary
 
 
 class Measure(StrEnum):

@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from target_promoter.config.settings import Settings
     from target_promoter.progress.metrics import Metrics
     from target_promoter.progress.status import Standing
-    from target_promoter.progress.summary import Summary
     from target_promoter.store.database import Store
+    from target_promoter.store.summary import Summary
 
 logger = logging.getLogger("target-promoter.progress")
 

@@ -12,10 +12,10 @@ from target_promoter.config.settings import Settings
 from target_promoter.contacts import contacts
 from target_promoter.intake.intake import Intake
 from target_promoter.people import people
-from target_promoter.progress.summary import Summary
 from target_promoter.records.streams import recognize
 from target_promoter.singer.reader import Reader
 from target_promoter.store.database import open_store
+from target_promoter.store.summary import Summary
 from target_promoter.surveys import claims, surveys
 from tests.benchmarks.figures import Figure, at_most
 from tests.benchmarks.inputs import write_users

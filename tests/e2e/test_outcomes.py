@@ -8,10 +8,10 @@ from unittest.mock import ANY
 
 import pytest
 
-from target_promoter.progress.summary import OUTCOMES
 from target_promoter.sandbox.faults import Faults
+from target_promoter.store.summary import OUTCOMES
 from tests.e2e.programs import SHORT_CLOCK
-from tests.singer import Run, hours_ago, record, schema, sync
+from tests.tap import Run, hours_ago, record, schema, sync
 
 if TYPE_CHECKING:
     from collections.abc import Callable

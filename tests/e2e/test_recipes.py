@@ -16,7 +16,7 @@ import pytest
 from target_promoter.sandbox.server import SandboxServer
 from tests.conftest import CAMPAIGNS, Postgres
 from tests.e2e.environments import MELTANO, NO_STATISTICS, TAP_POSTGRES, programs
-from tests.singer import TEXT, hours_ago, record, schema, state
+from tests.tap import TEXT, hours_ago, record, schema, state
 
 ROOT = Path(__file__).parent.parent.parent
 DATA = ROOT / "tests" / "data" / "warehouse"

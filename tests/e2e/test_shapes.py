@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from target_promoter.sandbox.records import iso
 from target_promoter.values.times import epoch_seconds
 from tests.conftest import Outcome, run_program
-from tests.singer import Run, sync
+from tests.tap import Run, sync
 
 if TYPE_CHECKING:
     from target_promoter.sandbox.server import SandboxServer

@@ -12,7 +12,7 @@ import pytest
 
 from tests.e2e import environments
 from tests.e2e.environments import TAP_POSTGRES, Pipeline, programs
-from tests.singer import hours_ago
+from tests.tap import hours_ago
 
 if TYPE_CHECKING:
     from target_promoter.sandbox.server import SandboxServer

@@ -21,8 +21,8 @@ from target_promoter.report.mends import mend_refused, mend_rejected
 from target_promoter.report.terminal import report_tables
 from target_promoter.store.database import open_store
 from tests import month
-from tests.commands import CALLS, command, identify, order
-from tests.singer import hours_ago, record, sync
+from tests.program import CALLS, command, identify, order
+from tests.tap import hours_ago, record, sync
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -17,7 +17,7 @@ from target_promoter.records.streams import Stream, recognize
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-DATA = Path(__file__).parent / "data"
+DATA = Path(__file__).parent.parent / "data"
 SHOP: dict[str, Any] = {
     "public-orders": {
         "type": "track",

@@ -16,9 +16,9 @@ from target_promoter.errors import StoreError
 from target_promoter.progress.preview import CampaignPreview, Preview
 from target_promoter.store import schema
 from target_promoter.store.database import find_store
-from tests.commands import CALLS, identify, order
 from tests.conftest import run_program
-from tests.singer import hours_ago, sync
+from tests.program import CALLS, identify, order
+from tests.tap import hours_ago, sync
 
 if TYPE_CHECKING:
     from target_promoter.sandbox.server import SandboxServer

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tests.conftest import run_program
-from tests.singer import CUSTOMERS, STREAMS, Run, hours_ago, record, schema, sync
+from tests.tap import CUSTOMERS, STREAMS, Run, hours_ago, record, schema, sync
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -11,8 +11,8 @@ from target_promoter.delivery import limit as clock
 from target_promoter.errors import ConfigError, DeliveryError, StoreError
 from target_promoter.sandbox.faults import Faults
 from target_promoter.store.database import open_store
-from tests.commands import CALLS, command, identify, order
-from tests.singer import record, sync
+from tests.program import CALLS, command, identify, order
+from tests.tap import record, sync
 
 if TYPE_CHECKING:
     from pathlib import Path

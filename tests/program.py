@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from click.testing import CliRunner
 
 from target_promoter.commands.program import load
-from tests.singer import hours_ago, record
+from tests.tap import hours_ago, record
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

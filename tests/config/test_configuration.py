@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tests.conftest import run_program
-from tests.singer import CUSTOMERS, STREAMS, record, schema
+from tests.tap import CUSTOMERS, STREAMS, record, schema
 
 if TYPE_CHECKING:
     from pathlib import Path

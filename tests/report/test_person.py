@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from target_promoter.report.words import shown
-from tests.commands import CALLS, command, identify, order
-from tests.singer import record, sync
+from tests.program import CALLS, command, identify, order
+from tests.tap import record, sync
 
 if TYPE_CHECKING:
     from target_promoter.sandbox.server import SandboxServer

@@ -13,9 +13,9 @@ from target_promoter.commands.inspection import inspect_input
 from target_promoter.config.settings import Settings
 from target_promoter.errors import ConfigError, InputError, StoreError
 from target_promoter.sandbox.server import SandboxServer
-from tests.commands import CALLS, command, identify, order
 from tests.conftest import run_program
-from tests.singer import CUSTOMERS, record, schema, sync
+from tests.program import CALLS, command, identify, order
+from tests.tap import CUSTOMERS, record, schema, sync
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -14,7 +14,7 @@ import yaml
 from target_promoter import hub
 from target_promoter.commands.program import COMMANDS
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parent.parent.parent
 KINDS = {"string", "integer", "decimal", "boolean", "array", "object", "options"}
 
 

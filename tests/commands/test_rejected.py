@@ -11,9 +11,9 @@ from sqlalchemy import select
 from target_promoter.sandbox.faults import Faults
 from target_promoter.store import schema as tables
 from target_promoter.store.database import open_store
-from tests.commands import CALLS, command, identify, order
 from tests.conftest import run_program
-from tests.singer import STREAMS, TEXT, hours_ago, record, schema, sync
+from tests.program import CALLS, command, identify, order
+from tests.tap import STREAMS, TEXT, hours_ago, record, schema, sync
 
 if TYPE_CHECKING:
     from pathlib import Path

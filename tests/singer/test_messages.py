@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tests.conftest import outcome, program, run_program
-from tests.singer import CUSTOMERS, STREAMS, TEXT, hours_ago, record, schema, state, sync
+from tests.tap import CUSTOMERS, STREAMS, TEXT, hours_ago, record, schema, state, sync
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -20,11 +20,11 @@ from target_promoter.progress import progress
 from target_promoter.progress.live import view
 from target_promoter.progress.progress import Progress
 from target_promoter.progress.status import Standing
-from target_promoter.progress.summary import Summary
 from target_promoter.store.database import Store, open_store
+from target_promoter.store.summary import Summary
 from target_promoter.values.times import duration
-from tests.commands import CALLS, identify, order
 from tests.conftest import program
+from tests.program import CALLS, identify, order
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
