@@ -18,6 +18,7 @@ FOLDER: Final = Path(target_promoter.__file__).parent
 
 LAYERS: Final = (
     "errors",
+    "garbage",
     "values",
     "config",
     "store",
