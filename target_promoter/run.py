@@ -27,7 +27,9 @@ if TYPE_CHECKING:
 
     from target_promoter.config.settings import Settings
     from target_promoter.delivery.delivery import Delivery
-    from target_promoter.intake.intake import Call, Intake
+    from target_promoter.intake.intake import Intake
+    from target_promoter.records.calls import Track
+    from target_promoter.records.readers import Rows
     from target_promoter.store.database import Store
     from target_promoter.store.transaction import Transaction
 
@@ -109,11 +111,13 @@ class Run:
         client = self._closing.enter_context(account_client(settings))
         return Delivery(self.store, client, settings, self.summary, clock=self._clock)
 
-    def take(self, calls: Sequence[Call | None]) -> None:
-        """Take a batch of calls; when this returns, all of them are in the store.
+    def take(self, rows: Rows | None = None, tracks: Sequence[Track] = (), *, ignored: int = 0) -> None:
+        """Take a batch; when this returns, all of it is in the store.
 
         Args:
-            calls: What the records of the batch say; None for one to ignore.
+            rows: Its identify calls.
+            tracks: Its track calls.
+            ignored: How many of its records say nothing to Promoter.
 
         Raises:
             StoreError: The store refused.
@@ -123,7 +127,7 @@ class Run:
 
             self._intake = Intake(self.store, self._settings, self.summary, clock=self._clock)
             self._delivery.hold()
-        self._delivery.wake(surveys=self._intake.take(calls))
+        self._delivery.wake(surveys=self._intake.take(rows, tracks, ignored=ignored))
 
     def remember_schema(self, stream: str, schema: Mapping[str, object], keys: Sequence[str]) -> None:
         """Keep a stream's SCHEMA, for the records of it that are rejected."""

@@ -1,31 +1,28 @@
-"""The sinks: they gather a stream's records and take each batch into the store, each type in its own way."""
+"""The sinks: each gathers a stream's records, and takes a batch into the store in the way of its type."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Final
 
-import msgspec
 from singer_sdk.exceptions import InvalidRecord
 from singer_sdk.sinks import BatchSink
+from singer_sdk.sinks.core import BaseJSONSchemaValidator
 from typing_extensions import override
 
+from target_promoter.records.readers import Rows
+from target_promoter.records.streams import Stream
+from target_promoter.run import Run
 from target_promoter.singer.validation import CompiledValidator
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from singer_sdk.sinks.core import BaseJSONSchemaValidator
-
-    from target_promoter.intake.intake import Call
-    from target_promoter.records.streams import Stream
-    from target_promoter.run import Run
     from target_promoter.target import TargetPromoter
 
 _BATCH_ROWS: Final = 5000
 
 
 class PromoterSink(BatchSink):
-    """A sink of calls; the run takes each batch into the store in one transaction."""
+    """A sink of calls; each batch goes into the store in one transaction."""
 
     MAX_SIZE_DEFAULT = _BATCH_ROWS  # `max_size` itself would silence the setting `batch_size_rows`.
 
@@ -36,15 +33,17 @@ class PromoterSink(BatchSink):
         schema: dict[str, Any],
         key_properties: Sequence[str] | None,
     ) -> None:
-        self._stream: Stream = target.stream(stream_name)
-        self._run: Run = target.run
+        self.stream: Stream = target.stream(stream_name)
+        self.run: Run = target.run
+        self.records: list[dict[str, Any]] = []
+        self.misfits: dict[int, str] = {}
         self._misfit: str | None = None
         super().__init__(target, stream_name, schema, key_properties)
 
     @override
     def setup(self) -> None:
         """Keep the stream's schema, for the records of it that are rejected."""
-        self._run.remember_schema(self.stream_name, self.schema, self.key_properties)
+        self.run.remember_schema(self.stream_name, self.schema, self.key_properties)
 
     @override
     def get_validator(self) -> BaseJSONSchemaValidator | None:
@@ -75,33 +74,46 @@ class PromoterSink(BatchSink):
         """Log nothing: at DEBUG the SDK would log the whole batch once for every record."""
 
     @override
-    def process_record(self, record: dict[str, Any], context: dict[str, Any]) -> None:
-        """Read what a record says, or glance at it."""
-        call: Call | None
-        if self._misfit is None:
-            call = self._stream.glimpse(record)
-        else:
-            misfit = self._stream.read(record)
-            call = misfit and msgspec.structs.replace(misfit, problem=misfit.problem or self._misfit)
-        context.setdefault("calls", []).append(call)
+    def start_batch(self, context: dict[str, Any]) -> None:
+        """Begin with no record."""
+        self.records, self.misfits = [], {}
 
     @override
-    def process_batch(self, context: dict[str, Any]) -> None:
-        """Take a batch into the store."""
-        calls: list[Call | None] = context.get("calls", [])
-        self._run.take(calls)
+    def process_record(self, record: dict[str, Any], context: dict[str, Any]) -> None:
+        """Gather a record; it is read with its batch."""
+        if self._misfit is not None:
+            self.misfits[len(self.records)] = self._misfit
+        self.records.append(record)
 
 
 class IdentifySink(PromoterSink):
-    """A stream of people: of several records of a person in a batch one contact is made."""
+    """A stream of people: the store is asked first which of its rows are known, and those are never read whole."""
+
+    @override
+    def process_batch(self, context: dict[str, Any]) -> None:
+        """Take people into the store."""
+        if self.stream.identify is not None:
+            self.run.take(Rows(self.stream.identify, self.records, self.misfits))
 
 
 class TrackSink(PromoterSink):
     """A stream of events: each is known for ever, and leads to one survey at the most."""
 
+    @override
+    def process_batch(self, context: dict[str, Any]) -> None:
+        """Take what people did into the store."""
+        if self.stream.track is not None:
+            self.run.take(tracks=self.stream.track.read_all(self.records, self.misfits))
+
 
 class SegmentSink(PromoterSink):
     """A stream of calls that each say what they are: people are taken in before what they did."""
+
+    @override
+    def process_batch(self, context: dict[str, Any]) -> None:
+        """Split the batch by the types of its calls, and take it into the store."""
+        rows, tracks, ignored = self.stream.split(self.records, self.misfits)
+        self.run.take(rows, tracks, ignored=ignored)
 
 
 class IgnoreSink(PromoterSink):
@@ -115,6 +127,11 @@ class IgnoreSink(PromoterSink):
     @override
     def setup(self) -> None:
         """Keep nothing."""
+
+    @override
+    def process_batch(self, context: dict[str, Any]) -> None:
+        """Count the records."""
+        self.run.take(ignored=len(self.records))
 
 
 SINKS: Final[dict[str, type[PromoterSink]]] = {

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from target_promoter.contacts.wanted import ContactForm
     from target_promoter.delivery.turn import Turn
-    from target_promoter.intake.intake import Call
+    from target_promoter.records.streams import Stream
 
 NOW: Final = 1_750_000_000.0
 """The time at which tests begin, in epoch seconds."""
@@ -127,15 +127,18 @@ class House:
         self.summary = Summary(sandbox=False, dry_run=False, started_at=self.now)
         self._intake = Intake(self.store, self.settings, self.summary, clock=lambda: self.now)
 
-    def read(self, stream: str, record: dict[str, Any]) -> Call | None:
-        """Return what a record says, as the sinks have it."""
-        columns: dict[str, Any] = {name: {} for name in COLUMNS.get(stream, " ".join(record)).split()}
-        return recognize(stream, {"properties": columns}, KEYS.get(stream, ["id"]), self.settings).glimpse(record)
+    def stream(self, name: str, record: dict[str, Any]) -> Stream:
+        """Return what a stream is, as the target has it."""
+        columns: dict[str, Any] = {column: {} for column in COLUMNS.get(name, " ".join(record)).split()}
+        return recognize(name, {"properties": columns}, KEYS.get(name, ["id"]), self.settings)
 
     def take(self, *records: tuple[str, dict[str, Any]]) -> dict[str, dict[str, int]]:
-        """Take records as one batch and return what they came to: the counts that grew, by part."""
+        """Take records, those of a stream as one batch, and return what they came to: the counts that grew, by part."""
         before = self._counts()
-        self._intake.take([self.read(stream, record) for stream, record in records])
+        for name in dict.fromkeys(name for name, _ in records):
+            of_stream = [record for one, record in records if one == name]
+            rows, tracks, ignored = self.stream(name, of_stream[0]).split(of_stream, {})
+            self._intake.take(rows, tracks, ignored=ignored)
         after = self._counts()
         grown = {part: {name: after[part][name] - before[part][name] for name in after[part]} for part in after}
         return {

@@ -25,7 +25,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from target_promoter.records.calls import Glimpse, Identify, Track
     from target_promoter.store.database import Store
 
 NOW = 1_750_000_000.0
@@ -51,11 +50,11 @@ class Statements:
     def take(self, number: int, plan: str) -> int:
         """Take a batch of people; return how many statements it cost."""
         before = len(self.seen)
-        calls: list[Glimpse | Identify | Track | None] = [
-            self._stream.glimpse({"id": one, "email": f"p{one}@example.com", "plan": plan, "received_at": NOW})
-            for one in range(number)
+        records = [
+            {"id": one, "email": f"p{one}@example.com", "plan": plan, "received_at": NOW} for one in range(number)
         ]
-        self._intake.take(calls)
+        rows, _, _ = self._stream.split(records, {})
+        self._intake.take(rows)
         return len(self.seen) - before
 
 

@@ -12,7 +12,7 @@ from target_promoter.commands.rejections import rejected_of
 from target_promoter.commands.removing import remove_everywhere
 from target_promoter.contacts import contacts
 from target_promoter.people import forgetting
-from target_promoter.people.identity import names_of
+from target_promoter.people.identity import identifiers_of
 from target_promoter.values.masking import masked
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ def forget(settings: Settings, email_or_user_id: str, everywhere: bool) -> None:
     check_named(email_or_user_id)
     now = time.time()
     with existing_store(settings) as store:
-        names = store.read(lambda tx: names_of(tx, email_or_user_id))
+        names = store.read(lambda tx: identifiers_of(tx, email_or_user_id))
         alone = sorted(names.emails - names.shared)
         if everywhere:
             # First at Promoter: the store is where the addresses are known from.
@@ -53,9 +53,9 @@ def forget(settings: Settings, email_or_user_id: str, everywhere: bool) -> None:
 
 
 def _forget(tx: Transaction, settings: Settings, asked: str, now: float) -> Forgotten:
-    names = names_of(tx, asked)
+    names = identifiers_of(tx, asked)
     rejected = [row.id for row in rejected_of(tx, settings, names)]
     gone = forgetting.forget(tx, names, rejected, now)
     # Whoever has an address too may own its contact now.
-    contacts.mark(tx, names.shared, now)
+    contacts.mark(tx, dict.fromkeys(names.shared), now)
     return gone

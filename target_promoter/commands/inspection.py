@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import itertools
 import logging
 import tempfile
 import time
 from collections import Counter
 from dataclasses import dataclass, field, replace
+from operator import itemgetter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -115,7 +117,7 @@ def inspect_input(lines: Iterable[str], config: Mapping[str, Any], settings: Set
         StoreError: The store cannot be read.
     """
     tallies: dict[str, _Tally] = {}
-    calls = list(_read(lines, config, settings, tallies))
+    read = list(_read(lines, config, settings, tallies))
     if not tallies:
         yield "The sample holds no SCHEMA message, so there is nothing to show."
         return
@@ -123,13 +125,13 @@ def inspect_input(lines: Iterable[str], config: Mapping[str, Any], settings: Set
         yield ""
         yield from tally.lines(settings)
     yield ""
-    yield from _would_do(calls, settings)
+    yield from _would_do(read, settings)
 
 
 def _read(
     lines: Iterable[str], config: Mapping[str, Any], settings: Settings, tallies: dict[str, _Tally]
-) -> Iterator[Identify | Track | None]:
-    """Yield what the records say, and count it by stream."""
+) -> Iterator[tuple[Stream, dict[str, Any]]]:
+    """Yield the records, each with its stream, and count what they say by stream."""
     reader, mapper = Reader("the sample"), Mapper(config, logging.getLogger(__name__))
     for line in lines:
         if not line.strip():
@@ -155,9 +157,8 @@ def _read(
                 record = one.transform(dict(message["record"]))
                 if record is not None and one.stream_alias in tallies:
                     tally = tallies[one.stream_alias]
-                    call = tally.stream.read(record)
-                    tally.add(call)
-                    yield call
+                    tally.add(tally.stream.read(record))
+                    yield tally.stream, record
 
 
 def _place(record: Mapping[str, object], where: str, *, is_name: bool) -> str:
@@ -187,7 +188,7 @@ def _leads_to(event: str, settings: Settings) -> str:
     return f"a survey of campaign {campaign.id}{delay}{kept}"
 
 
-def _would_do(calls: list[Identify | Track | None], settings: Settings) -> Iterator[str]:
+def _would_do(read: list[tuple[Stream, dict[str, Any]]], settings: Settings) -> Iterator[str]:
     """Yield what a run would do, found out on a copy of the store with every request withheld."""
     now = time.time()
     summary = Summary(sandbox=settings.sandbox, dry_run=True, started_at=now)
@@ -195,8 +196,11 @@ def _would_do(calls: list[Identify | Track | None], settings: Settings) -> Itera
         store = copy_store(settings.store_url, Path(folder), now)
         try:
             intake = Intake(store, settings, summary)
-            for start in range(0, len(calls), _BATCH):
-                intake.take(calls[start : start + _BATCH])
+            for stream, group in itertools.groupby(read, key=itemgetter(0)):
+                records = [record for _, record in group]
+                for start in range(0, len(records), _BATCH):
+                    rows, tracks, ignored = stream.split(records[start : start + _BATCH], {})
+                    intake.take(rows, tracks, ignored=ignored)
             delivery = Delivery(store, Withheld(), replace(settings, requests_per_minute=NO_PACE), summary)
             delivery.finish()
             delivery.run()

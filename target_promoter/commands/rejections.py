@@ -17,13 +17,13 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from target_promoter.config.settings import Settings
-    from target_promoter.people.identity import Names
+    from target_promoter.people.identity import Identifiers
     from target_promoter.store.transaction import Transaction
 
 _IDS: Final = ("userId", "user_id", "anonymousId", "anonymous_id")
 
 
-def rejected_of(tx: Transaction, settings: Settings, names: Names) -> list[Any]:
+def rejected_of(tx: Transaction, settings: Settings, names: Identifiers) -> list[Any]:
     """Return the rejected records, as rows, that name a person anywhere.
 
     Args:
@@ -46,7 +46,7 @@ def rejected_of(tx: Transaction, settings: Settings, names: Names) -> list[Any]:
     return found
 
 
-def _names(record: Mapping[str, Any], stream: Stream | None, names: Names) -> bool:
+def _names(record: Mapping[str, Any], stream: Stream | None, names: Identifiers) -> bool:
     """Return whether a record names a person: its address anywhere in it, its ids where ids stand."""
     if any(isinstance(value, str) and value.strip().lower() in names.emails for value in _values(record)):
         return True

@@ -28,6 +28,7 @@ _UNCLAIMED: Final = (
 # One that is waiting keeps its place in the queue.
 _MARK_KNOWN: Final = """
     ON CONFLICT (email) DO UPDATE SET
+        user_id = COALESCE(excluded.user_id, contacts.user_id),
         status = excluded.status, revision = contacts.revision + 1, attempts = 0, not_before = 0,
         changed_at = CASE
             WHEN contacts.status IN ('pending', 'removing') THEN contacts.changed_at ELSE excluded.changed_at
@@ -71,15 +72,16 @@ class Result:
     values: dict[str, Any]
 
 
-def mark(tx: Transaction, emails: Iterable[str], now: float, *, remove: bool = False) -> None:
+def mark(tx: Transaction, owners: Mapping[str, str | None], now: float, *, remove: bool = False) -> None:
     """Have delivery look at contacts, new and known.
 
     Args:
+        owners: The contacts' addresses, in lower case, each with the user id of its person, if that is known.
         remove: Whether they are to be removed from Promoter, unless somebody living has the address.
     """
     status = "removing" if remove else "pending"
-    rows = [(email, status, 1, now) for email in sorted(set(emails))]
-    tx.insert_rows(contacts, ("email", "status", "revision", "changed_at"), rows, _MARK_KNOWN)
+    rows = [(email, owners[email], status, 1, now) for email in sorted(owners)]
+    tx.insert_rows(contacts, ("email", "user_id", "status", "revision", "changed_at"), rows, _MARK_KNOWN)
 
 
 def mark_all(tx: Transaction, now: float, *, forget_sent: bool = False) -> int:

@@ -10,7 +10,7 @@ from target_promoter.contacts import contacts
 from target_promoter.contacts.contacts import Lease, Result
 from target_promoter.contacts.wanted import ContactForm, contact_forms
 from target_promoter.delivery.patience import pause_of_its_own
-from target_promoter.people import people
+from target_promoter.people import identity
 from target_promoter.promoter import timeouts as times
 from target_promoter.promoter.answers import Answer
 from target_promoter.store.encoding import decode, digest, encode
@@ -91,7 +91,7 @@ class ContactDelivery:
     ) -> tuple[list[ContactRequest], tuple[Note, ...]]:
         """Lease those of some contacts that differ from what was last sent, as many as there are slots."""
         forms = contact_forms(tx, [row.email for row in rows], self._settings.contact_lists)
-        throttles = claims.throttles_of(tx, [people.email_key(row.email) for row in rows])
+        throttles = claims.throttles_of(tx, [identity.email_key(row.email) for row in rows])
         requests: list[ContactRequest] = []
         notes: tuple[Note, ...] = ()
         statuses: dict[str, str] = {}
@@ -100,7 +100,7 @@ class ContactDelivery:
         for row in rows:
             if len(requests) == len(slots):
                 break
-            throttle = throttles.get(people.email_key(row.email))
+            throttle = throttles.get(identity.email_key(row.email))
             form = forms.get(row.email)
             surveyed = throttle is not None and throttle.surveyed_at is not None
             request, status = self._wanted(row, form, surveyed=surveyed)

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
     from target_promoter.people.person import Person
+    from target_promoter.people.stored_events import Place
     from target_promoter.people.traits import Trait
     from target_promoter.store.transaction import Transaction
 
@@ -55,12 +56,12 @@ def contact_forms(tx: Transaction, emails: Iterable[str], contact_lists: Sequenc
 
 
 def _form(
-    email: str, at_address: Sequence[Person], stored: Sequence[tuple[str, Trait]], contact_lists: Sequence[int]
+    email: str, at_address: Sequence[Person], stored: Sequence[tuple[Place, Trait]], contact_lists: Sequence[int]
 ) -> ContactForm:
     """Return the form of a contact; the person identified last owns its attributes, everybody's lists are joined."""
     owner = at_address[-1]
-    for prefix, (properties, time) in stored:
-        owner = owner.with_stored(prefix, properties, time)
+    for place, (properties, time) in stored:
+        owner = owner.with_event(place.stream, place.prefix, properties, time)
     attributes = contact_attributes(_attributes(owner))
     contact: dict[str, Any] = {"email": email}
     contact.update(owner.names.standing)
@@ -73,7 +74,7 @@ def _form(
 def _attributes(person: Person) -> Iterator[tuple[str, object]]:
     """Yield names and values in order of time, so that of two names that become one the later wins."""
     timed = [(time, name, value) for name, value, time in person.traits if value is not None]
-    for prefix, (properties, time) in person.stored.items():
+    for prefix, (properties, time) in person.events.items():
         timed += [(time, f"{prefix}_{name}", value) for name, value in properties.items()]
         timed.append((time, f"{prefix}_at", iso(time)))
     timed.sort(key=lambda said: said[:2])

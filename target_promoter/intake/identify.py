@@ -1,108 +1,190 @@
-"""Identify calls: who a person is."""
+"""Identify calls and rows of people: who a person is."""
 
 from __future__ import annotations
 
 from collections import Counter
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
 
-from target_promoter.intake.batch import DELETED
+from msgspec.structs import replace
+
+from target_promoter.intake.batch import DELETED, Batch
 from target_promoter.people import people
-from target_promoter.people.merge import FUTURE_SECONDS, delete, merge
-from target_promoter.records.calls import Glimpse
+from target_promoter.people.identity import keys_named
+from target_promoter.people.person import FUTURE_SECONDS, delete, merge
+from target_promoter.records.calls import Identify
+from target_promoter.records.readers import Rows
 from target_promoter.records.replay import is_refused
 from target_promoter.surveys import claims, retries, surveys
 
-if TYPE_CHECKING:
-    from collections.abc import Sequence
 
-    from target_promoter.intake.batch import Batch
-    from target_promoter.records.calls import Identify
+def take_identifies(batch: Batch, rows: Rows) -> Counter[str]:
+    """Merge identify calls into the people of a batch, and return how many came to each outcome."""
+    return _Taking(batch, rows).take()
 
 
-def take_identifies(batch: Batch, calls: Sequence[Glimpse | Identify]) -> Counter[str]:
-    """Merge identify calls into the people of a batch.
+class _Taking:
+    """Takes the identify calls of one batch: people are asked for by fingerprint first, and only then read whole."""
 
-    Returns:
-        How many of the calls came to each outcome.
-    """
-    outcomes: Counter[str] = Counter()
-    merged: dict[str, int] = {}
-    links: set[tuple[str, str]] = set()
-    for seen in calls:
-        # Whether it is the last record that its stream brought of its person.
-        known = seen.user_id is not None and batch.people.is_marked(seen.user_id, seen.stream, seen.fingerprint)
-        if known and isinstance(seen, Glimpse) and seen.deleted_at is None and not batch.anybody_forgotten:
-            # It was read before, in the same way, and nothing about it is special: no need to read it again.
-            if seen.anonymous_id is not None and seen.user_id is not None:
-                links.add((seen.anonymous_id, seen.user_id))
-            outcomes[_outcome(batch, seen.user_id or "")] += 1
-            _took(batch, seen)
-            continue
-        call = seen.read() if isinstance(seen, Glimpse) else seen
-        if call.blocked or batch.is_forgotten(call, _keys):
-            outcomes["blocked"] += 1
-        elif call.user_id is not None and call.deleted_at is not None:
+    def __init__(self, batch: Batch, rows: Rows) -> None:
+        self._batch = batch
+        self._rows = rows
+        self._stream = rows.reader.stream
+        self._outcomes: Counter[str] = Counter()
+        self._merged: Counter[str] = Counter()
+        self._links: set[tuple[str, str]] = set()
+        self._calls: dict[int, Identify | None] = {}
+        self._on: dict[bytes, str] = {}
+        self._placed: dict[bytes, str | None] = {}
+
+    def take(self) -> Counter[str]:
+        reader, known = self._rows.reader, self._batch.people
+        glances = [(reader.user_id(record), reader.fingerprint(record)) for record in self._rows.records]
+        known.look_up({user_id for user_id, _ in glances if user_id is not None})
+        for place, record in enumerate(self._rows.records):
+            told = place not in self._rows.misfits and self._is_told(*glances[place], record)
+            if not told or self._batch.anybody_forgotten:
+                self._calls[place] = self._read(place)
+        forgotten = self._batch.forgotten_among(
+            key for call in self._calls.values() if call is not None for key in keys_named(call)
+        )
+        self._look_up_rows()
+        known.load({call.user_id for call in self._calls.values() if call is not None and call.user_id is not None})
+        for place, record in enumerate(self._rows.records):
+            user_id, mark = glances[place]
+            told = self._is_told(user_id, mark, record)
+            if told and place not in self._calls:
+                # It was read before, in the same way, and nothing about it is special: no need to read it again.
+                self._outcomes[self._outcome(user_id or "")] += 1
+                self._discard_rejection(user_id, record)
+                continue
+            call = self._calls.pop(place) if place in self._calls else self._read(place)
+            self._take(call, told=told, forgotten=call is not None and not forgotten.isdisjoint(keys_named(call)))
+        self._batch.link(self._links)
+        people.put_rows(self._batch.tx, self._placed)
+        for user_id, number in self._merged.items():
+            self._outcomes["merged"] += number - 1
+            self._outcomes[self._outcome(user_id, merged=True)] += 1
+        return self._outcomes
+
+    def _is_told(self, user_id: str | None, mark: str, record: Mapping[str, object]) -> bool:
+        """Return whether a record is the last that its stream brought of its person."""
+        if user_id is None or not mark or self._rows.reader.is_deleted(record):
+            return False
+        return self._batch.people.is_marked(user_id, self._stream, mark)
+
+    def _read(self, place: int) -> Identify | None:
+        call = self._rows.reader.read(self._rows.records[place])
+        misfit = self._rows.misfits.get(place)
+        return call if misfit is None or call is None else replace(call, problem=call.problem or misfit)
+
+    def _take(self, call: Identify | None, *, told: bool, forgotten: bool) -> None:
+        batch = self._batch
+        if call is None:
+            self._outcomes["ignored"] += 1
+        elif call.blocked or forgotten:
+            self._outcomes["blocked"] += 1
+        elif call.deleted_at is not None and self._owner(call) is not None:
             # Whatever is wrong with the rest of it: taps of a log often send a deleted row's key alone.
-            outcomes["deleted"] += 1
-            _delete(batch, call.user_id, call)
-            batch.took(call)
-        elif call.problem is not None or call.user_id is None:
-            outcomes["rejected"] += 1
-            batch.reject(call, "identify", call.problem or "no user id")
+            self._outcomes["deleted"] += 1
+            self._delete(self._owner(call) or "", call)
+            batch.discard_rejection(call.stream, call.record)
+        elif (problem := self._problem(call)) is not None or call.user_id is None:
+            self._outcomes["rejected"] += 1
+            batch.reject(call, "identify", problem or "no user id")
         else:
             if call.anonymous_id is not None:
-                links.add((call.anonymous_id, call.user_id))
-            if known:
-                outcomes[_outcome(batch, call.user_id)] += 1
+                self._links.add((call.anonymous_id, call.user_id))
+            if told:
+                self._outcomes[self._outcome(call.user_id)] += 1
             else:
-                merged[call.user_id] = merged.get(call.user_id, 0) + 1
+                self._merged[call.user_id] += 1
+                self._place(call, call.user_id)
                 batch.people.put(merge(batch.people.get(call.user_id), call, batch.now))
-            _took(batch, call)
-    batch.link(links)
-    for user_id, number in merged.items():
-        outcomes["merged"] += number - 1
-        outcomes[_outcome(batch, user_id, merged=True)] += 1
-    return outcomes
+            self._discard_rejection(call.user_id, call.record)
 
+    def _problem(self, call: Identify) -> str | None:
+        """Return why a call is rejected; one with a bad address only if nothing else of it can be kept."""
+        if call.problem is None and call.bad_email and not self._batch.people.is_known(call.user_id or ""):
+            return "no usable e-mail address"
+        return call.problem
 
-def _took(batch: Batch, call: Glimpse | Identify) -> None:
-    """Let go of what is kept of a record, and have its contact tried again if Promoter refused it."""
-    batch.took(call)
-    address = batch.people.address(call.user_id) if call.user_id is not None and is_refused(call) else None
-    if address is not None:
-        retries.retry_contact(batch.tx, address, batch.now)
+    def _discard_rejection(self, user_id: str | None, record: Mapping[str, object]) -> None:
+        """Let go of what is kept of a record, and have its contact tried again if Promoter refused it."""
+        self._batch.discard_rejection(self._stream, record)
+        address = self._batch.people.address(user_id) if user_id is not None and is_refused(record) else None
+        if address is not None:
+            retries.retry_contact(self._batch.tx, address, self._batch.now)
 
+    def _outcome(self, user_id: str, *, merged: bool = False) -> str:
+        """Return what a record, or all the merged ones of a person in this batch, come to."""
+        known = self._batch.people
+        if known.address(user_id) is None:
+            # What was said before a person was deleted says nothing any more.
+            return "unchanged" if known.is_deleted(user_id) else "waiting"
+        return "changed" if merged and known.differs(user_id) else "unchanged"
 
-def _outcome(batch: Batch, user_id: str, *, merged: bool = False) -> str:
-    """Return what a record, or all the merged ones of a person in this batch, come to."""
-    if batch.people.address(user_id) is None:
-        # What was said before a person was deleted says nothing any more.
-        return "unchanged" if batch.people.is_deleted(user_id) else "waiting"
-    return "changed" if merged and batch.people.differs(user_id) else "unchanged"
+    def _delete(self, user_id: str, call: Identify) -> None:
+        """Delete a person: never upserted again, its waiting surveys cancelled, its contact removed if so set."""
+        batch = self._batch
+        deleted_at = call.deleted_at or 0.0
+        mark = f"deleted {deleted_at}"
+        if batch.people.is_marked(user_id, call.stream, mark):
+            return  # Its stream brought nothing of the person since.
+        before = batch.people.get(user_id)
+        part = before.parts.get(call.stream)
+        if call.snapshot and call.key and part is not None and part.key not in {"", call.key}:
+            # Another row of the person stands.
+            self._placed[people.row_of(call.stream, call.key)] = None
+            return
+        address = before.email
+        person = delete(before, deleted_at if deleted_at <= batch.now + FUTURE_SECONDS else batch.now)
+        batch.people.put(person.marked(call.stream, mark))
+        if person.deleted and batch.settings.hard_delete and address is not None:
+            batch.remove_contact(address)
+        if person.deleted:
+            claims.withdraw(batch.tx, DELETED, user_ids=[user_id])
+        anonymous_ids = people.anonymous_links_of(batch.tx, [user_id])
+        waiting = surveys.open_of_people(batch.tx, user_ids=[user_id], anonymous_ids=anonymous_ids)
+        batch.cancel(
+            [one.id for one in waiting if person.deleted or batch.people.is_deleted_since(user_id, one.event_at)],
+            DELETED,
+        )
 
+    # A row of a snapshot is known by its stream's key, where that is not the user id itself.
 
-def _delete(batch: Batch, user_id: str, call: Identify) -> None:
-    """Delete a person: never upserted again, its waiting surveys cancelled, its contact removed if so set."""
-    deleted_at = call.deleted_at or 0.0
-    mark = f"deleted {deleted_at}"
-    if batch.people.is_marked(user_id, call.stream, mark):
-        return  # Its stream brought nothing of the person since.
-    before = batch.people.get(user_id)
-    address = before.address
-    person = delete(before, deleted_at if deleted_at <= batch.now + FUTURE_SECONDS else batch.now)
-    batch.people.put(person.marked(call.stream, mark))
-    if person.deleted and batch.settings.hard_delete and address is not None:
-        batch.people.remove_contact(address)
-    anonymous_ids = people.anonymous_ids_of(batch.tx, [user_id])
-    if person.deleted:
-        claims.withdraw(batch.tx, DELETED, user_ids=[user_id])
-    waiting = surveys.open_of_people(batch.tx, user_ids=[user_id], anonymous_ids=anonymous_ids)
-    batch.cancel(
-        [one.id for one in waiting if person.deleted or batch.people.is_deleted_since(user_id, one.event_at)],
-        DELETED,
-    )
+    def _look_up_rows(self) -> None:
+        """Look up which people the rows are on, and those who may have rows under their own user id."""
+        keyed = [call for call in self._calls.values() if call is not None and call.snapshot and call.key is not None]
+        any_other = any(call.key != call.user_id for call in keyed)
+        if not keyed or not (any_other or people.any_rows(self._batch.tx)):
+            return
+        self._on = people.people_of_rows(self._batch.tx, {people.row_of(call.stream, call.key or "") for call in keyed})
+        self._batch.people.look_up({*self._on.values(), *(call.key or "" for call in keyed)})
 
+    def _owner(self, call: Identify) -> str | None:
+        """Return the user id of the person that a row is, or was, on."""
+        if not call.snapshot or call.key is None:
+            return call.user_id
+        row = people.row_of(call.stream, call.key)
+        owner = self._placed.get(row, self._on.get(row))
+        if owner is None and call.key != call.user_id and self._batch.people.is_looked_up(call.key):
+            # The config may have taken the key for the user id before.
+            part = self._batch.people.get(call.key).parts.get(call.stream)
+            owner = call.key if part is not None and part.time and not part.key else None
+        return owner or call.user_id
 
-def _keys(call: Identify) -> tuple[str | None, ...]:
-    """Return the keys of everything that a call names its person by."""
-    return (call.user_id and people.user_key(call.user_id), call.email and people.email_key(call.email))
+    def _place(self, call: Identify, user_id: str) -> None:
+        """Have a row be on its person, and leave the one that it was on."""
+        if not call.snapshot or call.key is None:
+            return
+        owner, row = self._owner(call), people.row_of(call.stream, call.key)
+        if owner is not None and owner != user_id:
+            person = self._batch.people.get(owner)
+            part = person.parts.get(call.stream)
+            if part is not None and part.key in {"", call.key}:
+                self._batch.people.put(person.without(call.stream))
+        if call.key != user_id:
+            if self._on.get(row) != user_id:
+                self._placed[row] = user_id
+        elif row in self._on or row in self._placed:
+            self._placed[row] = None

@@ -3,31 +3,25 @@
 from __future__ import annotations
 
 from collections import Counter
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from target_promoter.intake.batch import DELETED
-from target_promoter.people import people
-from target_promoter.people import stored_events as kept
-from target_promoter.people.merge import FUTURE_SECONDS
+from target_promoter.people import stored_events
+from target_promoter.people.identity import Identity, keys_kept_under, keys_named
+from target_promoter.people.person import FUTURE_SECONDS
+from target_promoter.people.stored_events import Place
 from target_promoter.people.traits import later_properties
 from target_promoter.records.replay import is_refused
 from target_promoter.surveys import claims, retries, surveys
 from target_promoter.surveys.cancelling import note_cancellations
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
 
     from target_promoter.config.settings import Campaign
     from target_promoter.intake.batch import Batch
     from target_promoter.people.traits import Trait
     from target_promoter.records.calls import Track
-
-
-class _Whom(NamedTuple):
-    """Whom a call is about: the user id it stands for, and the address it can be surveyed at."""
-
-    user_id: str | None
-    address: str | None
 
 
 class Tracking:
@@ -36,21 +30,15 @@ class Tracking:
     def __init__(self, batch: Batch, calls: Sequence[Track]) -> None:
         self._batch = batch
         self._calls = calls
+        self._forgotten = batch.forgotten_among(key for call in calls for key in keys_named(call))
         batch.link(
             (call.anonymous_id, call.user_id)
             for call in calls
             if call.anonymous_id and call.user_id and not (call.blocked or call.problem or call.deleted_at)
-            if not batch.is_forgotten(call, _keys)
+            if self._forgotten.isdisjoint(keys_named(call))
         )
-        self._links = people.users_of(
-            batch.tx, {call.anonymous_id for call in calls if call.user_id is None and call.anonymous_id}
-        )
-        named = {call.user_id for call in calls} | set(self._links.values())
-        batch.people.look_up(user_id for user_id in named if user_id is not None)
-        emails = {call.email for call in calls if call.user_id is None and call.email}
-        living = people.load_by_email(batch.tx, emails)
-        self._owners = {email: rows[-1].user_id for email, rows in living.items()}
-        batch.people.look_up(self._owners.values())
+        self._identity = Identity(batch.tx, batch.people)
+        self._identity.look_up(calls)
         self._messages = {
             (call.canonical, call.message_id): surveys.message_hash(call.canonical, call.message_id)
             for call in calls
@@ -60,7 +48,7 @@ class Tracking:
         self._new: dict[bytes, surveys.NewSurvey] = {}
         self._more: dict[bytes, dict[str, object]] = {}
         self._deleted: set[bytes] = set()
-        self._kept: dict[tuple[str, str], Trait] = {}
+        self._kept: dict[Place, Trait] = {}
         self._cancelling: dict[tuple[str, str], float] = {}
 
     def take(self) -> Counter[str]:
@@ -81,7 +69,7 @@ class Tracking:
 
     def _take(self, call: Track) -> str:
         batch = self._batch
-        if call.blocked or batch.is_forgotten(call, _keys):
+        if call.blocked or not self._forgotten.isdisjoint(keys_named(call)):
             return "blocked"
         if call.deleted_at is not None and call.message_id:
             self._delete(call)
@@ -92,10 +80,10 @@ class Tracking:
         if problem is not None or time is None:
             batch.reject(call, "track", problem or "no readable time")
             return "rejected"
-        batch.took(call)
+        batch.discard_rejection(call.stream, call.record)
         campaign = batch.settings.campaigns.get(call.canonical)
         if call.canonical in batch.cancelling_events:
-            for key in self._who(call):
+            for key in self._identity.keys_done_under(call):
                 when = self._cancelling.get((key, call.canonical), time)
                 self._cancelling[key, call.canonical] = max(when, time)
         prefix = batch.settings.stored_events.get(call.canonical)
@@ -109,16 +97,15 @@ class Tracking:
         message = self._messages[call.canonical, call.message_id]
         due_at = time + campaign.delay_hours * 3600
         if message in self._known:
-            if is_refused(call):
+            if is_refused(call.record):
                 return self._retry(call, message, due_at)
             self._more.setdefault(message, {}).update(call.properties)
             return "duplicate"
         if self._batch.is_stale(due_at):
             return "stale"
         self._known.add(message)
-        whom = self._whom(call)
-        reachable = whom.address is not None
-        user_id = self._user_id(call)
+        reachable = self._identity.who(call).email is not None
+        user_id = self._identity.user_id(call)
         deleted = user_id is not None and self._batch.people.is_deleted_since(user_id, time)
         self._new[message] = surveys.NewSurvey(
             message=message,
@@ -152,7 +139,7 @@ class Tracking:
 
         Taps of a log often send a deleted row's key alone: whatever else is missing, even the event, is no problem.
         """
-        self._batch.took(call)
+        self._batch.discard_rejection(call.stream, call.record)
         campaigns = self._batch.settings.campaigns
         events = [call.canonical] if call.canonical else list(campaigns)
         messages = {surveys.message_hash(event, call.message_id) for event in events if event in campaigns}
@@ -175,56 +162,20 @@ class Tracking:
 
     def _store_properties(self, call: Track, prefix: str, time: float) -> None:
         """Keep a stored event's properties on its person, or by the keys that the call names its person by."""
-        user_id = call.user_id
-        if user_id is not None and self._batch.people.is_known(user_id):
-            self._batch.people.put(self._batch.people.get(user_id).with_stored(prefix, call.properties, time))
+        known, user_id = self._batch.people, call.user_id
+        if user_id is not None and known.is_known(user_id):
+            known.put(known.get(user_id).with_event(call.stream, prefix, call.properties, time))
             return
         said = (dict(call.properties), time)
-        for key in _keys(call)[:1] if user_id is not None else _keys(call)[1:]:
-            if key:
-                self._kept[key, prefix] = later_properties(self._kept.get((key, prefix)), said)
+        for key in keys_kept_under(call):
+            place = Place(key, call.stream, prefix)
+            self._kept[place] = later_properties(self._kept.get(place), said)
 
     def _keep_properties(self) -> None:
         """Keep properties, and have delivery look at the contacts that they belong to."""
-        changed = kept.keep(self._batch.tx, self._kept)
+        changed = stored_events.keep(self._batch.tx, self._kept)
         for call in self._calls if changed else ():
-            address = self._whom(call).address
-            if address is not None and not changed.isdisjoint(_keys(call)[1:]):
-                self._batch.people.look_at(address)
-            if call.email in self._owners and people.email_key(call.email) in changed:
-                self._batch.people.look_at(call.email)
-
-    def _user_id(self, call: Track) -> str | None:
-        """Return the user id of a call, or the one that its anonymous id stands for."""
-        if call.user_id is not None or call.anonymous_id is None:
-            return call.user_id
-        return self._links.get(call.anonymous_id)
-
-    def _whom(self, call: Track) -> _Whom:
-        """Return whom a call is about: by user id; without one by anonymous id, then by the call's own address."""
-        user_id = self._user_id(call)
-        if user_id is not None:
-            # A user id that is not known waits; it never falls through to an e-mail address.
-            return _Whom(user_id, self._batch.people.address(user_id))
-        owner = self._owners.get(call.email or "")
-        return _Whom(None, None) if owner is None else _Whom(owner, call.email)
-
-    def _who(self, call: Track) -> Iterator[str]:
-        """Yield the keys under which things of the call's person are kept, the surest first."""
-        whom = self._whom(call)
-        if whom.user_id is not None:
-            yield people.user_key(whom.user_id)
-        if call.user_id is None:
-            if call.anonymous_id is not None:
-                yield people.anonymous_key(call.anonymous_id)
-            if call.email is not None:
-                yield people.email_key(call.email)
-
-
-def _keys(call: Track) -> tuple[str | None, ...]:
-    """Return the keys of everything that a call names its person by."""
-    return (
-        call.user_id and people.user_key(call.user_id),
-        call.anonymous_id and people.anonymous_key(call.anonymous_id),
-        call.email and people.email_key(call.email),
-    )
+            if call.user_id is None and not changed.isdisjoint(keys_named(call)):
+                for who in self._identity.everybody(call):
+                    if who.user_id is not None and who.email is not None:
+                        self._batch.look_at(who.email, who.user_id)

@@ -23,7 +23,7 @@ from target_promoter.store.schema import (
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from target_promoter.people.identity import Names
+    from target_promoter.people.identity import Identifiers
     from target_promoter.store.transaction import Transaction
 
 _FORGOTTEN: Final = "its person was forgotten"
@@ -63,7 +63,7 @@ class Forgotten:
     rejected: int
 
 
-def forget(tx: Transaction, names: Names, rejected_ids: Iterable[int], now: float) -> Forgotten:
+def forget(tx: Transaction, names: Identifiers, rejected_ids: Iterable[int], now: float) -> Forgotten:
     """Remove a person; an address that somebody else has too stays theirs.
 
     Args:

@@ -1,26 +1,158 @@
-"""Everything that the store knows a person by: user ids, anonymous ids, e-mail addresses."""
+"""Who is meant: whom a call or a survey is about, at which address, and under which keys things of it are kept.
+
+A user id decides. Without one, an anonymous id stands for a person while it has been seen with exactly one user id;
+then comes the call's own e-mail address, for whoever has it. A user id that is not known yet waits: it never falls
+through to an address.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
-from sqlalchemy import or_, select
+from sqlalchemy import ColumnElement, or_, select
 
-from target_promoter.people.people import anonymous_key, email_key, user_key
-from target_promoter.store.schema import anonymous_ids, people, surveys
+from target_promoter.people import people
+from target_promoter.people.known import KnownPeople
+from target_promoter.store.schema import anonymous_ids, contacts, surveys
+from target_promoter.store.schema import people as people_table
+from target_promoter.store.transaction import Transaction
 
-if TYPE_CHECKING:
-    from collections.abc import Sequence
 
-    from sqlalchemy import ColumnElement
+class Named(Protocol):
+    """What a call or a survey names its person by."""
 
-    from target_promoter.store.transaction import Transaction
+    @property
+    def user_id(self) -> str | None:
+        """The user id."""
+
+    @property
+    def anonymous_id(self) -> str | None:
+        """The anonymous id."""
+
+    @property
+    def email(self) -> str | None:
+        """The e-mail address, in lower case."""
 
 
 @dataclass(frozen=True, slots=True)
-class Names:
-    """What a person is known by.
+class Who:
+    """Whom a call or a survey is about.
+
+    Attributes:
+        user_id: The person's user id; None while nobody is known.
+        email: The address that the person can be surveyed at; None while there is none.
+    """
+
+    user_id: str | None
+    email: str | None
+
+
+def user_key(user_id: str) -> str:
+    """Return the key under which something of a user id is kept."""
+    return f"u:{user_id}"
+
+
+def anonymous_key(anonymous_id: str) -> str:
+    """Return the key under which something of an anonymous id is kept."""
+    return f"a:{anonymous_id}"
+
+
+def email_key(email: str) -> str:
+    """Return the key under which something of an e-mail address, in lower case, is kept."""
+    return f"e:{email}"
+
+
+def keys_named(one: Named) -> tuple[str, ...]:
+    """Return the keys of all that a call names its person by, the surest first."""
+    return (
+        *((user_key(one.user_id),) if one.user_id else ()),
+        *((anonymous_key(one.anonymous_id),) if one.anonymous_id else ()),
+        *((email_key(one.email),) if one.email else ()),
+    )
+
+
+def keys_kept_under(one: Named) -> tuple[str, ...]:
+    """Return the keys under which something that a call says is kept while its person may not be known.
+
+    The user id alone if there is one: an address or an anonymous id may be somebody else's tomorrow.
+    """
+    return (user_key(one.user_id),) if one.user_id else keys_named(one)
+
+
+class Identity:
+    """Answers who is meant, for calls and surveys that are looked up together.
+
+    Args:
+        tx: The transaction.
+        known: The people of a batch, as they stand in it; without them as they are in the store.
+    """
+
+    def __init__(self, tx: Transaction, known: KnownPeople | None = None) -> None:
+        self._tx = tx
+        self._people = KnownPeople(tx) if known is None else known
+        self._users: dict[str, str | None] = {}
+        self._owners: dict[str, str | None] = {}
+        self._anonymous: dict[str, list[str]] = {}
+
+    def look_up(self, named: Iterable[Named]) -> None:
+        """Look up all that calls or surveys name, so that the questions below ask the store for nothing."""
+        calls = list(named)
+        nameless = [one for one in calls if one.user_id is None]
+        anonymous = {one.anonymous_id for one in nameless if one.anonymous_id} - self._users.keys()
+        self._users |= dict.fromkeys(anonymous) | people.users_of(self._tx, anonymous)
+        emails = {one.email for one in nameless if one.email} - self._owners.keys()
+        living = people.load_by_email(self._tx, emails, whole=False)
+        self._owners |= {email: living[email][-1].user_id if email in living else None for email in emails}
+        users = {one.user_id for one in calls}.union(self._users.values(), self._owners.values())
+        self._people.look_up(user_id for user_id in users if user_id is not None)
+
+    def look_up_anonymous_ids(self, user_ids: Iterable[str]) -> None:
+        """Look up the anonymous ids that stand for people, for `keys_of`."""
+        missing = set(user_ids) - self._anonymous.keys()
+        self._anonymous |= {user_id: [] for user_id in missing}
+        for anonymous_id, user_id in people.anonymous_links_of(self._tx, missing).items():
+            self._anonymous[user_id].append(anonymous_id)
+
+    def user_id(self, one: Named) -> str | None:
+        """Return the user id that a call names, or that its anonymous id stands for."""
+        return one.user_id or self._users.get(one.anonymous_id or "")
+
+    def who(self, one: Named) -> Who:
+        """Return whom a call or a survey is about: by user id, by anonymous id, by the call's own address."""
+        user_id = self.user_id(one)
+        if user_id is not None:
+            return Who(user_id, self._people.address(user_id))
+        owner = self._owners.get(one.email or "")
+        return Who(None, None) if owner is None else Who(owner, one.email)
+
+    def everybody(self, one: Named) -> tuple[Who, ...]:
+        """Return whom a call is about, and whoever else has the address that it names."""
+        owner = self._owners.get(one.email or "")
+        return (self.who(one), *(() if owner is None else (Who(owner, one.email),)))
+
+    def keys_done_under(self, one: Named) -> tuple[str, ...]:
+        """Return the keys under which it is kept that a call's person did something."""
+        user_id = self.who(one).user_id
+        own = () if user_id is None else (user_key(user_id),)
+        return own if one.user_id else tuple(dict.fromkeys((*own, *keys_named(one))))
+
+    def keys_of(self, one: Named) -> tuple[str, ...]:
+        """Return all keys under which something that a call's person did may be kept."""
+        who = self.who(one)
+        user_id = who.user_id
+        if user_id is None:
+            return keys_named(one)
+        self.look_up_anonymous_ids((user_id,))
+        also = (user_key(user_id), *map(anonymous_key, self._anonymous[user_id]))
+        address = () if who.email is None else (email_key(who.email),)
+        return tuple(dict.fromkeys((*keys_named(one), *also, *address)))
+
+
+@dataclass(frozen=True, slots=True)
+class Identifiers:
+    """Everything that the store knows a person by.
 
     Attributes:
         user_ids: Its user ids.
@@ -65,44 +197,45 @@ class Names:
         )
 
 
-def names_of(tx: Transaction, who: str) -> Names:
+def identifiers_of(tx: Transaction, who: str) -> Identifiers:
     """Return what a person is known by; of one that is not known, what was asked for.
 
     Args:
-        who: A user id or an e-mail address; an address means everybody who has it.
+        tx: The transaction.
+        who: A user id or an e-mail address; an address means everybody who has it, or had it last.
     """
     asked = who.strip()
     email = asked.lower() if "@" in asked else None
-    where = people.c.user_id == asked
+    where = people_table.c.user_id == asked
     if email is not None:
-        where |= people.c.email == email
-    rows = tx.execute(select(people.c.user_id, people.c.email).where(where)).all()
-    user_ids = {row.user_id for row in rows}
-    emails = {row.email for row in rows if row.email is not None}
-    if email is not None:
-        emails.add(email)
-    if email is None or not rows:
+        where |= people_table.c.email == email
+    user_ids = set(tx.scalars(select(people_table.c.user_id).where(where)))
+    if email is not None and not user_ids:
+        user_ids.update(one for one in tx.scalars(select(contacts.c.user_id).where(contacts.c.email == email)) if one)
+    if email is None or not user_ids:
         user_ids.add(asked)
-    surveyed = select(surveys.c.claimed_email).where(surveys.c.claimed_user_id.in_(user_ids)).distinct()
-    emails.update(one for one in tx.scalars(surveyed) if one is not None)
+    emails = {email} if email is not None else set[str]()
+    for addresses in (
+        select(people_table.c.email).where(people_table.c.user_id.in_(user_ids)),
+        select(contacts.c.email).where(contacts.c.user_id.in_(user_ids)),
+        select(surveys.c.claimed_email).where(surveys.c.claimed_user_id.in_(user_ids)).distinct(),
+    ):
+        emails.update(one for one in tx.scalars(addresses) if one is not None)
     anonymous = tx.scalars(
         select(anonymous_ids.c.anonymous_id).where(
             or_(anonymous_ids.c.user_id.in_(user_ids), anonymous_ids.c.anonymous_id == asked)
         )
     )
-    return Names(frozenset(user_ids), frozenset(emails), frozenset(anonymous), _shared(tx, user_ids, emails))
-
-
-def _shared(tx: Transaction, user_ids: set[str], emails: set[str]) -> frozenset[str]:
-    others = select(people.c.email).where(
-        people.c.email.in_(emails),
-        people.c.user_id.not_in(user_ids),
-        or_(people.c.deleted_at.is_(None), people.c.deleted_at < people.c.identified_at),
+    others = select(people_table.c.email).where(
+        people_table.c.email.in_(emails),
+        people_table.c.user_id.not_in(user_ids),
+        or_(people_table.c.deleted_at.is_(None), people_table.c.deleted_at < people_table.c.identified_at),
     )
-    return frozenset(email for email in tx.scalars(others) if email is not None)
+    shared = frozenset(one for one in tx.scalars(others) if one is not None)
+    return Identifiers(frozenset(user_ids), frozenset(emails), frozenset(anonymous), shared)
 
 
-def survey_rows(tx: Transaction, names: Names) -> Sequence[Any]:
+def survey_rows(tx: Transaction, identifiers: Identifiers) -> Sequence[Any]:
     """Return the surveys of a person, the oldest event first."""
-    query = select(surveys).where(names.surveys(shared=True)).order_by(surveys.c.event_at, surveys.c.id)
+    query = select(surveys).where(identifiers.surveys(shared=True)).order_by(surveys.c.event_at, surveys.c.id)
     return tx.execute(query).all()

@@ -1,26 +1,30 @@
-"""People: user ids with their traits, and the anonymous ids that stand for them."""
+"""The rows of people, of the anonymous ids that stand for them, and of the keys that their streams know them by."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any, Final
+from hashlib import blake2b
+from typing import Any, Final
 
 import msgspec
+from sqlalchemy import select, text
 
-from target_promoter.people.person import Person
-from target_promoter.people.traits import NOTHING_SAID, Trait, Traits
+from target_promoter.people.person import Part, Person
 from target_promoter.store.encoding import decode, encode
-from target_promoter.store.schema import anonymous_ids, people
+from target_promoter.store.schema import anonymous_ids, people, people_rows
+from target_promoter.store.transaction import Transaction
 
-if TYPE_CHECKING:
-    from collections.abc import Iterable
-
-    from target_promoter.store.transaction import Transaction
-
-_NAMES: Final = ("user_id", "email", "identified_at", "deleted_at", "fingerprints", "traits")
+_NAMES: Final = ("user_id", "email", "identified_at", "deleted_at", "fingerprints", "parts")
 _COLUMNS: Final = ", ".join(_NAMES)
+_WITHOUT_PARTS: Final = f"{', '.join(_NAMES[:-1])}, NULL"
+_STEP: Final = 5000
+_parts: Final = msgspec.json.Decoder(dict[str, Part], float_hook=Decimal)
+_NEXT: Final = text(f"SELECT {_COLUMNS} FROM people WHERE user_id > :after ORDER BY user_id LIMIT {_STEP}")  # noqa: S608 - names of this program
+_WITHOUT_ADDRESS: Final = text("""
+    SELECT count(*) FROM people WHERE email IS NULL AND (deleted_at IS NULL OR deleted_at < identified_at)
+""")
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,21 +42,6 @@ class Link:
     user_id: str | None
 
 
-class _Said(msgspec.Struct, omit_defaults=True):
-    """What was said of a person, as the column `traits` holds it; the address is in a column of its own."""
-
-    email_at: float | None = None
-    names: Traits = NOTHING_SAID
-    traits: Traits = NOTHING_SAID
-    stored: Mapping[str, Trait] = {}
-    contact_lists: Mapping[int, float] = {}
-    dated_at: float = 0.0
-    undated: tuple[float, ...] = ()
-
-
-_said: Final = msgspec.json.Decoder(_Said, float_hook=Decimal)
-
-
 class Row:
     """A person as stored, decoded only when it must be: most records of a second sync say nothing new."""
 
@@ -60,6 +49,12 @@ class Row:
 
     def __init__(self, columns: Any) -> None:  # noqa: ANN401 - a database row
         self._columns = columns
+
+    @property
+    def user_id(self) -> str:
+        """The user id."""
+        user_id: str = self._columns[0]
+        return user_id
 
     @property
     def address(self) -> str | None:
@@ -70,20 +65,13 @@ class Row:
     @property
     def deleted(self) -> bool:
         """Whether the person was deleted and not identified since."""
-        _, _, identified_at, deleted_at, _, _ = self._columns
-        return deleted_at is not None and deleted_at >= identified_at
+        return self.deleted_at is not None and self.deleted_at >= self._columns[2]
 
     @property
     def deleted_at(self) -> float | None:
-        """The time of the last deletion."""
+        """The time of the last deletion, in epoch seconds."""
         deleted_at: float | None = self._columns[3]
         return deleted_at
-
-    @property
-    def user_id(self) -> str:
-        """The user id."""
-        user_id: str = self._columns[0]
-        return user_id
 
     @property
     def identified(self) -> tuple[float, str]:
@@ -92,38 +80,36 @@ class Row:
 
     def is_marked(self, stream: str, mark: str) -> bool:
         """Return whether a mark is that of the last record that a stream brought."""
-        text: str = self._columns[4]
-        return mark in text and decode(text).get(stream) == mark
+        marks: str = self._columns[4]
+        return mark in marks and decode(marks).get(stream) == mark
 
     def person(self) -> Person:
-        """Return the whole person."""
-        user_id, email, identified_at, deleted_at, fingerprints, text = self._columns
-        said = _said.decode(text)
-        return Person(
-            user_id=user_id,
-            email=None if email is None or said.email_at is None else (email, said.email_at),
-            names=said.names,
-            traits=said.traits,
-            stored=said.stored,
-            contact_lists=said.contact_lists,
-            identified_at=identified_at,
-            dated_at=said.dated_at,
-            undated=said.undated,
-            deleted_at=deleted_at,
-            fingerprints=decode(fingerprints),
-        )
+        """Return the whole person; only of a row that was loaded whole."""
+        user_id, _, _, deleted_at, fingerprints, parts = self._columns
+        return Person(user_id, _parts.decode(parts), deleted_at, decode(fingerprints))
+
+
+def look_up(tx: Transaction, user_ids: Iterable[str]) -> dict[str, Row]:
+    """Return those of the people that are known, by user id, without what was said of them."""
+    return {row[0]: Row(row) for row in tx.rows_among(_WITHOUT_PARTS, "people", "user_id", set(user_ids))}
 
 
 def load(tx: Transaction, user_ids: Iterable[str]) -> dict[str, Row]:
-    """Return those of the people that are known, by user id."""
+    """Return those of the people that are known, whole, by user id."""
     return {row[0]: Row(row) for row in tx.rows_among(_COLUMNS, "people", "user_id", set(user_ids))}
 
 
-def load_by_email(tx: Transaction, emails: Iterable[str]) -> dict[str, list[Row]]:
-    """Return everybody living at the given addresses, by address; the one identified last, the owner, last."""
+def load_by_email(tx: Transaction, emails: Iterable[str], *, whole: bool = True) -> dict[str, list[Row]]:
+    """Return everybody living at the given addresses, by address; the one identified last, the owner, last.
+
+    Args:
+        tx: The transaction.
+        emails: The addresses, in lower case.
+        whole: Whether with what was said of them.
+    """
     found: dict[str, list[Row]] = {}
-    for columns in tx.rows_among(_COLUMNS, "people", "email", set(emails)):
-        row = Row(columns)
+    columns = _COLUMNS if whole else _WITHOUT_PARTS
+    for row in map(Row, tx.rows_among(columns, "people", "email", set(emails))):
         if row.address is not None:
             found.setdefault(row.address, []).append(row)
     for rows in found.values():
@@ -136,36 +122,43 @@ def save(tx: Transaction, changed: Iterable[Person]) -> None:
     rows = [
         (
             person.user_id,
-            person.email[0] if person.email else None,
+            person.email,
             person.identified_at,
             person.deleted_at,
             encode(person.fingerprints),
-            encode(
-                _Said(
-                    person.email[1] if person.email else None,
-                    person.names,
-                    person.traits,
-                    person.stored,
-                    person.contact_lists,
-                    person.dated_at,
-                    person.undated,
-                )
-            ),
+            encode(person.parts),
         )
         for person in changed
     ]
     tx.upsert_rows(people, _NAMES, rows)
 
 
+def remove(tx: Transaction, user_ids: Iterable[str]) -> None:
+    """Remove people of whom nothing is said any more."""
+    for user_id in user_ids:
+        tx.execute(people.delete().where(people.c.user_id == user_id))
+
+
+def change_all(tx: Transaction, change: Callable[[Person], Person]) -> Iterator[tuple[Person, Person]]:
+    """Change everybody, in steps, and yield those who differ: as they were, and as they are."""
+    after = ""
+    while rows := tx.execute(_NEXT, {"after": after}).all():
+        after = rows[-1].user_id
+        before = [Row(row).person() for row in rows]
+        pairs = [(one, other) for one in before if (other := change(one)) != one]
+        save(tx, (other for _, other in pairs))
+        yield from pairs
+
+
+def count_without_address(tx: Transaction) -> int:
+    """Return how many people have no e-mail address yet."""
+    return tx.scalar(_WITHOUT_ADDRESS) or 0
+
+
 def users_of(tx: Transaction, anonymous: Iterable[str]) -> dict[str, str | None]:
     """Return the user id each known anonymous id stands for; null if it was seen with several."""
     rows = tx.rows_among("anonymous_id, user_id", "anonymous_ids", "anonymous_id", set(anonymous))
     return {row[0]: row[1] for row in rows}
-
-
-def anonymous_ids_of(tx: Transaction, user_ids: Iterable[str]) -> list[str]:
-    """Return the anonymous ids that stand for any of the people."""
-    return list(anonymous_links_of(tx, user_ids))
 
 
 def anonymous_links_of(tx: Transaction, user_ids: Iterable[str]) -> dict[str, str]:
@@ -175,11 +168,7 @@ def anonymous_links_of(tx: Transaction, user_ids: Iterable[str]) -> dict[str, st
 
 
 def link(tx: Transaction, seen: Iterable[tuple[str, str]]) -> list[Link]:
-    """Remember which user ids anonymous ids were seen with.
-
-    Returns:
-        What changed.
-    """
+    """Remember which user ids anonymous ids were seen with, as pairs of the two, and return what changed."""
     pairs = set(seen)
     known = users_of(tx, {anonymous_id for anonymous_id, _ in pairs})
     new: dict[str, str | None] = {}
@@ -192,20 +181,25 @@ def link(tx: Transaction, seen: Iterable[tuple[str, str]]) -> list[Link]:
     return [Link(key, known.get(key), value) for key, value in changed.items()]
 
 
-def anonymous_key(anonymous_id: str) -> str:
-    """Return the key under which something of an anonymous id is kept."""
-    return f"a:{anonymous_id}"
+def row_of(stream: str, key: str) -> bytes:
+    """Return what a row of a stream is known by."""
+    return blake2b(encode([stream, key]).encode(), digest_size=16).digest()
 
 
-def email_key(email: str) -> str:
-    """Return the key under which something of an e-mail address is kept.
-
-    Args:
-        email: The address, in lower case.
-    """
-    return f"e:{email}"
+def any_rows(tx: Transaction) -> bool:
+    """Return whether any row is known by another key than the user id."""
+    return tx.scalar(select(people_rows.c.row).limit(1)) is not None
 
 
-def user_key(user_id: str) -> str:
-    """Return the key under which something of a user id is kept."""
-    return f"u:{user_id}"
+def people_of_rows(tx: Transaction, rows: Iterable[bytes]) -> dict[bytes, str]:
+    """Return the user ids of the people that rows are on, of those rows that are known."""
+    return {bytes(row[0]): row[1] for row in tx.rows_among("row, user_id", "people_rows", "row", set(rows))}
+
+
+def put_rows(tx: Transaction, rows: Mapping[bytes, str | None]) -> None:
+    """Have rows be on people from now on, by user id; null has one be on nobody."""
+    known = [{"row": row, "user_id": user_id} for row, user_id in rows.items() if user_id is not None]
+    tx.upsert(people_rows, known)
+    for row, user_id in rows.items():
+        if user_id is None:
+            tx.execute(people_rows.delete().where(people_rows.c.row == row))

@@ -1,46 +1,140 @@
-"""A person: a user id with its traits, each with the time of the call that said it."""
+"""A person: a user id, and what each stream said of it; and how calls and rows become parts of a person."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping
+from typing import Any, Final
 
 import msgspec
 from msgspec.structs import replace
 
-from target_promoter.people.traits import NOTHING_SAID, Trait, Traits, later_properties
+from target_promoter.people.traits import NOTHING_SAID, Trait, Traits, later, later_properties
+from target_promoter.records.calls import Identify
 
-if TYPE_CHECKING:
-    from collections.abc import Mapping
+FUTURE_SECONDS: Final = 86_400
+"""How far ahead of this machine's clock a call may be."""
+
+_STEP_SECONDS: Final = 1e-6
+"""What sets two records without a time apart: the smallest step that epoch seconds hold safely."""
+
+
+class Part(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
+    """What one stream said of a person.
+
+    A row of a snapshot (a plain table, the warehouse table `users`) replaces its stream's part; a call merges into it
+    by the time of the call.
+
+    Attributes:
+        time: When it was last said who the person is, in epoch seconds; that of its arrival if a record told none.
+        dated: Whether every record of it told its time itself.
+        key: The key of the row that stands, if rows of the stream are known by another key than the user id.
+        email: The e-mail address, in lower case.
+        email_at: When the address was said, or was taken away by a row without one, in epoch seconds.
+        names: `first_name` and `last_name`.
+        traits: The traits.
+        contact_lists: The ids of the contact lists that the stream's people join.
+        events: Of each stored event (by its attribute prefix) the latest properties, with the event's time.
+    """
+
+    time: float = 0.0
+    dated: bool = True
+    key: str = ""
+    email: str | None = None
+    email_at: float = 0.0
+    names: Traits = NOTHING_SAID
+    traits: Traits = NOTHING_SAID
+    contact_lists: tuple[int, ...] = ()
+    events: Mapping[str, Trait] = {}
+
+    def with_row(self, call: Identify, time: float, *, dated: bool) -> Part:
+        """Return the part after a row of a snapshot: the row, unless another row of the same person stands.
+
+        Of several rows of one person, by their keys, the later one stands; of one time, or without times, the one with
+        the greater key. So they do not take turns, in whatever order they are read.
+        """
+        key = "" if call.key is None or call.key == call.user_id else call.key
+        timed = dated and self.dated
+        if self.time and (key != self.key or call.key is None):
+            ours, theirs = (time, key), (self.time, self.key)
+            if (ours if timed else ours[1:]) < (theirs if timed else theirs[1:]):
+                return self
+        email, email_at = call.email, time if call.email is not None or call.email_is_null else 0.0
+        if email is None and call.bad_email:
+            email, email_at = self.email, self.email_at
+        names, traits = _names(call), _storable(call.traits)
+        return Part(
+            time,
+            dated,
+            key,
+            email,
+            email_at,
+            Traits(names, time) if names else NOTHING_SAID,
+            Traits(traits, time) if traits else NOTHING_SAID,
+            call.contact_lists,
+            self.events,
+        )
+
+    def with_call(self, call: Identify, time: float, *, dated: bool) -> Part:
+        """Return the part after an identify call; what a later call said stands, and null says nothing."""
+        email = self.email, self.email_at
+        if call.email is not None:
+            email = later(None if self.email is None else email, (call.email, time))
+        return Part(
+            max(self.time, time),
+            dated and (self.dated or not self.time),
+            self.key,
+            email[0],
+            email[1],
+            self.names.merged(_names(call), time),
+            self.traits.merged(
+                _storable({name: value for name, value in call.traits.items() if value is not None}), time
+            ),
+            call.contact_lists,
+            self.events,
+        )
+
+    def since(self, time: float) -> Part:
+        """Return what was said after a deletion at a time, in epoch seconds.
+
+        What told no time goes as well: it was read before, and so it was said before.
+        """
+        events = {prefix: said for prefix, said in self.events.items() if said[1] > time}
+        if self.time <= time or not self.dated:
+            return Part(events=events)
+        stays = self.email_at > time
+        return replace(
+            self,
+            email=self.email if stays else None,
+            email_at=self.email_at if stays else 0.0,
+            names=self.names.after(time),
+            traits=self.traits.after(time),
+            events=events,
+        )
+
+
+NO_PART: Final = Part()
+"""What a stream said that said nothing."""
 
 
 class Person(msgspec.Struct, frozen=True, gc=False):
-    """A user id with all that is known of it; a struct for the reason that calls are.
+    """A user id with what each stream said of it; the person is the merge of the parts, what was said later standing.
 
     Attributes:
         user_id: The user id.
-        email: The e-mail address, in lower case, and its time; null while there is none.
-        names: `first_name` and `last_name`.
-        traits: The traits.
-        stored: Of each stored event (by its attribute prefix) the latest properties, with the event's time.
-        contact_lists: The ids of the lists that the person's streams name, each with the time it was last named.
-        identified_at: The time of the last identify, in epoch seconds; 0 if there was none.
-        dated_at: The same of those identifies that told their time themselves.
-        undated: When records came that told no time, ascending, as long as something they said stands.
-        deleted_at: The time of the last deletion; null if there was none.
+        parts: What each stream said.
+        deleted_at: The time of the last deletion, in epoch seconds; null if there was none.
         fingerprints: Of each stream the mark, such as a hash in hexadecimal, of the last record it brought.
     """
 
     user_id: str
-    email: tuple[str, float] | None = None
-    names: Traits = NOTHING_SAID
-    traits: Traits = NOTHING_SAID
-    stored: Mapping[str, Trait] = {}
-    contact_lists: Mapping[int, float] = {}
-    identified_at: float = 0.0
-    dated_at: float = 0.0
-    undated: tuple[float, ...] = ()
+    parts: Mapping[str, Part] = {}
     deleted_at: float | None = None
     fingerprints: Mapping[str, str] = {}
+
+    @property
+    def identified_at(self) -> float:
+        """When it was last said who the person is, in epoch seconds; 0 if it never was."""
+        return max((part.time for part in self.parts.values()), default=0.0)
 
     @property
     def deleted(self) -> bool:
@@ -48,48 +142,136 @@ class Person(msgspec.Struct, frozen=True, gc=False):
         return self.deleted_at is not None and self.deleted_at >= self.identified_at
 
     @property
+    def email(self) -> str | None:
+        """The e-mail address that was said last, also of somebody who was deleted."""
+        return max(((part.email_at, part.email or "") for part in self.parts.values()), default=(0.0, ""))[1] or None
+
+    @property
     def address(self) -> str | None:
         """The e-mail address the person is reached at; null if there is none, or the person was deleted."""
-        if self.email is None or (self.deleted_at is not None and self.deleted):
-            return None
-        return self.email[0]
+        return None if self.deleted else self.email
 
-    def since(self, time: float) -> Person:
-        """Return the person with only what was said after a time; so a deletion leaves nothing of what came before.
+    @property
+    def names(self) -> Traits:
+        """`first_name` and `last_name`."""
+        return _joined([part.names for part in self.parts.values()])
 
-        What told no time goes as well: it was read before, and so it was said before.
-        """
-        undated = frozenset(self.undated)
-        return replace(
-            self,
-            email=None if self.email is None or self.email[1] <= time or self.email[1] in undated else self.email,
-            names=self.names.after(time, undated),
-            traits=self.traits.after(time, undated),
-            stored={prefix: said for prefix, said in self.stored.items() if said[1] > time},
-            contact_lists={one: at for one, at in self.contact_lists.items() if at > time and at not in undated},
-            identified_at=self.dated_at,
-            undated=(),
-        )
+    @property
+    def traits(self) -> Traits:
+        """The traits."""
+        return _joined([part.traits for part in self.parts.values()])
 
-    def marked(self, stream: str, mark: str) -> Person:
-        """Return the person with the mark of the last record that a stream brought."""
-        return replace(self, fingerprints={**self.fingerprints, stream: mark})
+    @property
+    def contact_lists(self) -> frozenset[int]:
+        """The ids of the contact lists that the person's streams name."""
+        return frozenset(one for part in self.parts.values() for one in part.contact_lists)
 
-    def times(self) -> set[float]:
-        """Return the times of all that was said by identifies and still stands."""
-        found = {*self.names.times(), *self.traits.times(), *self.contact_lists.values()}
-        if self.email is not None:
-            found.add(self.email[1])
+    @property
+    def events(self) -> dict[str, Trait]:
+        """Of each stored event (by its attribute prefix) the latest properties, with the event's time."""
+        found: dict[str, Trait] = {}
+        for part in self.parts.values():
+            for prefix, said in part.events.items():
+                found[prefix] = later_properties(found.get(prefix), said)
         return found
 
-    def with_stored(self, prefix: str, properties: Mapping[str, Any], time: float) -> Person:
-        """Return the person with a stored event's properties, if no later ones are there.
+    def with_part(self, stream: str, part: Part, fingerprint: str | None = None) -> Person:
+        """Return the person with another part of a stream, and the mark of the record that made it."""
+        marks = self.fingerprints if fingerprint is None else {**self.fingerprints, stream: fingerprint}
+        if part == NO_PART:
+            return replace(self, parts=_without(self.parts, stream), fingerprints=marks)
+        return replace(self, parts={**self.parts, stream: part}, fingerprints=marks)
+
+    def marked(self, stream: str, fingerprint: str) -> Person:
+        """Return the person with the mark of the last record that a stream brought."""
+        return replace(self, fingerprints={**self.fingerprints, stream: fingerprint})
+
+    def without(self, stream: str) -> Person:
+        """Return the person without what a stream said."""
+        return replace(self, parts=_without(self.parts, stream), fingerprints=_without(self.fingerprints, stream))
+
+    def with_event(self, stream: str, prefix: str, properties: Mapping[str, Any], time: float) -> Person:
+        """Return the person with a stored event's properties, if no later ones of its stream are there.
 
         Args:
+            stream: The stream that brought the event.
             prefix: The event's attribute prefix, such as `order_completed`.
+            properties: The event's properties.
             time: The event's time, in epoch seconds.
         """
         if self.deleted_at is not None and time <= self.deleted_at:
             return self
-        stored = later_properties(self.stored.get(prefix), (dict(properties), time))
-        return self if stored == self.stored.get(prefix) else replace(self, stored={**self.stored, prefix: stored})
+        part = self.parts.get(stream, NO_PART)
+        said = later_properties(part.events.get(prefix), (dict(properties), time))
+        if said == part.events.get(prefix):
+            return self
+        return self.with_part(stream, replace(part, events={**part.events, prefix: said}))
+
+
+def merge(person: Person, call: Identify, now: float) -> Person:
+    """Return a person with what an identify call or a row of people says, and with the mark of the record.
+
+    Of a record from before the person was deleted nothing but the mark stays; a record without a time is of now, in
+    epoch seconds.
+    """
+    # A call whose clock is days fast would win over all to come.
+    dated = call.time is not None and call.time <= now + FUTURE_SECONDS
+    part = person.parts.get(call.stream, NO_PART)
+    time = call.time if dated and call.time is not None else _arrival(person, part, now)
+    if person.deleted_at is not None and time <= person.deleted_at:
+        return person.marked(call.stream, call.fingerprint)
+    new = part.with_row(call, time, dated=dated) if call.snapshot else part.with_call(call, time, dated=dated)
+    return person if new is part else person.with_part(call.stream, new, call.fingerprint)
+
+
+def delete(person: Person, time: float) -> Person:
+    """Return a person that was deleted at its source at a time, in epoch seconds; nothing said before is kept."""
+    time = time if person.deleted_at is None else max(person.deleted_at, time)
+    since = {stream: part.since(time) for stream, part in person.parts.items()}
+    return replace(person, parts={stream: part for stream, part in since.items() if part != NO_PART}, deleted_at=time)
+
+
+def says_the_same(one: Person, other: Person) -> bool:
+    """Return whether two states of a person are the same to Promoter: all but when things were said, and by whom."""
+    return one.address == other.address and (
+        one.parts is other.parts
+        or (
+            one.contact_lists == other.contact_lists
+            and one.names.says_the_same(other.names)
+            and one.traits.says_the_same(other.traits)
+            and _properties(one) == _properties(other)
+        )
+    )
+
+
+def _arrival(person: Person, part: Part, now: float) -> float:
+    """Return the time of a record without one: now, and later than all of its stream that came before it."""
+    before = [0.0 if part.dated else part.time, person.deleted_at or 0.0]
+    return max(now, *(time + _STEP_SECONDS for time in before))
+
+
+def _names(call: Identify) -> dict[str, str]:
+    names = {"first_name": call.first_name, "last_name": call.last_name}
+    return {name: value for name, value in names.items() if value is not None}
+
+
+def _storable(said: Mapping[str, object]) -> Mapping[str, object]:
+    """Return traits by the names that the store gives them: no database holds half a surrogate pair."""
+    if all(map(str.isascii, said)):
+        return said
+    return {name.encode("utf-8", "replace").decode(): value for name, value in said.items()}
+
+
+def _joined(said: list[Traits]) -> Traits:
+    whole = said[0] if said else NOTHING_SAID
+    for one in said[1:]:
+        whole = whole.joined(one)
+    return whole
+
+
+def _properties(person: Person) -> dict[str, object]:
+    return {prefix: properties for prefix, (properties, _) in person.events.items()}
+
+
+def _without(mapping: Mapping[str, Any], name: str) -> dict[str, Any]:
+    return {one: value for one, value in mapping.items() if one != name}

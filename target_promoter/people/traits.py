@@ -1,16 +1,13 @@
-"""Named values of a person, each with the time of the call that said it."""
+"""Named values that a stream said of a person, each with the time of the call that said it."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, Final
+from collections.abc import Iterator, Mapping
+from typing import Any, Final
 
 import msgspec
 
 from target_promoter.store.encoding import canonical
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 Trait = tuple[Any, float]
 """A value and the time of the call that said it, in epoch seconds."""
@@ -20,7 +17,7 @@ class Traits(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """Values by their names, nearly all of which one call said: a row of a table says all of them anew.
 
     Attributes:
-        values: The values; one of null was taken away.
+        values: The values; one of null was taken away by a row of a snapshot.
         time: When they were said, in epoch seconds.
         others: The times of those that were said at another time.
     """
@@ -30,26 +27,12 @@ class Traits(msgspec.Struct, frozen=True, array_like=True, gc=False):
     others: Mapping[str, float] = {}
 
     def __iter__(self) -> Iterator[tuple[str, Any, float]]:
-        """Yield each name with its value, which is null if it was taken away, and its time in epoch seconds."""
+        """Yield each name with its value and its time in epoch seconds."""
         for name, value in self.values.items():
             yield name, value, self.others.get(name, self.time)
 
-    @property
-    def standing(self) -> dict[str, Any]:
-        """The values that were not taken away."""
-        return {name: value for name, value in self.values.items() if value is not None}
-
-    def times(self) -> set[float]:
-        """Return the times of all values, in epoch seconds."""
-        return {time for _, _, time in self}
-
     def merged(self, said: Mapping[str, Any], time: float) -> Traits:
-        """Return the values with what a call says; what a later call said stands.
-
-        Args:
-            said: The values; null takes one away.
-            time: The time of the call, in epoch seconds.
-        """
+        """Return the values with what a call said at a time, in epoch seconds; what was said later stands."""
         if not said:
             return self
         if not self.values:
@@ -57,16 +40,29 @@ class Traits(msgspec.Struct, frozen=True, array_like=True, gc=False):
         if time > max((self.time, *self.others.values())):
             others = {name: self.others.get(name, self.time) for name in self.values if name not in said}
             return Traits({**self.values, **said}, time, others)
+        return self.joined(Traits(said, time))
+
+    def joined(self, other: Traits) -> Traits:
+        """Return the values of both; what was said later stands, whichever of the two says it."""
+        if not other.values:
+            return self
+        if not self.values:
+            return other
         known: dict[str, Trait] = {name: (value, at) for name, value, at in self}
-        return self._of({**known, **{name: later(known.get(name), (value, time)) for name, value in said.items()}})
+        return self._of({**known, **{name: later(known.get(name), (value, at)) for name, value, at in other}})
 
-    def after(self, time: float, except_times: frozenset[float]) -> Traits:
-        """Return the values that were said after a time.
+    @property
+    def standing(self) -> dict[str, Any]:
+        """The values that were not taken away."""
+        return {name: value for name, value in self.values.items() if value is not None}
 
-        Args:
-            except_times: Times that do not count as after it, in epoch seconds.
-        """
-        return self._of({name: (value, at) for name, value, at in self if at > time and at not in except_times})
+    def after(self, time: float) -> Traits:
+        """Return the values that were said after a time, in epoch seconds."""
+        return self._of({name: (value, at) for name, value, at in self if at > time})
+
+    def only(self, names: frozenset[str]) -> Traits:
+        """Return the values of these names."""
+        return self._of({name: (value, at) for name, value, at in self if name in names})
 
     def says_the_same(self, other: Traits) -> bool:
         """Return whether other values say the same, whenever they were said."""
@@ -86,13 +82,7 @@ NOTHING_SAID: Final = Traits()
 
 
 def later(known: Trait | None, said: Trait) -> Trait:
-    """Return which of two values stands: the one said later.
-
-    Of two values of one time the same one stands in whatever order they arrive.
-
-    Args:
-        known: The value that is known, if any.
-    """
+    """Return which of two values stands: the one said later; of one time the same one in whatever order they arrive."""
     if known is None or said[1] > known[1]:
         return said
     if said[1] < known[1] or (type(said[0]) is type(known[0]) and said[0] == known[0]):
@@ -104,10 +94,6 @@ def later_properties(known: Trait | None, said: Trait) -> Trait:
     """Return which properties of a stored event stand: the later event's; of one event all that was said of it.
 
     The warehouse table `tracks` brings an event without its properties, and the event's own table brings them.
-
-    Args:
-        known: The properties that are known, if any, with their event's time.
-        said: The properties that a call says, with their event's time.
     """
     if known is None or known[1] != said[1]:
         return later(known, said)

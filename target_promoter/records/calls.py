@@ -84,6 +84,9 @@ class Identify(msgspec.Struct, frozen=True, gc=False):
     blocked: bool
     contact_lists: tuple[int, ...]
     problem: str | None
+    key: str | None = None
+    bad_email: bool = False
+    email_is_null: bool = False
 
     def __repr__(self) -> str:
         """Show nothing personal."""

@@ -6,7 +6,11 @@ import datetime as dt
 import json
 import re
 import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
+
+from msgspec.structs import replace
 
 from target_promoter.records.calls import Glimpse, Identify, Track
 from target_promoter.records.fields import PERSONAL, Path, finder, said
@@ -15,8 +19,6 @@ from target_promoter.values.reading import email_address, fingerprint, identifie
 from target_promoter.values.times import epoch_seconds
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from target_promoter.records.contents import Contents, Integrations
 
 # Nested a thousand deep, or a number of thousands of digits: no store could keep it, no encoder writes it.
@@ -42,7 +44,7 @@ class _Reader:
     ) -> None:
         self.paths = paths
         self.contents = contents
-        self._stream = stream
+        self.stream = self._stream = stream
         self._integrations = integrations
         self._user_id = finder(paths["user_id"], identifier)
         self._anonymous_id = finder(paths["anonymous_id"], identifier)
@@ -80,6 +82,19 @@ class IdentifyReader(_Reader):
     def read(self, record: Mapping[str, object]) -> Identify:
         """Return what a record says."""
         return self._whole(self.glimpse(record))
+
+    def user_id(self, record: Mapping[str, object]) -> str | None:
+        """Return the user id of a record as text."""
+        return self._user_id(record)
+
+    def fingerprint(self, record: Mapping[str, object]) -> str:
+        """Return a hash that is equal for records that say the same, read alike; empty if it cannot be written."""
+        mark = fingerprint(record, self._salt)
+        return "" if mark is None else mark.hex()
+
+    def is_deleted(self, record: Mapping[str, object]) -> bool:
+        """Return whether a record says that it was deleted at its source."""
+        return _deleted_at(record) is not None
 
     def glimpse(self, record: Mapping[str, object]) -> Glimpse:
         """Return what tells whether a record says anything new."""
@@ -131,7 +146,23 @@ class IdentifyReader(_Reader):
             self._integrations.block(record),
             self._contact_lists,
             problem,
+            email_is_null=email is None and any(path[0] in record for path in self.paths["email"]),
         )
+
+
+@dataclass(frozen=True, slots=True)
+class Rows:
+    """The identify calls of one stream in a batch, not read yet: most of a second sync say nothing new.
+
+    Attributes:
+        reader: What reads them.
+        records: The records, in the order in which they came.
+        misfits: Why a record cannot be taken, by its place among them.
+    """
+
+    reader: IdentifyReader
+    records: Sequence[Mapping[str, object]]
+    misfits: Mapping[int, str] = field(default_factory=dict)
 
 
 class TrackReader(_Reader):
@@ -195,6 +226,13 @@ class TrackReader(_Reader):
             self._integrations.block(record),
             problem,
         )
+
+    def read_all(self, records: Sequence[Mapping[str, object]], misfits: Mapping[int, str]) -> list[Track]:
+        """Return what records say; `misfits` tells why some cannot be taken, by their place among them."""
+        calls = [self.read(record) for record in records]
+        for place, misfit in misfits.items():
+            calls[place] = replace(calls[place], problem=calls[place].problem or misfit)
+        return calls
 
     def _key(self, record: Mapping[str, object]) -> str | None:
         """Return the record's key as one text, or a hash of the record; None if it cannot even be hashed."""

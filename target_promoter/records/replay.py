@@ -7,8 +7,6 @@ from typing import TYPE_CHECKING, Any, Final
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from target_promoter.records.calls import Glimpse, Identify, Track
-
 REPLAYED: Final = "_sdc_rejected"
 """The column by which a replayed record says which kept one it is; in a SCHEMA: that stream maps were applied."""
 
@@ -24,6 +22,6 @@ def is_refused_stream(name: str, schema: Mapping[str, Any]) -> bool:
     return name == REFUSED_STREAM and REPLAYED in schema["properties"]
 
 
-def is_refused(call: Glimpse | Identify | Track) -> bool:
-    """Return whether a call is one that Promoter refused, replayed."""
-    return call.record.get(REPLAYED) == REFUSED
+def is_refused(record: Mapping[str, object]) -> bool:
+    """Return whether a record is a call that Promoter refused, replayed."""
+    return record.get(REPLAYED) == REFUSED

@@ -10,6 +10,7 @@ import msgspec
 from target_promoter.config.settings import StreamSetting
 from target_promoter.records import advice
 from target_promoter.records.fields import Path, first
+from target_promoter.records.readers import Rows
 from target_promoter.records.refusals import UnknownStreamError
 from target_promoter.records.resolution import Source
 from target_promoter.records.shapes import Shape, columns, shape
@@ -86,6 +87,45 @@ class Stream:
         if self.type == "segment" and reader is not None and first(record, _CALL_TYPE, _call_type) == "identify":
             return reader.glimpse(record)
         return self.read(record)
+
+    @property
+    def identify(self) -> IdentifyReader | None:
+        """What reads its identify calls."""
+        return self._identify
+
+    @property
+    def track(self) -> TrackReader | None:
+        """What reads its track calls."""
+        return self._track
+
+    def split(
+        self, records: Sequence[Mapping[str, object]], misfits: Mapping[int, str]
+    ) -> tuple[Rows | None, list[Track], int]:
+        """Return the identify calls among records, the track calls, and how many say nothing to Promoter.
+
+        Args:
+            records: The records of a batch, in the order in which they came.
+            misfits: Why some of them cannot be taken, by their place.
+        """
+        if self._identify is None or self._track is None:
+            rows = None if self._identify is None else Rows(self._identify, records, misfits)
+            tracks = [] if self._track is None else self._track.read_all(records, misfits)
+            return rows, tracks, len(records) if self.type == "ignore" else 0
+        people: list[Mapping[str, object]] = []
+        events: list[Mapping[str, object]] = []
+        problems: tuple[dict[int, str], dict[int, str]] = {}, {}
+        for place, record in enumerate(records):
+            call_type = first(record, _CALL_TYPE, _call_type)
+            if call_type in _OTHER_CALLS:
+                continue
+            is_track = call_type == "track" or (call_type is None and bool(record.get("event")))
+            kind = events if is_track else people
+            problem = _NO_CALL if call_type is None else misfits.get(place)
+            if problem is not None:
+                problems[is_track][len(kind)] = problem
+            kind.append(record)
+        tracks = self._track.read_all(events, problems[True])
+        return Rows(self._identify, people, problems[False]), tracks, len(records) - len(people) - len(events)
 
     def _read_call(self, record: Mapping[str, object]) -> Identify | Track | None:
         """Return what a record says that names its call itself."""

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 from sqlalchemy import select
 
 from target_promoter.people import people
-from target_promoter.people.identity import names_of, survey_rows
+from target_promoter.people.identity import identifiers_of, survey_rows
 from target_promoter.report.waiting import waits_for
 from target_promoter.report.words import campaign, shown
 from target_promoter.store import runs
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from target_promoter.config.settings import Settings
-    from target_promoter.people.identity import Names
+    from target_promoter.people.identity import Identifiers
     from target_promoter.people.person import Person
     from target_promoter.store.transaction import Transaction
 
@@ -105,7 +105,7 @@ def story(tx: Transaction, settings: Settings, asked: str, rejected: Iterable[An
         asked: A user id or an e-mail address.
         rejected: The rows of the rejected records that name the person.
     """
-    names = names_of(tx, asked)
+    names = identifiers_of(tx, asked)
     rows = people.load(tx, names.user_ids)
     persons = [rows[user_id].person() for user_id in sorted(rows)]
     moments = [
@@ -134,10 +134,10 @@ def _known(person: Person) -> Known:
         user_id=person.user_id,
         email=person.email[0] if person.email else None,
         deleted=person.deleted,
-        first_name=person.names.values.get("first_name"),
-        last_name=person.names.values.get("last_name"),
+        first_name=person.names.standing.get("first_name"),
+        last_name=person.names.standing.get("last_name"),
         traits=person.traits.standing,
-        stored={prefix: properties for prefix, (properties, _) in person.stored.items()},
+        stored={prefix: properties for prefix, (properties, _) in person.events.items()},
         contact_lists=sorted(person.contact_lists),
     )
 
@@ -146,15 +146,16 @@ def _said(person: Person) -> Iterator[Moment]:
     """Yield what calls said of a person; of each trait only what stands is kept."""
     by_time: defaultdict[float, list[str]] = defaultdict(list)
     if person.email is not None:
-        by_time[person.email[1]].append(f"email {person.email[0]}")
+        email_at = max(part.email_at for part in person.parts.values())
+        by_time[email_at].append(f"email {person.email}")
     for name, value, time in (*person.names, *person.traits):
-        by_time[time].append(f"{name} {shown(value)}" if value is not None else f"{name} taken away")
+        by_time[time].append(f"{name} {shown(value)}")
     whom = f"user id {person.user_id}"
     for time, said in by_time.items():
         yield Moment(time, f"an identify call said of {whom}: {', '.join(said)}", "nothing later contradicts it")
     if person.identified_at and person.identified_at not in by_time:
         yield Moment(person.identified_at, f"the last identify call of {whom} said nothing new")
-    for prefix, (properties, time) in person.stored.items():
+    for prefix, (properties, time) in person.events.items():
         names = ", ".join(sorted(properties)) or "no properties"
         yield Moment(time, f"the event {prefix}: kept on the contact: {names}", "it is the latest of `stored_events`")
     if person.deleted_at is not None:
@@ -162,7 +163,7 @@ def _said(person: Person) -> Iterator[Moment]:
         yield Moment(person.deleted_at, f"{whom} was deleted at its source", why)
 
 
-def _kept(tx: Transaction, names: Names) -> Iterator[Moment]:
+def _kept(tx: Transaction, names: Identifiers) -> Iterator[Moment]:
     table = tables.kept_properties.c
     for row in tx.execute(select(tables.kept_properties).where(table.who.in_(names.all_keys))):
         yield Moment(
@@ -172,7 +173,7 @@ def _kept(tx: Transaction, names: Names) -> Iterator[Moment]:
         )
 
 
-def _cancelling(tx: Transaction, names: Names) -> Iterator[Moment]:
+def _cancelling(tx: Transaction, names: Identifiers) -> Iterator[Moment]:
     table = tables.cancellations.c
     for row in tx.execute(select(tables.cancellations).where(table.who.in_(names.all_keys))):
         yield Moment(row.time, f"the event {row.event}", "it cancels waiting surveys of earlier events (`cancel_on`)")
@@ -190,7 +191,7 @@ def _survey(row: Any, now: float) -> Iterator[Moment]:  # noqa: ANN401 - a datab
         yield Moment(row.settled_at, f"{name}: {row.status}", row.reason or _WHY.get(row.status))
 
 
-def _contact(tx: Transaction, names: Names) -> Iterator[Moment]:
+def _contact(tx: Transaction, names: Identifiers) -> Iterator[Moment]:
     table = tables.contacts.c
     for row in tx.execute(select(tables.contacts).where(table.email.in_(names.emails))):
         name = f"the contact {row.email}"
@@ -212,7 +213,7 @@ def _contact(tx: Transaction, names: Names) -> Iterator[Moment]:
                 pass
 
 
-def _throttle(tx: Transaction, names: Names, days: float) -> Iterator[Moment]:
+def _throttle(tx: Transaction, names: Identifiers, days: float) -> Iterator[Moment]:
     table = tables.throttles.c
     where = table.who.in_(names.all_keys) & table.surveyed_at.is_not(None)
     for row in tx.execute(select(tables.throttles).where(where)):

@@ -111,10 +111,13 @@ def forget_marks(tx: Transaction, keys: Iterable[str]) -> None:
     tx.upsert(forgotten, [{"mark": mark} for mark in _marks(tx, keys).values()])
 
 
+def anybody_forgotten(tx: Transaction) -> bool:
+    """Return whether anybody was forgotten."""
+    return tx.scalar(select(forgotten.c.mark).limit(1)) is not None
+
+
 def forgotten_among(tx: Transaction, keys: Iterable[str]) -> set[str]:
     """Return those of the keys whose people were forgotten."""
-    if tx.scalar(select(forgotten.c.mark).limit(1)) is None:
-        return set()
     marks = _marks(tx, keys)
     found = {bytes(row[0]) for row in tx.rows_among("mark", "forgotten", "mark", list(marks.values()))}
     return {key for key, mark in marks.items() if mark in found}

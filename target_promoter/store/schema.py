@@ -51,10 +51,20 @@ people = Table(
     Column("identified_at", Double, nullable=False),
     Column("deleted_at", Double),
     Column("fingerprints", Text, nullable=False),
-    Column("traits", Text, nullable=False),
+    Column("parts", Text, nullable=False),
     Index("people_email", "email"),
 )
-"""A person is a user id with its traits, each with the time of the call that said it."""
+"""A person is a user id with what each stream said of it; a fingerprint is that of the stream's last record."""
+
+people_rows = Table(
+    "people_rows",
+    metadata,
+    Column("row", LargeBinary, primary_key=True),
+    Column("user_id", Text, nullable=False),
+    Index("people_rows_user_id", "user_id"),
+    sqlite_with_rowid=False,
+)
+"""The person that a row of a stream is on, by a hash of stream and key, where the key is not the user id itself."""
 
 anonymous_ids = Table(
     "anonymous_ids",
@@ -70,6 +80,7 @@ kept_properties = Table(
     "kept_properties",
     metadata,
     Column("who", Text, primary_key=True),
+    Column("stream", Text, primary_key=True),
     Column("prefix", Text, primary_key=True),
     Column("time", Double, nullable=False),
     Column("properties", Text, nullable=False),
@@ -81,6 +92,7 @@ contacts = Table(
     "contacts",
     metadata,
     Column("email", Text, primary_key=True),
+    Column("user_id", Text),
     Column("status", Text, nullable=False),
     Column("revision", Integer, nullable=False),
     Column("changed_at", Double, nullable=False),
@@ -104,6 +116,7 @@ contacts = Table(
 - `removing`: deleted at its source, and to be removed from Promoter;
 - `unowned`: nobody known has the address any more.
 
+`user_id` is the person that had it last.
 `revision` grows with every change, so that an answer to an older form does not end a newer one. `sent` and `refused`
 are hashes of forms; `tried` is that of a request without answer, which may still be at work until `tried_until`.
 """
@@ -112,6 +125,7 @@ are hashes of forms; `tried` is that of a request without answer, which may stil
 _partial_index("contacts_undelivered", contacts, "changed_at, status", "status IN ('pending', 'removing')")
 _partial_index("contacts_refused", contacts, "status", "status = 'refused'")
 _partial_index("contacts_lease", contacts, "lease", "lease IS NOT NULL")
+_partial_index("contacts_user_id", contacts, "user_id", "user_id IS NOT NULL")
 
 surveys = Table(
     "surveys",

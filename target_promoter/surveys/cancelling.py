@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Protocol
 
-from target_promoter.people import people
+from target_promoter.people import identity
 from target_promoter.store.schema import cancellations
 
 if TYPE_CHECKING:
@@ -30,9 +30,9 @@ def survey_keys(survey: _OfSomebody, linked_user_id: str | None) -> tuple[str, .
     """
     user_id = survey.user_id or linked_user_id
     keys = (
-        user_id and people.user_key(user_id),
-        survey.anonymous_id and people.anonymous_key(survey.anonymous_id),
-        survey.email and people.email_key(survey.email),
+        user_id and identity.user_key(user_id),
+        survey.anonymous_id and identity.anonymous_key(survey.anonymous_id),
+        survey.email and identity.email_key(survey.email),
     )
     return tuple(key for key in keys if key)
 
@@ -58,7 +58,7 @@ def note_cancellations(tx: Transaction, seen: Mapping[tuple[str, str], float]) -
     """Remember when people last did what cancels a survey.
 
     Args:
-        seen: By who (a key such as `people.user_key`) and canonical event, the time in epoch seconds.
+        seen: By who (a key such as `identity.user_key`) and canonical event, the time in epoch seconds.
     """
     known = cancellations_of(tx, {who for who, _ in seen})
     rows = [
@@ -73,7 +73,7 @@ def cancellations_of(tx: Transaction, keys: Iterable[str]) -> dict[tuple[str, st
     """Return when people last did what cancels a survey: by who and canonical event, the time in epoch seconds.
 
     Args:
-        keys: The keys of the people, such as `people.user_key`.
+        keys: The keys of the people, such as `identity.user_key`.
     """
     rows = tx.rows_among("who, event, time", "cancellations", "who", set(keys))
     return {(row[0], row[1]): row[2] for row in rows}

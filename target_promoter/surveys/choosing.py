@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from target_promoter.contacts.attributes import survey_attributes
 from target_promoter.contacts.wanted import ContactForm, contact_forms
-from target_promoter.people import people
+from target_promoter.people import identity, people
 from target_promoter.store.encoding import decode, encode
 from target_promoter.surveys import claims
 from target_promoter.surveys.cancelling import cancellations_of, cancelled_by, survey_keys
@@ -117,8 +117,8 @@ class Chooser:
         keys = survey_keys(survey, None if whom is None else whom.user_id)
         if whom is None:
             return keys
-        also = [people.anonymous_key(one) for one in people.anonymous_ids_of(tx, [whom.user_id])]
-        return (*keys, *also, people.email_key(whom.email))
+        also = [identity.anonymous_key(one) for one in people.anonymous_links_of(tx, [whom.user_id])]
+        return (*keys, *also, identity.email_key(whom.email))
 
     def _held_by(self, whom: _Whom) -> set[str]:
         """Return the keys under which an earlier survey of a contact is noted: its address, and everybody who has it.
@@ -127,4 +127,4 @@ class Chooser:
         """
         form = self._forms.get(whom.email)
         user_ids = {whom.user_id} if form is None else {whom.user_id, *form.user_ids}
-        return {people.email_key(whom.email), *map(people.user_key, user_ids)}
+        return {identity.email_key(whom.email), *map(identity.user_key, user_ids)}

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from sqlalchemy import func, select, update
 
-from target_promoter.people.people import email_key, user_key
+from target_promoter.people.identity import email_key, user_key
 from target_promoter.store.schema import OPEN, surveys, throttles
 from target_promoter.surveys.campaigns import NO_CAMPAIGN
 
@@ -211,7 +211,7 @@ def unqueue(tx: Transaction, survey_id: int) -> None:
 
 
 def throttles_of(tx: Transaction, keys: Iterable[str]) -> dict[str, Throttle]:
-    """Return what keeps contacts from being surveyed, by key (`people.email_key`, `people.user_key`)."""
+    """Return what keeps contacts from being surveyed, by key (`identity.email_key`, `identity.user_key`)."""
     rows = tx.rows_among("who, surveyed_at, survey_id", "throttles", "who", set(keys))
     return {row[0]: Throttle(row[1], row[2]) for row in rows}
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from target_promoter.people.people import email_key, user_key
+from target_promoter.people.identity import email_key, user_key
 from target_promoter.store.schema import throttles
 from target_promoter.surveys.claims import throttles_of
 

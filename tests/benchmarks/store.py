@@ -96,7 +96,7 @@ def _filled(folder: Path, name: str, people_number: int, messages_number: int) -
 def _take(store: Store, settings: Settings, users: Path) -> None:
     intake = Intake(store, settings, Summary(sandbox=False, dry_run=False, started_at=0.0))
     reader = Reader()
-    calls: list[Any] = []
+    records: list[Any] = []
     stream = None
     with users.open(encoding="utf-8") as lines:
         for line in lines:
@@ -104,11 +104,12 @@ def _take(store: Store, settings: Settings, users: Path) -> None:
             if message["type"] == "SCHEMA":
                 stream = recognize(message["stream"], message["schema"], message["key_properties"], settings)
             elif message["type"] == "RECORD" and stream is not None:
-                calls.append(stream.glimpse(message["record"]))
-            if len(calls) == _STEP:
-                intake.take(calls)
-                calls = []
-    intake.take(calls)
+                records.append(message["record"])
+            if stream is not None and len(records) == _STEP:
+                intake.take(stream.split(records, {})[0])
+                records = []
+    if stream is not None:
+        intake.take(stream.split(records, {})[0])
 
 
 def _size(store: Store, path: Path) -> int:
