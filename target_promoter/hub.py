@@ -23,7 +23,8 @@ MARK: Final = "    # From here on written by `python -m target_promoter.hub melt
 
 # Meltano has no name for it.
 _UNKNOWN: Final = (TargetCapabilities.VALIDATE_RECORDS,)
-_KINDS: Final = {"boolean": "boolean", "integer": "integer", "number": "decimal", "array": "array", "object": "object"}
+# Meltano makes a Decimal of a number of kind `decimal` that comes from the environment, and dies of it.
+_KINDS: Final = {"boolean": "boolean", "integer": "integer", "number": "string", "array": "array", "object": "object"}
 
 
 def definition() -> dict[str, Any]:

@@ -17,8 +17,7 @@ from typing_extensions import override
 from target_promoter import garbage
 from target_promoter.commands.program import program
 from target_promoter.config.files import read_config
-from target_promoter.config.sdk_settings import all_settings
-from target_promoter.config.settings import SANDBOX, Settings
+from target_promoter.config.settings import SANDBOX, Settings, config_schema
 from target_promoter.errors import InputError, PromoterError
 from target_promoter.records.replay import is_refused_stream
 from target_promoter.singer.mapping import Mapper
@@ -42,7 +41,7 @@ class TargetPromoter(CarefulTarget):
     """Singer target for Promoter: identify-like streams become contacts, track-like streams trigger NPS surveys."""
 
     name = "target-promoter"
-    config_jsonschema: ClassVar[dict[str, Any]] = {"type": "object", "properties": all_settings()}
+    config_jsonschema: ClassVar[dict[str, Any]] = {"type": "object", "properties": config_schema()}
     capabilities: ClassVar[list[CapabilitiesEnum]] = [*Target.capabilities, TargetCapabilities.HARD_DELETE]
     message_reader_class = Reader
 
@@ -64,8 +63,9 @@ class TargetPromoter(CarefulTarget):
     def _validate_config(self, *, raise_errors: bool = True) -> list[str]:
         """Check the settings our way: the SDK would print wrong values, which may be secrets."""
         self.settings = Settings.from_config(self.config)
-        # A setting that is null has its default; the SDK would take null for false.
-        self._config = {name: value for name, value in self.config.items() if value is not None}
+        # A setting that is null has its default, and `false` may be text; the SDK would mistake both.
+        given = {name: value for name, value in self.config.items() if value is not None}
+        self._config = {**given, **self.settings.sdk}
         return []
 
     @override

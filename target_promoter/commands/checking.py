@@ -17,6 +17,7 @@ from target_promoter.store import runs
 from target_promoter.store.database import find_store
 from target_promoter.store.engines import postgresql_engine
 from target_promoter.store.schema import request_clock
+from target_promoter.values.masking import masked_url
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -151,7 +152,7 @@ def _write_nothing(tx: Transaction) -> None:
 
 def _no_store(store_url: str) -> Finding:
     url = make_url(store_url)
-    name = url.render_as_string(hide_password=True)
+    name = masked_url(store_url)
     if url.get_backend_name() == "sqlite":
         folder = Path(str(url.database)).parent
         if not folder.is_dir():

@@ -7,13 +7,13 @@ import functools
 from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar
 
 import click
-from sqlalchemy.engine import make_url
 
 from target_promoter.config.files import read_config
 from target_promoter.config.settings import Settings
 from target_promoter.errors import SettingError, StoreError
 from target_promoter.store import runs
 from target_promoter.store.database import find_store
+from target_promoter.values.masking import masked_url
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -29,7 +29,7 @@ class NoStoreError(StoreError):
 
     def __init__(self, store_url: str) -> None:
         """Build the sentence."""
-        store = make_url(store_url).render_as_string(hide_password=True)
+        store = masked_url(store_url)
         super().__init__(
             f"There is no store at {store} yet: the first run creates it (`tap | target-promoter --config CONFIG`); "
             "if there was one, name it in `store_url`, or run this from the folder it lies in."

@@ -2,24 +2,26 @@
 
 from __future__ import annotations
 
+import json
+import logging
 import os
 import re
-from typing import TYPE_CHECKING, Any, Final
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any, Final
 
-from singer_sdk.configuration._dict_config import parse_environment_config
-from singer_sdk.helpers._util import read_json_file
+from dotenv import find_dotenv, load_dotenv
 
-from target_promoter.config.sdk_settings import all_settings
+from target_promoter.config.kinds import did_you_mean
+from target_promoter.config.settings import config_schema
 from target_promoter.errors import ConfigError
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
 
 _ENVIRONMENT: Final = "ENV"
 _PREFIX: Final = "TARGET_PROMOTER_"
 _MELTANO: Final = "MELTANO_LOADER_NAME"
+_LOG_LEVEL: Final = "LOGLEVEL"
 _DOT: Final = re.compile(r"(?<!\\)\.")
-_BOOLEANS: Final = ("true", "1", "yes", "on", "false", "0", "no", "off")
+_FILE: Final = re.compile(r"[^{}\"=@\n]*\.\w{1,9}")
 
 
 def read_config(files: Iterable[str]) -> dict[str, Any]:
@@ -45,33 +47,57 @@ def read_config(files: Iterable[str]) -> dict[str, Any]:
 
 
 def environment_config() -> dict[str, Any]:
-    """Return the settings that environment variables hold.
-
-    Raises:
-        ConfigError: One holds nothing that its setting could be.
-    """
+    """Return the settings that environment variables, or a file `.env`, hold; lists and objects are JSON there."""
+    load_dotenv(find_dotenv(usecwd=True))
     config: dict[str, Any] = {}
-    for name, setting in all_settings().items():
-        try:
-            config |= _from_environment(name, setting)
-        except ValueError as error:
-            # The SDK's message may show the value.
-            raise ConfigError.in_environment(_variable(name), _wanted(setting["type"])) from error
+    for name, schema in config_schema().items():
+        if _variable(name) in os.environ:
+            value = os.environ[_variable(name)]
+            config[name] = _parsed(value) if {"array", "object"} & set(schema["type"]) else value
     return config
 
 
-def _from_environment(name: str, setting: Mapping[str, Any]) -> dict[str, Any]:
-    """Return one setting as a config of its own, empty without its variable."""
-    found: dict[str, Any] = parse_environment_config({"properties": {name: setting}}, _PREFIX)
-    if name in found:
-        if "boolean" in setting["type"] and os.environ[_variable(name)].lower() not in _BOOLEANS:
-            # The SDK would take a misspelt `true` for false, and a dry run would send.
-            raise ValueError
-        if "number" in setting["type"]:
-            found[name] = float(found[name])  # The SDK leaves it as text.
-        if "object" in setting["type"] and _MELTANO in os.environ and isinstance(found[name], dict):
-            found[name] = _nested(found[name])
-    return found
+def environment_warnings(files: Iterable[str]) -> list[str]:
+    """Return what is odd about the environment, a sentence each.
+
+    Args:
+        files: What was given as `--config`.
+    """
+    variables = {_variable(name) for name in config_schema()}
+    known = {*variables, _PREFIX + _LOG_LEVEL}
+    # Meltano's own, such as TARGET_PROMOTER__LOAD_SCHEMA and TARGET_PROMOTER_CAMPAIGNS_ORDER_COMPLETED.
+    of_meltano = (_PREFIX + "_", *(f"{one}_" for one in variables)) if _MELTANO in os.environ else ()
+    sentences = []
+    for name in sorted(os.environ):
+        if name.startswith(_PREFIX) and name not in known and not name.startswith(of_meltano):
+            near = did_you_mean(name, known)
+            hint = f"did you mean {near}?" if near else "unset it, or see the README for the settings."
+            sentences.append(f"The environment variable {name} is no setting: {hint}")
+    unread = sorted(variables & os.environ.keys())
+    if unread and _ENVIRONMENT not in files and _MELTANO not in os.environ:
+        sentences.append(f"The environment holds settings that are not read ({', '.join(unread)}): add --config=ENV.")
+    return sentences
+
+
+def check_log_level() -> None:
+    """Refuse a level of logging that there is not.
+
+    Raises:
+        ConfigError: `LOGLEVEL` or `TARGET_PROMOTER_LOGLEVEL` holds none.
+    """
+    for variable in (_PREFIX + _LOG_LEVEL, _LOG_LEVEL):
+        level = os.environ.get(variable)
+        if level and level.upper() not in logging.getLevelNamesMapping():
+            raise ConfigError(f"The environment variable {variable} holds no level: use DEBUG, INFO, WARNING or ERROR.")
+
+
+def _parsed(text: str) -> object:
+    """Return what JSON text holds; text that is none is refused as a wrong value of its setting."""
+    try:
+        value: object = json.loads(text)
+    except (ValueError, RecursionError):
+        return text
+    return _nested(value) if isinstance(value, dict) and _MELTANO in os.environ else value
 
 
 def _nested(flat: Mapping[str, object]) -> dict[str, Any]:
@@ -82,6 +108,8 @@ def _nested(flat: Mapping[str, object]) -> dict[str, Any]:
         inner = nested
         for parent in parents:
             inner = inner.setdefault(parent, {})
+            if not isinstance(inner, dict):
+                raise ConfigError(f"The config has `{key}` beside a plain value of `{parent}`: keep one of the two.")
         inner[name] = value
     return nested
 
@@ -90,21 +118,29 @@ def _variable(name: str) -> str:
     return _PREFIX + name.upper()
 
 
-def _wanted(types: Iterable[str]) -> str:
-    words = {"boolean": "true or false", "integer": "an integer", "number": "a number"}
-    return next((words[one] for one in types if one in words), "JSON")
-
-
 def _read_file(path: str) -> dict[str, Any]:
     try:
-        config: object = read_json_file(path)
+        config: object = json.loads(Path(path).read_bytes().decode("utf-8-sig"), object_pairs_hook=_without_repetition)
     except OSError as error:
+        if not _FILE.fullmatch(path):  # It may be a secret.
+            raise ConfigError("What --config names is no file: give the path of a JSON file, or ENV.") from None
         message = f"The config file {path} cannot be read ({error.strerror or 'not found'}): name another in --config."
         raise ConfigError(message) from error
-    except ValueError as error:
-        message = f"The config file {path} is no JSON: mend it, a comma or a quote may be missing."
-        raise ConfigError(message) from error
+    except json.JSONDecodeError as error:
+        message = f"The config file {path} is no JSON at line {error.lineno}, column {error.colno}: {error.msg}."
+        raise ConfigError(message) from None  # The error holds the whole text.
+    except (ValueError, RecursionError) as error:
+        raise ConfigError(f"The config file {path} is no JSON text in UTF-8: write it anew.") from error
     if not isinstance(config, dict):
-        message = f"The config file {path} is no JSON object: put the settings between braces."
-        raise ConfigError(message)
+        raise ConfigError(f"The config file {path} is no JSON object: put the settings between braces.")
     return config
+
+
+def _without_repetition(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Return an object of a config file; of two values of one name JSON's reader would drop the first."""
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        names = [name for name, _ in pairs]
+        twice = next(name for name in names if names.count(name) > 1)
+        raise ConfigError(f"The config names `{twice}` twice: keep one of the two.")
+    return found

@@ -50,7 +50,9 @@ class Batch:
         self.unlinked: set[str] = set()
         self.surveys: Counter[str] = Counter()
         self.queued = False
-        self.cancelling_events = frozenset[str]().union(*(one.cancel_on for one in settings.campaigns.values()))
+        self.cancelling_events = frozenset(
+            rule.event for campaign in settings.campaigns.values() for rule in campaign.cancel_on
+        )
         self.anybody_forgotten = runs.anybody_forgotten(tx)
         self._oldest_due = oldest_due(settings, now, runs.created_at(tx))
         self._rejected: list[rejected.Rejected] = []
@@ -142,7 +144,8 @@ class Batch:
         for survey in {one.id: one for one in waiting}.values():
             campaign = self.settings.campaigns.get(canonical(survey.event))
             if campaign is not None:
-                event = cancelled_by(known, keys[survey.id], campaign.cancel_on, survey.event_at)
+                cancel_on = frozenset(rule.event for rule in campaign.cancel_on)
+                event = cancelled_by(known, keys[survey.id], cancel_on, survey.event_at)
                 if event is not None:
                     self.cancel([survey.id], f"cancelled by the event {event}")
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from itertools import chain
+from typing import TYPE_CHECKING, cast
 
 from target_promoter.records import advice
 from target_promoter.records.contents import Contents, Integrations
@@ -105,12 +106,15 @@ class Source:
             logical: tuple(path for path in places if declares(self.schema, self.known, path))
             for logical, places in table.items()
         }
-        for logical, own in self.setting.fields.items():
-            path = (own,) if self.known is not None and own in self.known else tuple(own.split("."))
-            if not declares(self.schema, self.known, path):
-                raise MissingColumnError(self.name, logical, own, self.known or ())
+        for logical, places in self.setting.fields.items():
+            own_paths = []
+            for own in places:
+                path = (own,) if self.known is not None and own in self.known else tuple(own.split("."))
+                if not declares(self.schema, self.known, path):
+                    raise MissingColumnError(self.name, logical, own, self.known or ())
+                own_paths.append(path)
             if logical in paths:
-                paths[logical] = (path,)
+                paths[logical] = tuple(own_paths)
         return paths
 
     def _require(self, paths: Mapping[str, tuple[Path, ...]], *logical: str) -> None:
@@ -119,8 +123,9 @@ class Source:
             return
         setting = self.setting.as_config()
         column = advice.guess_field(logical[0], self.known or ())
-        fields = {**self.setting.fields, logical[0]: column}
-        lines = advice.lines(self.setting.pattern, {"type": self.type, **setting, "fields": fields})
+        said = {"type": self.type, **setting}
+        said["fields"] = {**cast("dict[str, object]", setting.get("fields", {})), logical[0]: column}
+        lines = advice.lines(self.setting.pattern, said)
         raise MissingFieldError(self.name, self.type, " or ".join(logical), lines)
 
     def _contents(self, kind: Kind, objects: tuple[Path, ...]) -> Contents:
@@ -128,7 +133,7 @@ class Source:
         listed = self.setting.traits
         allowed = None if listed is None or "*" in listed else frozenset(listed)
         warehouse = self.shape in _ROWS[kind]
-        kept_back = no_content(kind, warehouse=warehouse) | set(self.setting.fields.values())
+        kept_back = no_content(kind, warehouse=warehouse) | set(chain.from_iterable(self.setting.fields.values()))
         prefix = "traits__" if kind == "identify" else "properties__"
         flattened = columns_with((prefix,), self.known or ())
         columns: tuple[str, ...] | None = ()

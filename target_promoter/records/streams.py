@@ -172,7 +172,7 @@ def recognize(name: str, schema: Mapping[str, object], key_properties: Sequence[
         ConfigError: It is none of Segment's shapes and not configured, or the schema lacks a column that its type
             cannot do without, or one that the config names; the sentence holds the lines to add to the config.
     """
-    setting = settings.stream(name) or StreamSetting(name, None, None, {}, None, ())
+    setting = settings.stream(name) or StreamSetting(name)
     known = columns(schema)
     form = shape(name, known)
     if setting.type is not None:

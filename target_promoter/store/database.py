@@ -28,6 +28,7 @@ from target_promoter.store.engines import (
 )
 from target_promoter.store.schema import SCHEMA_VERSION, facts, metadata, request_clock
 from target_promoter.store.transaction import Transaction
+from target_promoter.values.masking import masked_url
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -232,4 +233,4 @@ def _prepare(tx: Transaction, name: str, now: float) -> None:
 
 def _printable(url: URL) -> str:
     """The store's address without its password."""
-    return url.render_as_string(hide_password=True)
+    return masked_url(url.render_as_string(hide_password=False))

@@ -74,7 +74,8 @@ class Chooser:
         """
         campaign = self._settings.campaigns.get(canonical(survey.event))
         if campaign is not None:
-            event = cancelled_by(self._cancellations, self._keys[survey.id], campaign.cancel_on, survey.event_at)
+            cancel_on = frozenset(rule.event for rule in campaign.cancel_on)
+            event = cancelled_by(self._cancellations, self._keys[survey.id], cancel_on, survey.event_at)
             if event is not None:
                 return "cancelled", f"cancelled by the event {event}", None
         whom = self._targets[survey.id]

@@ -11,12 +11,18 @@ def _expression(pattern: str) -> re.Pattern[str]:
     """Return the regular expression of a glob."""
     parts = {"*": ".*", "?": "."}
     # Runs of `*` mean one; as `.*.*` they would cost the square of the text's length.
-    return re.compile("".join(parts.get(c) or re.escape(c) for c in re.sub(r"\*+", "*", pattern)), re.DOTALL)
+    expression = "".join(parts.get(c) or re.escape(c) for c in re.sub(r"\*+", "*", pattern))
+    return re.compile(expression, re.DOTALL | re.IGNORECASE)
 
 
 def matches(pattern: str, text: str) -> bool:
-    """Return whether a glob matches a whole text; case matters."""
+    """Return whether a glob matches a whole text, whatever the case of the two."""
     return _expression(pattern).fullmatch(text) is not None
+
+
+def is_name(pattern: str) -> bool:
+    """Return whether a glob has no wildcard."""
+    return not {"*", "?"} & set(pattern)
 
 
 def specificity(pattern: str) -> tuple[bool, int]:
@@ -25,11 +31,12 @@ def specificity(pattern: str) -> tuple[bool, int]:
     A name without wildcards beats every glob; of two globs the one with more characters of its own beats the other.
     """
     wildcards = pattern.count("*") + pattern.count("?")
-    return wildcards == 0, len(pattern) - wildcards
+    return is_name(pattern), len(pattern) - wildcards
 
 
 def overlap(first: str, second: str) -> bool:
     """Return whether some text matches both globs."""
+    first, second = first.lower(), second.lower()
     # reachable[j]: what of `first` has been read so far can be matched together with second[:j].
     reachable = [True] + [False] * len(second)
     for j, theirs in enumerate(second, start=1):

@@ -9,6 +9,7 @@ from typing import Final
 _ADDRESS: Final = re.compile(
     r"""(?<![^\s<>()\[\]{},;:"«»=|])([^\s@<>()\[\]{},;:"«»=|])[^\s@<>()\[\]{},;:"«»=|]*@([\w.-]*)"""
 )
+_PASSWORD: Final = re.compile(r"([?&][^=&]*pass(?:word|wd|phrase)?[^=&]*=)[^&]*", re.IGNORECASE)
 
 
 def masked(email: str) -> str:
@@ -30,3 +31,17 @@ def masked_text(text: str) -> str:
         text: Such as what a server answered.
     """
     return _ADDRESS.sub(r"\1…@\2", text) if "@" in text else text
+
+
+def masked_url(url: str) -> str:
+    """Return a database's address without its passwords, wherever in it they stand.
+
+    Args:
+        url: Such as `postgresql://user:password@host/database`; a password in it may hold any character.
+    """
+    start, separator, rest = _PASSWORD.sub(r"\1***", url).partition("://")
+    user, at, place = rest.rpartition("@")
+    if at and not start.startswith("sqlite"):
+        name, colon, _ = user.partition(":")
+        rest = f"{name}{colon and ':***'}@{place}"
+    return start + separator + rest

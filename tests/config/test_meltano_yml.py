@@ -15,7 +15,7 @@ from target_promoter import hub
 from target_promoter.commands.program import COMMANDS
 
 ROOT = Path(__file__).parent.parent.parent
-KINDS = {"string", "integer", "decimal", "boolean", "array", "object", "options"}
+KINDS = {"string", "integer", "boolean", "array", "object", "options"}
 
 
 @pytest.fixture(scope="module")
@@ -84,7 +84,7 @@ def test_the_definition_says_what_about_says(definition: dict[str, Any], about: 
         ("campaigns", "object"),
         ("contact_lists", "array"),
         ("max_surveys_per_run", "integer"),
-        ("throttle_days", "decimal"),
+        ("throttle_days", "string"),
         ("dry_run", "boolean"),
         ("load_method", "options"),
     ],

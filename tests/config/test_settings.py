@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import json
 import math
+from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from zoneinfo import ZoneInfo
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from target_promoter.config.schema import CONFIG_SCHEMA
-from target_promoter.config.settings import Settings
+from target_promoter.config.kinds import declared
+from target_promoter.config.settings import CancelRule, Settings, config_schema
 from target_promoter.errors import ConfigError
 from target_promoter.values import globs
+from target_promoter.values.hours import SurveyHours
+from target_promoter.values.masking import masked_url
 from tests.conftest import run_program
 
 if TYPE_CHECKING:
@@ -63,12 +68,23 @@ def test_campaigns() -> None:
     read = settings(
         campaigns={
             "Order Completed": 78,
-            "ticket-closed": {"id": 91, "delay_hours": 1.5, "cancel_on": ["Ticket Opened"]},
+            "ticket-closed": {
+                "id": 91,
+                "delay_hours": 1.5,
+                "cancel_on": ["Ticket Opened", {"event": "re-fund", "match": "order_id"}],
+                "sample_percent": 12.5,
+                "paused": True,
+            },
         },
     )
     order, ticket = read.campaigns["ordercompleted"], read.campaigns["ticketclosed"]
-    assert (order.event, order.id, order.delay_hours, order.cancel_on) == ("Order Completed", 78, 0, frozenset())
-    assert (ticket.id, ticket.delay_hours, ticket.cancel_on) == (91, 1.5, frozenset({"ticketopened"}))
+    assert (order.event, order.id, order.delay_hours, order.cancel_on) == ("Order Completed", 78, 0, ())
+    assert (order.sample_percent, order.paused) == (100, False)
+    assert (ticket.id, ticket.delay_hours, ticket.sample_percent, ticket.paused) == (91, 1.5, 12.5, True)
+    assert ticket.cancel_on == (
+        CancelRule(event="ticketopened", name="Ticket Opened", match=None),
+        CancelRule(event="refund", name="re-fund", match="order_id"),
+    )
 
 
 def test_stored_events_give_a_prefix_as_written() -> None:
@@ -81,14 +97,15 @@ def test_streams() -> None:
     said: dict[str, Any] = {
         "type": "track",
         "event": "Order Completed",
-        "fields": {"user_id": "customer_id"},
+        "fields": {"user_id": "customer_id", "email": ["work", "home"]},
         "traits": ["total"],
         "contact_lists": [5, 5, 6],
     }
     read = settings(streams={"orders": said, "people": {"type": "identify"}})
     orders, people = read.streams
     assert (orders.pattern, orders.type, orders.event) == ("orders", "track", "Order Completed")
-    assert (orders.fields, orders.traits, orders.contact_lists) == ({"user_id": "customer_id"}, ("total",), (5, 6))
+    assert (orders.traits, orders.contact_lists) == (("total",), (5, 6))
+    assert orders.fields == {"user_id": ("customer_id",), "email": ("work", "home")}
     assert (people.event, people.fields, people.traits, people.contact_lists) == (None, {}, None, ())
     assert orders.as_config() == {**said, "contact_lists": [5, 6]}
 
@@ -119,17 +136,30 @@ def test_globs_that_contradict_each_other_are_refused() -> None:
     assert settings(streams={"ab*": {"type": "ignore"}, "cd*": {"type": "track"}})
 
 
+HOURS = {"from": "09:00", "to": "18:00", "time_zone": "Europe/Berlin"}
+
 REFUSED: list[tuple[dict[str, object], str, str]] = [
     ({"campaign": {}}, "`campaign`", "`campaigns`"),
     ({"zzz": 1}, "`zzz`", "api_url"),
-    ({"campaigns": {"A": "78"}}, "`campaigns.A`", "plain integer"),
+    ({"campaigns": {"A": "78x"}}, "`campaigns.A`", "plain integer"),
+    ({"campaigns": {"A": "7_8"}}, "`campaigns.A`", "plain integer"),
+    ({"campaigns": {"A": 10**400}}, "`campaigns.A`", "plain integer"),
     ({"campaigns": {"A": True}}, "`campaigns.A`", "plain integer"),
     ({"campaigns": {"A": 78.5}}, "`campaigns.A`", "plain integer"),
     ({"campaigns": {"A": 0}}, "`campaigns.A`", "78"),
     ({"campaigns": {"A": {"delay_hours": 1}}}, "`campaigns.A.id`", "add"),
     ({"campaigns": {"A": {"id": 1, "delay": 1}}}, "`campaigns.A.delay`", "`delay_hours`"),
     ({"campaigns": {"A": {"id": 1, "delay_hours": -1}}}, "`campaigns.A.delay_hours`", "from 0"),
-    ({"campaigns": {"A": {"id": 1, "delay_hours": "1"}}}, "`campaigns.A.delay_hours`", "plain number"),
+    ({"campaigns": {"A": {"id": 1, "delay_hours": "1,5"}}}, "`campaigns.A.delay_hours`", "plain number"),
+    ({"campaigns": {"A": {"id": 1, "sample_percent": 0}}}, "`campaigns.A.sample_percent`", "above 0"),
+    ({"campaigns": {"A": {"id": 1, "sample_percent": 101}}}, "`campaigns.A.sample_percent`", "100 at the most"),
+    ({"campaigns": {"A": {"id": 1, "paused": "yess"}}}, "`campaigns.A.paused`", "true or false"),
+    ({"campaigns": {"A": {"id": 1, "cancel_on": [{"match": "x"}]}}}, "`campaigns.A.cancel_on.event`", "add"),
+    (
+        {"campaigns": {"A": {"id": 1, "cancel_on": [{"event": "B", "mach": "x"}]}}},
+        "cancel_on.mach`",
+        "`match`",
+    ),
     ({"campaigns": {"A": {"id": 1, "cancel_on": "B"}}}, "`campaigns.A.cancel_on`", "list"),
     ({"campaigns": {"A": {"id": 1, "cancel_on": ["-"]}}}, "`campaigns.A.cancel_on`", "name"),
     ({"campaigns": {" - ": 1}}, "`campaigns`", "name"),
@@ -138,7 +168,7 @@ REFUSED: list[tuple[dict[str, object], str, str]] = [
     ({"stored_events": ["Order Completed", "order_completed"]}, "`stored_events`", "keep one"),
     ({"stored_events": ["!!"]}, "`stored_events`", "letters"),
     ({"stored_events": "Order Completed"}, "`stored_events`", "list"),
-    ({"contact_lists": ["5"]}, "`contact_lists`", "plain integer"),
+    ({"contact_lists": ["5a"]}, "`contact_lists`", "plain integer"),
     ({"contact_lists": 5}, "`contact_lists`", "list"),
     ({"survey_recipients": [7]}, "`survey_recipients`", "text"),
     ({"max_surveys_per_run": 0}, "`max_surveys_per_run`", "above 0"),
@@ -147,7 +177,9 @@ REFUSED: list[tuple[dict[str, object], str, str]] = [
     ({"max_event_age_hours": math.inf}, "`max_event_age_hours`", "number"),
     ({"max_event_age_hours": 10**400}, "`max_event_age_hours`", "number"),
     ({"throttle_days": 0}, "`throttle_days`", "above 0"),
-    ({"throttle_days": "1"}, "`throttle_days`", "plain number"),
+    ({"throttle_days": "1,5"}, "`throttle_days`", "plain number"),
+    ({"throttle_days": "1e400"}, "`throttle_days`", "plain number"),
+    ({"throttle_days": "nan"}, "`throttle_days`", "plain number"),
     ({"requests_per_minute": True}, "`requests_per_minute`", "plain number"),
     ({"batch_size_rows": -1}, "`batch_size_rows`", "above 0"),
     ({"batch_size_rows": "secret"}, "`batch_size_rows`", "plain integer"),
@@ -161,13 +193,18 @@ REFUSED: list[tuple[dict[str, object], str, str]] = [
     ({"add_record_metadata": "secret"}, "`add_record_metadata`", "true or false"),
     ({"validate_records": 1}, "`validate_records`", "true or false"),
     ({"load_method": "secret"}, "`load_method`", "append-only"),
-    ({"dry_run": "true"}, "`dry_run`", "true or false"),
+    ({"dry_run": "ture"}, "`dry_run`", "true or false"),
+    ({"dry_run": ""}, "`dry_run`", "true or false"),
     ({"hard_delete": 1}, "`hard_delete`", "true or false"),
     ({"streams": {"a": {"type": "tracks"}}}, "`streams.a.type`", "track"),
     ({"streams": {"a": {"typ": "track"}}}, "`streams.a.typ`", "`type`"),
     ({"streams": {"a": "track"}}, "`streams.a`", "object"),
     ({"streams": {"a": {"fields": {"userid": "x"}}}}, "`streams.a.fields.userid`", "`user_id`"),
     ({"streams": {"a": {"fields": {"user_id": 7}}}}, "`streams.a.fields.user_id`", "text"),
+    ({"streams": {"a": {"fields": {"user_id": []}}}}, "`streams.a.fields.user_id`", "fill it in"),
+    ({"streams": {"a": {"fields": {"user_id": "NAME OF THE COLUMN"}}}}, "`streams.a.fields.user_id`", "placeholder"),
+    ({"streams": {"a": {"event": "NAME OF THE EVENT"}}}, "`streams.a.event`", "placeholder"),
+    ({"streams": {"a": {"mirror": True}}}, "`streams.a.mirror`", "use type"),
     ({"streams": {"a": {"traits": "*"}}}, "`streams.a.traits`", "list"),
     ({"streams": {"a": {"type": "identify", "event": "X"}}}, "`streams.a.event`", "remove"),
     ({"streams": {"a": {"contact_lists": ["x"]}}}, "`streams.a.contact_lists`", "integer"),
@@ -187,6 +224,20 @@ REFUSED: list[tuple[dict[str, object], str, str]] = [
     ({"store_url": "sqlite://"}, "`store_url`", "sqlite:///"),
     ({"store_url": "sqlite:///:memory:"}, "`store_url`", "sqlite:///"),
     ({"store_url": "postgresql://u:secret@h"}, "`store_url`", "DATABASE"),
+    ({"store_url": "postgresql://u:secret@secret@h/d"}, "`store_url`", "%40"),
+    ({"survey_hours": "9-18"}, "`survey_hours`", "object"),
+    ({"survey_hours": {**HOURS, "from": "9"}}, "`survey_hours.from`", "09:00"),
+    ({"survey_hours": {**HOURS, "from": "24:01"}}, "`survey_hours.from`", "09:00"),
+    ({"survey_hours": {**HOURS, "from": True}}, "`survey_hours.from`", "09:00"),
+    ({"survey_hours": {**HOURS, "to": "09:60"}}, "`survey_hours.to`", "09:00"),
+    ({"survey_hours": {**HOURS, "to": "9:00"}}, "`survey_hours.to`", "leave out"),
+    ({"survey_hours": {**HOURS, "days": []}}, "`survey_hours.days`", "name a day"),
+    ({"survey_hours": {**HOURS, "days": ["mo"]}}, "`survey_hours.days`", "mon, tue"),
+    ({"survey_hours": {**HOURS, "time_zone": "Europe/Bärlin"}}, "`survey_hours.time_zone`", "Europe/Berlin"),
+    ({"survey_hours": {**HOURS, "time_zone": "Europe"}}, "`survey_hours.time_zone`", "Europe/Berlin"),
+    ({"survey_hours": {**HOURS, "time_zone": "../../etc/passwd"}}, "`survey_hours.time_zone`", "Europe/Berlin"),
+    ({"survey_hours": {**HOURS, "time_zone": None}}, "`survey_hours.time_zone`", "Europe/Berlin"),
+    ({"survey_hours": {"to": "18:00", "time_zone": "UTC"}}, "`survey_hours.from`", "add it"),
 ]
 
 
@@ -206,7 +257,7 @@ def test_refusals_name_setting_and_mend(config: dict[str, object], names: str, m
     ("wrong", "setting", "command"),
     [
         ({"campaigns": {"Order Completed": SECRET}}, "campaigns.Order Completed", ""),
-        ({"streams": {"orders": {"fields": {"user_id": [SECRET]}}}}, "streams.orders.fields.user_id", ""),
+        ({"streams": {"orders": {"fields": {"user_id": {"a": SECRET}}}}}, "streams.orders.fields.user_id", ""),
         ({"api_key": f"Token {SECRET}"}, "api_key", ""),
         ({"store_url": f"postgres//user:{SECRET}@host"}, "store_url", ""),
         ({"batch_size_rows": SECRET}, "batch_size_rows", ""),
@@ -287,10 +338,131 @@ def test_survey_recipients() -> None:
 
 def test_every_setting_is_described() -> None:
     """Every setting of the schema has a title and a description, and only key and store are secret."""
-    properties = CONFIG_SCHEMA["properties"]
-    assert all(setting["title"] and setting["description"] for setting in properties.values())
+    properties = config_schema()
+    assert all(setting["description"] for setting in properties.values())
     assert {name for name, setting in properties.items() if setting.get("secret")} == {"api_key", "store_url"}
     assert not any(isinstance(setting.get("default"), dict) for setting in properties.values())
+
+
+def test_numbers_true_and_false_may_be_text() -> None:
+    """Meltano and environment variables deliver them so, also inside objects; an id may be a number like 78.0."""
+    as_text = settings(
+        campaigns={"A": "78", "B": {"id": "91", "delay_hours": "1.5", "sample_percent": " 25 ", "paused": "true"}},
+        streams={"s": {"type": "identify", "contact_lists": ["5", "6"]}},
+        contact_lists=["5", 6.0, "6"],
+        max_surveys_per_run="7",
+        max_event_age_hours="1e2",
+        throttle_days="0.5",
+        requests_per_minute=Decimal("90.5"),
+        hard_delete="False",
+        dry_run="yes",
+        batch_size_rows="50",
+        flattening_enabled="false",
+    )
+    assert as_text == settings(
+        campaigns={"A": 78, "B": {"id": 91, "delay_hours": 1.5, "sample_percent": 25, "paused": True}},
+        streams={"s": {"type": "identify", "contact_lists": [5, 6]}},
+        contact_lists=[5, 6],
+        max_surveys_per_run=7,
+        max_event_age_hours=100,
+        throttle_days=0.5,
+        requests_per_minute=90.5,
+        hard_delete=False,
+        dry_run=True,
+        batch_size_rows=50,
+        flattening_enabled=False,
+    )
+
+
+def test_all_faults_are_told_at_once() -> None:
+    """One line for each, whichever settings they are in and however deep."""
+    lines = refusal(
+        campaigns={"A": {"id": "x", "delay_hours": -1}, "B": 0, "Order Completed": 1, "order_completed": 2},
+        streams={"a": {"typ": "track", "fields": {"userid": "x"}}},
+        store_url="mysql://h/d",
+        batch_size_rows=-1,
+        campaing={},
+    ).splitlines()
+    named = [line.split("`")[1] for line in lines]
+    assert sorted(named) == [
+        "batch_size_rows",
+        "campaigns",
+        "campaigns.A.delay_hours",
+        "campaigns.A.id",
+        "campaigns.B",
+        "campaing",
+        "store_url",
+        "streams.a.fields.userid",
+        "streams.a.typ",
+    ]
+    assert all(line.startswith("Setting `") for line in lines)
+
+
+def test_names_that_hold_the_key_are_not_shown() -> None:
+    """A key that was put where a name belongs is shown nowhere either."""
+    assert KEY not in refusal(**{KEY: 1, "campaigns": {KEY: "x"}})
+
+
+def test_streams_are_matched_without_case() -> None:
+    """Snowflake and Oracle write names in capitals; an exact match wins."""
+    types = {"Orders": "track", "orders": "identify", "public-*": "ignore"}
+    read = settings(streams={name: {"type": one} for name, one in types.items()})
+    found = {name: read.stream(name) for name in ("Orders", "orders", "PUBLIC-X")}
+    assert [setting and setting.type for setting in found.values()] == ["track", "identify", "ignore"]
+    assert "`AB*`" in refusal(streams={"ab*": {"type": "ignore"}, "AB*": {"type": "track"}})
+
+
+def test_survey_hours() -> None:
+    """Days may be written in full; YAML makes an integer, of the same minute, of a time without quotes."""
+    read = settings(survey_hours={**HOURS, "days": ["Friday", "mon", "MON"], "to": 18 * 60}).survey_hours
+    assert read == SurveyHours(9 * 60, 18 * 60, (0, 4), ZoneInfo("Europe/Berlin"))
+    every_day = settings(survey_hours={**HOURS, "to": "24:00"}).survey_hours
+    assert every_day == SurveyHours(9 * 60, 24 * 60, tuple(range(7)), ZoneInfo("Europe/Berlin"))
+
+
+def test_the_record_of_a_run_holds_all_settings_but_secrets() -> None:
+    """It is plain JSON, and tells each change of a setting."""
+    config: dict[str, Any] = {
+        "store_url": "postgresql://user:hunter2@h/d?sslpassword=hunter2",
+        "campaigns": {"A": {"id": 78, "cancel_on": ["B"]}},
+        "streams": {"s": {"type": "identify"}},
+        "survey_hours": HOURS,
+        "stream_maps": {"s": {"x": "1"}},
+        "stream_map_config": {"hash_seed": "hunter2"},
+    }
+    record = settings(**config).as_record()
+    assert json.loads(json.dumps(record)) == record
+    assert "hunter2" not in json.dumps(record)
+    assert KEY not in json.dumps(record)
+    assert set(record) == {*declared(Settings), "sdk"} - {"api_key"}
+    for name in ("campaigns", "streams", "survey_hours", "stream_maps"):
+        assert settings(**{**config, name: None}).as_record() != record, name
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "postgresql://user:hunter2@h/d",
+        "postgresql+psycopg://user:hun@ter2:hunter2@h/d",
+        "postgresql://user:hunter2/hunter2@h/d",
+        "postgresql://user:hunter2?hunter2@h/d",
+        "postgresql://h/d?user=me&password=hunter2",
+        "postgresql://user@h/d?sslmode=require&sslPassword=hunter2&x=1",
+        "postgresql://user:hunter2@h/d?password=hunter2@hunter2",
+    ],
+)
+def test_a_databases_address_is_shown_without_its_password(url: str) -> None:
+    """Wherever in it the password stands, and whatever characters it holds."""
+    shown = masked_url(url)
+    assert "hunter2" not in shown
+    assert "ter2" not in shown
+    assert shown.startswith("postgresql")
+
+
+@pytest.mark.parametrize("url", ["sqlite:////data/a@b.db", "postgresql://user@h:5432/d?sslmode=require"])
+def test_an_address_without_a_password_is_shown_as_it_is(url: str) -> None:
+    """There is nothing to hide in it."""
+    assert masked_url(url) == url
 
 
 @given(st.text("ab*?", max_size=6), st.text("ab*?", max_size=6), st.text("ab", max_size=6))

@@ -208,7 +208,8 @@ def test_all_else_must_be_configured(name: str, columns: str) -> None:
     _, (add, leave_out) = refusal(name, columns)
     assert leave_out == {"streams": {name: {"type": "ignore"}}}
     assert recognize(name, schema(columns), [], Settings.from_config({"api_key": "k", **leave_out})).type == "ignore"
-    assert Settings.from_config({"api_key": "k", **add}).streams[0].pattern == name
+    filled_in = json.loads(json.dumps(add).replace("NAME OF THE COLUMN", "x"))
+    assert Settings.from_config({"api_key": "k", **filled_in}).streams[0].pattern == name
 
 
 def test_the_lines_to_add_work() -> None:
