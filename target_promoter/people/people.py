@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from target_promoter.store.transaction import Transaction
 
-_NAMES: Final = ("user_id", "email", "identified_at", "deleted_at", "fingerprints", "traits")
+_NAMES: Final = ("user_id", "email", "identified_at", "deleted_at", "fingerprints", "parts")
 _COLUMNS: Final = ", ".join(_NAMES)
 
 
@@ -39,7 +39,7 @@ class Link:
 
 
 class _Said(msgspec.Struct, omit_defaults=True):
-    """What was said of a person, as the column `traits` holds it; the address is in a column of its own."""
+    """What was said of a person, as the column `parts` holds it; the address is in a column of its own."""
 
     email_at: float | None = None
     names: Traits = NOTHING_SAID

@@ -9,8 +9,8 @@ from typing import Final
 
 from sqlalchemy import BigInteger, Column, Double, Index, Integer, LargeBinary, MetaData, Table, Text, event
 
-SCHEMA_VERSION: Final = 2
-"""Raised with every change to the tables below; a store of another version is refused."""
+SCHEMA_VERSION: Final = 3
+"""Raised with every released change to the tables below, which `migrations.py` makes in older stores."""
 
 metadata = MetaData()
 
@@ -41,7 +41,18 @@ facts = Table(
     Column("value", Text, nullable=False),
     sqlite_with_rowid=False,
 )
-"""Schema version, time of creation, the account's address and the salted mark of its key, each stream's last SCHEMA."""
+"""Schema version, time of creation, the account's address and the salted mark of its key, and the like."""
+
+streams = Table(
+    "streams",
+    metadata,
+    Column("name", Text, primary_key=True),
+    Column("schema", Text),
+    Column("reading", Text),
+    Column("read_at", Double),
+    sqlite_with_rowid=False,
+)
+"""Of each stream its last SCHEMA with its key properties, how it was read (by the config of then), and when."""
 
 people = Table(
     "people",
@@ -51,10 +62,20 @@ people = Table(
     Column("identified_at", Double, nullable=False),
     Column("deleted_at", Double),
     Column("fingerprints", Text, nullable=False),
-    Column("traits", Text, nullable=False),
+    Column("parts", Text, nullable=False),
     Index("people_email", "email"),
 )
 """A person is a user id with its traits, each with the time of the call that said it."""
+
+people_rows = Table(
+    "people_rows",
+    metadata,
+    Column("row", LargeBinary, primary_key=True),
+    Column("user_id", Text, nullable=False),
+    Index("people_rows_user_id", "user_id"),
+    sqlite_with_rowid=False,
+)
+"""Which person a stream's row is on, by a hash of stream and key."""
 
 anonymous_ids = Table(
     "anonymous_ids",
@@ -81,6 +102,7 @@ contacts = Table(
     "contacts",
     metadata,
     Column("email", Text, primary_key=True),
+    Column("user_id", Text),
     Column("status", Text, nullable=False),
     Column("revision", Integer, nullable=False),
     Column("changed_at", Double, nullable=False),
@@ -106,11 +128,13 @@ contacts = Table(
 
 `revision` grows with every change, so that an answer to an older form does not end a newer one. `sent` and `refused`
 are hashes of forms; `tried` is that of a request without answer, which may still be at work until `tried_until`.
+`user_id` is whose the contact was last.
 """
 
 # The status is there so that SQLite can count what is pending without looking at any contact.
 _partial_index("contacts_undelivered", contacts, "changed_at, status", "status IN ('pending', 'removing')")
 _partial_index("contacts_refused", contacts, "status", "status = 'refused'")
+_partial_index("contacts_user_id", contacts, "user_id", "user_id IS NOT NULL")
 _partial_index("contacts_lease", contacts, "lease", "lease IS NOT NULL")
 
 surveys = Table(
@@ -155,7 +179,13 @@ surveys = Table(
 `withdrawn` is why a claimed one must not be sent again, whatever comes of the request on its way.
 """
 
-for _column in ("anonymous_id", "email", "claimed_email", "settled_at"):  # Most rows leave these empty.
+for _column in (
+    "anonymous_id",
+    "email",
+    "claimed_email",
+    "claimed_user_id",
+    "settled_at",
+):  # Most rows leave these empty.
     _partial_index(f"surveys_{_column}", surveys, _column, f"{_column} IS NOT NULL")
 
 messages = Table("messages", metadata, Column("message", LargeBinary, primary_key=True), sqlite_with_rowid=False)
@@ -202,7 +232,7 @@ request_clock = Table(
     Column("next_at", Double, nullable=False),
     Column("rate", Double, nullable=False),
     Column("rated_at", Double, nullable=False),
-    Column("held_until", Double, nullable=False),
+    Column("paused_until", Double, nullable=False),
 )
 """The account's request limit: one row, from which all processes together reserve their requests."""
 
@@ -233,8 +263,9 @@ runs = Table(
     Column("exit_status", Integer),
     Column("problem", Text),
     Column("summary", Text),
+    Column("settings", Text),
 )
-"""Every run with its summary, for the report."""
+"""Every run with its summary and its settings, without secrets, for the report."""
 
 forgotten = Table("forgotten", metadata, Column("mark", LargeBinary, primary_key=True), sqlite_with_rowid=False)
 """Salted marks of the people that were forgotten, so that a replay does not survey them."""
