@@ -132,7 +132,7 @@ class _Taking:
             return  # Its stream brought nothing of the person since.
         before = batch.people.get(user_id)
         part = before.parts.get(call.stream)
-        if call.snapshot and call.key and part is not None and part.key not in {"", call.key}:
+        if call.snapshot and call.key and part is not None and part.key not in {"", None, call.key}:
             # Another row of the person stands.
             self._placed[people.row_of(call.stream, call.key)] = None
             return
@@ -170,7 +170,7 @@ class _Taking:
         if owner is None and call.key != call.user_id and self._batch.people.is_looked_up(call.key):
             # The config may have taken the key for the user id before.
             part = self._batch.people.get(call.key).parts.get(call.stream)
-            owner = call.key if part is not None and part.time and not part.key else None
+            owner = call.key if part is not None and part.time and part.key == "" else None
         return owner or call.user_id
 
     def _place(self, call: Identify, user_id: str) -> None:
