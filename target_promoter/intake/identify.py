@@ -46,9 +46,9 @@ def take_identifies(batch: Batch, calls: Sequence[Glimpse | Identify]) -> Counte
             outcomes["deleted"] += 1
             _delete(batch, call.user_id, call)
             batch.took(call)
-        elif call.problem is not None or call.user_id is None:
+        elif call.user_id is None or _problem(batch, call) is not None:
             outcomes["rejected"] += 1
-            batch.reject(call, "identify", call.problem or "no user id")
+            batch.reject(call, "identify", _problem(batch, call) or "no user id")
         else:
             if call.anonymous_id is not None:
                 links.add((call.anonymous_id, call.user_id))
@@ -63,6 +63,13 @@ def take_identifies(batch: Batch, calls: Sequence[Glimpse | Identify]) -> Counte
         outcomes["merged"] += number - 1
         outcomes[_outcome(batch, user_id, merged=True)] += 1
     return outcomes
+
+
+def _problem(batch: Batch, call: Identify) -> str | None:
+    """Return why a call must be rejected: known people keep what else one with an unusable address says."""
+    if call.problem is None and call.bad_email and not (call.user_id and batch.people.is_known(call.user_id)):
+        return "no usable e-mail address"
+    return call.problem
 
 
 def _took(batch: Batch, call: Glimpse | Identify) -> None:
