@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
 _DESTINATION: Final = "promoterio"
+_OPENING: Final = ("{", "[")
 _ALL: Final = "all"
 _NO: Final = frozenset({"false", "f", "no", "n", "0"})
 _NOT_IN_A_DESTINATION: Final = re.compile(r"[^a-z0-9]+")
@@ -56,7 +57,9 @@ class Contents:
         found: dict[str, object] = {}
         for column, name in self._columns_of(record) if self.columns is None else self.columns:
             if column in record:
-                value = from_json_text(record[column])
+                value = record[column]
+                if isinstance(value, str) and value.startswith(_OPENING):
+                    value = from_json_text(value)
                 if value is not None or name not in found:
                     found[name] = value
         for path, name in self.inside:

@@ -250,7 +250,9 @@ class TrackReader(_Reader):
         paths, configured = layout.paths, layout.configured
         self.event = event
         self._event = finder(paths["event"], identifier)
-        self._message_id = finder(paths["message_id"], identifier)
+        # On most tables the key is the message id, and read already.
+        is_key = len(layout.keys) == 1 and paths["message_id"] == (layout.keys,)
+        self._message_id = finder(() if is_key else paths["message_id"], identifier)
         self._email = finder(self._columns_for("email", TRAITS), email_address)
         searched = {path[:-1] for path in paths["email"]} - {()}
         self._traits = () if "email" in configured else tuple(path for path in reversed(TRAITS) if path in searched)

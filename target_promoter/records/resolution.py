@@ -35,7 +35,8 @@ _ROWS: dict[Kind, frozenset[Shape]] = {
     "track": frozenset({"tracks", "event table"}),
 }
 _INTEGRATIONS: Final[tuple[Path, ...]] = (("integrations",), ("context", "integrations"))
-_ALWAYS_LOOKED_FOR: Final = ("_sdc_deleted_at", "_fivetran_deleted", "_sdc_lsn_deleted_at", "_ab_cdc_deleted_at")
+_DELETED_AT: Final = "_sdc_deleted_at"
+_DELETION_MARKS: Final = ("_fivetran_deleted", "_sdc_lsn_deleted_at", "_ab_cdc_deleted_at", "__deleted")
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,9 +119,9 @@ class Source:
 
     @property
     def _marks(self) -> tuple[str, ...]:
-        """The columns in which a loader says that a row was deleted, also where the schema does not have them."""
-        found = filter(is_deletion_mark, self.columns.known or ())
-        return tuple(dict.fromkeys((*_ALWAYS_LOOKED_FOR, *found)))
+        """The columns in which a loader says that a row was deleted; Singer's own need not stand in the schema."""
+        known = _DELETION_MARKS if self.columns.known is None else filter(is_deletion_mark, self.columns.known)
+        return tuple(dict.fromkeys((_DELETED_AT, *known)))
 
     def _flattened(self, *words: str) -> tuple[tuple[str, str], ...]:
         """Return the columns that flattening, or a warehouse, made of an object."""

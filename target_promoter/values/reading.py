@@ -40,6 +40,7 @@ _NOBODY: Final = frozenset(
         *("[object object]", "(null)", "<null>", "(none)", "<none>", "<nil>", "<na>", "#n/a", "(not set)"),
     }
 )
+_ZEROS: Final = "0-{}"  # What the UUID of zeros is written with.
 _WHOLE_NUMBER: Final = re.compile(r"(-?(?:0|[1-9]\d*))\.0+", re.ASCII)
 _AROUND_ADDRESS: Final = "\u00ad\u200b\u200c\u200d\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2060\ufeff \t\n\r\xa0"
 _MAILBOX: Final = re.compile(r"[^<>@]*<([^<>]*)>")
@@ -68,8 +69,8 @@ def identifier(value: object) -> str | None:
         object, a list, not-a-number.
     """
     if isinstance(value, str):
-        text = clean(value)
-        if text[-2:] == ".0" or text[-1:] == "0":
+        text = value.strip() if value.isprintable() else clean(value)
+        if text[-1:] == "0":
             whole = _WHOLE_NUMBER.fullmatch(text)
             text = whole[1] if whole else text
         return text if 0 < len(text) <= _LONGEST_ID else None
@@ -87,7 +88,7 @@ def identifier(value: object) -> str | None:
 def person_id(value: object) -> str | None:
     """Return the id of a person or a visitor as text; None if it cannot be one, or is what programs write for none."""
     text = identifier(value)
-    if text is None or text.lower() in _NOBODY or not text.strip("0-{}"):
+    if text is None or text.lower() in _NOBODY or (text[-1] in _ZEROS and not text.strip(_ZEROS)):
         return None
     return text
 

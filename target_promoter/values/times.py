@@ -28,7 +28,7 @@ _RFC_1123: Final = re.compile(
 )
 _MONTHS: Final = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
 _ZERO_DATES: Final = frozenset({"0000-00-00", "0001-01-01", "1969-12-31", "1970-01-01"})
-_DATE: Final = re.compile(r"\s*\d{4}-\d\d-\d\d\s*", re.ASCII)
+_DATE: Final = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
 _EPOCH_TEXT: Final = re.compile(r"\d{10}(?:\d{3}){0,3}(?:\.\d+)?", re.ASCII)
 _FRACTION: Final = slice(26, 27)  # Where a seventh digit of a second would stand.
 _END_OF_TIME: Final = 253_402_300_800.0  # The year 10000, which no datetime object can hold.
@@ -80,7 +80,7 @@ def _in_range(seconds: float) -> float | None:
 def is_date(value: object) -> bool:
     """Return whether a value is a date alone, and means its whole day."""
     if isinstance(value, str):
-        return _DATE.fullmatch(value) is not None
+        return len(value.strip()) == len("2024-05-01") and _DATE.fullmatch(value.strip()) is not None
     return isinstance(value, dt.date) and not isinstance(value, dt.datetime)
 
 

@@ -430,14 +430,10 @@ def test_traits_reach_into_objects() -> None:
 def test_flattened_streams_whatever_the_separator() -> None:
     """Traits, properties and the context are found behind any separator that the user chose."""
     for separator in ("__", "_", ".", "-", "/", "___"):
-        person = {
-            "traits|email": "a@b.co",
-            "traits|plan": "x",
-            "traits|address|city": "Rome",
-            "context|traits|tier": "y",
-        }
-        deed = {"properties|total": 5, "properties|ship|city": "Bern", "context|traits|email": "b@c.co"}
-        person, deed = ({name.replace("|", separator): value for name, value in row.items()} for row in (person, deed))
+        traits = {"traits|email": "a@b.co", "traits|plan": "x", "traits|address|city": "Rome"}
+        person = {name.replace("|", separator): value for name, value in {**traits, "context|traits|tier": "y"}.items()}
+        properties = {"properties|total": 5, "properties|ship|city": "Bern", "context|traits|email": "b@c.co"}
+        deed = {name.replace("|", separator): value for name, value in properties.items()}
         calls = stream("calls", " ".join({"type", "userId", "messageId", "timestamp", "event", *person, *deed}))
         call = identify(calls.read({"type": "identify", "userId": 1, **person}))
         assert (call.email, call.traits) == ("a@b.co", {"plan": "x", "address_city": "Rome", "tier": "y"})
