@@ -13,7 +13,7 @@ from typing_extensions import override
 from target_promoter.records.readers import Rows
 from target_promoter.records.streams import Stream
 from target_promoter.run import Run
-from target_promoter.singer.validation import CompiledValidator
+from target_promoter.singer.validation import Validator
 
 if TYPE_CHECKING:
     from target_promoter.target import TargetPromoter
@@ -47,8 +47,8 @@ class PromoterSink(BatchSink):
 
     @override
     def get_validator(self) -> BaseJSONSchemaValidator | None:
-        """Return a compiled validator; the SDK's own takes most of the time of a run."""
-        return CompiledValidator(self.schema) if self.validate_schema else None
+        """Return a validator of what is read; the SDK's own takes most of the time of a run."""
+        return Validator(self.schema, self.stream.columns) if self.validate_schema else None
 
     @override
     def _remove_sdc_metadata_from_record(self, record: dict[str, Any]) -> None:
