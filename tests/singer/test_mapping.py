@@ -105,7 +105,11 @@ def test_a_record_that_a_map_fails_on_is_kept_whole_and_replayed_through_the_cor
 
     assert sync(shop, again).summary["identify"]["rejected"] == 1  # Nothing was corrected.
     assert [one["type"] for one in rejected(shop)] == ["SCHEMA", "RECORD"]
-    shop["stream_maps"]["customers"] |= {"tier": "'none' if plan is None else str(plan['name'])", "id": "id", "__else__": None}
+    shop["stream_maps"]["customers"] |= {
+        "tier": "'none' if plan is None else str(plan['name'])",
+        "id": "id",
+        "__else__": None,
+    }
     assert sync(shop, rejected(shop)).summary["identify"]["rejected"] == 0
     assert attributes(sandbox, "bob@example.com") == {"tier": "none"}
     assert rejected(shop) == []
