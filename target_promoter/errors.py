@@ -66,15 +66,6 @@ class InputError(PromoterError):
     """The tap sent something that cannot be taken."""
 
     @classmethod
-    def in_stream_map(cls, stream: str, words: str) -> InputError:
-        """Return the error for a record that a stream map fails on.
-
-        Args:
-            words: What failed, without a value of the record.
-        """
-        return cls(f"The stream map of `{stream}` fails on a record ({words}): mend its expressions in `stream_maps`.")
-
-    @classmethod
     def malformed(cls, message: str, key: str, wanted: str) -> InputError:
         """Return the error for a message whose form is wrong."""
         return cls(f"The tap sends a {message} message whose `{key}` is not {wanted}: see to the tap.")

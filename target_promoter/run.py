@@ -129,9 +129,15 @@ class Run:
             self._delivery.hold()
         self._delivery.wake(surveys=self._intake.take(rows, tracks, ignored=ignored))
 
-    def remember_schema(self, stream: str, schema: Mapping[str, object], keys: Sequence[str]) -> None:
-        """Keep a stream's SCHEMA, for the records of it that are rejected."""
-        text = encode({"schema": schema, "key_properties": list(keys)})
+    def replay_mark(self, text: str) -> str:
+        """Return the store's mark of a text, by which a replay is known."""
+        return self.store.read(lambda tx: runs.replay_mark(tx, text))
+
+    def remember_schema(
+        self, stream: str, schema: Mapping[str, object], keys: Sequence[str], source: Mapping[str, object] | None
+    ) -> None:
+        """Keep a stream's SCHEMA, and that of its tap if it is mapped, for the records of it that are rejected."""
+        text = encode({"schema": schema, "key_properties": list(keys), "source": source})
         name = f"schema:{stream}"
         if self.store.read(lambda tx: runs.fact(tx, name)) != text:
             self.store.write(lambda tx: runs.set_fact(tx, name, text))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from dataclasses import replace
-from typing import IO, TYPE_CHECKING, Any, ClassVar
+from typing import IO, TYPE_CHECKING, Any, ClassVar, cast
 
 import click
 from singer_sdk import Target
@@ -19,7 +19,7 @@ from target_promoter.commands.program import program
 from target_promoter.config.files import read_config
 from target_promoter.config.settings import SANDBOX, Settings, config_schema
 from target_promoter.errors import InputError, PromoterError
-from target_promoter.records.replay import is_refused_stream
+from target_promoter.records.replay import Replay
 from target_promoter.singer.mapping import Mapper
 from target_promoter.singer.reader import Reader
 from target_promoter.singer.signals import Signals
@@ -71,7 +71,16 @@ class TargetPromoter(CarefulTarget):
     @override
     def setup_mapper(self) -> None:
         """Set up stream maps and flattening, ours and the SDK's being the same."""
-        self._mapper = Mapper(self.config, self.logger)
+
+        def mark(text: str) -> str:
+            return self.run.replay_mark(text)  # The store is opened when the first replay asks for it.
+
+        self._mapper = Mapper(self.config, self.logger, mark)
+
+    @property
+    def maps(self) -> Mapper:
+        """The stream maps."""
+        return cast("Mapper", self.mapper)
 
     @property
     def run(self) -> Run:
@@ -117,10 +126,11 @@ class TargetPromoter(CarefulTarget):
         """Return what a stream is; one of which a stream map lets nothing through needs no setting."""
         from target_promoter.records.streams import Stream, recognize  # noqa: PLC0415 - an empty input has no streams
 
-        if isinstance(self.mapper, Mapper) and self.mapper.removes(name):
+        if self.maps.removes(name):
             return Stream(name, "ignore", "The setting `stream_maps` removes it.")
         # Calls that Promoter refused are raw calls, whatever a glob of the config says of every stream.
-        settings = replace(self.settings, streams=()) if is_refused_stream(name, schema) else self.settings
+        is_refused = self.maps.replays.get(name) is Replay.REFUSED
+        settings = replace(self.settings, streams=()) if is_refused else self.settings
         return recognize(name, schema, key_properties, settings)
 
     @override

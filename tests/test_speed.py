@@ -175,7 +175,7 @@ def told_at_its_end(tmp_path: Path, wanted: str, *arguments: str) -> list[str]:
 def test_an_empty_run_loads_only_what_it_needs(tmp_path: Path) -> None:
     """Nothing came in and nothing is open, so what takes records in, delivers or shows things is not loaded."""
     prefixes = (
-        "fastjsonschema",
+        "jsonschema_rs",
         "psycopg",
         "rich.live",
         "sqlalchemy.dialects.postgresql",
@@ -195,7 +195,7 @@ def test_the_version_needs_neither_database_nor_validator_nor_terminal() -> None
     """What takes long to load is loaded only by a run that needs it."""
     script = (
         "import sys; from target_promoter.target import TargetPromoter; TargetPromoter.get_singer_command();"
-        "print(*sorted({'sqlalchemy', 'fastjsonschema', 'uvicorn', 'psycopg', 'rich.live'} & sys.modules.keys()))"
+        "print(*sorted({'sqlalchemy', 'jsonschema_rs', 'uvicorn', 'psycopg', 'rich.live'} & sys.modules.keys()))"
     )
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True, timeout=60)
     assert done.stdout.strip() == ""

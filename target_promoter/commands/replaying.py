@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 from sqlalchemy import select
 
 from target_promoter.people import people
-from target_promoter.records.replay import REFUSED, REFUSED_STREAM, REPLAYED
+from target_promoter.records.replay import REFUSED, REFUSED_STREAM, REPLAYED, UNMAPPED, Replay
 from target_promoter.store import rejected, runs
 from target_promoter.store.encoding import decode
 from target_promoter.store.schema import contacts, surveys
@@ -27,7 +27,6 @@ _CALL_SCHEMA: Final[dict[str, Any]] = {
     "properties": {
         **dict.fromkeys(("type", "messageId", "userId", "anonymousId", "event", "timestamp"), _TEXT),
         **dict.fromkeys(("traits", "properties", "context"), _OBJECT),
-        REPLAYED: _TEXT,
     },
 }
 
@@ -35,7 +34,7 @@ _CALL_SCHEMA: Final[dict[str, Any]] = {
 def messages(tx: Transaction, *, stream: str | None, reason: str | None) -> Iterator[dict[str, Any]]:
     """Yield SCHEMA and RECORD messages of what was rejected or refused.
 
-    A column of the records says which they are, and its place in the schema that stream maps were applied already.
+    A column of the records says which they are, and the store's mark in their SCHEMA whether stream maps were applied.
 
     Args:
         stream: Only of this stream; of surveys that of their event.
@@ -45,20 +44,26 @@ def messages(tx: Transaction, *, stream: str | None, reason: str | None) -> Iter
         yield from _rejected(tx, name, records)
     calls = [*_contacts(tx, stream, reason), *_surveys(tx, stream, reason)]
     if calls:
-        yield _schema(REFUSED_STREAM, _CALL_SCHEMA, ["messageId"])
+        mark = runs.replay_mark(tx, Replay.REFUSED.text(REFUSED_STREAM))
+        yield _schema(REFUSED_STREAM, _CALL_SCHEMA, ["messageId"], mark)
         yield from (_record(REFUSED_STREAM, {**call, REPLAYED: REFUSED}) for call in calls)
 
 
 def _rejected(tx: Transaction, stream: str, records: Iterable[Rejected]) -> Iterator[dict[str, Any]]:
-    """Yield the messages of a stream as its last SCHEMA had it."""
+    """Yield the messages of a stream as its last SCHEMA had it, and of its tap's stream where a map failed."""
     text = runs.fact(tx, f"schema:{stream}")
     known: dict[str, Any] = {"schema": {}, "key_properties": []} if text is None else decode(text)
-    schema = known["schema"]
-    properties = {**schema.get("properties", {}), REPLAYED: _TEXT}
-    yield _schema(stream, {"type": "object", **schema, "properties": properties}, known["key_properties"])
+    forms: dict[Replay, list[dict[str, Any]]] = {Replay.MAPPED: [], Replay.UNMAPPED: []}
     for one in records:
         if one.record is not None:  # Else it was one that no database can keep.
-            yield _record(stream, {**one.record, REPLAYED: one.fingerprint.hex()})
+            record = {**one.record, REPLAYED: one.fingerprint.hex()}
+            forms[Replay.UNMAPPED if record.pop(UNMAPPED, False) else Replay.MAPPED].append(record)
+    for form, some in forms.items():
+        source = (known.get("source") if form is Replay.UNMAPPED else None) or {"stream": stream, **known}
+        if some:
+            mark = runs.replay_mark(tx, form.text(stream))
+            yield _schema(source["stream"], source["schema"], source["key_properties"], mark)
+            yield from (_record(source["stream"], record) for record in some)
 
 
 def _contacts(tx: Transaction, stream: str | None, reason: str | None) -> Iterator[dict[str, Any]]:
@@ -111,8 +116,11 @@ def _surveys(tx: Transaction, stream: str | None, reason: str | None) -> Iterato
         }
 
 
-def _schema(stream: str, schema: dict[str, Any], keys: list[str]) -> dict[str, Any]:
-    return {"type": "SCHEMA", "stream": stream, "schema": schema, "key_properties": keys}
+def _schema(stream: str, schema: dict[str, Any], keys: list[str], mark: str) -> dict[str, Any]:
+    """Return a SCHEMA message with the store's mark in it."""
+    properties = {**schema.get("properties", {}), REPLAYED: {**_TEXT, "description": mark}}
+    of = {"type": "object", **schema, "properties": properties}
+    return {"type": "SCHEMA", "stream": stream, "schema": of, "key_properties": keys}
 
 
 def _record(stream: str, record: dict[str, Any]) -> dict[str, Any]:
