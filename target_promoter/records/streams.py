@@ -67,20 +67,6 @@ class Stream:
     _call_type: tuple[Path, ...] = ()
     _event: str = "event"
 
-    @property
-    def columns(self) -> frozenset[str] | None:
-        """The columns that are read; None if any may be."""
-        found = {"type", "action", "context", "integrations", "_sdc_deleted_at"}
-        for reader in (self._identify, self._track):
-            if reader is None:
-                continue
-            contents = reader.contents
-            if contents.columns is None:
-                return None
-            found.update(path[0] for paths in (*reader.paths.values(), contents.objects) for path in paths)
-            found.update(contents.columns, (column for column, _ in contents.flattened))
-        return frozenset(found.union(() if self._track is None else self._track.keys))
-
     def read(self, record: Mapping[str, object]) -> Identify | Track | None:
         """Return what a record says; whatever a tap sends, this does not raise.
 

@@ -132,7 +132,7 @@ def story(tx: Transaction, settings: Settings, asked: str, rejected: Iterable[An
 def _known(person: Person) -> Known:
     return Known(
         user_id=person.user_id,
-        email=person.email if person.email else None,
+        email=person.email or None,
         deleted=person.deleted,
         first_name=person.names.standing.get("first_name"),
         last_name=person.names.standing.get("last_name"),
