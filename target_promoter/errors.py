@@ -27,15 +27,6 @@ class ConfigError(PromoterError):
     """A setting or a stream is refused, before anything is read or sent."""
 
     @classmethod
-    def in_environment(cls, variable: str, wanted: str) -> ConfigError:
-        """Return the error for an environment variable that holds nothing of use.
-
-        Args:
-            wanted: What it must hold, such as `JSON`.
-        """
-        return cls(f"The environment variable {variable} does not hold {wanted}: mend it or unset it.")
-
-    @classmethod
     def in_stream_maps(cls, words: str, stream: str | None = None) -> ConfigError:
         """Return the error for stream maps or flattening that cannot be applied.
 

@@ -16,7 +16,7 @@ from typing_extensions import override
 
 from target_promoter import garbage
 from target_promoter.commands.program import program
-from target_promoter.config.files import read_config
+from target_promoter.config.files import environment_warnings, read_config, reads_environment
 from target_promoter.config.settings import SANDBOX, Settings, config_schema
 from target_promoter.errors import InputError, PromoterError
 from target_promoter.records.replay import Replay
@@ -183,6 +183,8 @@ class TargetPromoter(CarefulTarget):
         super(Target, cls).invoke(about=about, about_format=about_format)
         cls.print_version(print_fn=cls.logger.info)
         given = config.config if config else {}
+        for sentence in environment_warnings(is_read=config is not None and config.parse_env):
+            cls.logger.warning(sentence)
         try:
             status = cls(config=given).sync(file_input)
         except PromoterError as error:
@@ -238,4 +240,4 @@ class TargetPromoter(CarefulTarget):
     @classmethod
     def cb_config(cls, ctx: click.Context, param: click.Option, value: tuple[str, ...]) -> _ConfigInput:
         """Read the config; the SDK would show a traceback for a file that is missing or no JSON."""
-        return _ConfigInput(config=read_config(value))
+        return _ConfigInput(config=read_config(value), parse_env=reads_environment(value))
