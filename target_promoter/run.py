@@ -101,7 +101,7 @@ class Run:
 
         settings = self._settings
         if settings.dry_run:
-            from target_promoter.promoter.withheld import NO_PACE, Withheld  # noqa: PLC0415 - a dry run alone needs it
+            from target_promoter.promoter.api import NO_PACE, Withheld  # noqa: PLC0415 - a dry run alone needs it
 
             # Nothing is sent, so there is no pace to keep.
             paced = replace(settings, requests_per_minute=NO_PACE)

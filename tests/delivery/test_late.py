@@ -14,7 +14,7 @@ from target_promoter.delivery.backlog import is_anything_open
 from target_promoter.delivery.delivery import Delivery
 from target_promoter.delivery.late import LateDelivery
 from target_promoter.errors import StoreError
-from target_promoter.promoter.withheld import NO_PACE, Withheld
+from target_promoter.promoter.api import NO_PACE, Withheld
 from tests.house import NOW, House, identify, track
 
 if TYPE_CHECKING:
