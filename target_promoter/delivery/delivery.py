@@ -83,11 +83,16 @@ class Delivery:
         self.waited_seconds = 0.0
 
     def left_behind(self) -> list[str]:
-        """Return, in sentences with the mend, why surveys that are due were not sent though Promoter answers."""
+        """Return, in sentences that say what to do, why something that is due was not sent though Promoter answers."""
         sentences = [
             f"Promoter knows no campaign {campaign} («{words}»), so its surveys stay pending: "
             "set the id in `campaigns` to one that `target-promoter check` lists."
             for campaign, words in sorted(self._turns.unknown_campaigns.items())
+        ]
+        sentences += [
+            f"Promoter knows no contact list {one} («{words}»), so its contacts stay pending: "
+            "set the id in `contact_lists`, or in that of a stream, to one that `target-promoter check` lists."
+            for one, words in sorted(self._turns.unknown_lists.items())
         ]
         if self._turns.is_held_by_fuse:
             sentences.append(

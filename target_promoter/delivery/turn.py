@@ -7,8 +7,7 @@ from collections import Counter
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final
 
-from target_promoter.contacts import attribute_notes as notes
-from target_promoter.contacts import contacts
+from target_promoter.contacts import attribute_notes, contacts
 from target_promoter.contacts.delivery import ContactDelivery, ContactRequest
 from target_promoter.delivery import leases
 from target_promoter.delivery import limit as clock
@@ -79,9 +78,9 @@ class Turns:
         self._settings = settings
         names = leases.new_names()
         created_at = store.read(runs.created_at)
-        store.write(lambda tx: contacts.free_leases(tx, leases.is_dead))
+        store.write(_take_up_contacts)
         self._surveys = SurveyDelivery(settings, names, created_at)
-        self._contacts = ContactDelivery(settings, names)
+        self._contacts = ContactDelivery(settings, names, claims.surveyed_among)
         self._fuse = Fuse(settings.max_surveys_per_run)
         self._bound = False
         self._held_by_fuse = False
@@ -91,6 +90,11 @@ class Turns:
     def unknown_campaigns(self) -> dict[int, str]:
         """The campaigns that Promoter does not know, with its words."""
         return self._surveys.unknown_campaigns
+
+    @property
+    def unknown_lists(self) -> dict[int, str]:
+        """The contact lists that Promoter does not know, with its words."""
+        return self._contacts.unknown_lists
 
     @property
     def is_held_by_fuse(self) -> bool:
@@ -154,12 +158,13 @@ class Turns:
         times = slots.times(slots.number)
         surveys, outcomes, survey_notes = self._surveys.claim(tx, now, times, allowance)
         turn.surveys.update(outcomes)
-        people, contact_notes, more = self._contacts.claim(tx, now, times[len(surveys) :])
-        requests: list[Request] = [*surveys, *people]
+        found = self._contacts.claim(tx, now, times[len(surveys) :])
+        turn.contacts.update(found.outcomes)
+        requests: list[Request] = [*surveys, *found.requests]
         reserved_until = clock.take(tx, slots, len(requests))
-        falls_due_at = claims.falls_due(tx, now) if people else None
-        found = (*survey_notes, *contact_notes)
-        notes.add(tx, set(found) - self._noted, now)
+        falls_due_at = claims.falls_due(tx, now) if found.requests else None
+        noted = (*survey_notes, *found.notes)
+        attribute_notes.add(tx, set(noted) - self._noted, now)
         return replace(
             turn,
             requests=requests,
@@ -167,9 +172,9 @@ class Turns:
             interval=slots.interval,
             reserved_until=reserved_until,
             falls_due_at=math.inf if falls_due_at is None else falls_due_at,
-            notes=found,
+            notes=noted,
             held_by_fuse=self._holds_fuse(tx, now, allowance - len(surveys)),
-            again=not requests and bool(times) and (more or sum(outcomes.values()) > 0),
+            again=not requests and bool(times) and (found.more or sum(outcomes.values()) > 0),
             next_at=slots.first if requests else self._next_at(tx, now, slots.first, allowance - len(surveys)),
             held_until=held,
         )
@@ -183,9 +188,7 @@ class Turns:
             elif one.answer is None:
                 turn.surveys.update(self._surveys.give_back(tx, now, one.request))
             else:
-                outcomes = self._surveys.record(tx, now, one.request, one.answer)
-                turn.contacts["synced"] += outcomes.pop("synced", 0)
-                turn.surveys.update(outcomes)
+                turn.surveys.update(self._surveys.record(tx, now, one.request, one.answer))
         # After the surveys: of a contact whose own request is at work as well, that one's answer decides.
         turn.contacts.update(self._contacts.record(tx, now, of_contacts))
 
@@ -218,7 +221,7 @@ class Turns:
         """Return when there may be something to do next; None if nothing that is due is left for this run."""
         unknown = self._surveys.unknown_campaigns
         times = (
-            contacts.next_due(tx),
+            self._contacts.next_due(tx),
             claims.next_due(tx, now, except_campaigns=unknown, queued=allowance > 0),
         )
         known = [time for time in times if time is not None]
@@ -227,3 +230,9 @@ class Turns:
     def _holds_fuse(self, tx: Transaction, now: float, allowance: int) -> bool:
         """Return whether surveys are due that the fuse does not let through."""
         return allowance <= 0 and bool(claims.due(tx, now, except_campaigns=self._surveys.unknown_campaigns, most=1))
+
+
+def _take_up_contacts(tx: Transaction) -> None:
+    """Have delivery look at contacts that processes left which died, and at those whose lists may be there by now."""
+    contacts.free_leases(tx, leases.is_dead)
+    contacts.retry_unknown_lists(tx)

@@ -216,6 +216,12 @@ def throttles_of(tx: Transaction, keys: Iterable[str]) -> dict[str, Throttle]:
     return {row[0]: Throttle(row[1], row[2]) for row in rows}
 
 
+def surveyed_among(tx: Transaction, emails: Collection[str]) -> set[str]:
+    """Return those of some addresses that were ever surveyed."""
+    known = throttles_of(tx, map(email_key, emails))
+    return {email for email in emails if (one := known.get(email_key(email))) and one.surveyed_at is not None}
+
+
 def overdue(tx: Transaction, before: float, *, most: int) -> Sequence[int]:
     """Return surveys that waited or were queued since before a time, in epoch seconds."""
     query = select(surveys.c.id).where(surveys.c.status.in_(OPEN), surveys.c.due_at < before)
