@@ -203,8 +203,8 @@ class Delivery:
         turn = self._take_in(now, room=max(room, 0) if sending and problem is None else 0)
         if problem is not None:
             raise problem
-        if turn.next_at is not None and turn.held_until - now > self._patience.seconds:
-            raise DeliveryError.asked_to_wait(iso(turn.held_until))
+        if turn.next_at is not None and turn.paused_until - now > self._patience.seconds:
+            raise DeliveryError.asked_to_wait(iso(turn.paused_until))
         return turn
 
     def _take_in(self, now: float, *, room: int) -> Turn:
@@ -276,14 +276,14 @@ class Delivery:
             until = now + self._look_again
             self._look_again = min(2 * self._look_again, times.LOOK_AGAIN_SECONDS)
         if turn.next_at is not None and self._shared.flight.number < MOST_IN_FLIGHT:
-            until = min(until, max(turn.next_at, self._resting_until(), turn.held_until))
+            until = min(until, max(turn.next_at, self._resting_until(), turn.paused_until))
         with self._shared.changed:
             while not (self._shared.stopping or self._shared.answered or self._shared.woken):
                 left = until - self._clock()
                 if left <= 0 or self._shared.finishing != finishing:
                     break
                 self._shared.wait(left, for_answers=True)
-        if turn.held_until > now:
+        if turn.paused_until > now:
             self.waited_seconds += self._clock() - now
 
     def _wind_up(self) -> None:

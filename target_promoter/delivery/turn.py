@@ -48,7 +48,7 @@ class Turn:
         again: Whether there is more to look at in the store at once.
         next_at: When there may be something to do next, in epoch seconds; None if nothing that is due is left, which
             only a turn without requests looks for.
-        held_until: Until when Promoter asked to wait, in epoch seconds.
+        paused_until: Until when Promoter asked to wait, in epoch seconds.
     """
 
     requests: list[Request] = field(default_factory=list)
@@ -62,7 +62,7 @@ class Turn:
     held_by_fuse: bool = False
     again: bool = False
     next_at: float | None = None
-    held_until: float = 0.0
+    paused_until: float = 0.0
 
 
 class Turns:
@@ -143,15 +143,17 @@ class Turns:
         room: int,
         allowance: int,
     ) -> Turn:
-        turn = Turn()
+        turn, limit = Turn(), self._settings.requests_per_minute
+        if clock.correct(tx, now, limit=limit):
+            contacts.correct_times(tx, now)
+            claims.correct_times(tx, now)
         self._take_in(tx, now, [*(Answered(one, None) for one in unsent), *answered], turn)
         self._count_requests(tx, now, answered)
-        held = clock.held_until(tx)
+        paused_until = clock.paused_until(tx, now, limit=limit)
         if not room:
             known = self._next_at(tx, now, 0.0, allowance)
-            return replace(turn, next_at=known, held_by_fuse=self._held_by_fuse, held_until=held)
+            return replace(turn, next_at=known, held_by_fuse=self._held_by_fuse, paused_until=paused_until)
         turn.surveys["expired"] += self._surveys.expire(tx, now)
-        limit = self._settings.requests_per_minute
         # The transaction may have waited for another program, and times that are over would be used all at once.
         begun = now if self._clock is None else max(now, self._clock())
         slots = clock.free(tx, begun, limit=limit, horizon=_HORIZON_SECONDS, most=room)
@@ -176,7 +178,7 @@ class Turns:
             held_by_fuse=self._holds_fuse(tx, now, allowance - len(surveys)),
             again=not requests and bool(times) and (found.more or sum(outcomes.values()) > 0),
             next_at=slots.first if requests else self._next_at(tx, now, slots.first, allowance - len(surveys)),
-            held_until=held,
+            paused_until=paused_until,
         )
 
     def _take_in(self, tx: Transaction, now: float, came: Sequence[Answered], turn: Turn) -> None:
@@ -203,7 +205,7 @@ class Turns:
             if answer.outcome == "rate_limited":
                 clock.limited(tx, now, answer.retry_after, limit=self._settings.requests_per_minute)
             elif answer.outcome == "unavailable" and answer.retry_after is not None:
-                clock.hold(tx, now + answer.retry_after)
+                clock.pause(tx, now + answer.retry_after)
 
     def _bind(self) -> None:
         """Have the store belong to this account from now on; another process may have bound it to another one."""

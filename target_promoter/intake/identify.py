@@ -7,6 +7,7 @@ from collections.abc import Mapping
 
 from msgspec.structs import replace
 
+from target_promoter.contacts import contacts
 from target_promoter.intake.batch import DELETED, Batch
 from target_promoter.people import people
 from target_promoter.people.identity import keys_named

@@ -94,7 +94,9 @@ class SurveyDelivery:
         """Lease claims that were left without an answer, so that the very same request is sent again."""
         taken: list[Claim] = []
         for claim in claims.unsettled(tx, now, most=max(50, len(slots))):
-            if claim.withdrawn or now - claim.claimed_at >= times.CLAIM_SECONDS:
+            # A claim of the future was taken by a clock that went wrong: how old it is nobody knows.
+            is_old = not -times.SETTLING_SECONDS <= now - claim.claimed_at < times.CLAIM_SECONDS
+            if claim.withdrawn or is_old:
                 # Sent again it might e-mail somebody late, or somebody who should not be e-mailed any more.
                 lost = "its request got no answer"
                 reason = f"{claim.withdrawn}, and {lost}" if claim.withdrawn else f"{lost} for twelve hours"

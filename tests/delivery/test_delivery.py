@@ -5,8 +5,9 @@ from __future__ import annotations
 import itertools
 import threading
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
+from unittest.mock import patch
 
 import pytest
 
@@ -133,7 +134,7 @@ def test_a_stop_gives_back_what_was_not_sent(house: House) -> None:
 def test_a_long_wait_with_nothing_left_is_no_failure(tmp_path: Path) -> None:
     """A daily limit that was used up matters only to who has something to send."""
     house = House(tmp_path)
-    house.store.write(lambda one: clock.hold(one, time.time() + 7200))
+    house.store.write(lambda one: clock.pause(one, time.time() + 7200))
     idle = delivery(house, Promoter(lambda: YES))
     idle.run()
     assert idle.problem is None
@@ -319,3 +320,17 @@ def test_the_end_of_another_process_is_seen_soon(house: House, monkeypatch: pyte
     made.run()
     assert (looked, promoter.asked) == ([0.1, 0.2, 0.4, 0.8, 1.0, 1.0], [])
     assert made.is_done
+
+
+def test_after_a_run_with_a_wrong_clock_the_next_one_sends(tmp_path: Path) -> None:
+    """A run ten years ahead left a claim, a contact that failed and a limit that was refused: none of them waits."""
+    house = House(tmp_path)
+    house.take(identify("1", "ann@example.com"), identify("2", "bob@example.com"), track("Order Completed", "1"))
+    ahead = 10 * 365 * 86_400.0
+    process = Process(house)
+    with patch.object(house, "settings", replace(house.settings, max_event_age_hours=1e9)):
+        process = Process(house)
+    assert len(process.turn(ahead).requests) == 2
+    process.turn(ahead + 1, "unavailable", room=0, retry_after=60.0)
+    turn = Process(house).turn(10)
+    assert sorted(one.email for one in turn.requests) == ["ann@example.com", "bob@example.com"]
