@@ -11,6 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from target_promoter.contacts import contacts
 from target_promoter.delivery import backlog as left
 from target_promoter.delivery.late import LateDelivery
 from target_promoter.errors import PromoterError, StoreError
@@ -91,7 +92,7 @@ class Run:
         """Refuse the store of another account, take in what the config changed, and return the number of the run."""
         settings = self._settings
         runs.check_account(tx, self.store.name, settings.api_url, settings.api_key)
-        _recheck_contacts(tx, settings, now)
+        contacts.join_lists(tx, settings.contact_lists, now)
         campaigns.assign(tx, settings.campaign_id)
         return runs.begin(tx, command, now)
 
@@ -101,7 +102,7 @@ class Run:
 
         settings = self._settings
         if settings.dry_run:
-            from target_promoter.promoter.withheld import NO_PACE, Withheld  # noqa: PLC0415 - a dry run alone needs it
+            from target_promoter.promoter.api import NO_PACE, Withheld  # noqa: PLC0415 - a dry run alone needs it
 
             # Nothing is sent, so there is no pace to keep.
             paced = replace(settings, requests_per_minute=NO_PACE)
@@ -228,15 +229,3 @@ def _count_left(tx: Transaction, summary: Summary, now: float) -> int:
     summary.set("contacts", "pending", contacts_pending)
     summary.set("contacts", "waiting", left.count_people(tx))
     return pending + contacts_pending
-
-
-def _recheck_contacts(tx: Transaction, settings: Settings, now: float) -> None:
-    """Have delivery look at every contact again when a setting changed that is part of every contact's form."""
-    name, value = "contact_lists", encode(sorted(settings.contact_lists))
-    known = runs.fact(tx, name)
-    if known is not None and known != value:
-        from target_promoter.contacts import contacts  # noqa: PLC0415 - the setting seldom changes
-
-        contacts.mark_all(tx, now)
-    if known != value:
-        runs.set_fact(tx, name, value)

@@ -83,11 +83,16 @@ class Delivery:
         self.waited_seconds = 0.0
 
     def left_behind(self) -> list[str]:
-        """Return, in sentences with the mend, why surveys that are due were not sent though Promoter answers."""
+        """Return, in sentences that say what to do, why something that is due was not sent though Promoter answers."""
         sentences = [
             f"Promoter knows no campaign {campaign} («{words}»), so its surveys stay pending: "
             "set the id in `campaigns` to one that `target-promoter check` lists."
             for campaign, words in sorted(self._turns.unknown_campaigns.items())
+        ]
+        sentences += [
+            f"Promoter knows no contact list {one} («{words}»), so its contacts stay pending: "
+            "set the id in `contact_lists`, or in that of a stream, to one that `target-promoter check` lists."
+            for one, words in sorted(self._turns.unknown_lists.items())
         ]
         if self._turns.is_held_by_fuse:
             sentences.append(
@@ -198,8 +203,8 @@ class Delivery:
         turn = self._take_in(now, room=max(room, 0) if sending and problem is None else 0)
         if problem is not None:
             raise problem
-        if turn.next_at is not None and turn.held_until - now > self._patience.seconds:
-            raise DeliveryError.asked_to_wait(iso(turn.held_until))
+        if turn.next_at is not None and turn.paused_until - now > self._patience.seconds:
+            raise DeliveryError.asked_to_wait(iso(turn.paused_until))
         return turn
 
     def _take_in(self, now: float, *, room: int) -> Turn:
@@ -271,14 +276,14 @@ class Delivery:
             until = now + self._look_again
             self._look_again = min(2 * self._look_again, times.LOOK_AGAIN_SECONDS)
         if turn.next_at is not None and self._shared.flight.number < MOST_IN_FLIGHT:
-            until = min(until, max(turn.next_at, self._resting_until(), turn.held_until))
+            until = min(until, max(turn.next_at, self._resting_until(), turn.paused_until))
         with self._shared.changed:
             while not (self._shared.stopping or self._shared.answered or self._shared.woken):
                 left = until - self._clock()
                 if left <= 0 or self._shared.finishing != finishing:
                     break
                 self._shared.wait(left, for_answers=True)
-        if turn.held_until > now:
+        if turn.paused_until > now:
             self.waited_seconds += self._clock() - now
 
     def _wind_up(self) -> None:

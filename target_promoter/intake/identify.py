@@ -7,6 +7,7 @@ from collections.abc import Mapping
 
 from msgspec.structs import replace
 
+from target_promoter.contacts import contacts
 from target_promoter.intake.batch import DELETED, Batch
 from target_promoter.people import people
 from target_promoter.people.identity import keys_named
@@ -14,7 +15,7 @@ from target_promoter.people.person import FUTURE_SECONDS, delete, merge
 from target_promoter.records.calls import Identify
 from target_promoter.records.readers import Rows
 from target_promoter.records.replay import is_refused
-from target_promoter.surveys import claims, retries, surveys
+from target_promoter.surveys import claims, surveys
 
 
 def take_identifies(batch: Batch, rows: Rows) -> Counter[str]:
@@ -115,7 +116,7 @@ class _Taking:
         self._batch.discard_rejection(self._stream, record)
         address = self._batch.people.address(user_id) if user_id is not None and is_refused(record) else None
         if address is not None:
-            retries.retry_contact(self._batch.tx, address, self._batch.now)
+            contacts.retry(self._batch.tx, address, self._batch.now)
 
     def _outcome(self, user_id: str, *, merged: bool = False) -> str:
         """Return what a record, or all the merged ones of a person in this batch, come to."""

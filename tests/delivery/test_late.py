@@ -14,7 +14,7 @@ from target_promoter.delivery.backlog import is_anything_open
 from target_promoter.delivery.delivery import Delivery
 from target_promoter.delivery.late import LateDelivery
 from target_promoter.errors import StoreError
-from target_promoter.promoter.withheld import NO_PACE, Withheld
+from target_promoter.promoter.api import NO_PACE, Withheld
 from tests.house import NOW, House, identify, track
 
 if TYPE_CHECKING:
@@ -79,7 +79,7 @@ def test_a_contact_that_is_to_be_removed_is_looked_at(house: House) -> None:
     house.take(identify("u", "u@example.com"))
     house.synced()
     assert not house.store.read(is_anything_open)
-    house.store.write(lambda connection: contacts.mark(connection, {"u@example.com": None}, NOW, remove=True))
+    house.store.write(lambda connection: contacts.mark_dirty(connection, {"u@example.com": None}, NOW, remove=True))
     assert house.store.read(is_anything_open)
 
 
