@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final, Protocol
 
 from singer_sdk.exceptions import InvalidRecord
 from singer_sdk.sinks import BatchSink
@@ -15,10 +15,18 @@ from target_promoter.records.streams import Stream
 from target_promoter.run import Run
 from target_promoter.singer.validation import CompiledValidator
 
-if TYPE_CHECKING:
-    from target_promoter.target import TargetPromoter
-
 _BATCH_ROWS: Final = 5000
+
+
+class Source(Protocol):
+    """What a sink asks of its target."""
+
+    @property
+    def run(self) -> Run:
+        """The run that takes its batches."""
+
+    def stream(self, name: str) -> Stream:
+        """Return what a stream is."""
 
 
 class PromoterSink(BatchSink):
@@ -28,7 +36,7 @@ class PromoterSink(BatchSink):
 
     def __init__(
         self,
-        target: TargetPromoter,
+        target: Source,
         stream_name: str,
         schema: dict[str, Any],
         key_properties: Sequence[str] | None,
@@ -38,7 +46,7 @@ class PromoterSink(BatchSink):
         self.records: list[dict[str, Any]] = []
         self.misfits: dict[int, str] = {}
         self._misfit: str | None = None
-        super().__init__(target, stream_name, schema, key_properties)
+        super().__init__(target, stream_name, schema, key_properties)  # type: ignore[arg-type] # the SDK's target
 
     @override
     def setup(self) -> None:

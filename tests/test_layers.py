@@ -18,7 +18,6 @@ FOLDER: Final = Path(target_promoter.__file__).parent
 
 LAYERS: Final = (
     "errors",
-    "garbage",
     "values",
     "config",
     "store",
@@ -44,10 +43,8 @@ LAYERS: Final = (
 NOT_YET: Final = {
     ("contacts", "delivery"),
     ("contacts", "surveys"),
-    ("sinks", "target"),
     ("store", "delivery"),
     ("surveys", "delivery"),
-    ("target", "commands"),
 }
 """Arrows that still run up."""
 
