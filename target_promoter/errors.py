@@ -57,6 +57,11 @@ class InputError(PromoterError):
     """The tap sent something that cannot be taken."""
 
     @classmethod
+    def closed(cls) -> InputError:
+        """Return the error for a standard input that is closed."""
+        return cls("Standard input is closed: pipe a tap into this program, or name a file with --input.")
+
+    @classmethod
     def malformed(cls, message: str, key: str, wanted: str) -> InputError:
         """Return the error for a message whose form is wrong."""
         return cls(f"The tap sends a {message} message whose `{key}` is not {wanted}: see to the tap.")
@@ -82,6 +87,20 @@ class InputError(PromoterError):
         """
         words = "the input is not UTF-8" if isinstance(error, UnicodeDecodeError) else " ".join(str(error).split())
         return cls(f"The input was refused ({type(error).__name__}: {words}): see to the tap or its stream maps.")
+
+
+class OutputError(PromoterError):
+    """Standard output takes nothing more."""
+
+    def __init__(self, words: str) -> None:
+        """Build the sentence.
+
+        Args:
+            words: What is wrong with it.
+        """
+        super().__init__(
+            f"Standard output takes nothing more ({words}): check the disk or program it goes to, then run again."
+        )
 
 
 class StoreError(PromoterError):

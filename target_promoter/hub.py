@@ -15,7 +15,7 @@ import click
 import yaml
 from singer_sdk.helpers.capabilities import TargetCapabilities
 
-from target_promoter.commands.program import COMMANDS, load
+from target_promoter.singer.program import COMMANDS, load
 from target_promoter.target import TargetPromoter
 
 MARK: Final = "    # From here on written by `python -m target_promoter.hub meltano.yml`."

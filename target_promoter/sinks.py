@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final, Protocol
 
 from singer_sdk.exceptions import InvalidRecord
 from singer_sdk.sinks import BatchSink
@@ -14,13 +14,25 @@ from target_promoter.records.readers import Rows
 from target_promoter.records.replay import REPLAYED, UNMAPPED
 from target_promoter.records.streams import Stream
 from target_promoter.run import Run
-from target_promoter.singer.mapping import UnmappedRecord
+from target_promoter.singer.mapping import Mapper, UnmappedRecord
 from target_promoter.singer.validation import Validator
 
-if TYPE_CHECKING:
-    from target_promoter.target import TargetPromoter
-
 _BATCH_ROWS: Final = 5000
+
+
+class Source(Protocol):
+    """What a sink asks of its target."""
+
+    @property
+    def run(self) -> Run:
+        """The run that takes its batches."""
+
+    @property
+    def maps(self) -> Mapper:
+        """The stream maps."""
+
+    def stream(self, name: str) -> Stream:
+        """Return what a stream is."""
 
 
 class PromoterSink(BatchSink):
@@ -30,7 +42,7 @@ class PromoterSink(BatchSink):
 
     def __init__(
         self,
-        target: TargetPromoter,
+        target: Source,
         stream_name: str,
         schema: dict[str, Any],
         key_properties: Sequence[str] | None,
@@ -42,7 +54,7 @@ class PromoterSink(BatchSink):
         self._misfit: str | None = None
         self._maps = target.maps
         self._is_replayed = stream_name in self._maps.replays
-        super().__init__(target, stream_name, schema, key_properties)
+        super().__init__(target, stream_name, schema, key_properties)  # type: ignore[arg-type] # the SDK's target
 
     @override
     def setup(self) -> None:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import gc
 import sys
 from dataclasses import replace
-from typing import IO, TYPE_CHECKING, Any, ClassVar, cast
+from typing import IO, TYPE_CHECKING, Any, ClassVar, Final, cast
 
 import click
 from singer_sdk import Target
@@ -14,30 +15,32 @@ from singer_sdk.plugin_base import _ConfigInput
 from singer_sdk.singerlib.exceptions import SingerError
 from typing_extensions import override
 
-from target_promoter import garbage
-from target_promoter.commands.program import program
 from target_promoter.config.files import environment_warnings, read_config, reads_environment
 from target_promoter.config.settings import SANDBOX, Settings, config_schema
 from target_promoter.errors import InputError, PromoterError
 from target_promoter.records.replay import Replay
+from target_promoter.records.streams import Stream, recognize
+from target_promoter.run import Run
 from target_promoter.singer.mapping import Mapper
+from target_promoter.singer.program import program
 from target_promoter.singer.reader import Reader
-from target_promoter.singer.signals import Signals
-from target_promoter.singer.target import CarefulTarget
+from target_promoter.singer.signals import StoppedError
+from target_promoter.singer.target import AtomicTarget
+from target_promoter.sinks import SINKS
 from target_promoter.store.summary import end_refused
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from types import FrameType
 
     from singer_sdk.helpers.capabilities import CapabilitiesEnum
     from singer_sdk.sinks import Sink
 
-    from target_promoter.records.streams import Stream
-    from target_promoter.run import Run
+
+_OBJECTS_OF_A_BATCH: Final = 50_000
+"""How many new objects are worth a look for garbage; those of a batch go with it."""
 
 
-class TargetPromoter(CarefulTarget):
+class TargetPromoter(AtomicTarget):
     """Singer target for Promoter: identify-like streams become contacts, track-like streams trigger NPS surveys."""
 
     name = "target-promoter"
@@ -56,7 +59,6 @@ class TargetPromoter(CarefulTarget):
         """
         self._streams: dict[str, Stream] = {}
         self._run: Run | None = None
-        self._all_read = False
         super().__init__(**options)
 
     @override
@@ -86,9 +88,7 @@ class TargetPromoter(CarefulTarget):
     def run(self) -> Run:
         """The run, begun when it is first needed."""
         if self._run is None:
-            from target_promoter.run import Run  # noqa: PLC0415 - the database, rich and all else that takes its time
-
-            self._run = Run(self.settings, "sync")
+            self._run = Run(self.settings, "sync", self.signals)
         return self._run
 
     def stream(self, name: str) -> Stream:
@@ -124,8 +124,6 @@ class TargetPromoter(CarefulTarget):
 
     def _recognize(self, name: str, schema: dict[str, Any], key_properties: Sequence[str]) -> Stream:
         """Return what a stream is; one of which a stream map lets nothing through needs no setting."""
-        from target_promoter.records.streams import Stream, recognize  # noqa: PLC0415 - an empty input has no streams
-
         if self.maps.removes(name):
             return Stream(name, "ignore", "The setting `stream_maps` removes it.")
         # Calls that Promoter refused are raw calls, whatever a glob of the config says of every stream.
@@ -136,8 +134,6 @@ class TargetPromoter(CarefulTarget):
     @override
     def get_sink_class(self, stream_name: str) -> type[Sink]:
         """Return the sink of a stream's type."""
-        from target_promoter.sinks import SINKS  # noqa: PLC0415 - the validator, which an empty input does without
-
         return SINKS[self._streams[stream_name].type]
 
     @override
@@ -149,20 +145,9 @@ class TargetPromoter(CarefulTarget):
     @override
     def process_endofpipe(self) -> None:
         """Take the last batches into the store, pass state on, and deliver what is due."""
-        self._signals.put_off()
         super().process_endofpipe()
-        self._all_read = True
-        self._signals.allow()
         self.run.deliver()
-        self._signals.end()
         self.run.end()
-
-    @override
-    def _handle_termination(self, signum: int, frame: FrameType | None) -> None:
-        """Stop at the next safe place; the SDK would drain in the middle of a drain, and exit with 0."""
-        if self._run is not None:
-            self._run.hurry()
-        self._signals.receive(signum)
 
     @override
     @classmethod
@@ -201,27 +186,27 @@ class TargetPromoter(CarefulTarget):
         Raises:
             PromoterError: The run could not begin.
         """
-        run = self.run
-        garbage.collect()
-        try:
-            self.listen(file_input)
-        except Signals.StoppedError as stopped:
-            return run.end(None if self._all_read else self._take_what_was_read(stopped))
-        except (SingerSDKError, SingerError, UnicodeDecodeError) as error:
-            self._signals.end()
-            return run.end(InputError.from_sdk(error))
-        except BaseException as error:
-            self._signals.end()
-            run.end(error)
-            if isinstance(error, PromoterError):
-                return run.exit_status
-            raise
-        return run.exit_status
+        with self.signals.noted():
+            run = self.run
+            gc.freeze()  # What is loaded is there to stay: no need to look for garbage in it over and over.
+            gc.set_threshold(_OBJECTS_OF_A_BATCH)
+            try:
+                self.read(file_input)
+            except StoppedError as stopped:
+                return run.end(self._take_what_was_read(stopped))
+            except (SingerSDKError, SingerError, UnicodeDecodeError) as error:
+                return run.end(InputError.from_sdk(error))
+            except PromoterError as error:
+                return run.end(error)
+            except BaseException as error:
+                run.end(error)
+                raise
+            return run.exit_status
 
-    def _take_what_was_read(self, stopped: Signals.StoppedError) -> PromoterError:
-        """Take what was read into the store and pass state on, after a signal; return what ended the run."""
+    def _take_what_was_read(self, stopped: StoppedError) -> PromoterError:
+        """Take what was read into the store and pass state on; return what ended the run."""
         try:
-            self.drain_all(is_endofpipe=True)
+            self.drain_all()
         except PromoterError as error:
             return error
         return stopped

@@ -12,10 +12,10 @@ from typing import Any, Final
 import pytest
 import yaml
 
-from target_promoter.commands.program import COMMANDS
 from target_promoter.config.files import environment_config
 from target_promoter.config.settings import FIELDS, STREAM_TYPES, Settings, config_schema
 from target_promoter.records.fields import candidates
+from target_promoter.singer.program import COMMANDS
 from target_promoter.sinks import PromoterSink
 from target_promoter.store.summary import OUTCOMES
 

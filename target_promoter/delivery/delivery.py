@@ -71,8 +71,7 @@ class Delivery:
         self._turns = Turns(store, settings, clock=clock)
         self._shared = Shared()
         self._sender = Sender(client, self._shared, summary, clock=clock)
-        self._ended = threading.Event()
-        self._ended.set()
+        self._thread = threading.Thread(target=self.run, name="delivery", daemon=True)
         self._unsent: list[Request] = []
         self._unused: tuple[float, float] | None = None
         self._left_at = 0.0
@@ -103,14 +102,7 @@ class Delivery:
 
     def start(self) -> None:
         """Deliver in a thread of its own."""
-        thread = threading.Thread(target=self.run, name="delivery", daemon=True)
-        try:
-            self._ended.clear()
-            thread.start()
-        except BaseException:
-            if thread.ident is None:  # A signal came first: nobody must wait for what never began.
-                self._ended.set()
-            raise
+        self._thread.start()
 
     def hold(self, seconds: float) -> None:
         """Send nothing for a while, unless `finish` comes before.
@@ -153,8 +145,8 @@ class Delivery:
         Returns:
             Whether it ended.
         """
-        # Not the thread's own join: when a signal's exception interrupts that, Python takes the thread for ended.
-        return self._ended.wait(seconds)
+        self._thread.join(seconds)
+        return not self._thread.is_alive()
 
     def run(self) -> None:
         """Deliver in this thread; `problem` says how it ended."""
@@ -163,7 +155,6 @@ class Delivery:
                 self._attempt(work)
         finally:
             self._sender.end()
-            self._ended.set()
 
     def _attempt(self, work: Callable[[], None]) -> None:
         try:
@@ -175,6 +166,7 @@ class Delivery:
             self.problem = self.problem or DeliveryError.unforeseen(error)
 
     def _deliver(self) -> None:
+        self._let_intake_begin()
         while not self._shared.stopping:
             turn = self._take_turn(sending=self._clock() >= self._resting_until())
             if turn.requests:
@@ -185,6 +177,15 @@ class Delivery:
                 return
             elif not turn.again:
                 self._wait(turn)
+
+    def _let_intake_begin(self) -> None:
+        """Wait while delivery is held, and not even look at the store."""
+        with self._shared.changed:
+            while not (self._shared.stopping or self._shared.finishing):
+                left = self._shared.held_until - self._clock()
+                if left <= 0:
+                    return
+                self._shared.wait(left, for_answers=False)
 
     def _resting_until(self) -> float:
         """Return until when nothing is sent, in epoch seconds."""

@@ -12,7 +12,7 @@ import pytest
 import yaml
 
 from target_promoter import hub
-from target_promoter.commands.program import COMMANDS
+from target_promoter.singer.program import COMMANDS
 
 ROOT = Path(__file__).parent.parent.parent
 KINDS = {"string", "password", "integer", "boolean", "array", "object", "options"}
