@@ -128,10 +128,23 @@ class StoreError(PromoterError):
 
     @classmethod
     def other_version(cls, store: str, found: str | None, known: int) -> StoreError:
-        """Return the error for a store that another version of this program wrote."""
+        """Return the error for a store that a newer version of this program wrote."""
         newer = found is not None and found.isdigit() and int(found) > known
         mend = "install the newer target-promoter" if newer else "name another store in `store_url`"
         return cls(f"The store {store} has schema version {found}, and this program writes version {known}: {mend}.")
+
+    @classmethod
+    def older(cls, store: str, found: int | None, known: int) -> StoreError:
+        """Return the error for an older store that a dry run would have to change."""
+        return cls(
+            f"The store {store} has schema version {found}, and a dry run may not bring it to version {known}: "
+            "run `target-promoter check` first, which does, and sends nothing."
+        )
+
+    @classmethod
+    def moved(cls, store: str, to: str) -> StoreError:
+        """Return the error for a store that `target-promoter move` closed."""
+        return cls(f"The store {store} was moved to {to}: set `store_url` to that.")
 
     @classmethod
     def foreign(cls, store: str) -> StoreError:

@@ -93,7 +93,7 @@ def held_until(tx: Transaction) -> float:
 
 def hold(tx: Transaction, until: float) -> None:
     """Have all processes wait, because Promoter asked for it."""
-    tx.execute(update(request_clock).where(request_clock.c.held_until < until).values(held_until=until))
+    tx.execute(update(request_clock).where(request_clock.c.paused_until < until).values(paused_until=until))
 
 
 def count(tx: Transaction, now: float, *, accepted: int, rate_limited: int) -> None:
@@ -123,7 +123,7 @@ def limited(tx: Transaction, now: float, retry_after: float | None, *, limit: fl
         rate = _measured(tx, now, wait, _pace(rate, rated_at, now, limit), limit)
         rated_at = now + wait
     until = max(held, now + wait)
-    tx.execute(update(request_clock).values(rate=rate, rated_at=rated_at, held_until=until))
+    tx.execute(update(request_clock).values(rate=rate, rated_at=rated_at, paused_until=until))
     return until
 
 
@@ -159,10 +159,10 @@ def rate(tx: Transaction, now: float, *, limit: float) -> float:
 
 def reset(tx: Transaction) -> None:
     """Let requests leave at once, whatever was reserved or asked for before; only for a copy that sends nothing."""
-    tx.execute(update(request_clock).values(next_at=0.0, rate=0.0, rated_at=0.0, held_until=0.0))
+    tx.execute(update(request_clock).values(next_at=0.0, rate=0.0, rated_at=0.0, paused_until=0.0))
 
 
 def _clock(tx: Transaction) -> tuple[float, float, float, float]:
-    columns = (request_clock.c.next_at, request_clock.c.rate, request_clock.c.rated_at, request_clock.c.held_until)
+    columns = (request_clock.c.next_at, request_clock.c.rate, request_clock.c.rated_at, request_clock.c.paused_until)
     row = tx.execute(select(*columns)).one()
     return row[0], row[1], row[2], row[3]

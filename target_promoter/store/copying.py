@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import sqlite3
-from typing import TYPE_CHECKING, Final, cast
+from typing import TYPE_CHECKING, Final
 
 from sqlalchemy import Column, LargeBinary, MetaData, Table, Text, insert, select, text, update
 
 from target_promoter.delivery import limit as clock
-from target_promoter.store.database import find_store, open_store
-from target_promoter.store.schema import contacts, metadata, surveys
+from target_promoter.errors import StoreError
+from target_promoter.store.database import find_store, open_store, version_of
+from target_promoter.store.engines import back_up
+from target_promoter.store.schema import SCHEMA_VERSION, contacts, metadata, surveys
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -43,15 +44,15 @@ def copy_store(url: str, folder: Path, now: float) -> Store:
         StoreError: The store cannot be read, is no store, or is of another version.
     """
     path = folder / "copy.db"
-    source = find_store(url)
+    source = find_store(url, as_it_is=True)
     if source is not None and source.is_sqlite:
-        source.read(lambda tx: _back_up(tx, path))
-    copy = open_store(f"sqlite:///{path}", now=now)
+        back_up(source.path, path, source.name)
+    copy = open_store(f"sqlite:///{path}", now=now, keep_copy=False)
     try:
         if source is not None:
             copy.name = source.name
             if not source.is_sqlite:
-                source.read(lambda tx: copy.write(lambda into: _copy_rows(tx, into)))
+                source.read(lambda tx: copy.write(lambda into: _copy_rows(tx, into, source.name)))
         copy.write(_prepare)
     except BaseException:
         copy.close()
@@ -62,17 +63,12 @@ def copy_store(url: str, folder: Path, now: float) -> Store:
     return copy
 
 
-def _back_up(tx: Transaction, path: Path) -> None:
-    into = sqlite3.connect(path)
-    try:
-        cast("sqlite3.Connection", tx.connection.connection.driver_connection).backup(into)
-    finally:
-        into.close()
-
-
-def _copy_rows(tx: Transaction, into: Transaction) -> None:
+def _copy_rows(tx: Transaction, into: Transaction, name: str) -> None:
     """Copy every table of one moment, in steps, into the tables of a new store."""
     tx.execute(text("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY"))
+    version = version_of(tx, name)
+    if version != SCHEMA_VERSION:
+        raise StoreError.older(name, version, SCHEMA_VERSION)
     for table in metadata.sorted_tables:
         into.execute(table.delete())
         result = tx.connection.execution_options(yield_per=_ROWS).execute(select(table))

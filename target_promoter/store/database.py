@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final, TypeVar
 
 import backoff
-from sqlalchemy import Engine, exc, insert, inspect, text
+from sqlalchemy import Engine, exc, insert, inspect
 from sqlalchemy.engine import make_url
 
 from target_promoter.errors import StoreBusyError, StoreError, StoreLostError
@@ -36,6 +36,8 @@ if TYPE_CHECKING:
     from sqlalchemy.engine import URL
 
 T = TypeVar("T")
+
+_VERSION: Final = "SELECT value FROM facts WHERE name = 'schema_version'"
 
 LOCK_TIMEOUT_SECONDS: Final = 30.0
 """How long a transaction waits for another program that holds the store."""
@@ -101,12 +103,20 @@ class Store:
         self._hurried = True
 
     def opened(self) -> None:
-        """Say that the store was there and is a store: from now on a lost connection is worth waiting for."""
+        """Say that it is a store of this version: from now on a lost connection is worth waiting for.
+
+        From now on, too, a transaction that writes makes sure that it still is one.
+        """
         self._opened = True
 
     def close(self) -> None:
         """Close every connection."""
         self._engine.dispose()
+
+    @property
+    def path(self) -> Path:
+        """The file of a SQLite store."""
+        return Path(str(self._url.database))
 
     @property
     def is_sqlite(self) -> bool:
@@ -117,7 +127,10 @@ class Store:
         with self._writer, self._errors(), self._engine.connect() as connection:
             connection.execution_options(**{WRITING: _HURRIED_SECONDS if self._hurried else ATTEMPT_SECONDS})
             with connection.begin():
-                return work(Transaction(connection))
+                tx = Transaction(connection)
+                if self._opened:
+                    _check_version(tx, self.name)
+                return work(tx)
 
     def _read_once(self, work: Callable[[Transaction], T]) -> T:
         with self._errors(), self._engine.connect() as connection, connection.begin():
@@ -152,24 +165,20 @@ class Store:
             ) from error
 
 
-def open_store(url: str, *, now: float) -> Store:
-    """Open the store, and create it if it is not there.
+def open_store(url: str, *, now: float, keep_copy: bool = True) -> Store:
+    """Open the store, create it if it is not there, and bring an older one to this program's version.
 
     Args:
         now: The time, in epoch seconds; a new store remembers it.
-
-    Returns:
-        The store, of the version this program writes.
+        keep_copy: Whether an older SQLite file is kept beside the store as it was.
 
     Raises:
-        StoreError: It cannot be opened, is no store, or is of another version.
+        StoreError: It cannot be opened, is no store, was moved, or is of a newer version.
     """
-    address = make_url(url)
-    name = _printable(address)
-    sqlite = address.get_backend_name() == "sqlite"
-    store = Store(sqlite_engine(address, name) if sqlite else postgresql_engine(address), address)
+    store = _connected(url)
     try:
-        store.write(lambda tx: _prepare(tx, name, now))
+        if not _is_ready(store, keep_copy=keep_copy):
+            store.write(lambda tx: _create(tx, store.name, now))
         store.opened()
     except BaseException:
         store.close()
@@ -177,47 +186,89 @@ def open_store(url: str, *, now: float) -> Store:
     return store
 
 
-def find_store(url: str) -> Store | None:
-    """Open a store that is there, and change nothing about it; where there is none, none is created.
+def find_store(url: str, *, as_it_is: bool = False) -> Store | None:
+    """Open a store that is there, and bring an older one to this program's version; none is created.
+
+    Args:
+        as_it_is: Whether to leave an older one as it is.
 
     Returns:
         The store; None if the file or the tables are missing.
 
     Raises:
-        StoreError: It cannot be opened, is no store, or is of another version.
+        StoreError: It cannot be opened, is no store, was moved, or is of a newer version.
     """
     address = make_url(url)
-    name = _printable(address)
-    sqlite = address.get_backend_name() == "sqlite"
     path = Path(address.database or "")
-    if sqlite and (not path.exists() or not path.stat().st_size):
+    if address.get_backend_name() == "sqlite" and (not path.exists() or not path.stat().st_size):
         return None
-    store = Store(sqlite_engine(address, name) if sqlite else postgresql_engine(address), address)
+    store = _connected(url)
     found = False
     try:
-        found = store.read(lambda tx: _is_store(tx, name))
+        if as_it_is:
+            found = store.read(lambda tx: version_of(tx, store.name)) is not None
+        else:
+            found = _is_ready(store, keep_copy=True)
+            store.opened()
     finally:
         if not found:
             store.close()
     return store if found else None
 
 
-def _is_store(tx: Transaction, name: str) -> bool:
-    """Return whether the tables of a store of this version are there."""
+def version_of(tx: Transaction, name: str) -> int | None:
+    """Return the version of a store's tables, which this program has or makes newer; None if there are none.
+
+    Raises:
+        StoreError: They are somebody else's, were moved, or are of a newer version.
+    """
     tables = set(inspect(tx.connection).get_table_names())
     if facts.name in tables:
-        version = tx.scalar(text("SELECT value FROM facts WHERE name = 'schema_version'"))
-        if version != str(SCHEMA_VERSION):
-            raise StoreError.other_version(name, version, SCHEMA_VERSION)
-        return True
+        version = str(tx.sql(_VERSION).scalar())
+        if version.isdigit() and 0 < int(version) <= SCHEMA_VERSION:
+            return int(version)
+        raise _unfit(tx, name, version)
     if tables & set(metadata.tables):
         raise StoreError.foreign(name)
-    return False
+    return None
 
 
-def _prepare(tx: Transaction, name: str, now: float) -> None:
-    """Create the tables of a new store, or check the version of an old one."""
-    if _is_store(tx, name):
+def _connected(url: str) -> Store:
+    address = make_url(url)
+    name = _printable(address)
+    sqlite = address.get_backend_name() == "sqlite"
+    return Store(sqlite_engine(address, name) if sqlite else postgresql_engine(address), address)
+
+
+def _is_ready(store: Store, *, keep_copy: bool) -> bool:
+    """Return whether there is a store, which is of this program's version from now on."""
+    version = store.read(lambda tx: version_of(tx, store.name))
+    if version is not None and version < SCHEMA_VERSION:
+        from target_promoter.store.migrations import migrate  # noqa: PLC0415 - only after an upgrade
+
+        migrate(store, keep_copy=keep_copy)
+    return version is not None
+
+
+def _check_version(tx: Transaction, name: str) -> None:
+    """Refuse to write to a store that a newer program changed, or that was moved, since it was opened."""
+    version = tx.sql(_VERSION).scalar()
+    if version != str(SCHEMA_VERSION):
+        raise _unfit(tx, name, version)
+
+
+def _unfit(tx: Transaction, name: str, version: str | None) -> StoreError:
+    moved_to = tx.sql("SELECT value FROM facts WHERE name = 'moved_to'").scalar()
+    return (
+        StoreError.other_version(name, version, SCHEMA_VERSION)
+        if moved_to is None
+        else StoreError.moved(name, moved_to)
+    )
+
+
+def _create(tx: Transaction, name: str, now: float) -> None:
+    """Create the tables of a new store, unless another program did meanwhile."""
+    if version_of(tx, name) is not None:
         return
     metadata.create_all(tx.connection, checkfirst=False)
     tx.execute(
@@ -228,7 +279,7 @@ def _prepare(tx: Transaction, name: str, now: float) -> None:
             {"name": "salt", "value": os.urandom(16).hex()},
         ],
     )
-    tx.execute(insert(request_clock).values(id=1, next_at=0.0, rate=0.0, rated_at=0.0, held_until=0.0))
+    tx.execute(insert(request_clock).values(id=1, next_at=0.0, rate=0.0, rated_at=0.0, paused_until=0.0))
 
 
 def _printable(url: URL) -> str:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import sqlite3
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from sqlalchemy import Engine, create_engine, event, exc, text
@@ -11,8 +14,6 @@ from sqlalchemy.pool import QueuePool
 from target_promoter.errors import StoreBusyError, StoreError, StoreLostError
 
 if TYPE_CHECKING:
-    import sqlite3
-
     from sqlalchemy import Connection
     from sqlalchemy.engine import URL
 
@@ -47,12 +48,12 @@ def sqlite_engine(url: URL, name: str) -> Engine:
     """
     if url.database in {None, "", ":memory:"}:
         raise StoreError.in_memory()
-    path = str(url.database)
-    try:
-        # SQLite gives its -wal and -shm files the mode of the file itself: personal data, so 0600.
-        os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
-    except OSError as error:
-        raise StoreError.from_os(name, error) from error
+    path = Path(str(url.database))
+    _make_private(path, name)
+    for suffix in ("-wal", "-shm"):  # SQLite gives new ones the mode of the file itself.
+        beside = path.with_name(path.name + suffix)
+        if beside.exists():
+            _make_private(beside, name)
     engine = create_engine(
         url,
         poolclass=QueuePool,
@@ -82,6 +83,43 @@ def sqlite_engine(url: URL, name: str) -> Engine:
     event.listen(engine, "connect", configure)
     event.listen(engine, "begin", begin)
     return engine
+
+
+def back_up(path: Path, copy: Path, name: str) -> None:
+    """Copy a SQLite file as it is at one moment; a copy of that name is replaced when the new one is whole.
+
+    Raises:
+        StoreError: The copy cannot be made.
+    """
+    part = copy.with_name(f"{copy.name}.part")
+    part.unlink(missing_ok=True)
+    _make_private(part, name)
+    try:
+        with contextlib.closing(sqlite3.connect(path)) as source, contextlib.closing(sqlite3.connect(part)) as target:
+            source.backup(target)
+    except sqlite3.Error as error:
+        raise sqlite_error(name, error) from error
+    part.replace(copy)
+
+
+def copy_path(path: Path, version: int) -> Path:
+    """Return where a SQLite store is kept as it was before it was brought to a newer version."""
+    return path.with_name(f"{path.name}.version-{version}")
+
+
+def _make_private(path: Path, name: str) -> None:
+    """Make a file of personal data, if it is not there, and have nobody else read it."""
+    try:
+        file = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+        try:
+            mode = os.fstat(file).st_mode
+            if mode & 0o077:
+                with contextlib.suppress(PermissionError):  # The file is somebody else's, who lets this user write.
+                    os.fchmod(file, mode & 0o700)
+        finally:
+            os.close(file)
+    except OSError as error:
+        raise StoreError.from_os(name, error) from error
 
 
 def postgresql_engine(url: URL) -> Engine:

@@ -9,8 +9,8 @@ from typing import Final
 
 from sqlalchemy import BigInteger, Column, Double, Index, Integer, LargeBinary, MetaData, Table, Text, event
 
-SCHEMA_VERSION: Final = 2
-"""Raised with every change to the tables below; a store of another version is refused."""
+SCHEMA_VERSION: Final = 3
+"""Raised with every released change to the tables below, which `migrations.py` makes in older stores."""
 
 metadata = MetaData()
 
@@ -41,7 +41,18 @@ facts = Table(
     Column("value", Text, nullable=False),
     sqlite_with_rowid=False,
 )
-"""Schema version, time of creation, the account's address and the salted mark of its key, each stream's last SCHEMA."""
+"""Schema version, time of creation, the account's address and the salted mark of its key, and the like."""
+
+streams = Table(
+    "streams",
+    metadata,
+    Column("name", Text, primary_key=True),
+    Column("schema", Text),
+    Column("reading", Text),
+    Column("read_at", Double),
+    sqlite_with_rowid=False,
+)
+"""Of each stream its last SCHEMA with its key properties, how it was read (by the config of then), and when."""
 
 people = Table(
     "people",
@@ -169,7 +180,8 @@ surveys = Table(
 `withdrawn` is why a claimed one must not be sent again, whatever comes of the request on its way.
 """
 
-for _column in ("anonymous_id", "email", "claimed_email", "settled_at"):  # Most rows leave these empty.
+# Most rows leave these empty.
+for _column in ("anonymous_id", "email", "claimed_email", "claimed_user_id", "settled_at"):
     _partial_index(f"surveys_{_column}", surveys, _column, f"{_column} IS NOT NULL")
 
 messages = Table("messages", metadata, Column("message", LargeBinary, primary_key=True), sqlite_with_rowid=False)
@@ -216,7 +228,7 @@ request_clock = Table(
     Column("next_at", Double, nullable=False),
     Column("rate", Double, nullable=False),
     Column("rated_at", Double, nullable=False),
-    Column("held_until", Double, nullable=False),
+    Column("paused_until", Double, nullable=False),
 )
 """The account's request limit: one row, from which all processes together reserve their requests."""
 
@@ -247,8 +259,9 @@ runs = Table(
     Column("exit_status", Integer),
     Column("problem", Text),
     Column("summary", Text),
+    Column("settings", Text),
 )
-"""Every run with its summary, for the report."""
+"""Every run with its summary and its settings, without secrets, for the report."""
 
 forgotten = Table("forgotten", metadata, Column("mark", LargeBinary, primary_key=True), sqlite_with_rowid=False)
 """Salted marks of the people that were forgotten, so that a replay does not survey them."""

@@ -85,7 +85,7 @@ def test_stream_maps_apply_once(config: dict[str, Any]) -> None:
     config["stream_maps"]["people"]["email"] = "'never@example.com'"
     sync(config, messages)
     store = open_store(config["store_url"], now=0.0)
-    query = select(tables.people.c.email, tables.people.c.traits)
+    query = select(tables.people.c.email, tables.people.c.parts)
     (email, traits), *_ = store.read(lambda connection: connection.execute(query).all())
     store.close()
     assert email == "ann@example.com"

@@ -109,7 +109,7 @@ def test_nobody_elses_lease_is_waited_for(config: dict[str, Any]) -> None:
     assert store is not None
     far = 9e9
     store.write(
-        lambda connection: connection.execute(schema.request_clock.update().values(held_until=far, next_at=far))
+        lambda connection: connection.execute(schema.request_clock.update().values(paused_until=far, next_at=far))
     )
     store.close()
     dry = sync({**config, "dry_run": True}, MESSAGES)

@@ -122,7 +122,7 @@ def test_every_row_is_written_however_many_a_statement_takes(store: Store, numbe
 
 def test_an_error_shows_no_values(store: Store) -> None:
     """What was to be written is personal data: a refusal of the database does not repeat it."""
-    row = {"user_id": "1", "email": "ann@example.com", "identified_at": None, "fingerprints": "", "traits": ""}
+    row = {"user_id": "1", "email": "ann@example.com", "identified_at": None, "fingerprints": "", "parts": ""}
     with pytest.raises(StoreError) as caught:
         store.write(lambda connection: connection.execute(insert(schema.people).values(row)))
     assert "people" in str(caught.value)

@@ -1,0 +1,138 @@
+"""Bringing a store that an older program wrote to the tables of this one; loaded only when there is something to do.
+
+A step is named by the version that it begins with. Its statements are its own and never change once released: what
+`schema.py` says is the newest version, and would be too much or too little for the steps in between. (Alembic, the
+usual tool, compares and names revisions for many developers' branches; three numbered functions need none of that.)
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Final
+
+from target_promoter.store.encoding import decode, encode
+from target_promoter.store.engines import back_up, copy_path
+from target_promoter.store.schema import SCHEMA_VERSION
+
+if TYPE_CHECKING:
+    from target_promoter.store.database import Store
+    from target_promoter.store.transaction import Transaction
+
+logger = logging.getLogger("target-promoter.store")
+
+_ROWS: Final = 5000
+
+_SQLITE: Final = {"bytes": "BLOB", "double": "DOUBLE", "bigint": "BIGINT", "by_key": "WITHOUT ROWID"}
+_POSTGRESQL: Final = {"bytes": "BYTEA", "double": "DOUBLE PRECISION", "bigint": "BIGINT", "by_key": ""}
+
+_TO_VERSION_3: Final = (
+    # Some programs of version 2 made stores without it.
+    "CREATE INDEX IF NOT EXISTS contacts_lease ON contacts (lease) WHERE lease IS NOT NULL",
+    "CREATE TABLE streams (name TEXT NOT NULL PRIMARY KEY, schema TEXT, reading TEXT, read_at {double}) {by_key}",
+    "CREATE TABLE people_rows (row {bytes} NOT NULL PRIMARY KEY, user_id TEXT NOT NULL) {by_key}",
+    "CREATE INDEX people_rows_user_id ON people_rows (user_id)",
+    "ALTER TABLE runs ADD COLUMN settings TEXT",
+    "ALTER TABLE contacts ADD COLUMN user_id TEXT",
+    "CREATE INDEX contacts_user_id ON contacts (user_id) WHERE user_id IS NOT NULL",
+    "CREATE INDEX surveys_claimed_user_id ON surveys (claimed_user_id) WHERE claimed_user_id IS NOT NULL",
+    # Renamed so that a program of version 2 that still runs finds neither people nor the limit, and stops.
+    "ALTER TABLE people RENAME COLUMN traits TO parts",
+    "ALTER TABLE request_clock RENAME COLUMN held_until TO paused_until",
+)
+
+_MOVE_SCHEMAS: Final = (
+    "INSERT INTO streams (name, schema) SELECT substr(name, 8), value FROM facts WHERE substr(name, 1, 7) = 'schema:'",
+    "DELETE FROM facts WHERE substr(name, 1, 7) = 'schema:'",
+)
+
+_OWN_CONTACTS: Final = """
+    UPDATE contacts SET user_id = coalesce(
+        (
+            SELECT people.user_id FROM people WHERE people.email = contacts.email
+            ORDER BY coalesce(people.deleted_at, -1) < people.identified_at DESC, identified_at DESC, user_id DESC
+            LIMIT 1
+        ),
+        (
+            SELECT claimed_user_id FROM surveys
+            WHERE claimed_email = contacts.email AND claimed_user_id IS NOT NULL
+            ORDER BY claimed_at DESC LIMIT 1
+        )
+    )
+"""
+
+
+def migrate(store: Store, *, keep_copy: bool) -> None:
+    """Bring an older store to this program's version, all in one transaction.
+
+    Args:
+        keep_copy: Whether to keep a copy of a SQLite file, as it was, beside it first.
+    """
+    version = store.write(lambda tx: _migrate(tx, store, keep_copy=keep_copy))
+    if version == SCHEMA_VERSION or not keep_copy:
+        return
+    store.analyze()
+    copy = f"; as it was it is kept in {copy_path(store.path, version)}" if store.is_sqlite else ""
+    logger.warning("The store %s was brought from version %d to %d%s.", store.name, version, SCHEMA_VERSION, copy)
+
+
+def _migrate(tx: Transaction, store: Store, *, keep_copy: bool) -> int:
+    # Another program may have been faster: what counts is the version that is found once nobody else writes.
+    version = int(tx.sql("SELECT value FROM facts WHERE name = 'schema_version'").scalar_one())
+    if store.is_sqlite and keep_copy and version < SCHEMA_VERSION:
+        back_up(store.path, copy_path(store.path, version), store.name)
+    for step in _STEPS[version - 1 :]:
+        step(tx)
+    tx.sql(f"UPDATE facts SET value = '{SCHEMA_VERSION}' WHERE name = 'schema_version'")  # noqa: S608 - a number
+    return version
+
+
+def _from_1(tx: Transaction) -> None:
+    """Keep the time of what was said of a person once, not with each trait."""
+    _rewrite_people(tx, "traits", _said_in_2)
+
+
+def _said_in_2(text: str) -> str:
+    said = decode(text)
+    email = said.pop("email")
+    said["email_at"] = None if email is None else email[1]
+    for name in ("names", "traits"):
+        values = said[name]
+        latest = max((at for _, at in values.values()), default=0.0)
+        others = {one: at for one, (_, at) in values.items() if at != latest}
+        said[name] = [{one: value for one, (value, _) in values.items()}, latest, others]
+    return encode(said)
+
+
+def _from_2(tx: Transaction) -> None:
+    """Keep what each stream said of a person apart, each stream's reading, whose a contact is, and a run's settings."""
+    _run(tx, _TO_VERSION_3)
+    _run(tx, _MOVE_SCHEMAS)
+    people_step(tx)
+    tx.sql(_OWN_CONTACTS)
+
+
+def people_step(tx: Transaction) -> None:
+    """Turn what version 2 kept of each person into parts by stream."""
+    _rewrite_people(tx, "parts", lambda text: text)
+
+
+def _rewrite_people(tx: Transaction, column: str, rewritten: Callable[[str], str]) -> None:
+    """Rewrite a JSON column of all people, some at a time."""
+    mark = "?" if tx.is_sqlite else "%s"
+    query = f"SELECT user_id, {column} FROM people WHERE user_id > {mark} ORDER BY user_id LIMIT {_ROWS}"  # noqa: S608 - names of this module
+    update = f"UPDATE people SET {column} = {mark} WHERE user_id = {mark}"  # noqa: S608 - as above
+    last = ""
+    while rows := tx.sql(query, (last,)).all():
+        tx.sql(update, [(rewritten(text), user_id) for user_id, text in rows])
+        last = rows[-1][0]
+
+
+def _run(tx: Transaction, statements: tuple[str, ...]) -> None:
+    words = _SQLITE if tx.is_sqlite else _POSTGRESQL
+    for statement in statements:
+        tx.sql(statement.format(**words))
+
+
+_STEPS: Final[tuple[Callable[[Transaction], None], ...]] = (_from_1, _from_2)
+"""By the version that each begins with, less one."""
