@@ -16,7 +16,7 @@ from target_promoter.delivery.late import LateDelivery
 from target_promoter.errors import PromoterError, StoreError
 from target_promoter.progress.metrics import Metrics
 from target_promoter.progress.progress import Progress
-from target_promoter.store import runs
+from target_promoter.store import runs, streams
 from target_promoter.store.database import open_store
 from target_promoter.store.encoding import encode
 from target_promoter.store.summary import Summary
@@ -131,10 +131,9 @@ class Run:
 
     def remember_schema(self, stream: str, schema: Mapping[str, object], keys: Sequence[str]) -> None:
         """Keep a stream's SCHEMA, for the records of it that are rejected."""
-        text = encode({"schema": schema, "key_properties": list(keys)})
-        name = f"schema:{stream}"
-        if self.store.read(lambda tx: runs.fact(tx, name)) != text:
-            self.store.write(lambda tx: runs.set_fact(tx, name, text))
+        if not self.store.read(lambda tx: streams.is_known(tx, stream, schema, keys)):
+            now = self._clock()
+            self.store.write(lambda tx: streams.remember(tx, stream, schema, keys, now))
 
     def deliver(self) -> None:
         """Deliver until all that is due is delivered; call it when nothing more will be taken."""

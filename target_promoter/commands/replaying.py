@@ -10,7 +10,7 @@ from sqlalchemy import select
 
 from target_promoter.people import people
 from target_promoter.records.replay import REFUSED, REFUSED_STREAM, REPLAYED
-from target_promoter.store import rejected, runs
+from target_promoter.store import rejected, streams
 from target_promoter.store.encoding import decode
 from target_promoter.store.schema import contacts, surveys
 
@@ -40,22 +40,21 @@ def messages(tx: Transaction, *, stream: str | None, reason: str | None) -> Iter
     Args:
         stream: Only of this stream; of surveys that of their event.
     """
-    kept = sorted(rejected.load(tx, stream=stream, reason=reason), key=lambda one: one.stream)
+    kept = rejected.load(tx, stream=stream, reason=reason)
     for name, records in itertools.groupby(kept, key=lambda one: one.stream):
         yield from _rejected(tx, name, records)
-    calls = [*_contacts(tx, stream, reason), *_surveys(tx, stream, reason)]
-    if calls:
-        yield _schema(REFUSED_STREAM, _CALL_SCHEMA, ["messageId"])
-        yield from (_record(REFUSED_STREAM, {**call, REPLAYED: REFUSED}) for call in calls)
+    calls = itertools.chain(_contacts(tx, stream, reason), _surveys(tx, stream, reason))
+    for number, call in enumerate(calls):
+        if number == 0:
+            yield _schema(REFUSED_STREAM, _CALL_SCHEMA, ["messageId"])
+        yield _record(REFUSED_STREAM, {**call, REPLAYED: REFUSED})
 
 
 def _rejected(tx: Transaction, stream: str, records: Iterable[Rejected]) -> Iterator[dict[str, Any]]:
     """Yield the messages of a stream as its last SCHEMA had it."""
-    text = runs.fact(tx, f"schema:{stream}")
-    known: dict[str, Any] = {"schema": {}, "key_properties": []} if text is None else decode(text)
-    schema = known["schema"]
-    properties = {**schema.get("properties", {}), REPLAYED: _TEXT}
-    yield _schema(stream, {"type": "object", **schema, "properties": properties}, known["key_properties"])
+    known = streams.schema_of(tx, stream) or streams.Schema({}, [])
+    properties = {**known.schema.get("properties", {}), REPLAYED: _TEXT}
+    yield _schema(stream, {"type": "object", **known.schema, "properties": properties}, known.key_properties)
     for one in records:
         if one.record is not None:  # Else it was one that no database can keep.
             yield _record(stream, {**one.record, REPLAYED: one.fingerprint.hex()})
@@ -68,12 +67,13 @@ def _contacts(tx: Transaction, stream: str | None, reason: str | None) -> Iterat
     query = select(contacts.c.email).where(contacts.c.status == "refused").order_by(contacts.c.changed_at)
     if reason is not None:
         query = query.where(contacts.c.reason.icontains(reason, autoescape=True))
-    emails = list(tx.scalars(query))
-    living = people.load_by_email(tx, emails)
-    for email in emails:
-        if email not in living:
-            continue
-        person = living[email][-1].person()
+    owned = (
+        (email, living)
+        for some in tx.scalars(query.execution_options(yield_per=rejected.ROWS)).partitions()
+        for email, living in people.load_by_email(tx, some).items()
+    )
+    for email, living in owned:
+        person = living[-1].person()
         names = {"first_name": "firstName", "last_name": "lastName"}
         traits = {
             "email": email,
@@ -96,7 +96,7 @@ def _surveys(tx: Transaction, stream: str | None, reason: str | None) -> Iterato
         query = query.where(surveys.c.stream == stream)
     if reason is not None:
         query = query.where(surveys.c.reason.icontains(reason, autoescape=True))
-    for row in tx.execute(query):
+    for row in tx.execute(query.execution_options(yield_per=rejected.ROWS)):
         if row.user_id is None and row.anonymous_id is None and row.email is None:
             continue
         yield {

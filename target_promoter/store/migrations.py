@@ -36,7 +36,9 @@ _TO_VERSION_3: Final = (
     "ALTER TABLE contacts ADD COLUMN user_id TEXT",
     "CREATE INDEX contacts_user_id ON contacts (user_id) WHERE user_id IS NOT NULL",
     "CREATE INDEX surveys_claimed_user_id ON surveys (claimed_user_id) WHERE claimed_user_id IS NOT NULL",
-    # Renamed so that a program of version 2 that still runs finds neither people nor the limit, and stops.
+    # Renamed so that a program of version 2 that still runs stops: every batch asks who was forgotten, every turn of
+    # delivery for the limit.
+    "ALTER TABLE forgotten RENAME COLUMN mark TO who",
     "ALTER TABLE people RENAME COLUMN traits TO parts",
     "ALTER TABLE request_clock RENAME COLUMN held_until TO paused_until",
 )

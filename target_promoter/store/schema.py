@@ -263,7 +263,7 @@ runs = Table(
 )
 """Every run with its summary and its settings, without secrets, for the report."""
 
-forgotten = Table("forgotten", metadata, Column("mark", LargeBinary, primary_key=True), sqlite_with_rowid=False)
+forgotten = Table("forgotten", metadata, Column("who", LargeBinary, primary_key=True), sqlite_with_rowid=False)
 """Salted marks of the people that were forgotten, so that a replay does not survey them."""
 
 attribute_notes = Table(
