@@ -22,10 +22,9 @@ from target_promoter.progress.progress import Progress
 from target_promoter.promoter.account import account_client
 from target_promoter.promoter.api import NO_PACE, Withheld
 from target_promoter.singer.signals import Signals
-from target_promoter.store import runs
+from target_promoter.store import runs, streams
 from target_promoter.store.copying import copy_store
 from target_promoter.store.database import open_store
-from target_promoter.store.encoding import encode
 from target_promoter.store.summary import Summary
 from target_promoter.surveys import campaigns
 
@@ -148,10 +147,9 @@ class Run:
         self, stream: str, schema: Mapping[str, object], keys: Sequence[str], source: Mapping[str, object] | None
     ) -> None:
         """Keep a stream's SCHEMA, and that of its tap if it is mapped, for the records of it that are rejected."""
-        text = encode({"schema": schema, "key_properties": list(keys), "source": source})
-        name = f"schema:{stream}"
-        if self.store.read(lambda tx: runs.fact(tx, name)) != text:
-            self.store.write(lambda tx: runs.set_fact(tx, name, text))
+        one = streams.KnownStream(stream, streams.StreamSchema(schema, list(keys), source), None)
+        if self.store.read(lambda tx: streams.known(tx, stream)) != one:
+            self.store.write(lambda tx: streams.remember(tx, one, self._clock()))
 
     def deliver(self) -> None:
         """Deliver until all that is due is delivered; call it when nothing more will be taken.

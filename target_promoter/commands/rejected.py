@@ -24,9 +24,8 @@ def rejected(settings: Settings, stream: str | None, reason: str | None) -> None
     What then succeeds leaves the list.
     """
     with existing_store(settings) as store:
-        # All are read before the first is printed: whoever reads the pipe writes to the same store.
-        found = store.read(lambda tx: list(messages(tx, stream=stream, reason=reason)))
-    for message in found:
-        click.echo(encode(message))
-    records = sum(message["type"] == "RECORD" for message in found)
+        records = 0
+        for message in store.stream(lambda tx: messages(tx, stream=stream, reason=reason)):
+            click.echo(encode(message))
+            records += message["type"] == "RECORD"
     click.echo(f"{count(records, 'rejected or refused record')}.", err=True)

@@ -9,8 +9,9 @@ from sqlalchemy import select
 from target_promoter.errors import ConfigError
 from target_promoter.records.replay import UNMAPPED
 from target_promoter.records.streams import Stream, recognize
-from target_promoter.store import runs
+from target_promoter.store import streams
 from target_promoter.store.encoding import decode
+from target_promoter.store.rejected import ROWS
 from target_promoter.store.schema import rejected
 from target_promoter.values.reading import identifier
 
@@ -33,7 +34,7 @@ def rejected_of(tx: Transaction, settings: Settings, names: Identifiers) -> list
     streams: dict[str, Stream | None] = {}
     found = []
     wanted = {*names.user_ids, *names.emails, *names.anonymous_ids}
-    for row in tx.execute(select(rejected).order_by(rejected.c.id)):
+    for row in tx.execute(select(rejected).order_by(rejected.c.id).execution_options(yield_per=ROWS)):
         text = row.record.lower()
         if not any(one.lower() in text for one in wanted):
             continue
@@ -73,11 +74,10 @@ def _values(value: Any) -> Iterator[Any]:  # noqa: ANN401 - any JSON
 
 def _stream(tx: Transaction, settings: Settings, name: str) -> Stream | None:
     """Return a stream as its last SCHEMA said; None if it is not configured any more."""
-    text = runs.fact(tx, f"schema:{name}")
-    if text is None:
+    known = streams.known(tx, name)
+    if known is None or known.schema is None:
         return None
-    known = decode(text)
     try:
-        return recognize(name, known["schema"], known["key_properties"], settings)
+        return recognize(name, known.schema.schema, known.schema.key_properties, settings)
     except ConfigError:
         return None

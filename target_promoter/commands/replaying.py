@@ -10,12 +10,12 @@ from sqlalchemy import select
 
 from target_promoter.people import people
 from target_promoter.records.replay import REFUSED, REFUSED_STREAM, REPLAYED, UNMAPPED, Replay
-from target_promoter.store import rejected, runs
+from target_promoter.store import rejected, runs, streams
 from target_promoter.store.encoding import decode
 from target_promoter.store.schema import contacts, surveys
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Mapping
 
     from target_promoter.store.rejected import Rejected
     from target_promoter.store.transaction import Transaction
@@ -39,31 +39,33 @@ def messages(tx: Transaction, *, stream: str | None, reason: str | None) -> Iter
     Args:
         stream: Only of this stream; of surveys that of their event.
     """
-    kept = sorted(rejected.load(tx, stream=stream, reason=reason), key=lambda one: one.stream)
+    kept = rejected.load(tx, stream=stream, reason=reason)
     for name, records in itertools.groupby(kept, key=lambda one: one.stream):
         yield from _rejected(tx, name, records)
-    calls = [*_contacts(tx, stream, reason), *_surveys(tx, stream, reason)]
-    if calls:
-        mark = runs.replay_mark(tx, Replay.REFUSED.text(REFUSED_STREAM))
-        yield _schema(REFUSED_STREAM, _CALL_SCHEMA, ["messageId"], mark)
-        yield from (_record(REFUSED_STREAM, {**call, REPLAYED: REFUSED}) for call in calls)
+    calls = itertools.chain(_contacts(tx, stream, reason), _surveys(tx, stream, reason))
+    for number, call in enumerate(calls):
+        if number == 0:
+            mark = runs.replay_mark(tx, Replay.REFUSED.text(REFUSED_STREAM))
+            yield _schema(REFUSED_STREAM, _CALL_SCHEMA, ["messageId"], mark)
+        yield _record(REFUSED_STREAM, {**call, REPLAYED: REFUSED})
 
 
 def _rejected(tx: Transaction, stream: str, records: Iterable[Rejected]) -> Iterator[dict[str, Any]]:
     """Yield the messages of a stream as its last SCHEMA had it, and of its tap's stream where a map failed."""
-    text = runs.fact(tx, f"schema:{stream}")
-    known: dict[str, Any] = {"schema": {}, "key_properties": []} if text is None else decode(text)
-    forms: dict[Replay, list[dict[str, Any]]] = {Replay.MAPPED: [], Replay.UNMAPPED: []}
+    known = streams.known(tx, stream)
+    schema = (known and known.schema) or streams.StreamSchema()
+    mapped: Mapping[str, Any] = {"stream": stream, "schema": schema.schema, "key_properties": schema.key_properties}
+    before: Replay | None = None
     for one in records:
         if one.record is not None:  # Else it was one that no database can keep.
             record = {**one.record, REPLAYED: one.fingerprint.hex()}
-            forms[Replay.UNMAPPED if record.pop(UNMAPPED, False) else Replay.MAPPED].append(record)
-    for form, some in forms.items():
-        source = (known.get("source") if form is Replay.UNMAPPED else None) or {"stream": stream, **known}
-        if some:
-            mark = runs.replay_mark(tx, form.text(stream))
-            yield _schema(source["stream"], source["schema"], source["key_properties"], mark)
-            yield from (_record(source["stream"], record) for record in some)
+            form = Replay.UNMAPPED if record.pop(UNMAPPED, False) else Replay.MAPPED
+            source: Mapping[str, Any] = (schema.source if form is Replay.UNMAPPED else None) or mapped
+            if form is not before:
+                mark = runs.replay_mark(tx, form.text(stream))
+                yield _schema(source["stream"], source["schema"], source["key_properties"], mark)
+                before = form
+            yield _record(source["stream"], record)
 
 
 def _contacts(tx: Transaction, stream: str | None, reason: str | None) -> Iterator[dict[str, Any]]:
@@ -73,12 +75,13 @@ def _contacts(tx: Transaction, stream: str | None, reason: str | None) -> Iterat
     query = select(contacts.c.email).where(contacts.c.status == "refused").order_by(contacts.c.changed_at)
     if reason is not None:
         query = query.where(contacts.c.reason.icontains(reason, autoescape=True))
-    emails = list(tx.scalars(query))
-    living = people.load_by_email(tx, emails)
-    for email in emails:
-        if email not in living:
-            continue
-        person = living[email][-1].person()
+    owned = (
+        (email, living)
+        for some in tx.scalars(query.execution_options(yield_per=rejected.ROWS)).partitions()
+        for email, living in people.load_by_email(tx, some).items()
+    )
+    for email, living in owned:
+        person = living[-1].person()
         names = {"first_name": "firstName", "last_name": "lastName"}
         traits = {
             "email": email,
@@ -101,7 +104,7 @@ def _surveys(tx: Transaction, stream: str | None, reason: str | None) -> Iterato
         query = query.where(surveys.c.stream == stream)
     if reason is not None:
         query = query.where(surveys.c.reason.icontains(reason, autoescape=True))
-    for row in tx.execute(query):
+    for row in tx.execute(query.execution_options(yield_per=rejected.ROWS)):
         if row.user_id is None and row.anonymous_id is None and row.email is None:
             continue
         yield {

@@ -94,6 +94,15 @@ class Store:
         """
         return self._repeated(lambda: self._read_once(work))
 
+    def stream(self, work: Callable[[Transaction], Iterator[T]]) -> Iterator[T]:
+        """Yield what work that only reads yields; it is not begun again when the connection is lost.
+
+        Raises:
+            StoreError: The store refused.
+        """
+        with self._errors(), self._engine.connect() as connection, connection.begin():
+            yield from work(Transaction(connection))
+
     def analyze(self) -> None:
         """Have PostgreSQL look at how full its tables are; until then it takes them for empty, and reads them whole."""
         if not self.is_sqlite:

@@ -11,9 +11,12 @@ from target_promoter.store.encoding import decode, encode
 from target_promoter.store.schema import rejected
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
     from target_promoter.store.transaction import Transaction
+
+ROWS: Final = 1000
+"""How many rows of a long table are in memory at once."""
 
 _COLUMNS: Final = ("fingerprint", "stream", "kind", "reason", "record", "rejected_at")
 _KEEP_AGAIN: Final = (
@@ -58,18 +61,16 @@ def remove(tx: Transaction, fingerprints: Iterable[bytes]) -> None:
         tx.execute(rejected.delete().where(rejected.c.fingerprint == fingerprint))
 
 
-def load(tx: Transaction, *, stream: str | None = None, reason: str | None = None) -> list[Rejected]:
-    """Return the records that are kept, oldest first.
+def load(tx: Transaction, *, stream: str | None = None, reason: str | None = None) -> Iterator[Rejected]:
+    """Yield the records that are kept, stream by stream, oldest first; there may be more than memory holds.
 
     Args:
         stream: Only of this stream.
     """
-    query = select(rejected).order_by(rejected.c.id)
+    query = select(rejected).order_by(rejected.c.stream, rejected.c.id).execution_options(yield_per=ROWS)
     if stream is not None:
         query = query.where(rejected.c.stream == stream)
     if reason is not None:
         query = query.where(rejected.c.reason.icontains(reason, autoescape=True))
-    return [
-        Rejected(bytes(row.fingerprint), row.stream, row.kind, row.reason, decode(row.record))
-        for row in tx.execute(query)
-    ]
+    for row in tx.execute(query):
+        yield Rejected(bytes(row.fingerprint), row.stream, row.kind, row.reason, decode(row.record))

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import hmac
+from dataclasses import dataclass
 from hashlib import blake2b
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from sqlalchemy import insert, select, text
 
 from target_promoter.errors import StoreError
-from target_promoter.store.encoding import encode
+from target_promoter.store.encoding import decode, encode
 from target_promoter.store.schema import facts, forgotten, runs
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator, Mapping
 
     from target_promoter.store.transaction import Transaction
 
@@ -31,6 +32,21 @@ _END: Final = text("""
     UPDATE runs SET finished_at = :finished_at, exit_status = :exit_status, problem = :problem, summary = :summary
     WHERE id = :id
 """)
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """A setting that is not what it was.
+
+    Attributes:
+        name: With dots into it, such as `campaigns.Order Completed.delay_hours`.
+        before: Its value in the run before, as JSON; None if it had none.
+        after: The same of this run.
+    """
+
+    name: str
+    before: str | None
+    after: str | None
 
 
 def fact(tx: Transaction, name: str) -> str | None:
@@ -82,11 +98,12 @@ def replay_mark(tx: Transaction, text: str) -> str:
     return _mark(tx, text)
 
 
-def begin(tx: Transaction, command: str, now: float) -> int:
+def begin(tx: Transaction, command: str, now: float, settings: Mapping[str, object] | None = None) -> int:
     """Keep that a run began, and let go of what is older than thirty days.
 
     Args:
         command: Its command, such as `sync` or `deliver`.
+        settings: Its settings, without secrets.
 
     Returns:
         The run's number.
@@ -94,7 +111,8 @@ def begin(tx: Transaction, command: str, now: float) -> int:
     before = now - KEPT_SECONDS
     for statement in _LET_GO:
         tx.execute(statement, {"before": before})
-    key = tx.execute(insert(runs).values(command=command, started_at=now)).inserted_primary_key
+    kept = None if settings is None else encode(settings)
+    key = tx.execute(insert(runs).values(command=command, started_at=now, settings=kept)).inserted_primary_key
     return int(key[0]) if key else 0
 
 
@@ -111,20 +129,42 @@ def end(
     tx.execute(_END, {"id": run, **values})
 
 
+def changes(tx: Transaction, run: int) -> list[Change]:
+    """Return what differs between the settings of a run and those of the run before it, by name."""
+    earlier = select(runs.c.settings).where(runs.c.id < run, runs.c.settings.is_not(None)).order_by(runs.c.id.desc())
+    before_text, text = tx.scalar(earlier.limit(1)), tx.scalar(select(runs.c.settings).where(runs.c.id == run))
+    if before_text is None or text is None:
+        return []
+    before, after = ({name: encode(value) for name, value in _leaves(decode(one))} for one in (before_text, text))
+    return [
+        Change(name, before.get(name), after.get(name))
+        for name in sorted(before.keys() | after.keys())
+        if before.get(name) != after.get(name)
+    ]
+
+
+def _leaves(settings: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, object]]:
+    for name, value in settings.items():
+        if isinstance(value, dict) and value:
+            yield from _leaves(value, f"{prefix}{name}.")
+        else:
+            yield f"{prefix}{name}", value
+
+
 def forget_marks(tx: Transaction, keys: Iterable[str]) -> None:
     """Remember, without knowing them, people that were forgotten."""
-    tx.upsert(forgotten, [{"mark": mark} for mark in _marks(tx, keys).values()])
+    tx.upsert(forgotten, [{"who": mark} for mark in _marks(tx, keys).values()])
 
 
 def anybody_forgotten(tx: Transaction) -> bool:
     """Return whether anybody was forgotten."""
-    return tx.scalar(select(forgotten.c.mark).limit(1)) is not None
+    return tx.scalar(select(forgotten.c.who).limit(1)) is not None
 
 
 def forgotten_among(tx: Transaction, keys: Iterable[str]) -> set[str]:
     """Return those of the keys whose people were forgotten."""
     marks = _marks(tx, keys)
-    found = {bytes(row[0]) for row in tx.rows_among("mark", "forgotten", "mark", list(marks.values()))}
+    found = {bytes(row[0]) for row in tx.rows_among("who", "forgotten", "who", list(marks.values()))}
     return {key for key, mark in marks.items() if mark in found}
 
 

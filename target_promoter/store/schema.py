@@ -171,13 +171,8 @@ surveys = Table(
 `withdrawn` is why a claimed one must not be sent again, whatever comes of the request on its way.
 """
 
-for _column in (
-    "anonymous_id",
-    "email",
-    "claimed_email",
-    "claimed_user_id",
-    "settled_at",
-):  # Most rows leave these empty.
+# Most rows leave these empty.
+for _column in ("anonymous_id", "email", "claimed_email", "claimed_user_id", "settled_at"):
     _partial_index(f"surveys_{_column}", surveys, _column, f"{_column} IS NOT NULL")
 
 messages = Table("messages", metadata, Column("message", LargeBinary, primary_key=True), sqlite_with_rowid=False)
@@ -259,7 +254,7 @@ runs = Table(
 )
 """Every run with its summary and its settings, without secrets, for the report."""
 
-forgotten = Table("forgotten", metadata, Column("mark", LargeBinary, primary_key=True), sqlite_with_rowid=False)
+forgotten = Table("forgotten", metadata, Column("who", LargeBinary, primary_key=True), sqlite_with_rowid=False)
 """Salted marks of the people that were forgotten, so that a replay does not survey them."""
 
 attribute_notes = Table(

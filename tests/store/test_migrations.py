@@ -286,12 +286,12 @@ def test_a_program_that_still_runs_stops_when_a_newer_one_changes_the_store(stor
         open_store(store_url, now=NOW)
 
 
-@pytest.mark.parametrize("statement", ["SELECT traits FROM people", "SELECT held_until FROM request_clock"])
+@pytest.mark.parametrize("statement", ["SELECT mark FROM forgotten", "SELECT held_until FROM request_clock"])
 def test_a_program_of_version_2_that_still_runs_finds_neither_people_nor_the_limit(
     statement: str, house: House
 ) -> None:
-    """It looks at the version only when it opens the store; now it finds neither people nor the limit."""
-    with pytest.raises(StoreError, match=r"traits|held_until"):
+    """It looks at the version only when it opens the store; now neither a batch nor a turn of delivery can begin."""
+    with pytest.raises(StoreError, match=r"mark|held_until"):
         house.store.read(lambda tx: tx.sql(statement))
 
 
