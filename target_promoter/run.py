@@ -16,6 +16,7 @@ from target_promoter.delivery.late import LateDelivery
 from target_promoter.errors import PromoterError, StoreError
 from target_promoter.progress.metrics import Metrics
 from target_promoter.progress.progress import Progress
+from target_promoter.progress.warnings import failures, unmatched, warnings
 from target_promoter.store import runs
 from target_promoter.store.database import open_store
 from target_promoter.store.encoding import encode
@@ -180,6 +181,9 @@ class Run:
         failed = self._settings.fail_on_rejected and self._any_rejected()
         if failed:
             sentences.append("Records were rejected or refused, and `fail_on_rejected` is set: see `report`.")
+        all_rejected = list(failures(self.summary.findings))
+        sentences += all_rejected
+        self._warn()
         for sentence in sentences:
             logger.error("%s", sentence)
         if self._settings.dry_run:
@@ -187,7 +191,7 @@ class Run:
 
             with contextlib.suppress(StoreError):
                 logger.info("%s", "\n".join(self.store.read(lambda tx: preview(tx, began)).lines()))
-        if problem is not None or self._delivery.problem is not None or pending or behind or failed:
+        if problem is not None or self._delivery.problem is not None or pending or behind or failed or all_rejected:
             self.exit_status = 1
         summary = self.summary.as_dict(now)
         with contextlib.suppress(StoreError):
@@ -202,6 +206,16 @@ class Run:
                 )
             )
         logger.info("Run summary: %s", json.dumps(summary))
+
+    def _warn(self) -> None:
+        """Log what went wrong without ending the run."""
+        settings, summary = self._settings, self.summary
+        with contextlib.suppress(StoreError):
+            for sentence in self.store.read(lambda tx: list(warnings(tx, settings, summary))):
+                logger.warning("%s", sentence)
+        others = unmatched(settings, summary.findings)
+        if others is not None:
+            logger.info("%s", others)
 
     def _any_rejected(self) -> bool:
         counts = (("identify", "rejected"), ("track", "rejected"), ("contacts", "refused"), ("surveys", "refused"))

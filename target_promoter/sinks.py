@@ -37,6 +37,7 @@ class PromoterSink(BatchSink):
         self.run: Run = target.run
         self.records: list[dict[str, Any]] = []
         self.misfits: dict[int, str] = {}
+        self.run.summary.findings.streams.add(stream_name)
         self._misfit: str | None = None
         super().__init__(target, stream_name, schema, key_properties)
 

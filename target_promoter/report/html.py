@@ -7,9 +7,9 @@ import hashlib
 from importlib.resources import files
 from typing import TYPE_CHECKING, Final
 
+from target_promoter.progress.fixes import REPLAY
 from target_promoter.report.chart import chart
 from target_promoter.report.markup import Markup, join, tag
-from target_promoter.report.mends import REPLAY
 from target_promoter.report.words import E_MAILED, RUN_PARTS, campaign, facts, known_by, moment, run_counts, run_state
 from target_promoter.values.times import duration, iso
 

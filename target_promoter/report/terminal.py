@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from rich.table import Table
 from rich.text import Text
 
-from target_promoter.report.mends import REPLAY
+from target_promoter.progress.fixes import REPLAY
 from target_promoter.report.words import E_MAILED, campaign, facts, known_by, moment, run_counts, run_state
 from target_promoter.values.times import duration, iso
 

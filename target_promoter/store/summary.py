@@ -8,6 +8,8 @@ import threading
 import time
 from typing import Final, Literal
 
+from target_promoter.store.findings import Findings
+
 logger = logging.getLogger("target-promoter.run")
 
 Part = Literal["identify", "track", "contacts", "surveys", "api"]
@@ -45,7 +47,10 @@ OUTCOMES: Final[dict[Part, tuple[str, ...]]] = {
 
 
 class Summary:
-    """The counts of one run; safe to use from several threads.
+    """The counts of one run, and what it found; safe to use from several threads.
+
+    Attributes:
+        findings: What its owner should hear of; read it when intake has ended.
 
     Args:
         sandbox: Whether the run speaks to the embedded sandbox.
@@ -57,6 +62,7 @@ class Summary:
         self._lock = threading.Lock()
         self._counts: dict[Part, dict[str, int]] = {part: dict.fromkeys(names, 0) for part, names in OUTCOMES.items()}
         self._ignored = 0
+        self.findings = Findings()
         self._sandbox = sandbox
         self._dry_run = dry_run
         self.started_at = started_at
@@ -80,6 +86,11 @@ class Summary:
         """Count records of streams or types that say nothing to Promoter."""
         with self._lock:
             self._ignored += number
+
+    def add_findings(self, findings: Findings) -> None:
+        """Take in what was found in a batch."""
+        with self._lock:
+            self.findings.merge(findings)
 
     def value(self, part: Part, outcome: str) -> int:
         """Return one count as it stands."""

@@ -12,12 +12,12 @@ import pytest
 from rich.console import Console
 
 from target_promoter.config.settings import Settings
+from target_promoter.progress.fixes import fix_refused, fix_rejected
 from target_promoter.report.as_json import as_json
 from target_promoter.report.chart import chart, last_days
 from target_promoter.report.gather import gather
 from target_promoter.report.html import report_page
 from target_promoter.report.markup import Markup, tag
-from target_promoter.report.mends import mend_refused, mend_rejected
 from target_promoter.report.terminal import report_tables
 from target_promoter.store.database import open_store
 from tests import month
@@ -229,8 +229,8 @@ def test_markup_escapes_what_is_none() -> None:
 )
 def test_every_reason_has_a_mend_of_its_own(reason: str) -> None:
     """Each reason for which records are rejected has a mend, and no two different ones share it by accident."""
-    assert mend_rejected(reason) != mend_rejected("some new reason")
-    assert mend_refused("contact") != mend_refused("survey")
+    assert fix_rejected(reason) != fix_rejected("some new reason")
+    assert fix_refused("contact") != fix_refused("survey")
 
 
 @pytest.mark.parametrize("form", ["table", "json", "html"])
