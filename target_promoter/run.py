@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import logging
 import tempfile
 import time
@@ -14,6 +13,7 @@ from typing import TYPE_CHECKING
 from target_promoter.delivery import backlog as left
 from target_promoter.delivery.late import LateDelivery
 from target_promoter.errors import PromoterError, StoreError
+from target_promoter.progress.ending import for_people, log_summary, show
 from target_promoter.progress.metrics import Metrics
 from target_promoter.progress.progress import Progress
 from target_promoter.progress.warnings import failures, unmatched, warnings
@@ -61,6 +61,7 @@ class Run:
         self.exit_status = 0
         self._intake: Intake | None = None
         self._ended = False
+        self._closing.enter_context(for_people())
         try:
             self.store = self._open_store(now)
             self._number = self.store.write(lambda tx: self._open_books(tx, command, now))
@@ -205,7 +206,8 @@ class Run:
                     summary=summary,
                 )
             )
-        logger.info("Run summary: %s", json.dumps(summary))
+        log_summary(summary)
+        self._show_end(summary, now)
 
     def _warn(self) -> None:
         """Log what went wrong without ending the run."""
@@ -216,6 +218,12 @@ class Run:
         others = unmatched(settings, summary.findings)
         if others is not None:
             logger.info("%s", others)
+
+    def _show_end(self, summary: dict[str, object], now: float) -> None:
+        next_due_at = None
+        with contextlib.suppress(StoreError):
+            next_due_at = self.store.read(lambda tx: left.next_due_at(tx, now))
+        show(summary, next_due_at, failed=bool(self.exit_status))
 
     def _any_rejected(self) -> bool:
         counts = (("identify", "rejected"), ("track", "rejected"), ("contacts", "refused"), ("surveys", "refused"))

@@ -19,12 +19,12 @@ from target_promoter.commands.program import program
 from target_promoter.config.files import read_config
 from target_promoter.config.settings import SANDBOX, Settings, config_schema
 from target_promoter.errors import InputError, PromoterError
+from target_promoter.progress.ending import end_refused
 from target_promoter.records.replay import is_refused_stream
 from target_promoter.singer.mapping import Mapper
 from target_promoter.singer.reader import Reader
 from target_promoter.singer.signals import Signals
 from target_promoter.singer.target import CarefulTarget
-from target_promoter.store.summary import end_refused
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -21,11 +21,11 @@ EXPLAINED: Final[dict[str, dict[str, str]]] = {
     },
     "track": {
         "queued": "lead to a survey now",
-        "waiting": "lead to a survey when their person is identified, or when their day comes",
+        "waiting": "lead to a survey later: their person is not known yet, or their day not come",
         "stored": "are kept on the contact, and lead to no survey",
         "duplicate": "were known already",
         "stale": "were too old to survey",
-        "unmatched": "are events that no campaign names",
+        "unmatched": "are named by no campaign",
         "deleted": "were deleted at their source, or their person was",
         "blocked": "are kept from Promoter by their integrations object, or name somebody forgotten",
         "rejected": "could not be read",
@@ -56,11 +56,27 @@ NOT_SENT: Final = ("throttled", "withheld", "refused", "expired", "cancelled", "
 """The outcomes of surveys that e-mailed nobody, as far as is known."""
 
 _LONGEST: Final = 80
+_OF_ONE: Final = {
+    "were": "was",
+    "are": "is",
+    "lead": "leads",
+    "name": "names",
+    "stand": "stands",
+    "have": "has",
+    "wait": "waits",
+    "their": "its",
+    "they": "it",
+}
 
 
 def count(number: int, thing: str, plural: str | None = None) -> str:
     """Return how many of a thing there are."""
     return f"{number:,} {thing if number == 1 else plural or thing + 's'}"
+
+
+def told(number: int, words: str) -> str:
+    """Return words that explain an outcome so that they follow a number."""
+    return words if number != 1 else " ".join(_OF_ONE.get(word, word) for word in words.split(" "))
 
 
 def listed(parts: Sequence[str]) -> str:

@@ -86,7 +86,6 @@ def _surveys(tx: Transaction, now: float) -> SurveyFacts:
     counted = tx.execute(select(table.status, func.count()).group_by(table.status)).all()
     statuses = {status: number for status, number in counted}  # noqa: C416 - a row is no pair to `dict`
     pending, waiting = left.count_surveys(tx, now)
-    later = (table.status == "queued") & (table.due_at > now)
     events: defaultdict[int, list[str]] = defaultdict(list)
     for campaign, event in tx.execute(select(table.campaign_id, table.event).distinct().order_by(table.event)):
         events[campaign].append(event)
@@ -94,7 +93,7 @@ def _surveys(tx: Transaction, now: float) -> SurveyFacts:
         outcomes={status: statuses.get(status, 0) for status in tables.SETTLED},
         pending=pending,
         waiting=waiting,
-        next_due_at=tx.scalar(select(func.min(table.due_at)).where(later)),
+        next_due_at=left.next_due_at(tx, now),
         events=dict(sorted(events.items())),
         days=_days(tx),
         open=open_surveys(tx, now, most=_OPEN),

@@ -2,15 +2,10 @@
 
 from __future__ import annotations
 
-import json
-import logging
 import threading
-import time
 from typing import Final, Literal
 
 from target_promoter.store.findings import Findings
-
-logger = logging.getLogger("target-promoter.run")
 
 Part = Literal["identify", "track", "contacts", "surveys", "api"]
 
@@ -44,6 +39,9 @@ OUTCOMES: Final[dict[Part, tuple[str, ...]]] = {
     "api": ("requests", "retries", "rate_limited"),
 }
 """Every count of the summary line, by its part and in its order."""
+
+_WITHHELD: Final[dict[Part, tuple[str, ...]]] = {"contacts": ("synced", "removed"), "surveys": ("sent", "presumed")}
+"""What the requests of a dry run would have come to."""
 
 
 class Summary:
@@ -110,8 +108,13 @@ class Summary:
             now: The time the run ended, in epoch seconds.
         """
         with self._lock:
-            parts: dict[str, object] = {part: dict(counts) for part, counts in self._counts.items()}
+            parts = {part: dict(counts) for part, counts in self._counts.items()}
             ignored = self._ignored
+        if self._dry_run:  # What would have been sent was not.
+            for part, outcomes in _WITHHELD.items():
+                parts[part]["pending"] += sum(parts[part].pop(outcome) for outcome in outcomes)
+            parts = {part: {name: parts[part].get(name, 0) for name in names} for part, names in OUTCOMES.items()}
+            parts["api"] = dict.fromkeys(OUTCOMES["api"], 0)
         return {
             "identify": parts["identify"],
             "track": parts["track"],
@@ -123,21 +126,3 @@ class Summary:
             "dry_run": self._dry_run,
             "seconds": round(now - self.started_at, 1),
         }
-
-
-def end_refused(error: Exception, *, sandbox: bool, dry_run: bool) -> int:
-    """Log why a run could not begin, and the summary of one that did nothing: who reads summaries finds one here too.
-
-    Args:
-        error: Why, in a sentence.
-        sandbox: Whether the run would have spoken to the embedded sandbox.
-        dry_run: Whether the run would have withheld its requests.
-
-    Returns:
-        The exit status.
-    """
-    logger.error("%s", error)
-    now = time.time()
-    summary = Summary(sandbox=sandbox, dry_run=dry_run, started_at=now).as_dict(now)
-    logger.info("Run summary: %s", json.dumps(summary))
-    return 1
