@@ -40,26 +40,11 @@ def verdict(summary: Mapping[str, Any], next_due_at: float | None = None) -> Ite
         summary: In the form of the summary line.
         next_due_at: When the next survey that waits for its day is due, in epoch seconds.
     """
-    surveys, contacts, track = summary["surveys"], summary["contacts"], summary["track"]
+    surveys, contacts = summary["surveys"], summary["contacts"]
     if summary["dry_run"]:
         yield "This was a dry run: nothing was sent, and nothing is kept."
-    sent = sum(surveys[outcome] for outcome in _E_MAILED)
-    due = sent + surveys["pending"] + sum(surveys[outcome] for outcome in NOT_SENT)
-    kept = [f"{surveys[one]:,} {told(surveys[one], EXPLAINED['surveys'][one])}." for one in NOT_SENT if surveys[one]]
-    if summary["dry_run"]:
-        yield from kept
-    elif sent == due and due:
-        yield "The survey that was due was sent." if due == 1 else f"All {due:,} surveys that were due were sent."
-    elif due:
-        yield f"{sent:,} of {count(due, 'survey')} that {'was' if due == 1 else 'were'} due {_was(sent)} sent."
-        yield from kept
-    else:
-        yield "No survey was due."
-    for outcome in ("stale", "unmatched", "rejected"):
-        if track[outcome]:
-            yield f"{count(track[outcome], 'event')} {told(track[outcome], EXPLAINED['track'][outcome])}."
-    if summary["identify"]["rejected"]:
-        yield f"{count(summary['identify']['rejected'], 'record')} of people could not be read."
+    yield from _due(summary)
+    yield from _never_due(summary)
     if surveys["waiting"]:
         day = f"; the next is due {when(next_due_at)}" if next_due_at is not None else ""
         words = told(surveys["waiting"], EXPLAINED["surveys"]["waiting"])
@@ -72,6 +57,31 @@ def verdict(summary: Mapping[str, Any], next_due_at: float | None = None) -> Ite
     if pending:
         many = sum(number for number, _ in left) > 1
         yield f"{pending} {doing}." if summary["dry_run"] else f"{pending} {'are' if many else 'is'} {doing}."
+
+
+def _due(summary: Mapping[str, Any]) -> Iterator[str]:
+    surveys = summary["surveys"]
+    sent = sum(surveys[outcome] for outcome in _E_MAILED)
+    due = sent + surveys["pending"] + sum(surveys[outcome] for outcome in NOT_SENT)
+    kept = [f"{surveys[one]:,} {told(surveys[one], EXPLAINED['surveys'][one])}." for one in NOT_SENT if surveys[one]]
+    if summary["dry_run"]:
+        yield from kept
+    elif sent == due and due:
+        yield "The survey that was due was sent." if due == 1 else f"All {due:,} surveys that were due were sent."
+    elif due:
+        yield f"{sent:,} of {count(due, 'survey')} that {'was' if due == 1 else 'were'} due {_was(sent)} sent."
+        yield from kept
+    else:
+        yield "No survey was due."
+
+
+def _never_due(summary: Mapping[str, Any]) -> Iterator[str]:
+    track = summary["track"]
+    for outcome in ("stale", "unmatched", "rejected"):
+        if track[outcome]:
+            yield f"{count(track[outcome], 'event')} {told(track[outcome], EXPLAINED['track'][outcome])}."
+    if summary["identify"]["rejected"]:
+        yield f"{count(summary['identify']['rejected'], 'record')} of people could not be read."
 
 
 def _was(number: int) -> str:

@@ -17,7 +17,6 @@ from target_promoter.store.findings import Findings
 from target_promoter.store.schema import OPEN, contacts, events, facts, surveys
 from target_promoter.store.summary import Summary
 from target_promoter.store.transaction import Transaction
-from target_promoter.surveys.campaigns import NO_CAMPAIGN
 from target_promoter.values import globs
 from target_promoter.values.events import canonical, nearest
 
@@ -39,7 +38,7 @@ def warnings(tx: Transaction, settings: Settings, summary: Summary) -> Iterator[
         _near(settings, findings),
         _too_old(tx, settings, summary),
         _unmatched_settings(tx, settings, findings),
-        _without_campaign(tx),
+        _without_campaign(tx, settings),
         _refused(tx, summary),
     ):
         yield from islice(lines, _EACH)
@@ -147,14 +146,15 @@ def _unmatched_settings(tx: Transaction, settings: Settings, findings: Findings)
             )
 
 
-def _without_campaign(tx: Transaction) -> Iterator[str]:
-    open_ones = surveys.c.status.in_(OPEN) & (surveys.c.campaign_id == NO_CAMPAIGN)
-    query = select(surveys.c.event, func.count()).where(open_ones).group_by(surveys.c.event).order_by(surveys.c.event)
+def _without_campaign(tx: Transaction, settings: Settings) -> Iterator[str]:
+    is_open = surveys.c.status.in_(OPEN)
+    query = select(surveys.c.event, func.count()).where(is_open).group_by(surveys.c.event).order_by(surveys.c.event)
     for event, number in tx.execute(query):
-        yield (
-            f"{count(number, 'survey')} of the event {named(event)} {'waits' if number == 1 else 'wait'}, and "
-            "`campaigns` names it no more: name it again, or cancel them (`target-promoter cancel`)."
-        )
+        if canonical(event) not in settings.campaigns:
+            yield (
+                f"{count(number, 'survey')} of the event {named(event)} {'waits' if number == 1 else 'wait'}, and "
+                "`campaigns` names it no more: name it again, or cancel them (`target-promoter cancel`)."
+            )
 
 
 def _refused(tx: Transaction, summary: Summary) -> Iterator[str]:
