@@ -35,7 +35,7 @@ EXPLAINED: Final[dict[str, dict[str, str]]] = {
         "removed": "were removed from Promoter",
         "refused": "were refused by Promoter",
         "pending": "are still to be sent",
-        "waiting": "have no e-mail address yet",
+        "waiting": "lack an e-mail address yet",
     },
     "surveys": {
         "sent": "were sent",
@@ -62,7 +62,7 @@ _OF_ONE: Final = {
     "lead": "leads",
     "name": "names",
     "stand": "stands",
-    "have": "has",
+    "lack": "lacks",
     "wait": "waits",
     "their": "its",
     "they": "it",
