@@ -37,7 +37,7 @@ def trouble(report: Report) -> Iterator[str]:
     left = [count(number, thing) for number, thing in pending if number]
     if left:
         one = report.requests.pending == 1
-        yield f"{' and '.join(left)} {'is' if one else 'are'} not sent yet: run again, or `target-promoter deliver`."
+        yield f"{' and '.join(left)} {'is' if one else 'are'} not sent yet: run again, or target-promoter deliver."
     for group in report.rejected:
         yield f"{count(group.number, 'record')} of {group.where} could not be read: {group.reason}."
     for group in report.refused:
