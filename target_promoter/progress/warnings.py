@@ -14,7 +14,7 @@ from target_promoter.progress.fixes import fix_refused, fix_rejected
 from target_promoter.progress.words import count, listed, named, when
 from target_promoter.store import runs
 from target_promoter.store.findings import Findings
-from target_promoter.store.schema import OPEN, contacts, events, facts, surveys
+from target_promoter.store.schema import OPEN, contacts, events, streams, surveys
 from target_promoter.store.summary import Summary
 from target_promoter.store.transaction import Transaction
 from target_promoter.values import globs
@@ -26,7 +26,6 @@ WHOLE_STREAM: Final = 10
 _EACH: Final = 20
 _NAMES: Final = 50
 _REASONS: Final = 3
-_SCHEMA: Final = "schema:"
 
 
 def warnings(tx: Transaction, settings: Settings, summary: Summary) -> Iterator[str]:
@@ -126,10 +125,9 @@ def _unmatched_settings(tx: Transaction, settings: Settings, findings: Findings)
     """Yield entries of `streams` and `campaigns` that match nothing in this input, nor in one before it."""
     if not findings.streams:
         return
-    known = tx.scalars(select(facts.c.name).where(facts.c.name.startswith(_SCHEMA, autoescape=True)))
-    streams = findings.streams | {name.removeprefix(_SCHEMA) for name in known}
+    known = findings.streams.union(tx.scalars(select(streams.c.name)))
     for setting in settings.streams:
-        if setting.type != "ignore" and not any(globs.matches(setting.pattern, stream) for stream in streams):
+        if setting.type != "ignore" and not any(globs.matches(setting.pattern, stream) for stream in known):
             near = next(iter(difflib.get_close_matches(setting.pattern, sorted(findings.streams), n=1)), None)
             there = listed([named(stream) for stream in sorted(findings.streams)[:_EACH]])
             fix = f"did you mean {named(near)}?" if near else f"name one of those it has, {there}, or remove the entry."

@@ -45,6 +45,12 @@ _TO_VERSION_3: Final = (
     """,
     "INSERT INTO kept_properties SELECT who, '', prefix, time, properties FROM kept_properties_2",
     "DROP TABLE kept_properties_2",
+    """
+        CREATE TABLE events (
+            day {bigint} NOT NULL, name TEXT NOT NULL, outcome TEXT NOT NULL, number {bigint} NOT NULL,
+            first_at {double} NOT NULL, last_at {double} NOT NULL, PRIMARY KEY (day, name, outcome)
+        ) {by_key}
+    """,
     # Renamed so that a program of version 2 that still runs finds neither people nor the limit, and stops.
     "ALTER TABLE people RENAME COLUMN traits TO parts",
     "ALTER TABLE request_clock RENAME COLUMN held_until TO paused_until",
