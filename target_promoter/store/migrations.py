@@ -39,6 +39,12 @@ _TO_VERSION_3: Final = (
     "ALTER TABLE contacts ADD COLUMN user_id TEXT",
     "CREATE INDEX contacts_user_id ON contacts (user_id) WHERE user_id IS NOT NULL",
     "CREATE INDEX surveys_claimed_user_id ON surveys (claimed_user_id) WHERE claimed_user_id IS NOT NULL",
+    """
+        CREATE TABLE events (
+            day {bigint} NOT NULL, name TEXT NOT NULL, outcome TEXT NOT NULL, number {bigint} NOT NULL,
+            first_at {double} NOT NULL, last_at {double} NOT NULL, PRIMARY KEY (day, name, outcome)
+        ) {by_key}
+    """,
     # Renamed so that a program of version 2 that still runs stops: every batch asks who was forgotten, every turn of
     # delivery for the limit.
     "ALTER TABLE forgotten RENAME COLUMN mark TO who",

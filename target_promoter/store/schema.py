@@ -267,3 +267,17 @@ attribute_notes = Table(
     sqlite_with_rowid=False,
 )
 """Names of attributes that were changed, merged or left out on their way to Promoter, for the report."""
+
+events = Table(
+    "events",
+    metadata,
+    Column("day", BigInteger, primary_key=True, autoincrement=False),
+    Column("name", Text, primary_key=True),
+    Column("outcome", Text, primary_key=True),
+    Column("number", BigInteger, nullable=False),
+    Column("first_at", Double, nullable=False),
+    Column("last_at", Double, nullable=False),
+    sqlite_with_rowid=False,
+)
+"""How many track calls of each event were read on each day (days since the epoch), by what became of them, and when the
+first and the last of them happened."""
