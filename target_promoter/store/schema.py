@@ -223,6 +223,15 @@ request_clock = Table(
 )
 """The account's request limit: one row, from which all processes together reserve their requests."""
 
+request_workers = Table(
+    "request_workers",
+    metadata,
+    Column("name", Text, primary_key=True),
+    Column("seen_at", Double, nullable=False),
+    sqlite_with_rowid=False,
+)
+"""The processes that send just now, so that each takes its share of the limit."""
+
 request_seconds = Table(
     "request_seconds",
     metadata,
