@@ -27,7 +27,7 @@ from target_promoter.store import runs, streams
 from target_promoter.store.copying import copy_store
 from target_promoter.store.database import open_store
 from target_promoter.store.summary import Summary
-from target_promoter.surveys import campaigns
+from target_promoter.surveys import schedule
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -122,7 +122,7 @@ class Run:
         settings = self._settings
         runs.check_account(tx, self.store.name, settings.api_url, settings.api_key)
         contacts.join_lists(tx, settings.contact_lists, now)
-        campaigns.assign(tx, settings.campaign_id)
+        schedule.apply_settings(tx, settings, now)
         return runs.begin(tx, command, now)
 
     def take(self, rows: Rows | None = None, tracks: Sequence[Track] = (), *, ignored: int = 0) -> None:
@@ -189,7 +189,7 @@ class Run:
         now, began = self._clock(), self.summary.started_at
         sentences = [str(one) for one in (problem, self._delivery.problem) if isinstance(one, PromoterError)]
         try:
-            pending = self.store.read(lambda tx: _count_left(tx, self.summary, now))
+            pending = self.store.read(lambda tx: _count_left(tx, self._settings, self.summary, now))
             # What another process brought after this one had delivered all is for that one to deliver.
             pending = 0 if self._delivery.is_done else pending
         except StoreError as error:
@@ -207,7 +207,7 @@ class Run:
             logger.error("%s", sentence)
         if self._settings.dry_run:
             with contextlib.suppress(StoreError):
-                logger.info("%s", "\n".join(self.store.read(lambda tx: preview(tx, began)).lines()))
+                logger.info("%s", "\n".join(self.store.read(lambda tx: preview(tx, self._settings, began)).lines()))
         if problem is not None or self._delivery.problem is not None or pending or behind or failed or all_rejected:
             self.exit_status = 1
         summary = self.summary.as_dict(now)
@@ -251,9 +251,9 @@ def _storable(text: str) -> str:
     return text.encode("utf-8", "backslashreplace").decode().replace("\0", "\\0")
 
 
-def _count_left(tx: Transaction, summary: Summary, now: float) -> int:
+def _count_left(tx: Transaction, settings: Settings, summary: Summary, now: float) -> int:
     """Put what the store holds now into the summary, and return how much of it is pending."""
-    pending, waiting = left.count_surveys(tx, now)
+    pending, waiting = schedule.count_open(tx, settings, now)
     contacts_pending = left.count_contacts(tx)
     summary.set("surveys", "pending", pending)
     summary.set("surveys", "waiting", waiting)

@@ -204,7 +204,7 @@ def _would_do(read: list[tuple[Stream, dict[str, Any]]], settings: Settings) -> 
             delivery = Delivery(store, Withheld(), replace(settings, requests_per_minute=NO_PACE), summary)
             delivery.finish()
             delivery.run()
-            lines = list(store.read(lambda tx: preview(tx, now)).lines())
+            lines = list(store.read(lambda tx: preview(tx, settings, now)).lines())
         finally:
             store.close()
     for part in _INTAKE:
