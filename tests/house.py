@@ -12,12 +12,12 @@ from target_promoter.config.settings import Settings
 from target_promoter.contacts import contacts
 from target_promoter.contacts.wanted import contact_forms
 from target_promoter.delivery.turn import Turns
+from target_promoter.intake import setup
 from target_promoter.intake.intake import Intake
 from target_promoter.records.streams import recognize
 from target_promoter.store import runs, schema
 from target_promoter.store.database import open_store
 from target_promoter.store.summary import Summary
-from target_promoter.surveys import schedule
 from target_promoter.surveys.surveys import COLUMNS as COLUMNS_OF_SURVEYS
 from target_promoter.surveys.surveys import as_survey
 
@@ -128,7 +128,7 @@ class House:
     def configure(self, **settings: object) -> None:
         """Go on with other settings, as a next run may."""
         self.settings = Settings.from_config({**CONFIG, **settings})
-        self.store.write(lambda tx: schedule.apply_settings(tx, self.settings, self.now))
+        self.store.write(lambda tx: setup.apply_settings(tx, self.settings, self.now))
         self.summary = Summary(sandbox=False, dry_run=False, started_at=self.now)
         self._intake = Intake(self.store, self.settings, self.summary, clock=lambda: self.now)
 

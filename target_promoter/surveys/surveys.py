@@ -218,7 +218,7 @@ def restrict(tx: Transaction, stream: str, allowed: frozenset[str] | None) -> in
     """Take properties of a stream's events that may no longer be sent off open surveys, and return of how many.
 
     Args:
-        allowed: The properties that may be sent; None for all of them.
+        allowed: The names of the properties that may be sent, in lower case; None for all of them.
     """
     if allowed is None:
         return 0
@@ -310,7 +310,7 @@ def _settled(status: SurveyStatus, reason: str | None, now: float) -> dict[str, 
 
 
 def _only(properties: Mapping[str, object], allowed: frozenset[str]) -> dict[str, object]:
-    return {name: value for name, value in properties.items() if name in allowed}
+    return {name: value for name, value in properties.items() if name.lower() in allowed}
 
 
 def _is_among(column: str, statuses: Iterable[SurveyStatus]) -> str:
