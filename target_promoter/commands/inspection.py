@@ -132,7 +132,7 @@ def _read(
     lines: Iterable[str], config: Mapping[str, Any], settings: Settings, tallies: dict[str, _Tally]
 ) -> Iterator[tuple[Stream, dict[str, Any]]]:
     """Yield the records, each with its stream, and count what they say by stream."""
-    reader, mapper = Reader("the sample"), Mapper(config, logging.getLogger(__name__))
+    reader, mapper = Reader("the sample"), Mapper({**config, **settings.sdk}, logging.getLogger(__name__))
     for line in lines:
         if not line.strip():
             continue
