@@ -11,7 +11,6 @@ import json
 import re
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final
@@ -34,29 +33,29 @@ def server() -> Iterator[SandboxServer]:
         yield server
 
 
-def moved(value: Any) -> Any:  # noqa: ANN401, PLR0911 - any JSON
-    """Return a value of a case with its times moved to now."""
+def moved(value: Any, now: dt.datetime) -> Any:  # noqa: ANN401, PLR0911 - any JSON
+    """Return a value of a case with its times moved to now, which is one moment for a whole case."""
     if isinstance(value, dict):
-        return {name: moved(inner) for name, inner in value.items()}
+        return {name: moved(inner, now) for name, inner in value.items()}
     if isinstance(value, list):
-        return [moved(inner) for inner in value]
+        return [moved(inner, now) for inner in value]
     if not isinstance(value, str):
         return value
     match = _AGO.fullmatch(value)
     if match:
         sign = -1 if match[1] == "-" else 1
         ago = dt.timedelta(seconds=sign * int(match[2]) * _SECONDS[match[3]])
-        return (dt.datetime.now(dt.UTC) + ago).isoformat()
+        return (now + ago).isoformat()
     if value == "@epoch":
-        return int(time.time())
+        return int(now.timestamp())
     if value.startswith("@date-"):
-        return (dt.datetime.now(dt.UTC).date() - dt.timedelta(days=int(value[6:]))).isoformat()
+        return (now.date() - dt.timedelta(days=int(value[6:]))).isoformat()
     return value
 
 
-def lines(messages: list[Any]) -> str:
+def lines(messages: list[Any], now: dt.datetime) -> str:
     """Return a run's messages as a tap prints them."""
-    return "".join(f"{one if isinstance(one, str) else json.dumps(one)}\n" for one in moved(messages))
+    return "".join(f"{one if isinstance(one, str) else json.dumps(one)}\n" for one in moved(messages, now))
 
 
 def contains(whole: Any, part: Any) -> bool:  # noqa: ANN401 - any JSON
@@ -71,6 +70,7 @@ def test_case(name: str, server: SandboxServer, tmp_path: Path) -> None:
     """What the case says comes of it."""
     case = json.loads((FOLDER / f"{name}.json").read_text(encoding="utf-8"))
     server.account.reset()
+    now = dt.datetime.now(dt.UTC)
     base = {
         "api_key": "sandbox",
         "api_url": server.url,
@@ -82,12 +82,12 @@ def test_case(name: str, server: SandboxServer, tmp_path: Path) -> None:
         run = {"messages": run} if isinstance(run, list) else run  # noqa: PLW2901 - the short form of a run
         config = {**case.get("config", {}), **run["config"]} if "config" in run else config
         path = tmp_path / "config.json"
-        path.write_text(json.dumps({**base, **moved(config)}), encoding="utf-8")
+        path.write_text(json.dumps({**base, **moved(config, now)}), encoding="utf-8")
         command = [sys.executable, "-m", "target_promoter"]
         arguments = [str(one).replace("@config", str(path)) for one in run.get("command", [])]
         if not any(one.startswith("--config") for one in arguments):
             command += ["--config", str(path)]
-        text = ("\ufeff" if run.get("bom") else "") + lines(run.get("messages", []))
+        text = ("\ufeff" if run.get("bom") else "") + lines(run.get("messages", []), now)
         done = subprocess.run(
             [*command, *arguments],
             input=text.encode("utf-8", "surrogatepass"),
