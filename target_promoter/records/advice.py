@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import json
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -11,7 +10,7 @@ from typing import Final
 
 from target_promoter.config.settings import PLACEHOLDER, Settings
 from target_promoter.records.shapes import columns, last_part
-from target_promoter.values.events import canonical, snake
+from target_promoter.values.events import canonical, nearest, snake
 
 
 def _set_of(words: str) -> frozenset[str]:
@@ -50,7 +49,6 @@ _PERSONAL: Final = {
 }
 _NO_KEY: Final = re.compile(r"_|.*(row|line)_?(n|no|number|index)?$")
 _PLURAL: Final = re.compile(r"(?<=..[^su])s$")
-_CLOSE: Final = 0.8
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,13 +137,6 @@ def as_yaml(config: Mapping[str, Mapping[str, object]]) -> Iterator[str]:
     for name, entries in config.items():
         yield f"  {name}:"
         yield from (f"    {_json(key)}: {_json(value)}" for key, value in entries.items())
-
-
-def nearest(name: str, events: Iterable[str]) -> str | None:
-    """Return the event whose name is near one that is none of them, such as `Order Complted`."""
-    known = {snake(event): event for event in events}
-    near = difflib.get_close_matches(snake(name), known, n=1, cutoff=_CLOSE)
-    return known[near[0]] if near else None
 
 
 def _people(stream: str, found: Sequence[_Column], keys: Sequence[str], address: _Column | None) -> Advice:

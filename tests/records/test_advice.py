@@ -10,7 +10,7 @@ import yaml
 
 from target_promoter.config.settings import PLACEHOLDER, Settings
 from target_promoter.errors import ConfigError
-from target_promoter.records.advice import Advice, advise, as_yaml, config_of, guess_field, nearest
+from target_promoter.records.advice import Advice, advise, as_yaml, config_of, guess_field
 from target_promoter.records.streams import recognize
 
 if TYPE_CHECKING:
@@ -285,14 +285,6 @@ def test_an_event_of_the_record_needs_none_in_the_config() -> None:
     found = advice("log", columns("id event user_id time:d"), "id")
     assert found.setting["fields"] == {"user_id": "user_id", "timestamp": "time"}
     assert "event" not in found.setting
-
-
-@pytest.mark.parametrize(
-    ("name", "near"), [("Order Complted", "Order Completed"), ("order_complete", "Order Completed"), ("Page", None)]
-)
-def test_the_campaign_probably_meant(name: str, near: str | None) -> None:
-    """A name that is nearly right is told with the right one."""
-    assert nearest(name, CAMPAIGNS) == near
 
 
 def test_a_placeholder_is_refused() -> None:
