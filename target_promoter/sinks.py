@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Final, Protocol
 
 from singer_sdk.exceptions import InvalidRecord
@@ -14,8 +14,9 @@ from target_promoter.records.readers import Rows
 from target_promoter.records.replay import REPLAYED, UNMAPPED
 from target_promoter.records.streams import Stream
 from target_promoter.run import Run
-from target_promoter.singer.mapping import Mapper, UnmappedRecord
+from target_promoter.singer.mapping import PLAIN_SCHEMA, Mapper, UnmappedRecord
 from target_promoter.singer.validation import Validator
+from target_promoter.store.encoding import encode
 
 _BATCH_ROWS: Final = 5000
 
@@ -53,6 +54,7 @@ class PromoterSink(BatchSink):
         self.misfits: dict[int, str] = {}
         self.run.summary.findings.streams.add(stream_name)
         self._misfit: str | None = None
+        self._validators: dict[str, Validator] = {}
         self._maps = target.maps
         self._is_replayed = stream_name in self._maps.replays
         super().__init__(target, stream_name, schema, key_properties)  # type: ignore[arg-type] # the SDK's target
@@ -68,6 +70,25 @@ class PromoterSink(BatchSink):
     def get_validator(self) -> BaseJSONSchemaValidator | None:
         """Return a validator of what is read; the SDK's own takes most of the time of a run."""
         return Validator(self.schema, self.stream.columns) if self.validate_schema else None
+
+    def expects(self, schema: Mapping[str, Any], key_properties: Sequence[str] | None) -> bool:
+        """Return whether records of a SCHEMA are read as those before; from here on they are validated by it.
+
+        A tap may send the SCHEMA messages of a stream in turn: writing a batch at each would take many times as long.
+        """
+        own = self.original_schema["properties"]
+        if self._is_replayed is not (self.stream_name in self._maps.replays):
+            return False
+        if list(key_properties or ()) != list(self.key_properties) or not schema.keys() <= PLAIN_SCHEMA:
+            return False
+        if not all(name in own and own[name] in ({}, of) for name, of in schema["properties"].items()):
+            return False
+        if self._validator is not None:
+            text = encode(schema)
+            if text not in self._validators:
+                self._validators[text] = Validator(dict(schema), self.stream.columns)
+            self._validator = self._validators[text]
+        return True
 
     @override
     def _remove_sdc_metadata_from_record(self, record: dict[str, Any]) -> None:

@@ -27,7 +27,7 @@ from target_promoter.singer.program import program
 from target_promoter.singer.reader import Reader
 from target_promoter.singer.signals import StoppedError
 from target_promoter.singer.target import AtomicTarget
-from target_promoter.sinks import SINKS
+from target_promoter.sinks import SINKS, PromoterSink
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -117,9 +117,13 @@ class TargetPromoter(AtomicTarget):
             ConfigError: The stream is none of Segment's and not configured.
         """
         if schema is not None:
+            before = self._sinks_active.get(stream_name)
+            if isinstance(before, PromoterSink) and before.expects(schema, key_properties):
+                return before
+            schema = self.maps.widened(stream_name, schema)
             self._streams[stream_name] = self._recognize(stream_name, schema, key_properties or ())
-            if stream_name in self._sinks_active:
-                self.drain_one(self._sinks_active[stream_name])
+            if before is not None:
+                self.drain_one(before)
         return super().get_sink(stream_name, record=record, schema=schema, key_properties=key_properties)
 
     def _recognize(self, name: str, schema: dict[str, Any], key_properties: Sequence[str]) -> Stream:

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     "--input",
     "sample",
     type=click.File(encoding="utf-8"),
-    help="Show how each stream of a file of Singer messages is read, and what of it would leave the house.",
+    help="Show how each stream of a file of Singer messages is read, what of it would be sent, and what to add.",
 )
 @click.option("--rebind", is_flag=True, help="Accept a new API key of the account that the store belongs to.")
 @click.pass_context

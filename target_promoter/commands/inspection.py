@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import json
 import logging
 import tempfile
 import time
@@ -14,22 +15,24 @@ from typing import TYPE_CHECKING, Any, Final
 
 from target_promoter.contacts.attributes import contact_attributes, survey_attributes
 from target_promoter.delivery.delivery import Delivery
-from target_promoter.errors import InputError
+from target_promoter.errors import ConfigError, InputError
 from target_promoter.intake.intake import Intake
 from target_promoter.progress.preview import preview
 from target_promoter.promoter.api import NO_PACE, Withheld
+from target_promoter.records.advice import Advice, as_yaml, config_of
 from target_promoter.records.calls import Identify, Track
 from target_promoter.records.fields import said
+from target_promoter.records.refusals import UnknownStreamError
 from target_promoter.records.streams import Stream, recognize
-from target_promoter.singer.mapping import Mapper
+from target_promoter.singer.mapping import Mapper, UnmappedRecord
 from target_promoter.singer.messages import check_record, check_schema
 from target_promoter.singer.reader import Reader
 from target_promoter.store.copying import copy_store
 from target_promoter.store.summary import OUTCOMES, Summary
-from target_promoter.values.events import canonical
+from target_promoter.values.events import canonical, nearest
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from target_promoter.config.settings import Settings
     from target_promoter.contacts.attributes import Note
@@ -55,10 +58,20 @@ class _Tally:
     attributes: Counter[str] = field(default_factory=Counter)
     events: Counter[str] = field(default_factory=Counter)
     notes: set[Note] = field(default_factory=set)
+    columns: set[str] = field(default_factory=set)
+    addresses: dict[str, str] = field(default_factory=dict)
 
-    def add(self, call: Identify | Track | None) -> None:
-        """Count what one record says."""
+    def add(self, record: Mapping[str, Any]) -> bool:
+        """Count what one record says; return whether it can be read."""
         self.records += 1
+        if isinstance(record, UnmappedRecord):
+            self.problems[record.problem] += 1
+            return False
+        self._count(record, self.stream.read(record))
+        return True
+
+    def _count(self, record: Mapping[str, Any], call: Identify | Track | None) -> None:
+        self.columns.update(name for name, value in record.items() if value is not None)
         if call is None:
             self.calls["ignored"] += 1
             return
@@ -72,6 +85,8 @@ class _Tally:
                 place = _place(call.record, where or self.where.get(name, ""), is_name=name in _NAMES)
                 self.places.setdefault(name, Counter())[place] += 1
         if isinstance(call, Identify):
+            if call.user_id is not None and call.email is not None:
+                self.addresses[call.user_id] = call.email
             shaped: Any = contact_attributes(call.traits.items())
         else:
             self.events[call.event] += 1
@@ -94,8 +109,12 @@ class _Tally:
         for name in ("traits", "properties"):
             if name in self.where:
                 yield f"  {name}: {self.where[name]}"
-        leaving = ", ".join(sorted(self.attributes)) or "none"
-        yield f"  would leave as attributes: {leaving}"
+        sent = ", ".join(sorted(self.attributes)) or "none"
+        yield f"  would be sent as attributes: {sent}"
+        read = self.stream.columns
+        behind = () if read is None else sorted(name for name in self.columns - read if not name.startswith("_sdc_"))
+        if behind:
+            yield f"  would stay behind: {', '.join(behind)} (`traits` of the stream names the columns to send)"
         for note in sorted(self.notes, key=lambda note: (note.kind, note.name))[:_SHOWN]:
             yield f"    {note.kind}: {note.name} ({note.detail})"
         for event, number in self.events.most_common(_SHOWN):
@@ -112,24 +131,100 @@ def inspect_input(lines: Iterable[str], config: Mapping[str, Any], settings: Set
         config: The config, for stream maps.
 
     Raises:
-        ConfigError: A stream is not configured, or lacks what its type cannot do without.
+        ConfigError: Streams are not configured, or lack what their type cannot do without.
         InputError: A line is no Singer message.
         StoreError: The store cannot be read.
     """
-    tallies: dict[str, _Tally] = {}
-    read = list(_read(lines, config, settings, tallies))
-    if not tallies:
+    sample = _Sample()
+    read = list(_read(lines, config, settings, sample))
+    tallies = list(sample.tallies.values())
+    if not (tallies or sample.unknown or sample.faults):
         yield "The sample holds no SCHEMA message, so there is nothing to show."
         return
-    for tally in tallies.values():
+    for tally in tallies:
         yield ""
         yield from tally.lines(settings)
     yield ""
+    yield from _unmatched(tallies, settings)
+    yield from _one_id_space(tallies)
+    yield from sample.faults
+    yield from _to_configure(sample.unknown.values())
+    if sample.unknown or sample.faults:
+        names = ", ".join(f"`{name}`" for name in (*sample.unknown, *sample.refused))
+        message = f"A run would be refused at the streams {names}: add the lines above to the config."
+        raise ConfigError(message)
     yield from _would_do(read, settings)
 
 
+def _to_configure(unknown: Iterable[Advice]) -> Iterator[str]:
+    """Yield the lines to add for all streams that the config does not know."""
+    found = list(unknown)
+    if not found:
+        return
+    for one in found:
+        if one.ignores:
+            yield f"Stream {one.stream} is best left out: {one.why}."
+    config = config_of(found)
+    yield "The config does not know all streams. Add these lines to it, and look them through:"
+    yield json.dumps(config, indent=2, ensure_ascii=False)
+    yield "or in meltano.yml, below the loader:"
+    yield from as_yaml(config)
+
+
+def _unmatched(tallies: Iterable[_Tally], settings: Settings) -> Iterator[str]:
+    """Yield the entries of `streams` and `campaigns` that nothing in the sample matches."""
+    used = {setting.pattern for one in tallies if (setting := settings.stream(one.stream.name)) is not None}
+    for setting in settings.streams:
+        if setting.pattern not in used | {"*"}:
+            yield f"streams.{setting.pattern} matches no stream of the sample"
+    events = {canonical(event): event for one in tallies for event in one.events}
+    for name, campaign in settings.campaigns.items():
+        if name not in events:
+            near = nearest(campaign.event, events.values())
+            yield f"campaigns.{campaign.event} matches no event of the sample{_meant(near)}"
+
+
+def _one_id_space(tallies: Iterable[_Tally]) -> Iterator[str]:
+    """Yield the streams whose people have the same ids and other addresses: they may be other people."""
+    for first, second in itertools.combinations(tallies, 2):
+        same = first.addresses.keys() & second.addresses.keys()
+        other = sum(first.addresses[one] != second.addresses[one] for one in same)
+        if other:
+            yield (
+                f"{other} user ids of {first.stream.name} have another address in {second.stream.name}: both are "
+                "taken for the same people; if they are not, make the ids of one of them its own with a stream map"
+            )
+
+
+def _meant(near: str | None) -> str:
+    return "" if near is None else f" (did you mean `{near}`?)"
+
+
+@dataclass(slots=True)
+class _Sample:
+    """What was found in a sample: its streams, those that the config does not know, and what is wrong with others."""
+
+    tallies: dict[str, _Tally] = field(default_factory=dict)
+    unknown: dict[str, Advice] = field(default_factory=dict)
+    refused: list[str] = field(default_factory=list)
+    faults: list[str] = field(default_factory=list)
+
+    def recognize(self, name: str, schema: Mapping[str, Any], keys: Sequence[str], settings: Settings) -> None:
+        """Recognize a stream at its SCHEMA."""
+        try:
+            stream = recognize(name, schema, keys, settings)
+        except UnknownStreamError as error:
+            self.unknown[name] = error.advice
+        except ConfigError as error:
+            self.refused.append(name)
+            self.faults.append(str(error))
+        else:
+            known = self.tallies.get(name)
+            self.tallies[name] = replace(known, stream=stream) if known is not None else _Tally(stream, stream.where())
+
+
 def _read(
-    lines: Iterable[str], config: Mapping[str, Any], settings: Settings, tallies: dict[str, _Tally]
+    lines: Iterable[str], config: Mapping[str, Any], settings: Settings, sample: _Sample
 ) -> Iterator[tuple[Stream, dict[str, Any]]]:
     """Yield the records, each with its stream, and count what they say by stream."""
     reader, mapper = Reader("the sample"), Mapper({**config, **settings.sdk}, logging.getLogger(__name__))
@@ -145,8 +240,7 @@ def _read(
             for one in mapper.stream_maps[message["stream"]]:
                 if not mapper.removes(one.stream_alias):
                     keys = one.transformed_key_properties or ()
-                    stream = recognize(one.stream_alias, one.transformed_schema, keys, settings)
-                    tallies[one.stream_alias] = _Tally(stream, stream.where())
+                    sample.recognize(one.stream_alias, one.transformed_schema, keys, settings)
         elif message["type"] == "RECORD":
             reader.assert_line_requires(message, {"stream", "record"})
             check_record(message)
@@ -155,9 +249,8 @@ def _read(
                 raise InputError(problem)
             for one in mapper.stream_maps[message["stream"]]:
                 record = one.transform(dict(message["record"]))
-                if record is not None and one.stream_alias in tallies:
-                    tally = tallies[one.stream_alias]
-                    tally.add(tally.stream.read(record))
+                tally = sample.tallies.get(one.stream_alias)
+                if record is not None and tally is not None and tally.add(record):
                     yield tally.stream, record
 
 
@@ -183,7 +276,8 @@ def _leads_to(event: str, settings: Settings) -> str:
     kept = ", and its properties are kept on the contact" if name in settings.stored_events else ""
     campaign = settings.campaigns.get(name)
     if campaign is None:
-        return f"no campaign{kept}" if kept else "no campaign, and not among `stored_events`"
+        meant = _meant(nearest(event, (one.event for one in settings.campaigns.values())))
+        return f"no campaign{meant}{kept}" if kept else f"no campaign{meant}, and not among `stored_events`"
     delay = f" {campaign.delay_hours:g} hours later" if campaign.delay_hours else ""
     return f"a survey of campaign {campaign.id}{delay}{kept}"
 

@@ -46,6 +46,9 @@ from target_promoter.values.events import canonical, snake
 from target_promoter.values.hours import SurveyHours
 from target_promoter.values.masking import masked_url
 
+PLACEHOLDER: Final = "NAME OF THE COLUMN"
+"""What advice writes where it can guess no column."""
+
 SANDBOX: Final = "sandbox"
 """The `api_url` that means the embedded sandbox, and the key that its account accepts."""
 
@@ -168,6 +171,9 @@ class StreamSetting:
 
 
 def _stream(name: str, found: dict[str, Any]) -> dict[str, Any]:
+    for logical, places in found["fields"].items():
+        if PLACEHOLDER in places:
+            refuse(f"{name}.fields.{logical}", "holds a placeholder", "write the name of the column that it stands for")
     if found["event"] is not None and found["type"] in {"identify", "ignore"}:
         refuse(f"{name}.event", f"names an event, but its type is {found['type']}", "remove one of the two")
     return found

@@ -14,7 +14,7 @@ from target_promoter.people.identity import keys_named
 from target_promoter.people.person import FUTURE_SECONDS, delete, merge
 from target_promoter.records.calls import Identify
 from target_promoter.records.readers import Rows
-from target_promoter.records.replay import is_refused
+from target_promoter.records.replay import UNMAPPED, is_refused
 from target_promoter.surveys import claims, surveys
 
 
@@ -78,7 +78,7 @@ class _Taking:
         if call is not None and place in self._rows.deletes:
             call = replace(call, deleted_at=call.deleted_at or call.time or self._batch.now)
         misfit = self._rows.misfits.get(place)
-        return call if misfit is None or call is None else replace(call, problem=call.problem or misfit)
+        return call if misfit is None or call is None else replace(call, problem=misfit)
 
     def _take(self, call: Identify | None, *, told: bool, forgotten: bool) -> None:
         batch = self._batch
@@ -86,7 +86,7 @@ class _Taking:
             self._outcomes["ignored"] += 1
         elif call.blocked or forgotten:
             self._outcomes["blocked"] += 1
-        elif call.deleted_at is not None and self._owner(call) is not None:
+        elif call.deleted_at is not None and UNMAPPED not in call.record and self._owner(call) is not None:
             # Whatever is wrong with the rest of it: taps of a log often send a deleted row's key alone.
             self._outcomes["deleted"] += 1
             self._delete(self._owner(call) or "", call)

@@ -337,7 +337,7 @@ class TrackReader(_Reader):
         calls = [self.read(record) for record in records]
         for place, misfit in misfits.items():
             call = calls[place]
-            calls[place] = call and replace(call, problem=call.problem or misfit)
+            calls[place] = call and replace(call, problem=misfit)
         return [call for call in calls if call is not None]
 
     def _email_of_traits(self, record: Mapping[str, object]) -> str | None:

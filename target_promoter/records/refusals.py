@@ -1,28 +1,32 @@
-"""The sentences in which a stream is refused, each with the lines of config that mend it."""
+"""The sentences in which a stream is refused, each with the lines of config to add."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import json
+from collections.abc import Iterable
+from dataclasses import replace
 
 from target_promoter.errors import ConfigError
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
+from target_promoter.records.advice import Advice, config_of, lines
 
 
 class UnknownStreamError(ConfigError):
     """A stream has none of Segment's shapes, and the config does not say what it is."""
 
-    def __init__(self, stream: str, lines: str, ignoring: str) -> None:
-        """Build the sentence.
-
-        Args:
-            lines: The config, as JSON, that says what it may be.
-            ignoring: The config, as JSON, that leaves it out.
-        """
+    def __init__(self, advice: Advice, pattern: str) -> None:
+        """Build the sentence; `pattern` is the stream's name, or the glob that the config has for it."""
+        self.advice = advice
+        out = lines(advice.stream, {"type": "ignore"})
+        told = f"{advice.why}: leave it out with\n{out}"
+        if not advice.ignores:
+            read = json.dumps(config_of([replace(advice, stream=pattern)]), ensure_ascii=False)
+            told = (
+                "say in the setting `streams` what it is, such as (`traits` being the columns that may be sent)\n"
+                f"{read}\nor leave it out with\n{out}"
+            )
         super().__init__(
-            f"Stream `{stream}` has none of Segment's shapes: add what it is to the setting `streams`, such as\n"
-            f"{lines}\n(with `traits` for the columns that may leave as attributes), or leave it out with\n{ignoring}"
+            f"Stream `{advice.stream}` has none of Segment's shapes: {told}\n"
+            "`target-promoter check --input FILE` gives the lines for all streams of an input at once."
         )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Final, Literal, cast
 
 import msgspec
@@ -245,9 +245,9 @@ def recognize(name: str, schema: Mapping[str, object], key_properties: Sequence[
         stream_type = _TYPES[form]
         how = _HOW[form]
     else:
-        guess = advice.guess(name, columns.known or ())
-        add = advice.lines(setting.pattern, {**guess, **setting.as_config()})
-        raise UnknownStreamError(name, add, advice.lines(name, {"type": "ignore"}))
+        guess = advice.advise(name, schema, key_properties, settings)
+        guess = replace(guess, setting={**guess.setting, **setting.as_config()})
+        raise UnknownStreamError(guess, setting.pattern)
     if stream_type == "ignore":
         return Stream(name, stream_type, how, reading_of(setting, form))
     source = Source(name, stream_type, form, columns, tuple(key_properties), setting)

@@ -15,6 +15,7 @@ from typing_extensions import override
 from target_promoter.errors import ConfigError
 from target_promoter.records.replay import REPLAYED, Replay
 from target_promoter.records.shapes import columns, holds_calls
+from target_promoter.store.encoding import encode
 
 if TYPE_CHECKING:
     import logging
@@ -23,6 +24,10 @@ if TYPE_CHECKING:
     from singer_sdk.mapper import StreamMap
 
 _FILTER: Final = "__filter__"
+_MOST_SCHEMAS: Final = 20
+PLAIN_SCHEMA: Final = frozenset({"$schema", "type", "properties", "required", "additionalProperties"})
+"""The keywords of a schema whose columns stand in its properties and nowhere else."""
+
 _ANY_VALUE: Final = {"type": ["null", "boolean", "number", "string"]}
 """Of a column that flattening does not split; it makes text of the objects and lists in it."""
 
@@ -53,6 +58,8 @@ class Mapper(PluginMapper):
         self.replays: dict[str, Replay] = {}
         self.sources: dict[str, dict[str, Any]] = {}
         self._mark = mark
+        self._seen: dict[str, list[dict[str, Any]]] = {}
+        self._registered: dict[str, list[StreamMap]] = {}
         given = {name: value for name, value in plugin_config.items() if value is not None}
         try:
             super().__init__(given, logger)
@@ -68,6 +75,12 @@ class Mapper(PluginMapper):
         Raises:
             ConfigError: Its stream map cannot be applied.
         """
+        text = encode([stream_name, schema, key_properties])
+        if text in self._registered and REPLAYED not in schema["properties"]:
+            self.stream_maps[stream_name] = self._registered[text]
+            for stream_map in self.stream_maps[stream_name]:
+                self.replays.pop(stream_map.stream_alias, None)
+            return
         # A column that any tap may send says nothing: replayed records are known by the store's mark of their stream.
         sent = copy.deepcopy(schema)
         said = schema["properties"].pop(REPLAYED, None)
@@ -84,6 +97,9 @@ class Mapper(PluginMapper):
         for stream_map in self.stream_maps[stream_name]:
             # The SDK changes it in place, and would take the same SCHEMA for another one when it comes again.
             stream_map.raw_schema = sent
+        if len(self._registered) >= _MOST_SCHEMAS:
+            self._registered.clear()
+        self._registered[text] = self.stream_maps[stream_name]
 
     def _register(self, stream: str, schema: dict[str, Any], keys: Sequence[str] | None) -> None:
         options = self.flattening_options
@@ -129,6 +145,20 @@ class Mapper(PluginMapper):
             if isinstance(one, Mapping) and fnmatch(stream, one.get("__source__", name))
             for column in one
         }
+
+    def widened(self, stream: str, schema: dict[str, Any]) -> dict[str, Any]:
+        """Return the schema of a stream; one that comes again, after others, with the columns of them all."""
+        seen = self._seen.setdefault(stream, [])
+        if schema not in seen:
+            seen.append(copy.deepcopy(schema))
+            del seen[:-_MOST_SCHEMAS]
+            return schema
+        if not all(one.keys() <= PLAIN_SCHEMA for one in seen):
+            return schema
+        made: dict[str, Any] = {}
+        for name, of in (item for one in seen for item in one["properties"].items()):
+            made[name] = of if made.get(name, of) == of else {}
+        return {"type": "object", "properties": made}
 
     def removes(self, stream_name: str) -> bool:
         """Return whether a stream map removes every record of a stream."""

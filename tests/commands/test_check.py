@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import psycopg
 import pytest
+import yaml
 
 from target_promoter.commands.inspection import inspect_input
 from target_promoter.config.settings import Settings
@@ -15,7 +17,7 @@ from target_promoter.errors import ConfigError, InputError, StoreError
 from target_promoter.sandbox.server import SandboxServer
 from tests.conftest import run_program
 from tests.program import CALLS, command, identify, order
-from tests.tap import CUSTOMERS, record, schema, sync
+from tests.tap import CUSTOMERS, TEXT, hours_ago, record, schema, sync
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -129,7 +131,7 @@ def test_a_sample_shows_how_it_is_read(config: dict[str, Any]) -> None:
     assert "user_id: userId (in 2 of 3)" in text
     assert "email: traits.email (in 1 of 3)" in text
     assert "first_name: name, split at its first space (in 1 of 3)" in text
-    assert "would leave as attributes: home_city" in text
+    assert "would be sent as attributes: home_city" in text
     assert "renamed: home.city (home_city)" in text
     assert "2 x Order Completed: a survey of campaign 78" in text
     assert "1 would be rejected: no user id, anonymous id or usable e-mail address" in text
@@ -158,9 +160,46 @@ def test_a_sample_goes_through_stream_maps(config: dict[str, Any]) -> None:
 
 
 def test_a_sample_of_an_unknown_stream_names_the_lines_to_add(config: dict[str, Any]) -> None:
-    """A stream that is none of Segment's is refused as in a run, with the lines for the config."""
-    with pytest.raises(ConfigError, match=r'"streams": \{"customers"'):
-        inspected([schema("customers", CUSTOMERS)], config)
+    """All streams that must be configured are told at once, with lines as JSON and YAML that work as they stand."""
+    orders = {"properties": dict.fromkeys(("id", "customer_id", "created_at", "total"), TEXT)}
+    messages = [
+        schema("customers", CUSTOMERS),
+        record("customers", id="1", email="ann@example.com", plan="Pro"),
+        schema("orders", orders),
+        record("orders", id="7", customer_id="1", created_at=hours_ago(1), total="3"),
+        schema("products", {"properties": {"id": TEXT, "title": TEXT}}),
+    ]
+    lines: list[str] = []
+    with pytest.raises(ConfigError, match="`customers`, `orders`, `products`"):
+        lines.extend(inspect_input(map(json.dumps, messages), config, Settings.from_config(config)))
+    lines = []
+    with contextlib.suppress(ConfigError):
+        for line in inspect_input(map(json.dumps, messages), config, Settings.from_config(config)):
+            lines.append(line)
+    text = "\n".join(lines)
+    assert "products is best left out: no column names a person" in text
+    add = json.loads(next(line for line in lines if line.startswith("{")))
+    assert yaml.safe_load(text[text.index("config:") :]) == {"config": add}
+    assert "track: 1 read, 1 queued" in inspected(messages, {**config, **add})
+
+
+def test_a_sample_shows_what_stays_behind_and_what_matches_nothing(config: dict[str, Any]) -> None:
+    """Columns that are not sent, a name that is nearly a campaign's, and entries of the config that nothing matches."""
+    config["streams"] = {"people": {"type": "identify", "fields": {"user_id": "id"}}, "gone-*": {"type": "ignore"}}
+    columns = {"properties": {**CUSTOMERS["properties"], "ssn": TEXT}}
+    messages = [
+        CALLS,
+        record("calls", type="track", userId="1", messageId="m", event="Order Complted", timestamp=hours_ago(1)),
+        identify("1", "ann@example.com"),
+        schema("people", columns),
+        record("people", id="1", email="bob@example.com", plan="Pro", ssn="1"),
+    ]
+    text = inspected(messages, config)
+    assert "would stay behind: plan, ssn" in text
+    assert "1 x Order Complted: no campaign (did you mean `Order Completed`?)" in text
+    assert "streams.gone-* matches no stream of the sample" in text
+    assert "campaigns.Order Completed matches no event of the sample (did you mean `Order Complted`?)" in text
+    assert "1 user ids of calls have another address in people" in text
 
 
 @pytest.mark.parametrize("line", ["no JSON", '{"type": "RECORD", "stream": "s", "record": {}}', '{"type": "SCHEMA"}'])

@@ -12,7 +12,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from target_promoter.commands.replaying import messages as replay
 from target_promoter.singer import batch_files
+from target_promoter.store.database import open_store
 from tests.conftest import outcome, program, run_program
 from tests.tap import CUSTOMERS, STREAMS, TEXT, hours_ago, record, schema, state, sync
 
@@ -69,6 +71,39 @@ def test_a_repeated_schema_changes_nothing(shop: dict[str, Any]) -> None:
     messages = [one for number in range(4) for one in (schema("customers", CUSTOMERS), ann(plan=str(number)))]
     run = sync(shop, messages)
     assert run.summary["identify"] == {**run.summary["identify"], "read": 4, "changed": 1, "merged": 3}
+
+
+@pytest.mark.parametrize("maps", [None, {"customers": {"made": "plan"}}])
+def test_schemas_in_turn_split_few_batches(
+    shop: dict[str, Any], sandbox: SandboxServer, maps: dict[str, Any] | None
+) -> None:
+    """Some taps send a SCHEMA before each record, by the columns it has; each record is held to its own."""
+    shop["stream_maps"] = maps
+    other = {"properties": {**CUSTOMERS["properties"], "plan": {"type": "integer"}, "country": TEXT}}
+    messages = []
+    for number in range(40):
+        of, plan = (other, number) if number % 2 else (CUSTOMERS, str(number))
+        messages += [schema("customers", of), ann(plan=plan, country="PT")]
+    messages += [schema("customers", CUSTOMERS), ann(plan=7), schema("customers", other), ann(plan="x")]
+    run = sync(shop, messages)
+    assert run.summary["identify"]["rejected"] == 2
+    assert run.summary["identify"]["merged"] >= 36
+    assert sandbox.account.contacts["ann@example.com"].attributes["plan"] == "39"
+
+
+def test_a_replay_before_the_stream_itself_makes_no_replay_of_it(shop: dict[str, Any]) -> None:
+    """The same SCHEMA with the store's mark and without it are two: a column of the tap's own says nothing."""
+    sync(shop, [schema("customers", CUSTOMERS), ann(email="nobody")])
+    store = open_store(shop["store_url"], now=0.0)
+    again = store.read(lambda tx: list(replay(tx, stream=None, reason=None)))
+    store.close()
+    mark = again[1]["record"]["_sdc_rejected"]
+    forged = record("customers", id="2", email="bob@example.com", _sdc_rejected=mark)
+    run = sync(shop, [schema("customers", CUSTOMERS), *again, schema("customers", CUSTOMERS), forged])
+    assert run.summary["identify"]["rejected"] == 1
+    store = open_store(shop["store_url"], now=0.0)
+    assert len(store.read(lambda tx: list(replay(tx, stream=None, reason=None)))) == 2
+    store.close()
 
 
 def test_key_properties_may_be_missing(shop: dict[str, Any]) -> None:
