@@ -28,7 +28,9 @@ class Validator(BaseJSONSchemaValidator):
     def __init__(self, schema: dict[str, Any], columns: frozenset[str] | None = None) -> None:
         """Compile a schema; `columns` are those that are read, None if any may be."""
         super().__init__(schema)
-        self._columns = columns
+        # A column that is required and not even declared may be what the tap forgot to send.
+        undeclared = set(schema.get("required") or ()) - set(schema.get("properties") or ())
+        self._columns = None if columns is None else columns | undeclared
         self._validator = _compiled(schema)
 
     @override
