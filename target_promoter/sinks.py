@@ -155,7 +155,8 @@ class TrackSink(PromoterSink):
     def process_batch(self, context: dict[str, Any]) -> None:
         """Take what people did into the store."""
         if self.stream.track is not None:
-            self.run.take(tracks=self.stream.track.read_all(self.records, self.misfits))
+            tracks = self.stream.track.read_all(self.records, self.misfits)
+            self.run.take(tracks=tracks, ignored=len(self.records) - len(tracks))
 
 
 class SegmentSink(PromoterSink):

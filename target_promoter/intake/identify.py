@@ -42,7 +42,7 @@ class _Taking:
         glances = [(reader.user_id(record), reader.fingerprint(record)) for record in self._rows.records]
         known.look_up({user_id for user_id, _ in glances if user_id is not None})
         for place, record in enumerate(self._rows.records):
-            special = self._batch.anybody_forgotten or place in self._rows.misfits or place in self._rows.deletes
+            special = self._batch.anybody_forgotten or place in self._rows.misfits
             if special or not self._is_told(*glances[place], record):
                 self._calls[place] = self._read(place)
         forgotten = self._batch.forgotten_among(
@@ -75,8 +75,6 @@ class _Taking:
 
     def _read(self, place: int) -> Identify | None:
         call = self._rows.reader.read(self._rows.records[place])
-        if call is not None and place in self._rows.deletes:
-            call = replace(call, deleted_at=call.deleted_at or call.time or self._batch.now)
         misfit = self._rows.misfits.get(place)
         return call if misfit is None or call is None else replace(call, problem=misfit)
 

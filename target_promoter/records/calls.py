@@ -25,7 +25,6 @@ class Identify(msgspec.Struct, frozen=True, gc=False):
         user_id: The user id as text.
         anonymous_id: The anonymous id as text.
         email: The e-mail address, trimmed and in lower case; None if there is none or it has no usable form.
-        bad_email: Whether there is something in the place of an e-mail address, and nothing usable.
         first_name: The first name.
         last_name: The last name.
         traits: The other traits, by their names as sent; a null is kept as None.
@@ -36,8 +35,10 @@ class Identify(msgspec.Struct, frozen=True, gc=False):
             have.
         blocked: Whether the call's `integrations` object keeps it from Promoter.io.
         contact_lists: The ids of the contact lists that this stream's people join.
-        key: What tells the record from others of its stream, as one text; None if its stream has no such key.
         problem: Why the record must be rejected, without personal data; None if it need not be.
+        key: What tells the record from others of its stream, as one text; None if its stream has no such key.
+        bad_email: Whether there is something in the place of an e-mail address, and nothing usable.
+        email_is_null: Whether there is a place for an e-mail address, and nothing in it.
     """
 
     stream: str
@@ -46,7 +47,6 @@ class Identify(msgspec.Struct, frozen=True, gc=False):
     user_id: str | None
     anonymous_id: str | None
     email: str | None
-    bad_email: bool
     first_name: str | None
     last_name: str | None
     traits: Mapping[str, object]
@@ -55,9 +55,10 @@ class Identify(msgspec.Struct, frozen=True, gc=False):
     deleted_at: float | None
     blocked: bool
     contact_lists: tuple[int, ...]
-    key: str | None
     problem: str | None
-    email_is_null: bool = False
+    key: str | None
+    bad_email: bool
+    email_is_null: bool
 
     def __repr__(self) -> str:
         """Show nothing personal."""

@@ -47,6 +47,11 @@ _MARKED_AT: Final = ("_fivetran_synced", "__ts_ms", "__source_ts_ms", "_peerdb_s
 
 _DAY: Final = 86_400.0
 
+OTHER_CALLS: Final = frozenset({"page", "screen", "group", "alias"})
+"""The types of Segment's calls that say nothing to Promoter."""
+
+_CALLS: Final = OTHER_CALLS | {"identify", "track", "delete"}
+
 
 @dataclass(frozen=True, slots=True)
 class Layout:
@@ -60,6 +65,7 @@ class Layout:
         integrations: Where Segment's `integrations` object is.
         keys: The key properties that tell one record from another.
         marks: The columns in which a loader says that a row was deleted.
+        call_type: Where a call says what it is; empty unless each record does.
     """
 
     stream: str
@@ -69,6 +75,7 @@ class Layout:
     integrations: Integrations
     keys: tuple[str, ...]
     marks: tuple[str, ...]
+    call_type: tuple[Path, ...]
 
     def columns(self) -> frozenset[str] | None:
         """Return the columns that are read at all; None if they may be any."""
@@ -77,7 +84,7 @@ class Layout:
         paths = [path for places in self.paths.values() for path in places]
         paths += [*self.contents.objects, *(path for path, _ in self.contents.inside), *self.integrations.objects]
         columns = {column for column, _ in (*self.contents.columns, *self.integrations.columns)}
-        return frozenset({*columns, *(path[0] for path in paths), *self.keys, *self.marks})
+        return frozenset({*columns, *(path[0] for path in (*paths, *self.call_type)), *self.keys, *self.marks})
 
 
 class _Reader:
@@ -149,10 +156,6 @@ class IdentifyReader(_Reader):
         # The config may read the same row in another way than it did when the row last came.
         self._salt = fingerprint({"read": (layout, snapshot, contact_lists)}) or b""
 
-    def is_deleted(self, record: Mapping[str, object]) -> bool:
-        """Return whether a record says that it was deleted at its source."""
-        return self._deleted_at(record) is not None
-
     def fingerprint(self, record: Mapping[str, object]) -> str:
         """Return a hash, in hexadecimal, that is equal for records that say the same; empty if it cannot be written."""
         content = record
@@ -161,9 +164,16 @@ class IdentifyReader(_Reader):
         mark = fingerprint(content, self._salt)
         return "" if mark is None else mark.hex()
 
+    def is_deleted(self, record: Mapping[str, object]) -> bool:
+        """Return whether a record says that its person was deleted."""
+        return self._deleted_at(record) is not None or self._is_delete_call(record)
+
     def read(self, record: Mapping[str, object]) -> Identify | None:
         """Return what a record says; None if it is of an anonymous visitor, which names nobody to keep."""
         user_id, anonymous_id, deleted_at = self._user_id(record), self._anonymous_id(record), self._deleted_at(record)
+        when = self._time(record)
+        if deleted_at is None and self._is_delete_call(record):
+            deleted_at = time.time() if when is None else when
         if user_id is None and anonymous_id is not None and deleted_at is None:
             return None
         mark = self.fingerprint(record)
@@ -175,7 +185,6 @@ class IdentifyReader(_Reader):
             # Many sites take the address for the user id, and send it nowhere else.
             email = None if "email" in self.layout.configured else email_address(user_id)
             bad_email = email is None and self._is_said(record, personal, "email")
-        when = self._time(record)
         key = self._key(record)
         problem = None
         if deleted_at is not None and key is not None:
@@ -200,7 +209,6 @@ class IdentifyReader(_Reader):
             user_id,
             anonymous_id,
             email,
-            bad_email,
             first_name,
             last_name,
             traits,
@@ -209,10 +217,15 @@ class IdentifyReader(_Reader):
             deleted_at,
             self._integrations.block(record),
             self._contact_lists,
-            key,
             problem,
-            email is None and any(path[0] in record for path in self._paths["email"]),
+            key,
+            bad_email,
+            email is None and not bad_email and any(path[0] in record for path in self._paths["email"]),
         )
+
+    def _is_delete_call(self, record: Mapping[str, object]) -> bool:
+        """Return whether a record is Segment's call of the type `delete`."""
+        return bool(self.layout.call_type) and first(record, self.layout.call_type, call_type) == "delete"
 
     def _trait(self, personal: Personal, field: str) -> str | None:
         """Return a field that stands among the traits, in any spelling."""
@@ -241,13 +254,11 @@ class Rows:
         reader: What reads them.
         records: The records, in the order in which they came.
         misfits: Why a record cannot be taken, by its place among them.
-        deletes: The places of calls of the type `delete`.
     """
 
     reader: IdentifyReader
     records: Sequence[Mapping[str, object]]
     misfits: Mapping[int, str] = field(default_factory=dict)
-    deletes: frozenset[int] = frozenset()
 
 
 class TrackReader(_Reader):
@@ -308,7 +319,7 @@ class TrackReader(_Reader):
             problem = "no readable time"
         named = f"u:{user_id}" if user_id else f"a:{anonymous_id}" if anonymous_id else f"e:{email}"
         return Track(
-            self.layout.stream,
+            self.stream,
             record,
             user_id,
             anonymous_id,
@@ -328,10 +339,9 @@ class TrackReader(_Reader):
         )
 
     def read_all(self, records: Sequence[Mapping[str, object]], misfits: Mapping[int, str]) -> list[Track]:
-        """Return what records say, but for those that name nobody.
+        """Return what records say but for those that name nobody.
 
         Args:
-            records: The records.
             misfits: Why some of them cannot be taken, by their place.
         """
         calls = [self.read(record) for record in records]
@@ -375,8 +385,14 @@ class TrackReader(_Reader):
             logger.warning(
                 "Stream `%s` has rows with neither a user id nor an anonymous id: they say nothing of anybody and are "
                 "ignored.",
-                self.layout.stream,
+                self.stream,
             )
+
+
+def call_type(value: object) -> str | None:
+    """Return the type of a Segment call, or None if Segment knows no such type."""
+    text = (identifier(value) or "").lower()
+    return text if text in _CALLS else None
 
 
 def _key_text(value: object) -> str | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, cast
 
 from target_promoter.records import advice
 from target_promoter.records.contents import Contents, Integrations
@@ -106,7 +106,13 @@ class Source:
     def _layout(self, kind: Kind, objects: tuple[Path, ...], paths: Mapping[str, tuple[Path, ...]]) -> Layout:
         contents = self._contents(kind, objects, paths)
         configured = frozenset(self.setting.fields)
-        return Layout(self.name, paths, configured, contents, self._integrations(), self._keys, self._marks)
+        integrations = self._integrations()
+        return Layout(self.name, paths, configured, contents, integrations, self._keys, self._marks, self.call_type)
+
+    @property
+    def call_type(self) -> tuple[Path, ...]:
+        """Where each record says which call it is; empty if the stream says so."""
+        return self._declared((("type",), ("action",))) if self.type == "segment" else ()
 
     @property
     def _is_calls(self) -> bool:
@@ -185,8 +191,9 @@ class Source:
             return
         setting = self.setting.as_config()
         column = advice.guess_field(logical[0], self.columns.known or ())
-        fields = {**self.setting.fields, logical[0]: column}
-        lines = advice.lines(self.setting.pattern, {"type": self.type, **setting, "fields": fields})
+        said = {"type": self.type, **setting}
+        said["fields"] = {**cast("dict[str, object]", setting.get("fields", {})), logical[0]: column}
+        lines = advice.lines(self.setting.pattern, said)
         raise MissingFieldError(self.name, self.type, " or ".join(logical), lines)
 
     def _contents(self, kind: Kind, objects: tuple[Path, ...], paths: Mapping[str, tuple[Path, ...]]) -> Contents:

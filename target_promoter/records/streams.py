@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from dataclasses import asdict, dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Final, Literal, cast
 
@@ -11,11 +10,11 @@ import msgspec
 from target_promoter.config.settings import StreamSetting
 from target_promoter.records import advice
 from target_promoter.records.fields import first
-from target_promoter.records.readers import Rows
+from target_promoter.records.readers import OTHER_CALLS, Rows, call_type
 from target_promoter.records.refusals import UnknownStreamError
 from target_promoter.records.resolution import Source
 from target_promoter.records.shapes import Columns, Shape, shape
-from target_promoter.values.reading import fingerprint, identifier
+from target_promoter.values.reading import fingerprint
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -23,7 +22,7 @@ if TYPE_CHECKING:
     from target_promoter.config.settings import Settings
     from target_promoter.records.calls import Identify, Track
     from target_promoter.records.contents import Contents
-    from target_promoter.records.fields import Path
+    from target_promoter.records.fields import Kind, Path
     from target_promoter.records.readers import IdentifyReader, TrackReader
 
 StreamType = Literal["identify", "track", "segment", "ignore"]
@@ -45,8 +44,6 @@ _HOW: Final[dict[Shape, str]] = {
     "ignored": "It is a warehouse table that says nothing to Promoter.",
 }
 _NO_CALL: Final = "neither `type` nor `action` names a call that Segment knows"
-_OTHER_CALLS: Final = frozenset({"page", "screen", "group", "alias"})
-_CALLS: Final = _OTHER_CALLS | {"identify", "track", "delete"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,49 +148,46 @@ class Stream:
         if self._identify is None or self._track is None:
             rows = None if self._identify is None else Rows(self._identify, records, misfits)
             tracks = [] if self._track is None else self._track.read_all(records, misfits)
-            return rows, tracks, len(records) - len(tracks) if rows is None else 0
+            return rows, tracks, 0 if self._identify is not None else len(records) - len(tracks)
         people: list[Mapping[str, object]] = []
         events: list[Mapping[str, object]] = []
         problems: tuple[dict[int, str], dict[int, str]] = {}, {}
-        deletes: set[int] = set()
         for place, record in enumerate(records):
-            call_type = first(record, self._call_type, _call_type)
-            if call_type in _OTHER_CALLS:
+            kind, problem = self._kind(record)
+            if kind is None:
                 continue
-            is_track = call_type == "track" or (call_type is None and bool(record.get(self._event)))
-            kind = events if is_track else people
-            problem = _NO_CALL if call_type is None else misfits.get(place)
+            is_track = kind == "track"
+            taken = events if is_track else people
+            problem = problem or misfits.get(place)
             if problem is not None:
-                problems[is_track][len(kind)] = problem
-            if call_type == "delete":
-                deletes.add(len(people))
-            kind.append(record)
+                problems[is_track][len(taken)] = problem
+            taken.append(record)
         tracks = self._track.read_all(events, problems[True])
-        rows = Rows(self._identify, people, problems[False], frozenset(deletes))
-        return rows, tracks, len(records) - len(people) - len(tracks)
+        return Rows(self._identify, people, problems[False]), tracks, len(records) - len(people) - len(tracks)
 
     def _read_call(self, record: Mapping[str, object]) -> Identify | Track | None:
         """Return what a record says that names its call itself."""
         if self._identify is None or self._track is None:
             return None
-        call_type = first(record, self._call_type, _call_type)
-        if call_type in _OTHER_CALLS:
+        kind, problem = self._kind(record)
+        if kind is None:
             return None
-        if call_type == "track" or (call_type is None and record.get(self._event)):
-            track = self._track.read(record)
-            return track if call_type or track is None else msgspec.structs.replace(track, problem=_NO_CALL)
-        call = self._identify.read(record)
-        if call_type == "identify" or call is None:
-            return call
-        if call_type is None:
-            return msgspec.structs.replace(call, problem=_NO_CALL)
-        deleted_at = call.deleted_at or call.time or time.time()
-        return msgspec.structs.replace(call, deleted_at=deleted_at)
+        call = self._track.read(record) if kind == "track" else self._identify.read(record)
+        return call if call is None or problem is None else msgspec.structs.replace(call, problem=problem)
+
+    def _kind(self, record: Mapping[str, object]) -> tuple[Kind | None, str | None]:
+        """Return which call a record is, None if it says nothing to Promoter, and a problem if it does not say."""
+        called = first(record, self._call_type, call_type)
+        if called in OTHER_CALLS:
+            return None, None
+        if called is None:
+            return "track" if record.get(self._event) else "identify", _NO_CALL
+        return "track" if called == "track" else "identify", None
 
     @property
     def columns(self) -> frozenset[str] | None:
         """The columns of its records that are read at all; None if they may be any."""
-        found = {column for path in self._call_type for column in path}
+        found: set[str] = set()
         for reader in filter(None, (self._identify, self._track)):
             if reader.columns is None:
                 return None
@@ -251,10 +245,8 @@ def recognize(name: str, schema: Mapping[str, object], key_properties: Sequence[
     if stream_type == "ignore":
         return Stream(name, stream_type, how, reading_of(setting, form))
     source = Source(name, stream_type, form, columns, tuple(key_properties), setting)
-    call_type: tuple[Path, ...] = ()
     if stream_type == "segment":
         source.require_call_type()
-        call_type = tuple((column,) for own in ("type", "action") if (column := columns.named(own)))
     return Stream(
         name,
         stream_type,
@@ -262,7 +254,7 @@ def recognize(name: str, schema: Mapping[str, object], key_properties: Sequence[
         reading_of(setting, form),
         None if stream_type == "track" else source.identify_reader(),
         None if stream_type == "identify" else source.track_reader(),
-        call_type,
+        source.call_type,
         columns.named("event") or "event",
     )
 
@@ -277,9 +269,3 @@ def _contents_text(contents: Contents) -> str:
     parts += [".".join(path) for path, _ in contents.inside]
     parts += ["all columns"] if contents.columns is None else [column for column, _ in contents.columns]
     return ", ".join(parts) or "none: the stream's setting `traits` lists no columns"
-
-
-def _call_type(value: object) -> str | None:
-    """Return the type of a Segment call, or None if Segment knows no such type."""
-    text = (identifier(value) or "").lower()
-    return text if text in _CALLS else None

@@ -14,7 +14,7 @@ from typing_extensions import override
 
 from target_promoter.errors import ConfigError
 from target_promoter.records.replay import REPLAYED, Replay
-from target_promoter.records.shapes import columns, holds_calls
+from target_promoter.records.shapes import Columns, columns, holds_calls
 from target_promoter.store.encoding import encode
 
 if TYPE_CHECKING:
@@ -111,7 +111,7 @@ class Mapper(PluginMapper):
 
                 Validator(schema)  # A reference that leaves the document is lost by flattening.
                 schema = _flattenable(schema, options.max_level)
-                if holds_calls(frozenset(schema["properties"])):
+                if holds_calls(Columns(schema).names):
                     # What stands inside of calls is found whatever separator is made for the rest.
                     self.flattening_options = FlatteningOptions(enabled=True, max_level=options.max_level)
             super().register_raw_stream_schema(stream, schema, keys)
