@@ -10,10 +10,12 @@ from sqlalchemy import delete, select, update
 from target_promoter.store import runs
 from target_promoter.store.schema import (
     OPEN,
+    SurveyStatus,
     anonymous_ids,
     cancellations,
     contacts,
     kept_properties,
+    not_surveyed,
     people,
     rejected,
     surveys,
@@ -34,6 +36,10 @@ _PERSONAL: Final[dict[str, Any]] = {
             "anonymous_id",
             "email",
             "properties",
+            "more",
+            "matches",
+            "occurrence",
+            "row_key",
             "claimed_email",
             "claimed_user_id",
             "request",
@@ -77,18 +83,18 @@ def forget(tx: Transaction, names: Identifiers, rejected_ids: Iterable[int], now
     settled = {"settled_at": now, "lease": None, "leased_until": 0.0}
     waiting = whose & surveys.c.status.in_(OPEN)
     cancelled = tx.execute(
-        update(surveys).where(waiting).values(status="cancelled", reason=_FORGOTTEN, **settled)
+        update(surveys).where(waiting).values(status=SurveyStatus.CANCELLED, reason=_FORGOTTEN, **settled)
     ).rowcount
     # Its request may be at work, and its answer will find nobody: it is not sent again.
-    at_work = whose & (surveys.c.status == "claimed")
+    at_work = whose & (surveys.c.status == SurveyStatus.CLAIMED)
     reason = f"{_FORGOTTEN} while its request was at work"
     # Somebody else may have the address too: it may have been surveyed, and is no longer held by an open claim.
     held = throttles.c.survey_id.in_(select(surveys.c.id).where(at_work))
     tx.execute(update(throttles).where(held).values(survey_id=None, surveyed_at=now))
-    tx.execute(update(surveys).where(at_work).values(status="uncertain", reason=reason, **settled))
+    tx.execute(update(surveys).where(at_work).values(status=SurveyStatus.UNCERTAIN, reason=reason, **settled))
     cleared = tx.execute(update(surveys).where(whose).values(**_PERSONAL)).rowcount
     keys = names.keys
-    for table in (kept_properties, cancellations, throttles):
+    for table in (kept_properties, cancellations, not_surveyed, throttles):
         tx.execute(delete(table).where(table.c.who.in_(keys)))
     tx.execute(
         delete(anonymous_ids).where(

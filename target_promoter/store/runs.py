@@ -28,6 +28,7 @@ _LET_GO: Final = (
     text("DELETE FROM rejected WHERE rejected_at < :before"),
     text("DELETE FROM runs WHERE started_at < :before"),
     text("DELETE FROM events WHERE day < :before / 86400 - 1"),
+    text("DELETE FROM not_surveyed WHERE event_at < :before - 335 * 86400.0"),  # A year: the report tells no more.
 )
 _END: Final = text("""
     UPDATE runs SET finished_at = :finished_at, exit_status = :exit_status, problem = :problem, summary = :summary

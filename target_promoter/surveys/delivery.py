@@ -12,7 +12,7 @@ from target_promoter.contacts.wanted import contact_forms
 from target_promoter.people.identity import Identity, email_key, user_key
 from target_promoter.promoter import timeouts as times
 from target_promoter.promoter.answers import Outcome
-from target_promoter.store.encoding import encode
+from target_promoter.store.encoding import decode, encode
 from target_promoter.store.schema import SurveyStatus
 from target_promoter.surveys import claims, schedule, surveys
 from target_promoter.surveys.cancelling import CancelRules
@@ -166,6 +166,9 @@ class SurveyDelivery:
         """Return why the settings of now would not send a claim's request; None if they would."""
         survey = claim.survey
         campaign = self._settings.campaigns.get(survey.canonical)
+        known = survey_attributes(survey.all_properties).values.keys()
+        if not decode(claim.request)["attributes"].keys() <= known:
+            return "a property in it may not be sent any more"
         return self._rules(now).sends_again(campaign, claim.campaign_id, survey, claim.email)
 
     def record(self, tx: Transaction, now: float, claim: Claim, answer: Answer) -> Counter[str]:

@@ -8,7 +8,7 @@ import msgspec
 from sqlalchemy import or_, select, update
 
 from target_promoter.store.encoding import decode, encode
-from target_promoter.store.schema import IS_OPEN, OPEN, SETTLED, SurveyStatus, not_surveyed, surveys
+from target_promoter.store.schema import IS_OPEN, OPEN, SETTLED, UNSETTLED, SurveyStatus, not_surveyed, surveys
 from target_promoter.values.events import canonical
 
 if TYPE_CHECKING:
@@ -215,7 +215,7 @@ def _call_off(tx: Transaction, where: ColumnElement[bool], reason: str, now: flo
 
 
 def restrict(tx: Transaction, stream: str, allowed: frozenset[str] | None) -> int:
-    """Take properties of a stream's events that may no longer be sent off open surveys, and return of how many.
+    """Take properties of a stream's events that may no longer be sent off surveys, and return of how many.
 
     Args:
         allowed: The names of the properties that may be sent, in lower case; None for all of them.
@@ -225,7 +225,7 @@ def restrict(tx: Transaction, stream: str, allowed: frozenset[str] | None) -> in
     brought = (surveys.c.stream == stream) | surveys.c.more.contains(encode(stream), autoescape=True)
     query = select(surveys.c.id, surveys.c.stream, surveys.c.properties, surveys.c.more)
     rows = []
-    for row in tx.execute(query.where(surveys.c.status.in_(OPEN), brought)):
+    for row in tx.execute(query.where(surveys.c.status.in_(UNSETTLED), brought)):
         parts = {} if row.more is None else decode(row.more)
         own = decode(row.properties or "{}")
         if row.stream == stream:

@@ -294,6 +294,17 @@ def test_a_claim_that_is_cancelled_meanwhile_is_not_sent_again(house: House) -> 
     assert house.survey("m").reason == "cancelled by the event Order Refunded, and its request got no answer"
 
 
+def test_a_claim_with_a_property_that_is_withdrawn_meanwhile_is_not_sent_again(house: House) -> None:
+    """Its request would say it once more."""
+    house.take(track("Order Completed", "1", -1, messageId="m", total=5, diagnosis="flu"))
+    process = Process(house)
+    process.turn(0)
+    process.turn(1, "unanswered")
+    assert house.store.write(lambda tx: surveys.restrict(tx, "calls", frozenset({"total"}))) == 1
+    assert surveyed(Process(house).turn(100)) == []
+    assert house.survey("m").reason == "a property in it may not be sent any more, and its request got no answer"
+
+
 def test_each_config_sends_and_expires_its_own_campaigns_alone(house: House) -> None:
     """Two loaders share a store: neither touches what the other's campaigns wait for, and each says what it leaves."""
     house.take(track("Order Completed", "1", -1, messageId="m"))
