@@ -214,11 +214,11 @@ def test_the_fuse_counts_what_may_have_been_sent(tmp_path: Path) -> None:
     assert [one.email for one in process.turn(0).requests] == [ANN]
     assert [one.email for one in process.turn(1, "rate_limited", retry_after=0.0).requests] == [ANN]
     assert process.turn(2, "unanswered").requests == []
-    assert process.turns.is_held_by_fuse
+    assert process.turns.is_stopped_by_fuse
     assert [one.email for one in process.turn(63).requests] == [ANN]
     turn = process.turn(64, "not_eligible")
     assert (turn.requests, turn.next_at) == ([], None)
-    assert process.turns.is_held_by_fuse
+    assert process.turns.is_stopped_by_fuse
     assert [one.email for one in Process(house).turn(65).requests] == ["bob@example.com"]
 
 
