@@ -160,7 +160,7 @@ class Delivery:
             self.problem = self.problem or error
         except Exception as error:
             logger.debug("Delivery failed.", exc_info=True)
-            self.problem = self.problem or DeliveryError.unforeseen(error)
+            self.problem = self.problem or DeliveryError.unexpected(error)
 
     def _deliver(self) -> None:
         self._let_intake_begin()

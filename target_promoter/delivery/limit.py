@@ -229,11 +229,6 @@ def rate(tx: Transaction, now: float, *, limit: float) -> float:
     return _pace(_clock(tx, now, limit), now, limit) * _MARGIN
 
 
-def reset(tx: Transaction) -> None:
-    """Let requests leave at once, whatever was reserved or asked for before; only for a copy that sends nothing."""
-    tx.execute(update(request_clock).values(next_at=0.0, rate=0.0, rated_at=0.0, paused_until=0.0))
-
-
 def _stored(tx: Transaction) -> Clock:
     columns = (request_clock.c.next_at, request_clock.c.rate, request_clock.c.rated_at, request_clock.c.paused_until)
     return Clock(*tx.execute(select(*columns)).one())

@@ -368,7 +368,7 @@ class Sender:
         except Exception as error:
             logger.debug("Sending failed.", exc_info=True)
             with self.changed:
-                self._problem = self._problem or DeliveryError.unforeseen(error)
+                self._problem = self._problem or DeliveryError.unexpected(error)
                 self.interrupt()
 
     def _wait_for_departure(self, seconds: float) -> None:
@@ -415,7 +415,7 @@ class Sender:
         except Exception as error:  # noqa: BLE001 - the thread must hand back its request whatever happens
             # It may have left, so it counts as one without an answer.
             answer = Answer(Outcome.UNANSWERED, words=type(error).__name__)
-            problem = DeliveryError.unforeseen(error)
+            problem = DeliveryError.unexpected(error)
         self._take_back(number, Answered(request, answer), problem)
 
     def _take_back(self, number: int, one: Answered, problem: PromoterError | None) -> None:
