@@ -24,7 +24,6 @@ if TYPE_CHECKING:
     from target_promoter.config.settings import Settings
     from target_promoter.contacts.attributes import Note
     from target_promoter.delivery.sender import Request
-    from target_promoter.promoter.answers import Answer
     from target_promoter.store.database import Store
     from target_promoter.store.transaction import Transaction
 
@@ -183,15 +182,10 @@ class Turns:
         )
 
     def _take_in(self, tx: Transaction, now: float, came: Sequence[Answered], turn: Turn) -> None:
-        """Write what became of requests, those for contacts together: they are many."""
-        of_contacts: list[tuple[ContactRequest, Answer | None]] = []
-        for one in came:
-            if isinstance(one.request, ContactRequest):
-                of_contacts.append((one.request, one.answer))
-            elif one.answer is None:
-                turn.surveys.update(self._surveys.give_back(tx, now, one.request))
-            else:
-                turn.surveys.update(self._surveys.record(tx, now, one.request, one.answer))
+        """Write what became of requests, all of a kind together: they are many."""
+        of_surveys = [(one.request, one.answer) for one in came if isinstance(one.request, Claim)]
+        of_contacts = [(one.request, one.answer) for one in came if isinstance(one.request, ContactRequest)]
+        turn.surveys.update(self._surveys.record(tx, now, of_surveys))
         # After the surveys: of a contact whose own request is at work as well, that one's answer decides.
         turn.contacts.update(self._contacts.record(tx, now, of_contacts))
 
