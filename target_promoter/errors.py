@@ -212,13 +212,13 @@ class DeliveryError(PromoterError):
         return cls(f"Promoter asks to wait until {until}, longer than this run does: run again after that.")
 
     @classmethod
-    def unforeseen(cls, error: BaseException) -> DeliveryError:
+    def unexpected(cls, error: BaseException) -> DeliveryError:
         """Return the error for a mistake in this program; its words may hold what was to be sent.
 
         Args:
             error: What was raised.
         """
-        return cls(f"Delivery failed as nobody foresaw ({type(error).__name__}): run again, and please report it.")
+        return cls(f"Delivery failed unexpectedly ({type(error).__name__}): run again, and please report it.")
 
 
 class KeyRefusedError(DeliveryError):

@@ -93,7 +93,7 @@ class Run:
             self._closing.close()
             raise
         self._intake = Intake(self.store, settings, self.summary, clock=clock)
-        self._delivery.hold(_GRACE_SECONDS)
+        self._delivery.pause(_GRACE_SECONDS)
         self._delivery.start()
         self._metrics = Metrics(self.summary, lambda: self._delivery.waited_seconds)
         self._progress = Progress(self.store, settings, self.summary, self._metrics, clock=clock)
@@ -144,7 +144,7 @@ class Run:
         """
         if not self._has_taken_any:
             self._has_taken_any = True
-            self._delivery.hold(_GRACE_SECONDS)
+            self._delivery.pause(_GRACE_SECONDS)
         self._delivery.wake(surveys=self._intake.take(rows, tracks, ignored=ignored))
 
     def replay_mark(self, text: str) -> str:

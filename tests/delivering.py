@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import select
 
-from target_promoter.delivery.answered import Answered
+from target_promoter.delivery.sender import Answered
 from target_promoter.delivery.turn import Turns
 from target_promoter.promoter.answers import Answer, Outcome
 from target_promoter.store import schema
 
 if TYPE_CHECKING:
-    from target_promoter.delivery.answered import Request
+    from target_promoter.delivery.sender import Request
     from target_promoter.delivery.turn import Turn
     from tests.house import House
 

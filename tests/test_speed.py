@@ -10,7 +10,7 @@ from sqlalchemy import event, text
 
 from target_promoter.config.settings import Settings
 from target_promoter.contacts import contacts
-from target_promoter.delivery.workers import Workers
+from target_promoter.delivery.sender import Workers
 from target_promoter.intake.intake import Intake
 from target_promoter.people import people
 from target_promoter.records.streams import recognize

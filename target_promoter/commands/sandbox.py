@@ -19,6 +19,7 @@ from target_promoter.errors import SandboxError
     help="File that keeps the account between runs; without it the account lives in memory.",
 )
 @click.option("--requests-per-minute", type=int, help="The account's limit; none without it.")
+@click.option("--requests-per-second", type=int, help="The same by the second; none without it.")
 @click.option("--show", is_flag=True, help="Print what the account in the file holds, and serve nothing.")
 def sandbox(
     port: int,
@@ -26,6 +27,7 @@ def sandbox(
     key: str,
     account: Path | None,
     requests_per_minute: int | None,
+    requests_per_second: int | None,
     show: bool,  # noqa: FBT001
 ) -> None:
     """Serve the sandbox: a Promoter account that speaks the API, with a page of contacts, surveys and requests."""
@@ -42,7 +44,14 @@ def sandbox(
     except ModuleNotFoundError as error:
         raise SandboxError.not_installed() from error
     try:
-        server = SandboxServer(account, key=key, requests_per_minute=requests_per_minute, host=host, port=port)
+        server = SandboxServer(
+            account,
+            key=key,
+            requests_per_minute=requests_per_minute,
+            requests_per_second=requests_per_second,
+            host=host,
+            port=port,
+        )
     except (AccountInUseError, OSError) as error:
         raise SandboxError.not_started(error) from error
     click.echo(f"The sandbox is at {server.origin}/ ; set `api_url` to {server.url} and `api_key` to {key}.", err=True)

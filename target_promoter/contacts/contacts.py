@@ -217,16 +217,22 @@ def correct_times(tx: Transaction, now: float) -> int:
     return tx.execute(update(contacts).where(_UNDELIVERED, is_ahead).values(**settled)).rowcount
 
 
-def record_surveyed(tx: Transaction, email: str, form: bytes, now: float) -> None:
-    """Take in that a survey's request brought a contact's form along, but none of its lists.
+def record_surveyed(tx: Transaction, forms: Mapping[str, bytes], now: float) -> None:
+    """Take in that surveys' requests brought their contacts' forms along, but none of their lists.
 
-    Whether it needs a request of its own all the same is found when delivery looks at it.
+    Whether one needs a request of its own all the same is found when delivery looks at it.
+
+    Args:
+        forms: The hashes of the forms, by address.
     """
-    row = load(tx, [email]).get(email)
-    if row is None or row.leased_until > now or (row.tried_until > now and row.tried != form):
-        return  # A request of the contact's own is, or may be, at work: its answer decides.
-    status = ContactStatus.PENDING if row.status is ContactStatus.REFUSED else row.status
-    save(tx, [replace(row, status=status, sent=form, synced_at=now)])
+    changed: list[Contact] = []
+    for email, row in load(tx, forms).items():
+        form = forms[email]
+        if row.leased_until > now or (row.tried_until > now and row.tried != form):
+            continue  # A request of the contact's own is, or may be, at work: its answer decides.
+        status = ContactStatus.PENDING if row.status is ContactStatus.REFUSED else row.status
+        changed.append(replace(row, status=status, sent=form, synced_at=now))
+    save(tx, changed)
 
 
 def _mark(tx: Transaction, where: Any, now: float, **values: object) -> int:  # noqa: ANN401 - SQLAlchemy's

@@ -9,12 +9,6 @@ from sqlalchemy import text
 if TYPE_CHECKING:
     from target_promoter.store.transaction import Transaction
 
-_IS_ANYTHING_OPEN: Final = text("""
-    SELECT EXISTS (SELECT 1 FROM contacts WHERE status IN ('pending', 'removing'))
-        OR EXISTS (SELECT 1 FROM contacts WHERE status = 'list_unknown')
-        OR EXISTS (SELECT 1 FROM surveys WHERE status IN ('waiting', 'queued', 'claimed'))
-""")
-
 _NEXT_DUE: Final = text("SELECT min(due_at) FROM surveys WHERE status = 'queued' AND due_at > :now")
 
 _CONTACTS: Final = text("""
@@ -25,11 +19,6 @@ _CONTACTS: Final = text("""
 _PEOPLE: Final = text("""
     SELECT count(*) FROM people WHERE email IS NULL AND (deleted_at IS NULL OR deleted_at < identified_at)
 """)
-
-
-def is_anything_open(tx: Transaction) -> bool:
-    """Return whether delivery has anything to look at: a contact that is pending, a survey that is not settled."""
-    return bool(tx.scalar(_IS_ANYTHING_OPEN))
 
 
 def next_due_at(tx: Transaction, now: float) -> float | None:

@@ -6,13 +6,14 @@ A generic cell rate algorithm without burst: each request has a time of its own,
 from __future__ import annotations
 
 import logging
+import math
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
-from sqlalchemy import select, update
+from sqlalchemy import func, select, update
 
 from target_promoter.promoter.answers import LONGEST_WAIT
-from target_promoter.store.schema import request_clock, request_days, request_seconds
+from target_promoter.store.schema import request_clock, request_days, request_seconds, request_workers
 from target_promoter.values.times import duration
 
 if TYPE_CHECKING:
@@ -31,6 +32,9 @@ _DEFAULT_PAUSE_SECONDS: Final = 5.0
 
 _SECOND: Final = 1.0
 """A Retry-After of so much, which is a whole number of seconds as a rule, may be that of a limit by the second."""
+
+_SEEN_SECONDS: Final = 2.0
+"""For how long a process counts as one that sends; each takes a turn about every second."""
 
 _FEW: Final = 10
 """Fewer accepted requests than this say little of a limit: somebody else may have used it up."""
@@ -77,18 +81,20 @@ class Slots:
         return [self.first + i * self.interval for i in range(number)]
 
 
-def free(tx: Transaction, now: float, *, limit: float, horizon: float, most: int) -> Slots:
+def free(tx: Transaction, now: float, *, limit: float, horizon: float, most: int, shared_by: int = 1) -> Slots:
     """Return the slots that lie in the near future; `take` reserves them.
 
     Args:
         horizon: How far ahead slots are given, in seconds.
+        shared_by: How many processes send just now: each is given its share of the slots.
     """
     clock = _clock(tx, now, limit)
     interval = _MINUTE / (_pace(clock, now, limit) * _MARGIN)
     first = max(clock.next_at, clock.paused_until, now)
     if first > now + horizon:
         return Slots(first, interval, 0)
-    return Slots(first, interval, min(most, 1 + int((now + horizon - first) / interval)))
+    number = 1 + int((now + horizon - first) / interval)
+    return Slots(first, interval, min(most, math.ceil(number / shared_by)))
 
 
 def take(tx: Transaction, slots: Slots, number: int) -> float:
@@ -122,6 +128,18 @@ def paused_until(tx: Transaction, now: float, *, limit: float) -> float:
     return _clock(tx, now, limit).paused_until
 
 
+def workers(tx: Transaction, now: float, name: str) -> int:
+    """Return how many processes send just now, the one of that name among them."""
+    lately = (request_workers.c.seen_at > now - _SEEN_SECONDS) & (request_workers.c.name != name)
+    return 1 + (tx.scalar(select(func.count()).select_from(request_workers).where(lately)) or 0)
+
+
+def register(tx: Transaction, now: float, name: str) -> None:
+    """Take down that a process has something to send."""
+    tx.upsert(request_workers, [{"name": name, "seen_at": now}])
+    tx.execute(request_workers.delete().where(request_workers.c.seen_at < now - _MINUTE))
+
+
 def pause(tx: Transaction, until: float) -> None:
     """Have all processes wait, because Promoter asked for it."""
     tx.execute(update(request_clock).where(request_clock.c.paused_until < until).values(paused_until=until))
@@ -140,6 +158,7 @@ def correct(tx: Transaction, now: float, *, limit: float) -> bool:
     )
     _save(tx, right)
     tx.execute(request_seconds.delete().where(request_seconds.c.second > int(now)))
+    tx.execute(request_workers.delete())
     return True
 
 
@@ -208,11 +227,6 @@ def _pace(clock: Clock, now: float, limit: float) -> float:
 def rate(tx: Transaction, now: float, *, limit: float) -> float:
     """Return how many requests a minute leave at the most just now: the limit as told, or less if less was measured."""
     return _pace(_clock(tx, now, limit), now, limit) * _MARGIN
-
-
-def reset(tx: Transaction) -> None:
-    """Let requests leave at once, whatever was reserved or asked for before; only for a copy that sends nothing."""
-    tx.execute(update(request_clock).values(next_at=0.0, rate=0.0, rated_at=0.0, paused_until=0.0))
 
 
 def _stored(tx: Transaction) -> Clock:

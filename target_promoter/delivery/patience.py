@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import logging
 from typing import TYPE_CHECKING, Final
 
 import backoff
 
 from target_promoter.errors import DeliveryError
+from target_promoter.promoter.answers import FAILURES
 
 if TYPE_CHECKING:
     from target_promoter.promoter.answers import Answer
 
+logger = logging.getLogger("target-promoter.delivery")
+
 PATIENCE_SECONDS: Final = 300.0
 """How long delivery goes on without one success."""
 
-_FAILURES: Final = frozenset({"unanswered", "unreached", "unavailable", "rate_limited"})
 _FAILURES_IN_A_ROW: Final = 3
 _LONGEST_PAUSE_SECONDS: Final = 30.0
 _MOST_DOUBLINGS: Final = 5
@@ -49,7 +52,7 @@ class Patience:
         Raises:
             DeliveryError: There was no success for too long.
         """
-        if answer.outcome not in _FAILURES:
+        if answer.outcome not in FAILURES:
             self._failures, self._failing_since, self.paused_until = 0, None, 0.0
             return False
         self._failures += 1
@@ -57,6 +60,13 @@ class Patience:
             self._failing_since = now
         if now - self._failing_since >= self.seconds:
             raise DeliveryError.out_of_patience(self.seconds, answer.status, answer.words)
+        if self._failures == _FAILURES_IN_A_ROW:
+            logger.warning(
+                "Three requests in a row failed (%s): delivery goes on more slowly, and stops after %g minutes without "
+                "one success.",
+                " ".join(filter(None, (f"status {answer.status}" if answer.status else "no answer", answer.words))),
+                round(self.seconds / 60, 1),
+            )
         if self._failures >= _FAILURES_IN_A_ROW:
             doublings = min(self._failures - _FAILURES_IN_A_ROW, _MOST_DOUBLINGS)
             self.paused_until = now + backoff.full_jitter(min(_LONGEST_PAUSE_SECONDS, 2.0**doublings))

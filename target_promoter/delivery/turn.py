@@ -11,7 +11,8 @@ from target_promoter.contacts import attribute_notes, contacts
 from target_promoter.contacts.delivery import ContactDelivery, ContactRequest
 from target_promoter.delivery import leases
 from target_promoter.delivery import limit as clock
-from target_promoter.delivery.answered import Answered
+from target_promoter.delivery.sender import Answered, Plan
+from target_promoter.promoter.answers import Outcome
 from target_promoter.store import runs
 from target_promoter.surveys import claims
 from target_promoter.surveys.claims import Claim
@@ -22,8 +23,7 @@ if TYPE_CHECKING:
 
     from target_promoter.config.settings import Settings
     from target_promoter.contacts.attributes import Note
-    from target_promoter.delivery.answered import Request
-    from target_promoter.promoter.answers import Answer
+    from target_promoter.delivery.sender import Request
     from target_promoter.store.database import Store
     from target_promoter.store.transaction import Transaction
 
@@ -32,34 +32,24 @@ _HORIZON_SECONDS: Final = 0.25
 
 
 @dataclass(frozen=True, slots=True)
-class Turn:
-    """What a turn decided.
+class Turn(Plan):
+    """What a turn decided: what is to be sent, and what else became known.
 
     Attributes:
-        requests: What is to be sent now, surveys first.
-        times: When each may leave, in epoch seconds.
-        interval: Seconds between two of them.
-        reserved_until: Until when times are reserved, in epoch seconds.
-        falls_due_at: When the next survey falls due, in epoch seconds; infinite if none waits for its day.
         surveys: How many surveys came to each final outcome.
         contacts: How many contacts came to each outcome.
         notes: What became of attributes.
-        held_by_fuse: Whether surveys are due that the fuse does not let through.
+        stopped_by_fuse: Whether surveys are due that the fuse does not let through.
         again: Whether there is more to look at in the store at once.
         next_at: When there may be something to do next, in epoch seconds; None if nothing that is due is left, which
             only a turn without requests looks for.
         paused_until: Until when Promoter asked to wait, in epoch seconds.
     """
 
-    requests: list[Request] = field(default_factory=list)
-    times: list[float] = field(default_factory=list)
-    interval: float = 0.0
-    reserved_until: float = 0.0
-    falls_due_at: float = math.inf
     surveys: Counter[str] = field(default_factory=Counter)
     contacts: Counter[str] = field(default_factory=Counter)
     notes: tuple[Note, ...] = ()
-    held_by_fuse: bool = False
+    stopped_by_fuse: bool = False
     again: bool = False
     next_at: float | None = None
     paused_until: float = 0.0
@@ -77,13 +67,14 @@ class Turns:
         self._store = store
         self._settings = settings
         names = leases.new_names()
+        self._name = next(names)
         created_at = store.read(runs.created_at)
         store.write(_take_up_contacts)
         self._surveys = SurveyDelivery(settings, names, created_at)
         self._contacts = ContactDelivery(settings, names, claims.surveyed_among)
         self._fuse = Fuse(settings.max_surveys_per_run)
         self._bound = False
-        self._held_by_fuse = False
+        self._stopped_by_fuse = False
         self._noted: set[Note] = set()
 
     @property
@@ -97,9 +88,9 @@ class Turns:
         return self._contacts.unknown_lists
 
     @property
-    def is_held_by_fuse(self) -> bool:
+    def is_stopped_by_fuse(self) -> bool:
         """Whether this run has sent as many surveys as it may, and more are due."""
-        return self._held_by_fuse
+        return self._stopped_by_fuse
 
     def take(
         self,
@@ -109,6 +100,7 @@ class Turns:
         *,
         room: int,
         unused: tuple[float, float] | None = None,
+        lead: float = 0.0,
     ) -> Turn:
         """Take one turn.
 
@@ -117,8 +109,9 @@ class Turns:
             unsent: Requests of the last turn that were not sent.
             unused: The time that the next request may have instead of the first of the unsent ones, and until when
                 times were reserved for them.
+            lead: How long before the last requests leave the turn is taken, in seconds.
         """
-        if room and not self._bound and any(one.outcome == "accepted" for one in answered):
+        if room and not self._bound and any(one.outcome is Outcome.ACCEPTED for one in answered):
             self._bind()
         came = [(one.request, one.outcome) for one in answered if isinstance(one.request, Claim)]
         fuse = self._fuse.after(came, [one for one in unsent if isinstance(one, Claim)])
@@ -126,12 +119,12 @@ class Turns:
         def work(tx: Transaction) -> Turn:
             if unused is not None:
                 clock.give_back(tx, *unused)
-            return self._take(tx, now, answered, unsent, room, fuse.allowance)
+            return self._take(tx, now, answered, unsent, room, fuse.allowance, lead)
 
         turn = self._store.write(work)
         # Only now is it sure that all of it is in the store: the work may have been done twice.
         self._noted.update(turn.notes)
-        self._held_by_fuse = turn.held_by_fuse
+        self._stopped_by_fuse = turn.stopped_by_fuse
         self._fuse = fuse.claiming(one for one in turn.requests if isinstance(one, Claim))
         return turn
 
@@ -143,6 +136,7 @@ class Turns:
         unsent: Sequence[Request],
         room: int,
         allowance: int,
+        lead: float,
     ) -> Turn:
         turn, limit = Turn(), self._settings.requests_per_minute
         if clock.correct(tx, now, limit=limit):
@@ -153,12 +147,13 @@ class Turns:
         paused_until = clock.paused_until(tx, now, limit=limit)
         if not room:
             known = self._next_at(tx, now, 0.0, allowance)
-            return replace(turn, next_at=known, held_by_fuse=self._held_by_fuse, paused_until=paused_until)
+            return replace(turn, next_at=known, stopped_by_fuse=self._stopped_by_fuse, paused_until=paused_until)
         expired, more_expire = self._surveys.tidy(tx, now)
         turn.surveys["expired"] += expired
         # The transaction may have waited for another program, and times that are over would be used all at once.
         begun = now if self._clock is None else max(now, self._clock())
-        slots = clock.free(tx, begun, limit=limit, horizon=_HORIZON_SECONDS, most=room)
+        horizon, shared_by = _HORIZON_SECONDS + lead, clock.workers(tx, now, self._name)
+        slots = clock.free(tx, begun, limit=limit, horizon=horizon, most=room, shared_by=shared_by)
         times = slots.times(slots.number)
         surveys, outcomes, survey_notes = self._surveys.claim(tx, now, times, allowance)
         turn.surveys.update(outcomes)
@@ -166,6 +161,9 @@ class Turns:
         turn.contacts.update(found.outcomes)
         requests: list[Request] = [*surveys, *found.requests]
         reserved_until = clock.take(tx, slots, len(requests))
+        next_at = slots.first if requests else self._next_at(tx, now, slots.first, allowance - len(surveys))
+        if requests or (next_at is not None and next_at <= slots.first):
+            clock.register(tx, now, self._name)
         falls_due_at = claims.falls_due(tx, now, self._surveys.sendable(now)) if found.requests else None
         noted = (*survey_notes, *found.notes)
         attribute_notes.add(tx, set(noted) - self._noted, now)
@@ -177,36 +175,31 @@ class Turns:
             reserved_until=reserved_until,
             falls_due_at=math.inf if falls_due_at is None else falls_due_at,
             notes=noted,
-            held_by_fuse=self._holds_fuse(tx, now, allowance - len(surveys)),
+            stopped_by_fuse=self._stops_at_fuse(tx, now, allowance - len(surveys)),
             again=more_expire or (not requests and bool(times) and (found.more or sum(outcomes.values()) > 0)),
-            next_at=slots.first if requests else self._next_at(tx, now, slots.first, allowance - len(surveys)),
+            next_at=next_at,
             paused_until=paused_until,
         )
 
     def _take_in(self, tx: Transaction, now: float, came: Sequence[Answered], turn: Turn) -> None:
-        """Write what became of requests, those for contacts together: they are many."""
-        of_contacts: list[tuple[ContactRequest, Answer | None]] = []
-        for one in came:
-            if isinstance(one.request, ContactRequest):
-                of_contacts.append((one.request, one.answer))
-            elif one.answer is None:
-                turn.surveys.update(self._surveys.give_back(tx, now, one.request))
-            else:
-                turn.surveys.update(self._surveys.record(tx, now, one.request, one.answer))
+        """Write what became of requests, all of a kind together: they are many."""
+        of_surveys = [(one.request, one.answer) for one in came if isinstance(one.request, Claim)]
+        of_contacts = [(one.request, one.answer) for one in came if isinstance(one.request, ContactRequest)]
+        turn.surveys.update(self._surveys.record(tx, now, of_surveys))
         # After the surveys: of a contact whose own request is at work as well, that one's answer decides.
         turn.contacts.update(self._contacts.record(tx, now, of_contacts))
 
     def _count_requests(self, tx: Transaction, now: float, answered: Sequence[Answered]) -> None:
         """Count requests against the limit, and take in what Promoter said of it and of the key."""
-        outcomes: Counter[str | None] = Counter(one.outcome for one in answered)
-        refused = outcomes.pop("rate_limited", 0)
-        del outcomes[None], outcomes["unreached"]
+        outcomes: Counter[Outcome | None] = Counter(one.outcome for one in answered)
+        refused = outcomes.pop(Outcome.RATE_LIMITED, 0)
+        del outcomes[None], outcomes[Outcome.UNREACHED]
         clock.count(tx, now, accepted=sum(outcomes.values()), rate_limited=refused)
         waits = [one.answer for one in answered if one.answer is not None]
         for answer in waits:
-            if answer.outcome == "rate_limited":
+            if answer.outcome is Outcome.RATE_LIMITED:
                 clock.limited(tx, now, answer.retry_after, limit=self._settings.requests_per_minute)
-            elif answer.outcome == "unavailable" and answer.retry_after is not None:
+            elif answer.outcome is Outcome.UNAVAILABLE and answer.retry_after is not None:
                 clock.pause(tx, now + answer.retry_after)
 
     def _bind(self) -> None:
@@ -230,7 +223,7 @@ class Turns:
         known = [time for time in times if time is not None]
         return max(min(known), first_slot) if known else None
 
-    def _holds_fuse(self, tx: Transaction, now: float, allowance: int) -> bool:
+    def _stops_at_fuse(self, tx: Transaction, now: float, allowance: int) -> bool:
         """Return whether surveys are due that the fuse does not let through."""
         return allowance <= 0 and bool(claims.due(tx, now, self._surveys.sendable(now), most=1))
 

@@ -6,11 +6,10 @@ from typing import TYPE_CHECKING, Final
 
 from sqlalchemy import Column, LargeBinary, MetaData, Table, Text, insert, select, text, update
 
-from target_promoter.delivery import limit as clock
 from target_promoter.errors import StoreError
 from target_promoter.store.database import find_store, open_store, version_of
 from target_promoter.store.engines import back_up
-from target_promoter.store.schema import SCHEMA_VERSION, contacts, metadata, surveys
+from target_promoter.store.schema import SCHEMA_VERSION, contacts, metadata, request_clock, surveys
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -78,7 +77,7 @@ def _copy_rows(tx: Transaction, into: Transaction, name: str) -> None:
 
 def _prepare(tx: Transaction) -> None:
     """Let go of what only the store itself has to wait for, and remember what was sent."""
-    clock.reset(tx)
+    tx.execute(update(request_clock).values(next_at=0.0, rate=0.0, rated_at=0.0, paused_until=0.0))
     tx.execute(update(surveys).values(lease=None, leased_until=0.0))
     tx.execute(update(contacts).values(lease=None, leased_until=0.0, not_before=0.0, tried_until=0.0))
     before.create(tx.connection)

@@ -14,13 +14,26 @@ from target_promoter.store.schema import UNSETTLED, SurveyStatus, surveys, throt
 from target_promoter.surveys.surveys import COLUMNS, Survey, as_survey
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Mapping
+    from collections.abc import Collection, Iterable, Mapping, Sequence
 
     from sqlalchemy import Select
 
     from target_promoter.store.transaction import Transaction
     from target_promoter.surveys.rules import Sendable
 
+_CLAIMED: Final = (
+    "id",
+    "status",
+    "campaign_id",
+    "claimed_email",
+    "claimed_user_id",
+    "claimed_at",
+    "request",
+    "request_form",
+    "unanswered",
+    "lease",
+    "leased_until",
+)
 _LOOKED_AT: Final = 1000
 _MOST_AHEAD_SECONDS: Final = 3600.0
 """Much more than any lease lies ahead that a clock which goes right writes."""
@@ -117,29 +130,30 @@ def unsettled(tx: Transaction, now: float, *, most: int) -> list[Claim]:
     ]
 
 
-def claim(tx: Transaction, claim: Claim, leased_until: float) -> None:
-    """Take a claim: from now on its request may leave.
+def claim(tx: Transaction, made: Sequence[tuple[Claim, float]]) -> None:
+    """Take claims: from now on their requests may leave.
 
     Args:
-        leased_until: Until when nobody else may, in epoch seconds.
+        made: The claims, each with the time until when nobody else may take it, in epoch seconds.
     """
-    tx.execute(
-        update(surveys)
-        .where(surveys.c.id == claim.id)
-        .values(
-            status=SurveyStatus.CLAIMED,
-            campaign_id=claim.campaign_id,
-            claimed_email=claim.email,
-            claimed_user_id=claim.user_id,
-            claimed_at=claim.claimed_at,
-            request=claim.request,
-            request_form=claim.form,
-            unanswered=claim.unanswered,
-            lease=claim.lease,
-            leased_until=leased_until,
+    rows = [
+        (
+            one.id,
+            SurveyStatus.CLAIMED.value,
+            one.campaign_id,
+            one.email,
+            one.user_id,
+            one.claimed_at,
+            one.request,
+            one.form,
+            one.unanswered,
+            one.lease,
+            leased_until,
         )
-    )
-    tx.upsert(throttles, [{"who": who, "survey_id": claim.id} for who in _who(claim)])
+        for one, leased_until in made
+    ]
+    tx.update_rows(surveys, _CLAIMED, rows)
+    tx.upsert_rows(throttles, ("who", "survey_id"), [(who, one.id) for one, _ in made for who in _who(one)])
 
 
 def renew(tx: Transaction, claim: Claim, leased_until: float) -> None:
@@ -155,10 +169,10 @@ def renew(tx: Transaction, claim: Claim, leased_until: float) -> None:
     )
 
 
-def holds(tx: Transaction, claim: Claim) -> bool:
-    """Return whether a claim is still open and leased for the given request."""
-    row = tx.execute(select(surveys.c.status, surveys.c.lease).where(surveys.c.id == claim.id)).first()
-    return row is not None and row.status == SurveyStatus.CLAIMED and row.lease == claim.lease
+def leases(tx: Transaction, survey_ids: Iterable[int]) -> dict[int, str]:
+    """Return the name under which the last request was made for each of some claims that are still open."""
+    rows = tx.rows_among("id, status, lease", "surveys", "id", set(survey_ids))
+    return {row.id: row.lease for row in rows if row.status == SurveyStatus.CLAIMED}
 
 
 def withdraw(tx: Transaction, reason: str, *, marks: Collection[bytes] = (), user_ids: Collection[str] = ()) -> None:
@@ -202,26 +216,30 @@ def release(tx: Transaction, claim: Claim, until: float) -> None:
             leased_until=until,
         )
     )
-    _free(tx, claim)
+    _free(tx, [claim])
 
 
-def settle(
-    tx: Transaction, claim: Claim, status: SurveyStatus, reason: str | None, now: float, *, surveyed_at: float | None
-) -> None:
-    """End a claim.
+@dataclass(frozen=True, slots=True)
+class Settled:
+    """How a claim ends.
 
-    Args:
+    Attributes:
         surveyed_at: When the person may have got an e-mail, in epoch seconds; None if surely none.
     """
-    tx.execute(
-        update(surveys)
-        .where(surveys.c.id == claim.id)
-        .values(status=status, reason=reason, settled_at=now, lease=None, leased_until=0.0)
-    )
-    if surveyed_at is not None:
-        rows = [{"who": who, "surveyed_at": surveyed_at} for who in _who(claim)]
-        tx.upsert(throttles, rows)
-    _free(tx, claim)
+
+    claim: Claim
+    status: SurveyStatus
+    reason: str | None
+    surveyed_at: float | None = None
+
+
+def settle(tx: Transaction, ended: Sequence[Settled], now: float) -> None:
+    """End claims, all with few statements."""
+    rows = [(one.claim.id, one.status.value, one.reason, now, None, 0.0) for one in ended]
+    tx.update_rows(surveys, ("id", "status", "reason", "settled_at", "lease", "leased_until"), rows)
+    surveyed = {who: one.surveyed_at for one in ended if one.surveyed_at is not None for who in _who(one.claim)}
+    tx.upsert_rows(throttles, ("who", "surveyed_at"), list(surveyed.items()))
+    _free(tx, [one.claim for one in ended])
 
 
 def throttles_of(tx: Transaction, keys: Iterable[str]) -> dict[str, Throttle]:
@@ -291,10 +309,12 @@ def correct_times(tx: Transaction, now: float) -> None:
     tx.execute(update(surveys).where(is_ahead).values(leased_until=now))
 
 
-def _free(tx: Transaction, claim: Claim) -> None:
-    """Let the contact of a claim be claimed again."""
-    where = throttles.c.who.in_(_who(claim)) & (throttles.c.survey_id == claim.id)
-    tx.execute(update(throttles).where(where).values(survey_id=None))
+def _free(tx: Transaction, ended: Iterable[Claim]) -> None:
+    """Let the contacts of claims be claimed again."""
+    holder = {who: one.id for one in ended for who in _who(one)}
+    known = throttles_of(tx, holder)
+    rows = [(who, None) for who, survey_id in holder.items() if who in known and known[who].survey_id == survey_id]
+    tx.update_rows(throttles, ("who", "survey_id"), rows)
 
 
 def _who(claim: Claim) -> list[str]:

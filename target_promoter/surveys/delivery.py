@@ -16,7 +16,7 @@ from target_promoter.store.encoding import decode, encode
 from target_promoter.store.schema import SurveyStatus
 from target_promoter.surveys import claims, schedule, surveys
 from target_promoter.surveys.cancelling import CancelRules
-from target_promoter.surveys.claims import Claim
+from target_promoter.surveys.claims import Claim, Settled
 from target_promoter.surveys.rules import Rules
 from target_promoter.surveys.surveys import NotSurveyed
 from target_promoter.values.times import iso
@@ -125,17 +125,16 @@ class SurveyDelivery:
         if not candidates:
             return taken, outcomes, ()
         turn = _Claiming(tx, self._rules(now), self._cancel_rules, candidates)
-        new: list[Claim] = []
+        new: list[tuple[Claim, float]] = []
         for survey in candidates:
             if len(new) == min(len(free), allowance):
                 break
             made = turn.claim(survey)
             if made is not None:
-                made = replace(made, lease=next(self._leases))
-                claims.claim(tx, made, times.settled_at(free[len(new)]))
-                new.append(made)
+                new.append((replace(made, lease=next(self._leases)), times.settled_at(free[len(new)])))
+        claims.claim(tx, new)
         turn.write(outcomes)
-        return taken + new, outcomes, turn.notes
+        return [*taken, *(made for made, _ in new)], outcomes, turn.notes
 
     def _take_up_unsettled(
         self, tx: Transaction, now: float, slots: Sequence[float], outcomes: Counter[str]
@@ -153,7 +152,7 @@ class SurveyDelivery:
                 lost = "its request got no answer"
                 why = f"{reason}, and {lost}" if reason is not None else f"{lost} for twelve hours"
                 surveyed_at = _last_surveyed(claim, now)
-                claims.settle(tx, claim, SurveyStatus.UNCERTAIN, why, now, surveyed_at=surveyed_at)
+                claims.settle(tx, [Settled(claim, SurveyStatus.UNCERTAIN, why, surveyed_at)], now)
                 outcomes[SurveyStatus.UNCERTAIN] += 1
             elif len(taken) < len(slots):
                 # Whoever had it may have sent it: from here on a refusal means that the person was surveyed.
@@ -171,33 +170,38 @@ class SurveyDelivery:
             return "a property in it may not be sent any more"
         return self._rules(now).sends_again(campaign, claim.campaign_id, survey, claim.email)
 
-    def record(self, tx: Transaction, now: float, claim: Claim, answer: Answer) -> Counter[str]:
+    def record(self, tx: Transaction, now: float, came: Sequence[tuple[Claim, Answer | None]]) -> Counter[str]:
         """Take in what Promoter answered.
 
         Args:
-            answer: What came of its request.
+            came: The claims that came back, each with what came of its request; None if it was not sent.
 
         Returns:
             How many surveys came to each final outcome.
         """
-        if not claims.holds(tx, claim):
-            return Counter()
-        if answer.outcome is Outcome.UNANSWERED:
-            again = replace(claim, unanswered=claim.unanswered + 1)
-            claims.renew(tx, again, now + times.SETTLING_SECONDS)
-            return Counter()
-        status = self._status(claim, answer)
-        if status is None:
-            # One that Promoter never takes must not stand before all the others.
-            pause = times.LOOK_AGAIN_SECONDS if answer.outcome is Outcome.UNAVAILABLE else 0.0
-            return self.give_back(tx, now, claim, pause)
-        # Whatever Promoter says now, an earlier request without an answer may have been carried out.
-        surveyed_at = now if status is SurveyStatus.SENT else _last_surveyed(claim, now) if claim.unanswered else None
-        reason = answer.words if status is not SurveyStatus.SENT else None
-        claims.settle(tx, claim, status, reason, now, surveyed_at=surveyed_at)
-        if status is SurveyStatus.SENT:
-            contacts.record_surveyed(tx, claim.email, claim.form, now)
-        return Counter({status: 1})
+        settled: list[Settled] = []
+        leases = claims.leases(tx, (claim.id for claim, _ in came))
+        for claim, answer in came:
+            if leases.get(claim.id) != claim.lease:
+                continue  # Somebody else has it by now.
+            status = None if answer is None else self._status(claim, answer)
+            if answer is not None and answer.outcome is Outcome.UNANSWERED:
+                again = replace(claim, unanswered=claim.unanswered + 1)
+                claims.renew(tx, again, now + times.SETTLING_SECONDS)
+            elif answer is None or status is None:
+                # One that Promoter never takes must not stand before all the others.
+                is_unavailable = answer is not None and answer.outcome is Outcome.UNAVAILABLE
+                settled += self._give_back(tx, claim, now + times.LOOK_AGAIN_SECONDS * is_unavailable)
+            elif status is SurveyStatus.SENT:
+                settled.append(Settled(claim, status, None, now))
+            else:
+                # Whatever Promoter says now, an earlier request without an answer may have been carried out.
+                surveyed_at = _last_surveyed(claim, now) if claim.unanswered else None
+                settled.append(Settled(claim, status, answer.words, surveyed_at))
+        claims.settle(tx, settled, now)
+        forms = {one.claim.email: one.claim.form for one in settled if one.status is SurveyStatus.SENT}
+        contacts.record_surveyed(tx, forms, now)
+        return Counter(one.status for one in settled)
 
     def _status(self, claim: Claim, answer: Answer) -> SurveyStatus | None:
         """Return what an answer makes of a survey; None if its request was not carried out and may be repeated."""
@@ -215,26 +219,24 @@ class SurveyDelivery:
             case _:
                 return None
 
-    def give_back(self, tx: Transaction, now: float, claim: Claim, pause: float = 0.0) -> Counter[str]:
+    @staticmethod
+    def _give_back(tx: Transaction, claim: Claim, until: float) -> list[Settled]:
         """Undo a claim whose last request was surely not carried out, unless an earlier one may have been.
 
         Args:
-            pause: How long nobody sends it again, in seconds.
+            until: Until when nobody sends it again, in epoch seconds.
 
         Returns:
-            How many surveys came to each final outcome: one that was withdrawn meanwhile is not sent any more.
+            How it ends if it was withdrawn meanwhile, and is not sent any more.
         """
-        if not claims.holds(tx, claim):
-            return Counter()
         reason = claims.withdrawn(tx, claim)
         if claim.unanswered:
-            claims.renew(tx, claim, now + pause)
+            claims.renew(tx, claim, until)
         elif reason is not None:
-            claims.settle(tx, claim, SurveyStatus.CANCELLED, reason, now, surveyed_at=None)
-            return Counter({SurveyStatus.CANCELLED: 1})
+            return [Settled(claim, SurveyStatus.CANCELLED, reason)]
         else:
-            claims.release(tx, claim, now + pause)
-        return Counter()
+            claims.release(tx, claim, until)
+        return []
 
 
 def _last_surveyed(claim: Claim, now: float) -> float:

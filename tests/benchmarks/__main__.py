@@ -30,7 +30,15 @@ def _limit(folder: Path, quick: bool) -> Iterable[Figure]:  # noqa: FBT001
         delivery.limit(folder, per_second=20, seconds=seconds, processes=1),
         delivery.limit(folder, per_second=20, seconds=seconds, processes=3),
         delivery.limit(folder, per_second=200, seconds=seconds, processes=1, latency=0.05),
-        () if quick else delivery.told_too_high(folder, per_second=20, told=50, seconds=240),
+        delivery.surveys(folder, per_second=200, seconds=seconds),
+        delivery.surveys(folder, per_second=100, seconds=seconds, processes=4),
+        delivery.told_too_high(folder, per_second=20, times=10, seconds=30, most=1.2, most_refused=40),
+        delivery.told_too_high(folder, per_second=20, times=500, seconds=30, most=1.3, most_refused=80),
+        ()
+        if quick
+        else delivery.told_too_high(
+            folder, per_second=20, times=2.5, seconds=240, most=1.2, most_refused=240, by_second=False
+        ),
     )
 
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from types import TracebackType
     from typing import Self
 
-_START_SECONDS: Final = 30.0
+_START_SECONDS: Final = 120.0
 
 
 class Account:
@@ -25,13 +25,22 @@ class Account:
     Args:
         folder: Where its log is kept.
         requests_per_minute: Its limit; None for none.
+        requests_per_second: The same by the second.
         latency: Seconds that every answer takes.
     """
 
-    def __init__(self, folder: Path, *, requests_per_minute: int | None = None, latency: float = 0.0) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        requests_per_minute: int | None = None,
+        requests_per_second: int | None = None,
+        latency: float = 0.0,
+    ) -> None:
         """Start it."""
-        limit = [] if requests_per_minute is None else ["--requests-per-minute", str(requests_per_minute)]
-        self._program = Program("target_promoter", "sandbox", "--port", "0", *limit, folder=folder)
+        limits = {"--requests-per-minute": requests_per_minute, "--requests-per-second": requests_per_second}
+        asked = [text for name, limit in limits.items() if limit is not None for text in (name, str(limit))]
+        self._program = Program("target_promoter", "sandbox", "--port", "0", *asked, folder=folder)
         deadline = time.monotonic() + _START_SECONDS
         while not (found := re.search(r"at (http://\S+?)/ ", self._program.log())):
             if time.monotonic() > deadline:

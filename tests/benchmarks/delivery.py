@@ -82,24 +82,54 @@ def limit(folder: Path, *, per_second: int, seconds: int, processes: int, latenc
         yield Figure("... requests refused", f"{refused}", "least: 0", None, "none", refused == 0)
 
 
-def told_too_high(folder: Path, *, per_second: int, told: int, seconds: int) -> Iterator[Figure]:
+def told_too_high(
+    folder: Path, *, per_second: int, times: float, seconds: int, most: float, most_refused: int, by_second: bool = True
+) -> Iterator[Figure]:
     """Measure delivery when the account allows less than the setting says.
 
     Args:
         folder: Where files are kept.
         per_second: What the account allows, in requests a second.
-        told: What the setting says.
+        times: How many times as much the setting says.
         seconds: How long delivery takes at the least.
+        most: How many times the least it may take.
+        most_refused: How many requests may be refused.
+        by_second: Whether the account counts by the second; else by the minute.
     """
-    number = per_second * seconds
-    with Account(folder, requests_per_minute=per_second * 60) as account:
-        config = _config(folder / "too-high.db", account, told * 60)
+    number, minute = per_second * seconds, per_second * 60
+    limit = {"requests_per_second": per_second} if by_second else {"requests_per_minute": minute}
+    with Account(folder, **limit) as account:
+        config = _config(folder / "too-high.db", account, int(minute * times))
         _fill(folder, config, number)
         (ran,) = _deliver(folder, config, 1)
         took, refused = ran.summary["seconds"], ran.summary["api"]["rate_limited"]
-        what = f"{number:,} contacts, told {told} a second where {per_second} are allowed"
-        yield at_most(what, f"{took:.1f} s", f"least: {seconds} s", took / seconds, 1.2)
-        yield Figure("... requests refused", f"{refused}")
+        what = f"{number:,} contacts at {per_second} a second, told {times:g} times as much"
+        yield at_most(what, f"{took:.1f} s", f"least: {seconds} s", took / seconds, most)
+        yield Figure("... requests refused", f"{refused}", "", None, f"at most {most_refused}", refused <= most_refused)
+
+
+def surveys(folder: Path, *, per_second: int, seconds: int, processes: int = 1) -> Iterator[Figure]:
+    """Measure surveys at the account's limit, and how several processes share it.
+
+    Args:
+        folder: Where files are kept.
+        per_second: The limit, in requests a second.
+        seconds: How long delivery takes at the least.
+        processes: How many processes share it.
+    """
+    number = per_second * seconds
+    with Account(folder, latency=0.05) as account:
+        config = _config(folder / "surveys.db", account, per_second * 60) | {"max_surveys_per_run": number}
+        _fill(folder, config, number, surveys=True)
+        runs = _deliver(folder, config, processes)
+        took = max(ran.summary["seconds"] for ran in runs)
+        sent = sorted(ran.summary["surveys"]["sent"] for ran in runs)
+        of = f"{number:,} surveys at {per_second} a second, {processes} process{'es' if processes > 1 else ''}"
+        rate = sum(sent) / took
+        yield at_least(of, f"{rate:.1f} a second", f"limit: {per_second}", rate / per_second, 0.97)
+        if processes > 1:
+            shares = ", ".join(map(str, sent))
+            yield at_least("... each process's share", shares, f"fair: {number // processes}", sent[0] / sent[-1], 0.5)
 
 
 def beside_intake(folder: Path, *, records: int) -> Iterator[Figure]:
@@ -126,9 +156,13 @@ def beside_intake(folder: Path, *, records: int) -> Iterator[Figure]:
         )
 
 
-def _fill(folder: Path, config: dict[str, Any], number: int) -> None:
-    users = folder / "fill.jsonl"
+def _fill(folder: Path, config: dict[str, Any], number: int, *, surveys: bool = False) -> None:
+    """Fill a store with contacts, or with surveys whose contacts need no request of their own."""
+    users, tracks = folder / "fill.jsonl", folder / "fill-tracks.jsonl"
     write_users(users, number)
+    if surveys:
+        write_tracks(tracks, number, number)
+        users.write_bytes(users.read_bytes() + tracks.read_bytes())
     run("tests.benchmarks.intake_alone", config=config, folder=folder, read=users)
 
 

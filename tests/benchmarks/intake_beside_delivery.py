@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing_extensions import override
 
+from target_promoter import run
 from target_promoter.delivery import delivery
 from target_promoter.target import TargetPromoter
 
@@ -17,5 +18,5 @@ class _Beside(delivery.Delivery):
 
 
 if __name__ == "__main__":
-    delivery.Delivery = _Beside  # type: ignore[misc] # what a run delivers with
+    run.Delivery = _Beside  # type: ignore[attr-defined] # what a run delivers with
     TargetPromoter.cli()

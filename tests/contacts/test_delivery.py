@@ -179,7 +179,7 @@ def test_a_contact_waits_for_its_survey(house: House) -> None:
 def test_a_turn_costs_as_many_statements_whatever_its_size(store_url: str) -> None:
     """Contacts are claimed, and what came of them is written, together and not one by one."""
     house = House(store_url, requests_per_minute=600_000)
-    house.take(*(identify(str(number), f"c{number}@example.com") for number in range(100)))
+    house.take(*(identify(str(number), f"c{number}@example.com") for number in range(1, 101)))
     process = Process(house)
     seen: list[object] = []
     event.listen(house.store._engine, "before_cursor_execute", lambda *arguments: seen.append(arguments[2]))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import threading
 import time
 from dataclasses import dataclass, field, replace
@@ -15,12 +14,11 @@ from target_promoter.delivery import leases
 from target_promoter.delivery import limit as clock
 from target_promoter.delivery.delivery import Delivery
 from target_promoter.delivery.patience import Patience
-from target_promoter.delivery.shared import Shared
+from target_promoter.delivery.sender import Sender
 from target_promoter.delivery.turn import Turns
 from target_promoter.errors import DeliveryError
 from target_promoter.promoter.answers import Answer, Outcome
 from target_promoter.store import runs
-from target_promoter.surveys.claims import Claim
 from tests.delivering import Process, survey
 from tests.house import House, identify, track
 
@@ -28,7 +26,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from target_promoter.delivery.answered import Request
 
 YES = Answer(Outcome.ACCEPTED, 200)
 
@@ -65,7 +62,7 @@ class Promoter:
 def house(tmp_path: Path) -> House:
     """Return a house where a hundred people were identified."""
     house = House(tmp_path, requests_per_minute=600_000)
-    house.take(*(identify(str(number), f"c{number}@example.com") for number in range(100)))
+    house.take(*(identify(str(number), f"c{number}@example.com") for number in range(1, 101)))
     return house
 
 
@@ -77,7 +74,7 @@ def delivery(house: House, promoter: Promoter) -> Delivery:
 
 
 def test_a_mistake_does_not_go_unnoticed(house: House) -> None:
-    """An exception that nobody foresaw ends delivery with a sentence, and its request counts as unanswered."""
+    """An unexpected exception ends delivery with a sentence, and its request counts as unanswered."""
 
     def mistaken() -> Answer:
         raise ZeroDivisionError
@@ -111,13 +108,14 @@ def test_sixty_four_that_hang_are_waited_for_in_peace(house: House, monkeypatch:
 
     monkeypatch.setattr(made._turns, "take", counted)
     made.start()
-    while made._shared.flight.number < 64:
+    while made._sender.flight.number < 64:
         assert made.join(0.01) is False
     before = len(turns)
     assert made.join(1) is False
     assert len(turns) - before <= 5
     over.set()
     assert made.join(20)
+    assert made.problem is None
     assert house.summary.value("contacts", "synced") == 100
 
 
@@ -176,6 +174,16 @@ def test_failures_in_a_row_slow_everything_down() -> None:
     assert patience.paused_until == 0.0
 
 
+def test_the_third_failure_in_a_row_is_told(caplog: pytest.LogCaptureFixture) -> None:
+    """Once, with its cause; two may be a hiccup."""
+    patience = Patience(300)
+    told = []
+    for _ in range(5):
+        patience.judge(Answer(Outcome.UNAVAILABLE, 503, "maintenance"), 1.0)
+        told.append(caplog.text.count("Three requests in a row failed (status 503 maintenance)"))
+    assert told == [0, 0, 1, 1, 1]
+
+
 def test_a_living_process_is_not_dead() -> None:
     """Its own name belongs to a living process, one of another machine to nobody that is known to be dead."""
     names = leases.new_names()
@@ -188,7 +196,7 @@ def test_a_living_process_is_not_dead() -> None:
 def test_a_survey_that_comes_leaves_before_contacts_that_were_claimed(tmp_path: Path) -> None:
     """While contacts wait for their times, a survey that intake brings is the next request to leave."""
     house = House(tmp_path, requests_per_minute=1200)
-    house.take(*(identify(str(number), f"c{number}@example.com") for number in range(12)))
+    house.take(*(identify(str(number), f"c{number}@example.com") for number in range(1, 13)))
     began = time.monotonic()
 
     def answer() -> Answer:
@@ -208,15 +216,17 @@ def test_a_survey_that_comes_leaves_before_contacts_that_were_claimed(tmp_path: 
 
 def test_a_survey_whose_day_comes_leaves_before_contacts_that_were_claimed(tmp_path: Path) -> None:
     """While contacts wait for their times, a survey that falls due by the clock is the next request to leave."""
-    later = {"Order Completed": {"id": 78, "delay_hours": 1 + 0.13 / 3600}}
+    later = {"Order Completed": {"id": 78, "delay_hours": 1 + 2 / 3600}}
     house = House(tmp_path, requests_per_minute=1200, campaigns=later)
-    house.take(*(identify(str(number), f"c{number}@example.com") for number in range(12)))
+    house.take(*(identify(str(number), f"c{number}@example.com") for number in range(1, 13)))
     house.take(track("Order Completed", "9", hours=-1, messageId="m"))
     promoter = Promoter(lambda: YES)
     began = time.monotonic()
-    made = Delivery(
-        house.store, promoter, house.settings, house.summary, clock=lambda: house.now + time.monotonic() - began
-    )
+
+    def now() -> float:
+        return house.now + time.monotonic() - began + (3.0 if promoter.asked else 0.0)
+
+    made = Delivery(house.store, promoter, house.settings, house.summary, clock=now)
     made.finish()
     made.run()
     surveyed = next(number for number, body in enumerate(promoter.asked) if b"campaign_id" in body)
@@ -224,77 +234,10 @@ def test_a_survey_whose_day_comes_leaves_before_contacts_that_were_claimed(tmp_p
     assert len(promoter.asked) == 12
 
 
-def test_no_request_follows_a_late_one_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A contact left late and then a survey came: the survey waits its interval, though the time it takes is over."""
-    house = House(tmp_path, requests_per_minute=600)
-    house.take(*(identify(str(number), f"c{number}@example.com") for number in range(12)))
-    began, late = time.monotonic(), 0.0
-
-    def now() -> float:
-        return house.now + time.monotonic() - began + late
-
-    made = Delivery(house.store, Promoter(lambda: YES), house.settings, house.summary, clock=now)
-    left: list[tuple[bool, float]] = []
-    send, wait = made._sender.send, Shared.wait
-
-    def sent(request: Request, at: float) -> None:
-        left.append((isinstance(request, Claim), now()))
-        send(request, at)
-
-    def waited(shared: Shared, seconds: float, *, for_answers: bool) -> None:
-        nonlocal late
-        if len(left) == 1 and not late:
-            late = 3.0
-        elif len(left) == 2 and not house.surveys:
-            house.take(track("Order Completed", "9", messageId="m"))
-            made.wake(surveys=True)
-        else:
-            wait(shared, seconds, for_answers=for_answers)
-
-    monkeypatch.setattr(made._sender, "send", sent)
-    monkeypatch.setattr(Shared, "wait", waited)
-    made.finish()
-    made.run()
-    assert [is_survey for is_survey, _ in left] == [False, False, True] + [False] * 9
-    assert left[2][1] - left[1][1] >= 0.1
-
-
 def test_after_a_wait_for_the_store_nothing_is_made_up_for(house: House) -> None:
     """A turn that another program kept waiting has times from now on: those that are over would be used all at once."""
     turn = Turns(house.store, house.settings, clock=lambda: house.now + 2.5).take(house.now, [], [], room=64)
     assert turn.times[0] == house.now + 2.5
-
-
-def test_a_turn_whose_last_request_left_late_puts_the_next_one_off(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """A machine stood still before a request: the first one of the next turn keeps its distance all the same."""
-    house = House(tmp_path, requests_per_minute=20)
-    house.take(*(identify(str(number), f"c{number}@example.com") for number in range(3)))
-    now = house.now
-    left: list[float] = []
-    made = Delivery(house.store, Promoter(lambda: YES), house.settings, house.summary, clock=lambda: now)
-    send, wait_for_time = made._sender.send, made._wait_for_time
-
-    def sent(request: Request, at: float) -> None:
-        left.append(now)
-        send(request, at)
-
-    def stood_still(at: float, interval: float, falls_due_at: float | None) -> bool:
-        nonlocal now
-        now += 2.9 if len(left) == 1 else 0.0
-        return wait_for_time(at, interval, falls_due_at)
-
-    def waited(_: Shared, seconds: float, *, for_answers: bool) -> None:
-        nonlocal now
-        now += min(seconds, 1.0 if for_answers else seconds)
-
-    monkeypatch.setattr(made._sender, "send", sent)
-    monkeypatch.setattr(made, "_wait_for_time", stood_still)
-    monkeypatch.setattr(Shared, "wait", waited)
-    made.finish()
-    made.run()
-    assert [later - before >= 3.0 for before, later in itertools.pairwise(left)] == [True, True]
 
 
 def test_the_end_of_another_process_is_seen_soon(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -305,7 +248,7 @@ def test_the_end_of_another_process_is_seen_soon(house: House, monkeypatch: pyte
     looked: list[float] = []
     now = house.now
 
-    def waited(_: Shared, seconds: float, *, for_answers: bool) -> None:
+    def waited(_: Sender, seconds: float, *, for_answers: bool) -> None:
         nonlocal now
         assert for_answers
         looked.append(round(seconds, 3))
@@ -313,7 +256,7 @@ def test_the_end_of_another_process_is_seen_soon(house: House, monkeypatch: pyte
         if len(looked) == 6:
             other.turn(0, "accepted", room=0)
 
-    monkeypatch.setattr(Shared, "wait", waited)
+    monkeypatch.setattr(Sender, "wait", waited)
     promoter = Promoter(lambda: YES)
     made = Delivery(house.store, promoter, house.settings, house.summary, clock=lambda: now)
     made.finish()

@@ -6,7 +6,7 @@ import math
 
 import pytest
 
-from target_promoter.delivery.flight import MOST_IN_FLIGHT, Flight
+from target_promoter.delivery.sender import MOST_IN_FLIGHT, Flight
 
 
 def flown(flight: Flight, *, latency: float, interval: float, answers: int) -> int:
@@ -18,7 +18,7 @@ def flown(flight: Flight, *, latency: float, interval: float, answers: int) -> i
             at, number = going.pop(0)
             flight.end(number, at)
             answers -= 1
-        if flight.full_for(now, interval) == 0:
+        if flight.seconds_until_free(now, interval) == 0:
             going.append((now + latency, flight.begin(now)))
             most = max(most, flight.number)
             now += interval
@@ -32,7 +32,7 @@ def flown(flight: Flight, *, latency: float, interval: float, answers: int) -> i
 def room(flight: Flight, now: float, interval: float) -> int:
     """Return how many requests may be on their way at a time; more leave until no further one may."""
     begun = []
-    while flight.full_for(now, interval) == 0:
+    while flight.seconds_until_free(now, interval) == 0:
         begun.append(flight.begin(now))
     number = flight.number
     for one in begun:
@@ -71,13 +71,13 @@ def test_requests_that_hang_hold_up_no_others() -> None:
     """When answers stay out, as many more leave as the limit lets through meanwhile, up to the most there may be."""
     flight = Flight()
     flight.begin(0.0)
-    assert flight.full_for(0.1, 0.01) == pytest.approx(0.4)
-    assert flight.full_for(0.5, 0.01) == 0
+    assert flight.seconds_until_free(0.1, 0.01) == pytest.approx(0.4)
+    assert flight.seconds_until_free(0.5, 0.01) == 0
     for _ in range(49):
         flight.begin(0.5)
-    assert flight.full_for(0.5, 0.01) == 0
+    assert flight.seconds_until_free(0.5, 0.01) == 0
     flight.begin(0.5)
-    assert flight.full_for(0.5, 0.01) == pytest.approx(0.01)
+    assert flight.seconds_until_free(0.5, 0.01) == pytest.approx(0.01)
     while flight.number < MOST_IN_FLIGHT:
         flight.begin(0.5)
-    assert flight.full_for(60.0, 0.01) == math.inf
+    assert flight.seconds_until_free(60.0, 0.01) == math.inf

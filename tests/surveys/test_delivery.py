@@ -6,7 +6,7 @@ import json
 from typing import TYPE_CHECKING
 
 import pytest
-from sqlalchemy import update
+from sqlalchemy import event, update
 
 from target_promoter.people.forgetting import forget
 from target_promoter.people.identity import identifiers_of
@@ -214,11 +214,11 @@ def test_the_fuse_counts_what_may_have_been_sent(tmp_path: Path) -> None:
     assert [one.email for one in process.turn(0).requests] == [ANN]
     assert [one.email for one in process.turn(1, "rate_limited", retry_after=0.0).requests] == [ANN]
     assert process.turn(2, "unanswered").requests == []
-    assert process.turns.is_held_by_fuse
+    assert process.turns.is_stopped_by_fuse
     assert [one.email for one in process.turn(63).requests] == [ANN]
     turn = process.turn(64, "not_eligible")
     assert (turn.requests, turn.next_at) == ([], None)
-    assert process.turns.is_held_by_fuse
+    assert process.turns.is_stopped_by_fuse
     assert [one.email for one in Process(house).turn(65).requests] == ["bob@example.com"]
 
 
@@ -288,3 +288,24 @@ def test_who_shares_an_address_with_one_forgotten(house: House, process: Process
     house.take(track("Order Completed", "2", messageId="n"))
     assert not [one for one in Process(house).turn(3).requests if isinstance(one, Claim)]
     assert survey(house, "n").status == "throttled"
+
+
+def test_a_turn_costs_as_many_statements_whatever_its_size(store_url: str) -> None:
+    """Surveys are claimed, and what came of them is written, together and not one by one."""
+    house = House(store_url, requests_per_minute=600_000)
+    house.take(*(identify(str(number), f"c{number}@example.com") for number in range(1, 101)))
+    house.take(*(track("Order Completed", str(number)) for number in range(1, 101)))
+    process = Process(house)
+    seen: list[object] = []
+    event.listen(house.store._engine, "before_cursor_execute", lambda *arguments: seen.append(arguments[2]))
+    turns = [process.turn(0, room=2)]
+    seen.clear()
+    turns.append(process.turn(1, "accepted", room=2))
+    few = len(seen)
+    turns.append(process.turn(2, "accepted", room=40))
+    seen.clear()
+    turns.append(process.turn(3, "accepted", room=40))
+    assert [len(turn.requests) for turn in turns] == [2, 2, 40, 40]
+    assert [turn.surveys["sent"] for turn in turns] == [0, 2, 2, 40]
+    assert len(seen) <= few
+    house.store.close()

@@ -190,8 +190,8 @@ def _sampled(folder: Path, percent: float, again: int) -> list[str]:
     store = folder / f"{percent}-{again}"
     store.mkdir()
     house = House(store, campaigns=campaign(sample_percent=percent), max_surveys_per_run=1000)
-    house.take(*(identify(str(one), f"{one}@example.com") for one in range(200)))
-    house.take(*(track("Order Completed", str(one), messageId=f"m{one}") for one in range(200)))
+    house.take(*(identify(str(one), f"{one}@example.com") for one in range(1, 201)))
+    house.take(*(track("Order Completed", str(one), messageId=f"m{one}") for one in range(1, 201)))
     process = Process(house)
     found = [one.email for seconds in range(20) for one in process.turn(seconds, "accepted").requests]
     withheld = [one for one, status in house.surveys.items() if status == "withheld"]
