@@ -68,6 +68,8 @@ def test_a_signal_in_the_middle_of_a_batch(shop: dict[str, Any], monkeypatch: py
     assert "Stopped by SIGTERM" in run.log
     monkeypatch.undo()
     store = open_store(shop["store_url"], now=time.time())
+    problem = store.read(lambda tx: tx.sql("SELECT problem FROM runs").scalar())
+    assert str(problem).startswith("Stopped by SIGTERM"), "the report says so too"
     known = store.read(lambda connection: people.load(connection, ["0", "1", "2", "late"]))
     store.close()
     assert set(known) == {"0", "1", "2"}

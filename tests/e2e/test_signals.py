@@ -78,6 +78,7 @@ def test_while_it_delivers(signum: int, programs: Programs, sandbox: SandboxServ
     ended = running.wait()
     assert time.monotonic() - began < LONGEST_STOP
     assert ended.status == 1
+    assert f"Stopped by {signal.Signals(signum).name}" in ended.log
     assert ended.states[-1] == {"read": 50}
     assert ended.summary["surveys"]["sent"] == len(sandbox.account.surveys) < 50
     assert ended.summary["surveys"]["sent"] + ended.summary["surveys"]["pending"] == 50
