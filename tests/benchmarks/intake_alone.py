@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing_extensions import override
 
-from target_promoter.delivery import delivery
+from target_promoter import run
+from target_promoter.delivery.delivery import Delivery
 from target_promoter.target import TargetPromoter
 
 
-class _NoDelivery(delivery.Delivery):
+class _NoDelivery(Delivery):
     """Delivers nothing."""
 
     @override
@@ -21,5 +22,5 @@ class _NoDelivery(delivery.Delivery):
 
 
 if __name__ == "__main__":
-    delivery.Delivery = _NoDelivery  # type: ignore[misc] # what a run delivers with
+    run.Delivery = _NoDelivery  # type: ignore[misc] # what a run delivers with
     TargetPromoter.cli()
