@@ -22,5 +22,5 @@ class _NoDelivery(Delivery):
 
 
 if __name__ == "__main__":
-    run.Delivery = _NoDelivery  # type: ignore[misc, attr-defined] # what a run delivers with
+    run.Delivery = _NoDelivery  # type: ignore[attr-defined] # what a run delivers with
     TargetPromoter.cli()
