@@ -43,7 +43,7 @@ def shop(config: dict[str, Any]) -> dict[str, Any]:
 
 def customers(number: int, **columns: object) -> list[dict[str, Any]]:
     """Return messages of so many customers and a state behind them."""
-    rows = [record("customers", id=str(one), email=f"c{one}@example.com", **columns) for one in range(number)]
+    rows = [record("customers", id=str(one), email=f"c{one}@example.com", **columns) for one in range(1, number + 1)]
     return [schema("customers", CUSTOMERS), *rows, state({"customers": number})]
 
 
@@ -68,9 +68,11 @@ def test_a_signal_in_the_middle_of_a_batch(shop: dict[str, Any], monkeypatch: py
     assert "Stopped by SIGTERM" in run.log
     monkeypatch.undo()
     store = open_store(shop["store_url"], now=time.time())
-    known = store.read(lambda connection: people.load(connection, ["0", "1", "2", "late"]))
+    problem = store.read(lambda tx: tx.sql("SELECT problem FROM runs").scalar())
+    assert str(problem).startswith("Stopped by SIGTERM"), "the report says so too"
+    known = store.read(lambda connection: people.load(connection, ["1", "2", "3", "late"]))
     store.close()
-    assert set(known) == {"0", "1", "2"}
+    assert set(known) == {"1", "2", "3"}
 
 
 def test_numbers_with_a_point_in_state(shop: dict[str, Any]) -> None:

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import io
 import os
 import sys
 from pathlib import Path
-from typing import IO, TYPE_CHECKING
+from typing import IO, TYPE_CHECKING, Final
 
 from target_promoter.errors import OutputError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+_FULL_OR_CLOSED: Final = {errno.ENOSPC, errno.EDQUOT, errno.EPIPE, errno.EBADF, errno.EIO}
 
 
 def prepare() -> None:
@@ -40,17 +43,8 @@ def written() -> Iterator[IO[str]]:
         yield sys.stdout
         sys.stdout.flush()
     except OSError as error:
-        words = error.strerror or type(error).__name__
-        if not _is_stuck():
+        if error.errno not in _FULL_OR_CLOSED:
             raise
-        raise OutputError(words) from error
-
-
-def _is_stuck() -> bool:
-    """Return whether standard output takes no more; what it holds is dropped then, else Python tries it at its end."""
-    try:
-        sys.stdout.flush()
-    except OSError:
+        # What it still holds is dropped; else Python tries to write it when it ends, and complains.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return True
-    return False
+        raise OutputError(str(error.strerror)) from error

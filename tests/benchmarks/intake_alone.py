@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing_extensions import override
 
 from target_promoter import run
-from target_promoter.delivery import delivery
+from target_promoter.delivery.delivery import Delivery
 from target_promoter.target import TargetPromoter
 
 
-class _NoDelivery(delivery.Delivery):
+class _NoDelivery(Delivery):
     """Delivers nothing."""
 
     @override

@@ -16,11 +16,8 @@ from pathlib import Path
 from typing import Any, Final
 
 _LOADED: Final = (
-    "target_promoter.target",
-    "target_promoter.run",
-    "target_promoter.intake.intake",
-    "target_promoter.delivery.delivery",
-    "target_promoter.promoter.account",
+    "target_promoter.__main__",
+    "target_promoter.commands.deliver",
     "sqlalchemy.dialects.postgresql.psycopg",
     "sqlite3",
 )
@@ -31,6 +28,7 @@ def main() -> None:
     for name in _LOADED:
         importlib.import_module(name)
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # Nobody waits for the minders.
+    signal.signal(signal.SIGINT, signal.SIG_DFL)  # As the program itself has it before a run.
     for line in sys.stdin:
         if os.fork() == 0:
             _mind(json.loads(line))
@@ -61,9 +59,10 @@ def _run(job: dict[str, Any]) -> None:
     if job["largest_file"] is not None:
         signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
         resource.setrlimit(resource.RLIMIT_FSIZE, (job["largest_file"], job["largest_file"]))
-    from target_promoter.target import TargetPromoter  # noqa: PLC0415 - loaded before, and slow to name at the top
+    from target_promoter.__main__ import main as run  # noqa: PLC0415 - loaded before, and slow to name at the top
 
-    TargetPromoter.cli(args=job["arguments"], prog_name="target-promoter")
+    sys.argv = ["target-promoter", *job["arguments"]]
+    run()
 
 
 def _redirect(number: int, path: str, mode: str) -> Any:  # noqa: ANN401 - a text file

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 from tests.conftest import Outcome, outcome
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
 SETTLING = 0.8
 """How long, in seconds, an unanswered request counts as at work while the program runs on a short clock."""
@@ -114,6 +114,11 @@ class Programs:
             running.kill()
         self._server.communicate()
 
+    @staticmethod
+    def lines(messages: Iterable[Mapping[str, Any]]) -> Iterator[str]:
+        """Yield the lines of a tap that sends these messages."""
+        return map(json.dumps, messages)
+
     def start(
         self,
         *arguments: str,
@@ -138,7 +143,7 @@ class Programs:
             source = messages
         else:
             source = folder / "input"
-            source.write_text("".join(json.dumps(one) + "\n" for one in messages), encoding="utf-8")
+            source.write_text("".join(f"{line}\n" for line in self.lines(messages)), encoding="utf-8")
         for name in ("output", "log"):
             (folder / name).touch()
         job = {

@@ -113,7 +113,7 @@ class Shop:
         chance = random.Random(self.seed)  # noqa: S311 - repeatable, not secret
         before, after = [], []
         for number in range(self.people):
-            user_id, email = f"{self.seed}-{number}", f"c{self.seed}-{number}@example.com"
+            user_id, email = f"u{self.seed}-{number}", f"c{self.seed}-{number}@example.com"
             times = sorted(self.now - chance.uniform(600, 7200) for _ in range(4))
             plan = chance.choice(["basic", "plus", "pro"])
             self.plans[email] = f"{plan}-again"

@@ -6,6 +6,8 @@ import json
 import os
 import signal
 import time
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
 import psycopg
@@ -14,6 +16,7 @@ import pytest
 from target_promoter.sandbox.faults import Faults
 from tests.e2e.programs import Programs, until
 from tests.e2e.shop import SCHEMA, Shop, check, identify, order, state
+from tests.e2e.stops import stop_many
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -75,6 +78,7 @@ def test_while_it_delivers(signum: int, programs: Programs, sandbox: SandboxServ
     ended = running.wait()
     assert time.monotonic() - began < LONGEST_STOP
     assert ended.status == 1
+    assert f"Stopped by {signal.Signals(signum).name}" in ended.log
     assert ended.states[-1] == {"read": 50}
     assert ended.summary["surveys"]["sent"] == len(sandbox.account.surveys) < 50
     assert ended.summary["surveys"]["sent"] + ended.summary["surveys"]["pending"] == 50
@@ -122,6 +126,33 @@ def test_while_the_store_is_held(programs: Programs, postgres_url: str, config: 
     assert ended.status == 1
     assert ended.states == [{"read": 2}]
     assert "another program holds it" in ended.log
+
+
+@pytest.mark.parametrize(
+    ("trials", "stops"),
+    [
+        pytest.param(40, 6, id="240 runs"),
+        pytest.param(170, 6, id="1020 runs", marks=[pytest.mark.soak, pytest.mark.timeout(1800)]),
+    ],
+)
+def test_stopped_at_any_moment(trials: int, stops: int, tmp_path: Path) -> None:
+    """A run ends within ten seconds, never with 0 while work is left, and the next ones lose and repeat nothing.
+
+    Most stops are about a state line, the end of the input, and the start and the end of delivery.
+    """
+    parts = []
+    for number in range(2):
+        folder = tmp_path / str(number)
+        folder.mkdir()
+        parts.append((folder, range(number, trials, 2)))
+    with ThreadPoolExecutor(len(parts)) as pool:
+        jobs = [pool.submit(stop_many, folder, seeds=seeds, stops=stops) for folder, seeds in parts]
+        statuses: Counter[tuple[str, int]] = Counter()
+        for job in jobs:
+            statuses += job.result()
+    assert statuses.total() == trials * stops
+    assert sum(number for (_, status), number in statuses.items() if status == 1) > statuses.total() / 4
+    print(f"\n{statuses}")  # noqa: T201 - shown with -s
 
 
 def test_a_stopped_run_loses_nothing(programs: Programs, sandbox: SandboxServer, config: dict[str, Any]) -> None:
