@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from sqlalchemy import Column, LargeBinary, MetaData, Table, Text, insert, select, text, update
 
@@ -10,15 +10,14 @@ from target_promoter.delivery import limit as clock
 from target_promoter.errors import StoreError
 from target_promoter.store.database import find_store, open_store, version_of
 from target_promoter.store.engines import back_up
-from target_promoter.store.schema import SCHEMA_VERSION, contacts, metadata, surveys
+from target_promoter.store.moving import copy_rows
+from target_promoter.store.schema import SCHEMA_VERSION, contacts, surveys
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from target_promoter.store.database import Store
     from target_promoter.store.transaction import Transaction
-
-_ROWS: Final = 5000
 
 before = Table(
     "contacts_before",
@@ -64,16 +63,12 @@ def copy_store(url: str, folder: Path, now: float) -> Store:
 
 
 def _copy_rows(tx: Transaction, into: Transaction, name: str) -> None:
-    """Copy every table of one moment, in steps, into the tables of a new store."""
+    """Copy every table, all as they are at one moment."""
     tx.execute(text("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY"))
     version = version_of(tx, name)
     if version != SCHEMA_VERSION:
         raise StoreError.older(name, version, SCHEMA_VERSION)
-    for table in metadata.sorted_tables:
-        into.execute(table.delete())
-        result = tx.connection.execution_options(yield_per=_ROWS).execute(select(table))
-        for rows in result.mappings().partitions():
-            into.execute(insert(table), [dict(row) for row in rows])
+    copy_rows(tx, into)
 
 
 def _prepare(tx: Transaction) -> None:
