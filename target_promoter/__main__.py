@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
+import signal
 import sys
 
-from target_promoter import garbage
+from target_promoter.config.files import check_log_level
 from target_promoter.errors import ConfigError
+from target_promoter.singer import output
+from target_promoter.target import TargetPromoter
 
 
 def main() -> None:
     """Run the program."""
-    garbage.put_off()
-    from target_promoter.config.files import check_log_level  # noqa: PLC0415 - it loads the SDK as well
-    from target_promoter.target import TargetPromoter  # noqa: PLC0415 - loading the SDK is most of a start
-
+    signal.signal(signal.SIGINT, signal.SIG_DFL)  # Ctrl-C shows no traceback; a run stops itself.
+    output.prepare()
     try:
         check_log_level()
     except ConfigError as error:

@@ -27,15 +27,6 @@ class ConfigError(PromoterError):
     """A setting or a stream is refused, before anything is read or sent."""
 
     @classmethod
-    def in_environment(cls, variable: str, wanted: str) -> ConfigError:
-        """Return the error for an environment variable that holds nothing of use.
-
-        Args:
-            wanted: What it must hold, such as `JSON`.
-        """
-        return cls(f"The environment variable {variable} does not hold {wanted}: mend it or unset it.")
-
-    @classmethod
     def in_stream_maps(cls, words: str, stream: str | None = None) -> ConfigError:
         """Return the error for stream maps or flattening that cannot be applied.
 
@@ -66,13 +57,9 @@ class InputError(PromoterError):
     """The tap sent something that cannot be taken."""
 
     @classmethod
-    def in_stream_map(cls, stream: str, words: str) -> InputError:
-        """Return the error for a record that a stream map fails on.
-
-        Args:
-            words: What failed, without a value of the record.
-        """
-        return cls(f"The stream map of `{stream}` fails on a record ({words}): mend its expressions in `stream_maps`.")
+    def closed(cls) -> InputError:
+        """Return the error for a standard input that is closed."""
+        return cls("Standard input is closed: pipe a tap into this program, or name a file with --input.")
 
     @classmethod
     def malformed(cls, message: str, key: str, wanted: str) -> InputError:
@@ -100,6 +87,20 @@ class InputError(PromoterError):
         """
         words = "the input is not UTF-8" if isinstance(error, UnicodeDecodeError) else " ".join(str(error).split())
         return cls(f"The input was refused ({type(error).__name__}: {words}): see to the tap or its stream maps.")
+
+
+class OutputError(PromoterError):
+    """Standard output takes nothing more."""
+
+    def __init__(self, words: str) -> None:
+        """Build the sentence.
+
+        Args:
+            words: What is wrong with it.
+        """
+        super().__init__(
+            f"Standard output takes nothing more ({words}): check the disk or program it goes to, then run again."
+        )
 
 
 class StoreError(PromoterError):

@@ -15,20 +15,22 @@ import click
 import yaml
 from singer_sdk.helpers.capabilities import TargetCapabilities
 
-from target_promoter.commands.program import COMMANDS, load
+from target_promoter.singer.program import COMMANDS, load
 from target_promoter.target import TargetPromoter
 
 MARK: Final = "    # From here on written by `python -m target_promoter.hub meltano.yml`."
 """The line of `meltano.yml` below which the loader is written; the loader stands last in that file."""
 
-# Meltano has no name for it.
-_UNKNOWN: Final = (TargetCapabilities.VALIDATE_RECORDS,)
+REPOSITORY: Final = "ADDRESS OF THE REPOSITORY"
+"""For whoever publishes this: the one place where that address is filled in."""
+
 # Meltano makes a Decimal of a number of kind `decimal` that comes from the environment, and dies of it.
 _KINDS: Final = {"boolean": "boolean", "integer": "integer", "number": "string", "array": "array", "object": "object"}
 
 
 def definition() -> dict[str, Any]:
     """Return the definition of the plugin, as Meltano Hub keeps it."""
+    about = TargetPromoter._get_about_info()  # noqa: SLF001 - what `--about` prints
     return {
         "name": TargetPromoter.name,
         "namespace": "target_promoter",
@@ -39,8 +41,13 @@ def definition() -> dict[str, Any]:
         "domain_url": "https://www.promoter.io",
         "keywords": ["nps", "surveys", "reverse_etl", "segment", "meltano_sdk"],
         "maintenance_status": "beta",
+        "quality": "unknown",
+        "repo": REPOSITORY,
+        "logo_url": "/assets/logos/loaders/promoter.png",
         "pip_url": "target-promoter[postgres]",
+        "supported_python_versions": list(about.supported_python_versions or ()),
         **loader(),
+        "capabilities": [str(one) for one in about.capabilities],
     }
 
 
@@ -49,9 +56,9 @@ def loader() -> dict[str, Any]:
     about = TargetPromoter._get_about_info()  # noqa: SLF001 - what `--about` prints
     return {
         "executable": TargetPromoter.name,
-        "capabilities": [str(one) for one in about.capabilities if one not in _UNKNOWN],
-        # Either a key, or the sandbox.
-        "settings_group_validation": [["api_key"], ["api_url"]],
+        # The hub knows this capability, and a project's own file must not have it.
+        "capabilities": [str(one) for one in about.capabilities if one != TargetCapabilities.VALIDATE_RECORDS],
+        "settings_group_validation": [["api_key"]],
         "settings": [_setting(name, schema) for name, schema in about.settings["properties"].items()],
         "commands": {name: _command(load(name)) for name in COMMANDS},
     }
@@ -73,7 +80,7 @@ def _setting(name: str, schema: dict[str, Any]) -> dict[str, Any]:
         "description": schema["description"],
     }
     if schema.get("secret"):
-        setting["sensitive"] = True
+        setting |= {"kind": "password", "sensitive": True}
     if "enum" in schema:
         setting["kind"] = "options"
         setting["options"] = [{"label": _plain(value), "value": _plain(value)} for value in schema["enum"]]

@@ -9,16 +9,22 @@ import tempfile
 import time
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
+from target_promoter.contacts import contacts
 from target_promoter.delivery import backlog as left
-from target_promoter.delivery.late import LateDelivery
+from target_promoter.delivery.delivery import Delivery
 from target_promoter.errors import PromoterError, StoreError
+from target_promoter.intake.intake import Intake
 from target_promoter.progress.metrics import Metrics
+from target_promoter.progress.preview import preview
 from target_promoter.progress.progress import Progress
+from target_promoter.promoter.account import account_client
+from target_promoter.promoter.api import NO_PACE, Withheld
+from target_promoter.singer.signals import Signals
 from target_promoter.store import runs, streams
+from target_promoter.store.copying import copy_store
 from target_promoter.store.database import open_store
-from target_promoter.store.encoding import encode
 from target_promoter.store.summary import Summary
 from target_promoter.surveys import campaigns
 
@@ -26,8 +32,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from target_promoter.config.settings import Settings
-    from target_promoter.delivery.delivery import Delivery
-    from target_promoter.intake.intake import Intake
     from target_promoter.records.calls import Track
     from target_promoter.records.readers import Rows
     from target_promoter.store.database import Store
@@ -36,11 +40,19 @@ if TYPE_CHECKING:
 logger = logging.getLogger("target-promoter.run")
 
 
+_GRACE_SECONDS: Final = 1.0
+"""How long delivery lets intake go first: a stream that is refused early in the input stops the run before it sends."""
+
+_LOOK_SECONDS: Final = 0.1
+"""How often a run that waits for delivery looks whether it is told to stop."""
+
+
 class Run:
     """A run of one command, from its making to `end`.
 
     Args:
         command: The command, such as `sync` or `deliver`.
+        signals: Tell the run to stop; without them it goes on to its end.
 
     Attributes:
         summary: What it did so far.
@@ -51,24 +63,32 @@ class Run:
         SandboxError: The embedded sandbox cannot be started.
     """
 
-    def __init__(self, settings: Settings, command: str, *, clock: Callable[[], float] = time.time) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        command: str,
+        signals: Signals | None = None,
+        *,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
         self._settings = settings
+        self._signals = signals or Signals()
         self._clock = clock
         self._closing = contextlib.ExitStack()
         now = clock()
         self.summary = Summary(sandbox=settings.sandbox, dry_run=settings.dry_run, started_at=now)
         self.exit_status = 0
-        self._intake: Intake | None = None
+        self._has_taken_any = False
         self._ended = False
         try:
             self.store = self._open_store(now)
+            self._delivery = self._make_delivery()
             self._number = self.store.write(lambda tx: self._open_books(tx, command, now))
-            self._delivery = LateDelivery(self.store, self._make_delivery)
-            if settings.sandbox:
-                self._delivery.hold()  # It begins at once: without its account the run is refused.
         except BaseException:
             self._closing.close()
             raise
+        self._intake = Intake(self.store, settings, self.summary, clock=clock)
+        self._delivery.hold(_GRACE_SECONDS)
         self._delivery.start()
         self._metrics = Metrics(self.summary, lambda: self._delivery.waited_seconds)
         self._progress = Progress(self.store, settings, self.summary, self._metrics, clock=clock)
@@ -79,37 +99,29 @@ class Run:
         settings = self._settings
         if settings.dry_run:
             folder = self._closing.enter_context(tempfile.TemporaryDirectory(prefix="target-promoter-dry-run-"))
-            from target_promoter.store.copying import copy_store  # noqa: PLC0415 - a dry run alone needs it
-
             store = copy_store(settings.store_url, Path(folder), now)
         else:
-            store = open_store(settings.store_url, now=now)
+            store = open_store(settings.store_url, now=now, hurried=self._signals.is_noted)
         self._closing.callback(store.close)
         return store
+
+    def _make_delivery(self) -> Delivery:
+        """Return what delivers to the account, to the embedded sandbox, or in a dry run to nobody."""
+        settings = self._settings
+        if settings.dry_run:
+            # Nothing is sent, so there is no pace to keep.
+            paced = replace(settings, requests_per_minute=NO_PACE)
+            return Delivery(self.store, Withheld(), paced, self.summary, clock=self._clock)
+        client = self._closing.enter_context(account_client(settings))
+        return Delivery(self.store, client, settings, self.summary, clock=self._clock)
 
     def _open_books(self, tx: Transaction, command: str, now: float) -> int:
         """Refuse the store of another account, take in what the config changed, and return the number of the run."""
         settings = self._settings
         runs.check_account(tx, self.store.name, settings.api_url, settings.api_key)
-        _recheck_contacts(tx, settings, now)
+        contacts.join_lists(tx, settings.contact_lists, now)
         campaigns.assign(tx, settings.campaign_id)
-        return runs.begin(tx, command, now)
-
-    def _make_delivery(self) -> Delivery:
-        """Return what delivers to the account, to the embedded sandbox, or in a dry run to nobody."""
-        from target_promoter.delivery.delivery import Delivery  # noqa: PLC0415 - a run may have nothing to deliver
-
-        settings = self._settings
-        if settings.dry_run:
-            from target_promoter.promoter.withheld import NO_PACE, Withheld  # noqa: PLC0415 - a dry run alone needs it
-
-            # Nothing is sent, so there is no pace to keep.
-            paced = replace(settings, requests_per_minute=NO_PACE)
-            return Delivery(self.store, Withheld(), paced, self.summary, clock=self._clock)
-        from target_promoter.promoter.account import account_client  # noqa: PLC0415 - as above
-
-        client = self._closing.enter_context(account_client(settings))
-        return Delivery(self.store, client, settings, self.summary, clock=self._clock)
+        return runs.begin(tx, command, now, settings.as_record())
 
     def take(self, rows: Rows | None = None, tracks: Sequence[Track] = (), *, ignored: int = 0) -> None:
         """Take a batch; when this returns, all of it is in the store.
@@ -122,26 +134,32 @@ class Run:
         Raises:
             StoreError: The store refused.
         """
-        if self._intake is None:
-            from target_promoter.intake.intake import Intake  # noqa: PLC0415 - an empty input has nothing to take
-
-            self._intake = Intake(self.store, self._settings, self.summary, clock=self._clock)
-            self._delivery.hold()
+        if not self._has_taken_any:
+            self._has_taken_any = True
+            self._delivery.hold(_GRACE_SECONDS)
         self._delivery.wake(surveys=self._intake.take(rows, tracks, ignored=ignored))
 
-    def remember_schema(self, stream: str, schema: Mapping[str, object], keys: Sequence[str]) -> None:
-        """Keep a stream's SCHEMA, for the records of it that are rejected."""
-        if not self.store.read(lambda tx: streams.is_known(tx, stream, schema, keys)):
-            now = self._clock()
-            self.store.write(lambda tx: streams.remember(tx, stream, schema, keys, now))
+    def replay_mark(self, text: str) -> str:
+        """Return the store's mark of a text, by which a replay is known."""
+        return self.store.read(lambda tx: runs.replay_mark(tx, text))
+
+    def remember_schema(
+        self, stream: str, schema: Mapping[str, object], keys: Sequence[str], source: Mapping[str, object] | None
+    ) -> None:
+        """Keep a stream's SCHEMA, and that of its tap if it is mapped, for the records of it that are rejected."""
+        last, now = streams.Schema(stream, schema, keys, source), self._clock()
+        if not self.store.read(lambda tx: streams.is_known(tx, last)):
+            self.store.write(lambda tx: streams.remember(tx, last, now))
 
     def deliver(self) -> None:
-        """Deliver until all that is due is delivered; call it when nothing more will be taken."""
-        self._delivery.finish()
+        """Deliver until all that is due is delivered; call it when nothing more will be taken.
 
-    def hurry(self) -> None:
-        """Wait for the store no longer than once: the run is told to stop."""
-        self.store.hurry()
+        Raises:
+            StoppedError: The run was told to stop before.
+        """
+        self._delivery.finish()
+        while not self._delivery.join(_LOOK_SECONDS):
+            self._signals.check()
 
     def end(self, problem: BaseException | None = None) -> int:
         """End the run: stop delivery if it still runs, and log the summary.
@@ -156,7 +174,8 @@ class Run:
             return self.exit_status
         self._ended = True
         try:
-            self._delivery.end()
+            self._delivery.stop()
+            self._delivery.join()
             self._progress.stop()
             self._metrics.end()
             self._close_books(problem)
@@ -182,8 +201,6 @@ class Run:
         for sentence in sentences:
             logger.error("%s", sentence)
         if self._settings.dry_run:
-            from target_promoter.progress.preview import preview  # noqa: PLC0415 - a dry run alone needs it
-
             with contextlib.suppress(StoreError):
                 logger.info("%s", "\n".join(self.store.read(lambda tx: preview(tx, began)).lines()))
         if problem is not None or self._delivery.problem is not None or pending or behind or failed:
@@ -221,15 +238,3 @@ def _count_left(tx: Transaction, summary: Summary, now: float) -> int:
     summary.set("contacts", "pending", contacts_pending)
     summary.set("contacts", "waiting", left.count_people(tx))
     return pending + contacts_pending
-
-
-def _recheck_contacts(tx: Transaction, settings: Settings, now: float) -> None:
-    """Have delivery look at every contact again when a setting changed that is part of every contact's form."""
-    name, value = "contact_lists", encode(sorted(settings.contact_lists))
-    known = runs.fact(tx, name)
-    if known is not None and known != value:
-        from target_promoter.contacts import contacts  # noqa: PLC0415 - the setting seldom changes
-
-        contacts.mark_all(tx, now)
-    if known != value:
-        runs.set_fact(tx, name, value)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final, Protocol
 
 from singer_sdk.exceptions import InvalidRecord
 from singer_sdk.sinks import BatchSink
@@ -11,14 +11,28 @@ from singer_sdk.sinks.core import BaseJSONSchemaValidator
 from typing_extensions import override
 
 from target_promoter.records.readers import Rows
+from target_promoter.records.replay import REPLAYED, UNMAPPED
 from target_promoter.records.streams import Stream
 from target_promoter.run import Run
-from target_promoter.singer.validation import CompiledValidator
-
-if TYPE_CHECKING:
-    from target_promoter.target import TargetPromoter
+from target_promoter.singer.mapping import Mapper, UnmappedRecord
+from target_promoter.singer.validation import Validator
 
 _BATCH_ROWS: Final = 5000
+
+
+class Source(Protocol):
+    """What a sink asks of its target."""
+
+    @property
+    def run(self) -> Run:
+        """The run that takes its batches."""
+
+    @property
+    def maps(self) -> Mapper:
+        """The stream maps."""
+
+    def stream(self, name: str) -> Stream:
+        """Return what a stream is."""
 
 
 class PromoterSink(BatchSink):
@@ -28,7 +42,7 @@ class PromoterSink(BatchSink):
 
     def __init__(
         self,
-        target: TargetPromoter,
+        target: Source,
         stream_name: str,
         schema: dict[str, Any],
         key_properties: Sequence[str] | None,
@@ -38,17 +52,21 @@ class PromoterSink(BatchSink):
         self.records: list[dict[str, Any]] = []
         self.misfits: dict[int, str] = {}
         self._misfit: str | None = None
-        super().__init__(target, stream_name, schema, key_properties)
+        self._maps = target.maps
+        self._is_replayed = stream_name in self._maps.replays
+        super().__init__(target, stream_name, schema, key_properties)  # type: ignore[arg-type] # the SDK's target
 
     @override
     def setup(self) -> None:
         """Keep the stream's schema, for the records of it that are rejected."""
-        self.run.remember_schema(self.stream_name, self.schema, self.key_properties)
+        if not self._is_replayed:
+            source = self._maps.sources.get(self.stream_name)
+            self.run.remember_schema(self.stream_name, self.schema, self.key_properties, source)
 
     @override
     def get_validator(self) -> BaseJSONSchemaValidator | None:
-        """Return a compiled validator; the SDK's own takes most of the time of a run."""
-        return CompiledValidator(self.schema) if self.validate_schema else None
+        """Return a validator of what is read; the SDK's own takes most of the time of a run."""
+        return Validator(self.schema, self.stream.columns) if self.validate_schema else None
 
     @override
     def _remove_sdc_metadata_from_record(self, record: dict[str, Any]) -> None:
@@ -62,12 +80,24 @@ class PromoterSink(BatchSink):
     def _validate_and_parse(self, record: dict[str, Any]) -> dict[str, Any]:
         """Validate a record. The SDK would log a misfit whole, end the run, and parse dates that nobody asked for."""
         self._misfit = None
-        if self._validator is not None:
+        if not self._is_replayed:
+            record.pop(REPLAYED, None)  # Any tap may send such a column.
+            record.pop(UNMAPPED, None)
+        if isinstance(record, UnmappedRecord):
+            self._misfit = record.problem
+            record[UNMAPPED] = True
+        elif self._validator is not None:
             try:
                 self._validator.validate(record)
             except InvalidRecord as error:
                 self._misfit = error.error_message
         return record
+
+    @override
+    def _singer_validate_message(self, record: dict[str, Any]) -> None:
+        """Refuse a record without its key, unless it was to be made by the map that failed."""
+        if not isinstance(record, UnmappedRecord):
+            super()._singer_validate_message(record)
 
     @override
     def _after_process_record(self, context: dict[str, Any]) -> None:

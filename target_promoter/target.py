@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import gc
 import sys
 from dataclasses import replace
-from typing import IO, TYPE_CHECKING, Any, ClassVar
+from typing import IO, TYPE_CHECKING, Any, ClassVar, Final, cast
 
 import click
 from singer_sdk import Target
@@ -14,30 +15,32 @@ from singer_sdk.plugin_base import _ConfigInput
 from singer_sdk.singerlib.exceptions import SingerError
 from typing_extensions import override
 
-from target_promoter import garbage
-from target_promoter.commands.program import program
-from target_promoter.config.files import read_config
+from target_promoter.config.files import environment_warnings, read_config, reads_environment
 from target_promoter.config.settings import SANDBOX, Settings, config_schema
 from target_promoter.errors import InputError, PromoterError
-from target_promoter.records.replay import is_refused_stream
+from target_promoter.records.replay import Replay
+from target_promoter.records.streams import Stream, recognize
+from target_promoter.run import Run
 from target_promoter.singer.mapping import Mapper
+from target_promoter.singer.program import program
 from target_promoter.singer.reader import Reader
-from target_promoter.singer.signals import Signals
-from target_promoter.singer.target import CarefulTarget
+from target_promoter.singer.signals import StoppedError
+from target_promoter.singer.target import AtomicTarget
+from target_promoter.sinks import SINKS
 from target_promoter.store.summary import end_refused
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from types import FrameType
 
     from singer_sdk.helpers.capabilities import CapabilitiesEnum
     from singer_sdk.sinks import Sink
 
-    from target_promoter.records.streams import Stream
-    from target_promoter.run import Run
+
+_OBJECTS_OF_A_BATCH: Final = 50_000
+"""How many new objects are worth a look for garbage; those of a batch go with it."""
 
 
-class TargetPromoter(CarefulTarget):
+class TargetPromoter(AtomicTarget):
     """Singer target for Promoter: identify-like streams become contacts, track-like streams trigger NPS surveys."""
 
     name = "target-promoter"
@@ -56,7 +59,6 @@ class TargetPromoter(CarefulTarget):
         """
         self._streams: dict[str, Stream] = {}
         self._run: Run | None = None
-        self._all_read = False
         super().__init__(**options)
 
     @override
@@ -71,15 +73,22 @@ class TargetPromoter(CarefulTarget):
     @override
     def setup_mapper(self) -> None:
         """Set up stream maps and flattening, ours and the SDK's being the same."""
-        self._mapper = Mapper(self.config, self.logger)
+
+        def mark(text: str) -> str:
+            return self.run.replay_mark(text)  # The store is opened when the first replay asks for it.
+
+        self._mapper = Mapper(self.config, self.logger, mark)
+
+    @property
+    def maps(self) -> Mapper:
+        """The stream maps."""
+        return cast("Mapper", self.mapper)
 
     @property
     def run(self) -> Run:
         """The run, begun when it is first needed."""
         if self._run is None:
-            from target_promoter.run import Run  # noqa: PLC0415 - the database, rich and all else that takes its time
-
-            self._run = Run(self.settings, "sync")
+            self._run = Run(self.settings, "sync", self.signals)
         return self._run
 
     def stream(self, name: str) -> Stream:
@@ -115,19 +124,16 @@ class TargetPromoter(CarefulTarget):
 
     def _recognize(self, name: str, schema: dict[str, Any], key_properties: Sequence[str]) -> Stream:
         """Return what a stream is; one of which a stream map lets nothing through needs no setting."""
-        from target_promoter.records.streams import Stream, recognize  # noqa: PLC0415 - an empty input has no streams
-
-        if isinstance(self.mapper, Mapper) and self.mapper.removes(name):
+        if self.maps.removes(name):
             return Stream(name, "ignore", "The setting `stream_maps` removes it.")
         # Calls that Promoter refused are raw calls, whatever a glob of the config says of every stream.
-        settings = replace(self.settings, streams=()) if is_refused_stream(name, schema) else self.settings
+        is_refused = self.maps.replays.get(name) is Replay.REFUSED
+        settings = replace(self.settings, streams=()) if is_refused else self.settings
         return recognize(name, schema, key_properties, settings)
 
     @override
     def get_sink_class(self, stream_name: str) -> type[Sink]:
         """Return the sink of a stream's type."""
-        from target_promoter.sinks import SINKS  # noqa: PLC0415 - the validator, which an empty input does without
-
         return SINKS[self._streams[stream_name].type]
 
     @override
@@ -139,20 +145,9 @@ class TargetPromoter(CarefulTarget):
     @override
     def process_endofpipe(self) -> None:
         """Take the last batches into the store, pass state on, and deliver what is due."""
-        self._signals.put_off()
         super().process_endofpipe()
-        self._all_read = True
-        self._signals.allow()
         self.run.deliver()
-        self._signals.end()
         self.run.end()
-
-    @override
-    def _handle_termination(self, signum: int, frame: FrameType | None) -> None:
-        """Stop at the next safe place; the SDK would drain in the middle of a drain, and exit with 0."""
-        if self._run is not None:
-            self._run.hurry()
-        self._signals.receive(signum)
 
     @override
     @classmethod
@@ -173,6 +168,8 @@ class TargetPromoter(CarefulTarget):
         super(Target, cls).invoke(about=about, about_format=about_format)
         cls.print_version(print_fn=cls.logger.info)
         given = config.config if config else {}
+        for sentence in environment_warnings(is_read=config is not None and config.parse_env):
+            cls.logger.warning(sentence)
         try:
             status = cls(config=given).sync(file_input)
         except PromoterError as error:
@@ -189,27 +186,27 @@ class TargetPromoter(CarefulTarget):
         Raises:
             PromoterError: The run could not begin.
         """
-        run = self.run
-        garbage.collect()
-        try:
-            self.listen(file_input)
-        except Signals.StoppedError as stopped:
-            return run.end(None if self._all_read else self._take_what_was_read(stopped))
-        except (SingerSDKError, SingerError, UnicodeDecodeError) as error:
-            self._signals.end()
-            return run.end(InputError.from_sdk(error))
-        except BaseException as error:
-            self._signals.end()
-            run.end(error)
-            if isinstance(error, PromoterError):
-                return run.exit_status
-            raise
-        return run.exit_status
+        with self.signals.noted():
+            run = self.run
+            gc.freeze()  # What is loaded is there to stay: no need to look for garbage in it over and over.
+            gc.set_threshold(_OBJECTS_OF_A_BATCH)
+            try:
+                self.read(file_input)
+            except StoppedError as stopped:
+                return run.end(self._take_what_was_read(stopped))
+            except (SingerSDKError, SingerError, UnicodeDecodeError) as error:
+                return run.end(InputError.from_sdk(error))
+            except PromoterError as error:
+                return run.end(error)
+            except BaseException as error:
+                run.end(error)
+                raise
+            return run.exit_status
 
-    def _take_what_was_read(self, stopped: Signals.StoppedError) -> PromoterError:
-        """Take what was read into the store and pass state on, after a signal; return what ended the run."""
+    def _take_what_was_read(self, stopped: StoppedError) -> PromoterError:
+        """Take what was read into the store and pass state on; return what ended the run."""
         try:
-            self.drain_all(is_endofpipe=True)
+            self.drain_all()
         except PromoterError as error:
             return error
         return stopped
@@ -228,4 +225,4 @@ class TargetPromoter(CarefulTarget):
     @classmethod
     def cb_config(cls, ctx: click.Context, param: click.Option, value: tuple[str, ...]) -> _ConfigInput:
         """Read the config; the SDK would show a traceback for a file that is missing or no JSON."""
-        return _ConfigInput(config=read_config(value))
+        return _ConfigInput(config=read_config(value), parse_env=reads_environment(value))

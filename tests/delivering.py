@@ -9,13 +9,12 @@ from sqlalchemy import select
 
 from target_promoter.delivery.answered import Answered
 from target_promoter.delivery.turn import Turns
-from target_promoter.promoter.answers import Answer
+from target_promoter.promoter.answers import Answer, Outcome
 from target_promoter.store import schema
 
 if TYPE_CHECKING:
     from target_promoter.delivery.answered import Request
     from target_promoter.delivery.turn import Turn
-    from target_promoter.promoter.answers import Outcome
     from tests.house import House
 
 
@@ -41,7 +40,7 @@ class Process:
         """What takes its turns."""
         return self._turns
 
-    def turn(self, seconds: float, outcome: Outcome | None = None, *, room: int = 64, **answer: Any) -> Turn:  # noqa: ANN401 - of an answer
+    def turn(self, seconds: float, outcome: str | None = None, *, room: int = 64, **answer: Any) -> Turn:  # noqa: ANN401 - of an answer
         """Take a turn.
 
         Args:
@@ -50,7 +49,7 @@ class Process:
             room: How many requests may be sent at the most.
             answer: What else the answers say.
         """
-        came = [] if outcome is None else [Answered(one, Answer(outcome, **answer)) for one in self.last]
+        came = [] if outcome is None else [Answered(one, Answer(Outcome(outcome), **answer)) for one in self.last]
         turn = self._turns.take(self.house.now + seconds, came, [], room=room)
         if turn.requests:
             self.last = turn.requests

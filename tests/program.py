@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from click.testing import CliRunner
 
-from target_promoter.commands.program import load
+from target_promoter.singer.program import load
 from tests.tap import hours_ago, record
 
 if TYPE_CHECKING:

@@ -12,10 +12,10 @@ from typing import Any, Final
 import pytest
 import yaml
 
-from target_promoter.commands.program import COMMANDS
 from target_promoter.config.files import environment_config
 from target_promoter.config.settings import FIELDS, STREAM_TYPES, Settings, config_schema
 from target_promoter.records.fields import candidates
+from target_promoter.singer.program import COMMANDS
 from target_promoter.sinks import PromoterSink
 from target_promoter.store.summary import OUTCOMES
 
@@ -128,7 +128,7 @@ def test_every_field_and_stream_type_is_described() -> None:
     assert set(said) == set(FIELDS)
     places: dict[str, set[str]] = {}
     for kind in ("identify", "track"):
-        found = candidates(kind, users=True, segment=True, call_id=True)
+        found = candidates(kind, users=True, segment=True, call_id=True, keyed=False)
         for logical, paths in found.items():
             places.setdefault(logical, set()).update(path[-1] for path in paths)
     for logical in ("user_id", "anonymous_id", "email", "timestamp", "message_id"):

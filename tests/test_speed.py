@@ -1,10 +1,7 @@
-"""What makes the program fast, counted: statements, threads, modules loaded. How fast it is: `tests/benchmarks`."""
+"""What makes the program fast, counted: statements and threads. How fast it is: `tests/benchmarks`."""
 
 from __future__ import annotations
 
-import json
-import subprocess
-import sys
 import threading
 from typing import TYPE_CHECKING, Any
 
@@ -141,67 +138,3 @@ def test_no_more_threads_than_requests_in_flight() -> None:
     assert workers.threads == 3
     going.release(3)
     workers.end()
-
-
-def told_at_its_end(tmp_path: Path, wanted: str, *arguments: str) -> list[str]:
-    """Run the program on an empty input, in a process of its own; return what it tells of itself at its end.
-
-    Args:
-        tmp_path: Where the store is.
-        wanted: What it is to tell, an expression.
-        arguments: Its arguments besides the config.
-    """
-    config = {"api_url": "http://127.0.0.1:9", "api_key": "k", "store_url": f"sqlite:///{tmp_path / 'store.db'}"}
-    path = tmp_path / "c.json"
-    path.write_text(json.dumps(config), encoding="utf-8")
-    script = "\n".join(
-        (
-            "import gc, sys; from target_promoter.__main__ import main",
-            "try: main()",
-            f"finally: print('Told:', *{wanted}, file=sys.stderr)",
-        )
-    )
-    done = subprocess.run(
-        [sys.executable, "-c", script, "--config", str(path), *arguments],
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        check=True,
-        timeout=60,
-    )
-    return done.stderr.splitlines()[-1].split()[1:]
-
-
-def test_an_empty_run_loads_only_what_it_needs(tmp_path: Path) -> None:
-    """Nothing came in and nothing is open, so what takes records in, delivers or shows things is not loaded."""
-    prefixes = (
-        "fastjsonschema",
-        "psycopg",
-        "rich.live",
-        "sqlalchemy.dialects.postgresql",
-        "sqlalchemy.orm",
-        "target_promoter.delivery.",
-        "target_promoter.intake.intake",
-        "target_promoter.progress.preview",
-        "target_promoter.promoter.",
-        "target_promoter.records.",
-        "target_promoter.sandbox",
-        "target_promoter.sinks",
-    )
-    assert told_at_its_end(tmp_path, f"[one for one in sys.modules if one.startswith({prefixes})]") == []
-
-
-def test_the_version_needs_neither_database_nor_validator_nor_terminal() -> None:
-    """What takes long to load is loaded only by a run that needs it."""
-    script = (
-        "import sys; from target_promoter.target import TargetPromoter; TargetPromoter.get_singer_command();"
-        "print(*sorted({'sqlalchemy', 'fastjsonschema', 'uvicorn', 'psycopg', 'rich.live'} & sys.modules.keys()))"
-    )
-    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True, timeout=60)
-    assert done.stdout.strip() == ""
-
-
-@pytest.mark.parametrize(("arguments", "collecting"), [(["--version"], "False"), (["sample"], "True"), ([], "True")])
-def test_garbage_is_looked_for_once_all_is_loaded(tmp_path: Path, arguments: list[str], collecting: str) -> None:
-    """Not while the program is loaded, but in all that may take longer: a run, and every command."""
-    assert told_at_its_end(tmp_path, "[gc.isenabled()]", *arguments) == [collecting]

@@ -57,5 +57,5 @@ def _forget(tx: Transaction, settings: Settings, asked: str, now: float) -> Forg
     rejected = [row.id for row in rejected_of(tx, settings, names)]
     gone = forgetting.forget(tx, names, rejected, now)
     # Whoever has an address too may own its contact now.
-    contacts.mark(tx, dict.fromkeys(names.shared), now)
+    contacts.mark_dirty(tx, dict.fromkeys(names.shared), now)
     return gone

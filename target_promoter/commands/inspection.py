@@ -17,7 +17,7 @@ from target_promoter.delivery.delivery import Delivery
 from target_promoter.errors import InputError
 from target_promoter.intake.intake import Intake
 from target_promoter.progress.preview import preview
-from target_promoter.promoter.withheld import NO_PACE, Withheld
+from target_promoter.promoter.api import NO_PACE, Withheld
 from target_promoter.records.calls import Identify, Track
 from target_promoter.records.fields import said
 from target_promoter.records.streams import Stream, recognize

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 from sqlalchemy import select
 
 from target_promoter.errors import ConfigError
+from target_promoter.records.replay import UNMAPPED
 from target_promoter.records.streams import Stream, recognize
 from target_promoter.store.encoding import decode
 from target_promoter.store.rejected import ROWS
@@ -51,6 +52,8 @@ def _names(record: Mapping[str, Any], stream: Stream | None, names: Identifiers)
     """Return whether a record names a person: its address anywhere in it, its ids where ids stand."""
     if any(isinstance(value, str) and value.strip().lower() in names.emails for value in _values(record)):
         return True
+    if UNMAPPED in record:  # Where a map takes its ids from, only the map knows.
+        return not {identifier(value) for value in _values(record)}.isdisjoint(names.user_ids | names.anonymous_ids)
     call = None if stream is None else stream.read(record)
     ids = {identifier(record[name]) for name in _IDS if record.get(name) is not None}
     if call is not None:

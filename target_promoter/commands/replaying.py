@@ -9,13 +9,14 @@ from typing import TYPE_CHECKING, Any, Final
 from sqlalchemy import select
 
 from target_promoter.people import people
-from target_promoter.records.replay import REFUSED, REFUSED_STREAM, REPLAYED
-from target_promoter.store import rejected, streams
+from target_promoter.records.replay import REFUSED, REFUSED_STREAM, REPLAYED, UNMAPPED, Replay
+from target_promoter.store import rejected, runs
 from target_promoter.store.encoding import decode
 from target_promoter.store.schema import contacts, surveys
+from target_promoter.store.streams import Schema, schema_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from target_promoter.store.rejected import Rejected
     from target_promoter.store.transaction import Transaction
@@ -27,7 +28,6 @@ _CALL_SCHEMA: Final[dict[str, Any]] = {
     "properties": {
         **dict.fromkeys(("type", "messageId", "userId", "anonymousId", "event", "timestamp"), _TEXT),
         **dict.fromkeys(("traits", "properties", "context"), _OBJECT),
-        REPLAYED: _TEXT,
     },
 }
 
@@ -35,7 +35,7 @@ _CALL_SCHEMA: Final[dict[str, Any]] = {
 def messages(tx: Transaction, *, stream: str | None, reason: str | None) -> Iterator[dict[str, Any]]:
     """Yield SCHEMA and RECORD messages of what was rejected or refused.
 
-    A column of the records says which they are, and its place in the schema that stream maps were applied already.
+    A column of the records says which they are, and the store's mark in their SCHEMA whether stream maps were applied.
 
     Args:
         stream: Only of this stream; of surveys that of their event.
@@ -46,18 +46,25 @@ def messages(tx: Transaction, *, stream: str | None, reason: str | None) -> Iter
     calls = itertools.chain(_contacts(tx, stream, reason), _surveys(tx, stream, reason))
     for number, call in enumerate(calls):
         if number == 0:
-            yield _schema(REFUSED_STREAM, _CALL_SCHEMA, ["messageId"])
+            mark = runs.replay_mark(tx, Replay.REFUSED.text(REFUSED_STREAM))
+            yield _schema(REFUSED_STREAM, _CALL_SCHEMA, ["messageId"], mark)
         yield _record(REFUSED_STREAM, {**call, REPLAYED: REFUSED})
 
 
 def _rejected(tx: Transaction, stream: str, records: Iterable[Rejected]) -> Iterator[dict[str, Any]]:
-    """Yield the messages of a stream as its last SCHEMA had it."""
-    known = streams.schema_of(tx, stream) or streams.Schema({}, [])
-    properties = {**known.schema.get("properties", {}), REPLAYED: _TEXT}
-    yield _schema(stream, {"type": "object", **known.schema, "properties": properties}, known.key_properties)
-    for one in records:
-        if one.record is not None:  # Else it was one that no database can keep.
-            yield _record(stream, {**one.record, REPLAYED: one.fingerprint.hex()})
+    """Yield the messages of a stream as its last SCHEMA had it, and of its tap's stream where a map failed."""
+    mapped = schema_of(tx, stream) or Schema(stream, {}, [])
+    for form, some in itertools.groupby(records, key=_form):
+        known = Schema(**mapped.source) if form is Replay.UNMAPPED and mapped.source is not None else mapped
+        yield _schema(known.stream, known.schema, known.key_properties, runs.replay_mark(tx, form.text(stream)))
+        for one in some:
+            if one.record is not None:  # Else it was one that no database can keep.
+                record = {name: value for name, value in one.record.items() if name != UNMAPPED}
+                yield _record(known.stream, {**record, REPLAYED: one.fingerprint.hex()})
+
+
+def _form(one: Rejected) -> Replay:
+    return Replay.UNMAPPED if one.record is not None and one.record.get(UNMAPPED) else Replay.MAPPED
 
 
 def _contacts(tx: Transaction, stream: str | None, reason: str | None) -> Iterator[dict[str, Any]]:
@@ -111,8 +118,11 @@ def _surveys(tx: Transaction, stream: str | None, reason: str | None) -> Iterato
         }
 
 
-def _schema(stream: str, schema: dict[str, Any], keys: list[str]) -> dict[str, Any]:
-    return {"type": "SCHEMA", "stream": stream, "schema": schema, "key_properties": keys}
+def _schema(stream: str, schema: Mapping[str, Any], keys: Sequence[str], mark: str) -> dict[str, Any]:
+    """Return a SCHEMA message with the store's mark in it."""
+    properties = {**schema.get("properties", {}), REPLAYED: {**_TEXT, "description": mark}}
+    of = {"type": "object", **schema, "properties": properties}
+    return {"type": "SCHEMA", "stream": stream, "schema": of, "key_properties": keys}
 
 
 def _record(stream: str, record: dict[str, Any]) -> dict[str, Any]:

@@ -21,7 +21,7 @@ def resync(settings: Settings) -> None:
     refuse_dry_run(settings, "resync")
     now = time.time()
     with existing_store(settings) as store:
-        number = store.write(lambda tx: contacts.mark_all(tx, now, forget_sent=True))
+        number = store.write(lambda tx: contacts.mark_all_dirty(tx, now, forget_sent=True))
     click.echo(
         f"{count(number, 'contact')} marked unsent: the next run sends them all, or `target-promoter deliver` now."
     )

@@ -57,11 +57,16 @@ def environment_config() -> dict[str, Any]:
     return config
 
 
-def environment_warnings(files: Iterable[str]) -> list[str]:
+def reads_environment(files: Iterable[str]) -> bool:
+    """Return whether the environment is among what was given as `--config`."""
+    return _ENVIRONMENT in files
+
+
+def environment_warnings(*, is_read: bool) -> list[str]:
     """Return what is odd about the environment, a sentence each.
 
     Args:
-        files: What was given as `--config`.
+        is_read: Whether the config is read from it.
     """
     variables = {_variable(name) for name in config_schema()}
     known = {*variables, _PREFIX + _LOG_LEVEL}
@@ -70,11 +75,11 @@ def environment_warnings(files: Iterable[str]) -> list[str]:
     sentences = []
     for name in sorted(os.environ):
         if name.startswith(_PREFIX) and name not in known and not name.startswith(of_meltano):
-            near = did_you_mean(name, known)
-            hint = f"did you mean {near}?" if near else "unset it, or see the README for the settings."
+            near = did_you_mean(name.removeprefix(_PREFIX).lower(), config_schema())
+            hint = f"did you mean {_variable(near)}?" if near else "unset it, or see the README for the settings."
             sentences.append(f"The environment variable {name} is no setting: {hint}")
     unread = sorted(variables & os.environ.keys())
-    if unread and _ENVIRONMENT not in files and _MELTANO not in os.environ:
+    if unread and not is_read and _MELTANO not in os.environ:
         sentences.append(f"The environment holds settings that are not read ({', '.join(unread)}): add --config=ENV.")
     return sentences
 

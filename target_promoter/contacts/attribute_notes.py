@@ -2,33 +2,18 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 from target_promoter.store.schema import attribute_notes
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from target_promoter.contacts.attributes import Note
     from target_promoter.store.transaction import Transaction
 
 
-class _Note(Protocol):
-    @property
-    def kind(self) -> str: ...
-    @property
-    def name(self) -> str: ...
-    @property
-    def detail(self) -> str: ...
-
-
-def add(tx: Transaction, found: Iterable[_Note], now: float) -> None:
-    """Remember that attributes were renamed, merged or left out.
-
-    Args:
-        found: What became of them.
-    """
-    rows = {(one.kind, one.name, one.detail) for one in found}
-    tx.upsert(
-        attribute_notes,
-        [{"kind": kind, "name": name, "detail": detail, "noted_at": now} for kind, name, detail in sorted(rows)],
-    )
+def add(tx: Transaction, notes: Iterable[Note], now: float) -> None:
+    """Remember that attributes were renamed, merged or left out."""
+    rows = {(one.kind, one.name, one.detail) for one in notes}
+    tx.upsert_rows(attribute_notes, ("kind", "name", "detail", "noted_at"), [(*row, now) for row in sorted(rows)])

@@ -11,21 +11,25 @@ import functools
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from decimal import Decimal
+from decimal import Context, Decimal
 from typing import Final, Generic, Literal, TypeVar
 
 from target_promoter.values.times import iso_time
 
 V = TypeVar("V", str, object)
 
-Scalar = str | bool | int | float
+Scalar = str | bool | int | float | Decimal
 
 _NOT_IN_A_NAME: Final = re.compile(r"[^A-Za-z0-9_ ]")
 _CONTROLS: Final = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
 _LINE_BREAKS: Final = re.compile("[\t\n\x0b\x0c\r\x85]+")
 _DEEPEST: Final = 20
-_DIGITS: Final = 10  # After the point: more are the noise of binary fractions.
-_LONGEST_NUMBER: Final = 300  # Digits; no float has more before the point than 309.
+_LONGEST_NUMBER: Final = 300  # Digits before and after the point; no float has more before it than 309.
+_SMALLEST: Final = Decimal(1).scaleb(-_LONGEST_NUMBER)
+_EXACT: Final = Context(prec=3 * _LONGEST_NUMBER)
+_SURE: Final = Context(prec=15)  # Digits that a binary fraction holds for sure.
+_NOISY: Final = frozenset({16, 17})  # Digits that the others make up when a binary fraction is written.
+_PLAIN: Final = 13  # Digits at the most that a number has whose other digits are noise.
 _LONGEST_SHOWN: Final = 100  # Characters of a name in a note.
 _SHORTEST_TIME: Final = len("2017-09-23T15:25")
 
@@ -153,17 +157,28 @@ def _scalar(value: object) -> Scalar | None:
     return None
 
 
-def _number(value: float | Decimal) -> int | float | None:
-    """Return a number without the noise of binary fractions; None if it is not finite or too long to be one."""
+def _number(value: float | Decimal) -> int | float | Decimal | None:
+    """Return a number with all its digits; None if it is not finite or too long to be one.
+
+    Digits that are the noise of a binary fraction go: 0.30000000000000004 is 0.3.
+    """
     if isinstance(value, int):
         return value if value.bit_length() < _LONGEST_NUMBER * 3 else None
     number = value if isinstance(value, Decimal) else Decimal(repr(value))
     if not number.is_finite() or number.adjusted() >= _LONGEST_NUMBER:
         return None
+    if number.as_tuple().exponent < -_LONGEST_NUMBER:  # type: ignore[operator] # an integer, for it is finite
+        number = number.quantize(_SMALLEST, context=_EXACT)
     if number == number.to_integral_value():
         return int(number)
-    rounded = round(float(number), _DIGITS)
-    return int(rounded) if rounded.is_integer() else rounded
+    approximate = float(number)
+    if Decimal(repr(approximate)) != number:
+        return number.normalize(_EXACT)
+    if len(number.normalize(_EXACT).as_tuple().digits) in _NOISY:
+        plain = number.normalize(_SURE)
+        if len(plain.as_tuple().digits) <= _PLAIN:
+            approximate = float(plain)
+    return int(approximate) if approximate.is_integer() else approximate
 
 
 def _as_text(value: Scalar) -> str:
@@ -172,6 +187,8 @@ def _as_text(value: Scalar) -> str:
         return value
     if isinstance(value, bool):
         return "true" if value else "false"
+    if isinstance(value, Decimal):
+        return format(value, "f")
     text = str(value)
     return format(Decimal(text), "f") if "e" in text else text
 

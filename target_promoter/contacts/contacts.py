@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from operator import attrgetter
 from typing import TYPE_CHECKING, Any, Final
 
 from sqlalchemy import select, text, update
 
-from target_promoter.store.encoding import decode
+from target_promoter.store import runs
+from target_promoter.store.encoding import decode, encode
 from target_promoter.store.schema import contacts, throttles
 
 if TYPE_CHECKING:
@@ -15,7 +18,80 @@ if TYPE_CHECKING:
 
     from target_promoter.store.transaction import Transaction
 
+
+class ContactStatus(StrEnum):
+    """What is known of a contact at Promoter."""
+
+    PENDING = "pending"
+    """The form it should have may differ from the one last sent."""
+
+    LIST_UNKNOWN = "list_unknown"
+    """Promoter knows no such contact list as it should join; pending again with the next run."""
+
+    SYNCED = "synced"
+    """It looks as it should."""
+
+    REFUSED = "refused"
+    """Promoter does not take it; the row has its words."""
+
+    REMOVING = "removing"
+    """Deleted at its source, and to be removed from Promoter."""
+
+    REMOVED = "removed"
+    """Removed from Promoter."""
+
+    UNOWNED = "unowned"
+    """Nobody known has the address any more."""
+
+
+@dataclass(frozen=True, slots=True)
+class Contact:
+    """An e-mail address at Promoter.
+
+    Attributes:
+        user_id: The person that had it last.
+        revision: Grows with every change, so that an answer to an older form does not end a newer one.
+        changed_at: Since when it is in its place in the queue, in epoch seconds.
+        sent: The hash of the form last sent.
+        sent_lists: The ids of all lists it was ever sent with: Promoter adds to them and takes nobody off.
+        synced_at: When it was last sent, in epoch seconds.
+        refused: The hash of the form, lists included, that Promoter refused.
+        reason: Promoter's words to that.
+        attempts: How many requests for it failed in a row.
+        not_before: Until when it is left alone, in epoch seconds.
+        tried: The hash of the form in a request without answer.
+        tried_until: Until when that may still be at work, in epoch seconds.
+        lease: The name under which a process has it for itself, because a request for it is about to leave.
+        leased_until: Until when, in epoch seconds.
+    """
+
+    email: str
+    user_id: str | None
+    status: ContactStatus
+    revision: int
+    changed_at: float
+    sent: bytes | None
+    sent_lists: tuple[int, ...]
+    synced_at: float | None
+    refused: bytes | None
+    reason: str | None
+    attempts: int
+    not_before: float
+    tried: bytes | None
+    tried_until: float
+    lease: str | None
+    leased_until: float
+
+
+_COLUMNS: Final = tuple(Contact.__slots__)
+_SELECTED: Final = tuple(contacts.c[name] for name in _COLUMNS)
+_VALUES: Final = attrgetter(*_COLUMNS)
+_STATUS: Final = _COLUMNS.index("status")
+_LISTS: Final = _COLUMNS.index("sent_lists")
+
 _LOOKED_AT: Final = 1000
+_MOST_AHEAD_SECONDS: Final = 3600.0
+"""Much more than any time lies ahead that a clock which goes right writes to a contact."""
 
 # In the words of the partial index, so that both databases use it.
 _UNDELIVERED: Final = text("status IN ('pending', 'removing')")
@@ -36,85 +112,62 @@ _MARK_KNOWN: Final = """
 """
 
 
-@dataclass(frozen=True, slots=True)
-class Lease:
-    """A contact that a process has for itself, because a request for it is about to leave.
-
-    Attributes:
-        email: The contact's address.
-        name: Who takes the lease.
-        until: Until when nobody else may, and until when the request may be at work, in epoch seconds.
-        tried: The hash of the form in the request.
-    """
-
-    email: str
-    name: str
-    until: float
-    tried: bytes
-
-
-@dataclass(frozen=True, slots=True)
-class Result:
-    """What came of a contact's request.
-
-    Attributes:
-        email: The contact's address.
-        lease: The name under which the request was made.
-        revision: The contact's revision when it was made.
-        status: The contact's new status, unless it changed since; None to leave it as it is.
-        values: What else to write, by column.
-    """
-
-    email: str
-    lease: str
-    revision: int
-    status: str | None
-    values: dict[str, Any]
-
-
-def mark(tx: Transaction, owners: Mapping[str, str | None], now: float, *, remove: bool = False) -> None:
+def mark_dirty(tx: Transaction, owners: Mapping[str, str | None], now: float, *, remove: bool = False) -> None:
     """Have delivery look at contacts, new and known.
 
     Args:
         owners: The contacts' addresses, in lower case, each with the user id of its person, if that is known.
         remove: Whether they are to be removed from Promoter, unless somebody living has the address.
     """
-    status = "removing" if remove else "pending"
-    rows = [(email, owners[email], status, 1, now) for email in sorted(owners)]
+    status = ContactStatus.REMOVING if remove else ContactStatus.PENDING
+    rows = [(email, owners[email], status.value, 1, now) for email in sorted(owners)]
     tx.insert_rows(contacts, ("email", "user_id", "status", "revision", "changed_at"), rows, _MARK_KNOWN)
 
 
-def mark_all(tx: Transaction, now: float, *, forget_sent: bool = False) -> int:
-    """Have delivery look at every contact that somebody owns.
+def mark_all_dirty(tx: Transaction, now: float, *, forget_sent: bool = False) -> int:
+    """Have delivery look at every contact that somebody owns, and return how many there are.
 
     Args:
         forget_sent: Whether to send each even if nothing changed.
-
-    Returns:
-        How many contacts.
     """
-    values: dict[str, object] = {
-        "status": "pending",
-        "revision": contacts.c.revision + 1,
-        "changed_at": now,
-        "attempts": 0,
-        "not_before": 0.0,
-    }
-    if forget_sent:
-        values |= {"sent": None, "sent_lists": "[]", "refused": None}
-    where = contacts.c.status.in_(("pending", "synced", "refused"))
-    return tx.execute(update(contacts).where(where).values(values)).rowcount
+    sent: dict[str, object] = {"sent": None, "sent_lists": "[]", "refused": None} if forget_sent else {}
+    owned = (ContactStatus.PENDING, ContactStatus.LIST_UNKNOWN, ContactStatus.SYNCED, ContactStatus.REFUSED)
+    return _mark(tx, contacts.c.status.in_(owned), now, **sent)
 
 
-def due(tx: Transaction, now: float, *, most: int) -> list[Any]:
+def retry(tx: Transaction, email: str, now: float) -> None:
+    """Have a refused contact sent again though it did not change."""
+    _mark(tx, (contacts.c.email == email) & (contacts.c.status == ContactStatus.REFUSED), now, refused=None)
+
+
+def join_lists(tx: Transaction, contact_lists: Iterable[int], now: float) -> None:
+    """Have delivery look at every contact if there are lists for all of them that no run on this store had yet.
+
+    What another loader's config has beside these stays: contacts only ever join lists.
+    """
+    known_text, lists = runs.fact(tx, "contact_lists"), set(contact_lists)
+    known = set(decode(known_text or "[]"))
+    if known_text is not None and not lists <= known:
+        mark_all_dirty(tx, now)
+    if known_text is None or not lists <= known:
+        runs.set_fact(tx, "contact_lists", encode(sorted(known | lists)))
+
+
+def retry_unknown_lists(tx: Transaction) -> None:
+    """Have delivery look again at contacts whose lists Promoter did not know: they may be there by now."""
+    unknown = contacts.c.status == ContactStatus.LIST_UNKNOWN
+    tx.execute(update(contacts).where(unknown).values(status=ContactStatus.PENDING))
+
+
+def due(tx: Transaction, now: float, *, most: int) -> list[Contact]:
     """Return contacts that delivery has to look at now, the longest pending first."""
     query = (
-        select(contacts)
+        select(*_SELECTED)
         .where(_UNDELIVERED, contacts.c.not_before <= now, contacts.c.leased_until <= now, _UNCLAIMED)
         .order_by(contacts.c.changed_at)
         .limit(most)
     )
-    return list(tx.execute(query))
+    return [_contact(row) for row in tx.execute(query)]
 
 
 def next_due(tx: Transaction) -> float | None:
@@ -125,24 +178,15 @@ def next_due(tx: Transaction) -> float | None:
     return min((max(row) for row in rows), default=None)
 
 
-def lease(tx: Transaction, leases: Sequence[Lease]) -> None:
-    """Have contacts for this process alone.
-
-    Args:
-        leases: The leases, one for each contact.
-    """
-    names = ("email", "lease", "leased_until", "tried", "tried_until")
-    rows = [(one.email, one.name, one.until, one.tried, one.until) for one in leases]
-    tx.update_rows(contacts, names, rows)
+def load(tx: Transaction, emails: Iterable[str]) -> dict[str, Contact]:
+    """Return contacts by address."""
+    rows = tx.rows_among(", ".join(_COLUMNS), "contacts", "email", set(emails))
+    return {row.email: _contact(row) for row in rows}
 
 
-def put_off(tx: Transaction, until: Mapping[str, float]) -> None:
-    """Leave contacts alone until a time, in epoch seconds.
-
-    Args:
-        until: The time, in epoch seconds, by the contact's address.
-    """
-    tx.update_rows(contacts, ("email", "not_before"), list(until.items()))
+def save(tx: Transaction, changed: Sequence[Contact]) -> None:
+    """Overwrite contacts, all with one statement."""
+    tx.update_rows(contacts, _COLUMNS, [_row(one) for one in changed])
 
 
 def free_leases(tx: Transaction, is_dead: Callable[[str], bool]) -> None:
@@ -156,59 +200,42 @@ def free_leases(tx: Transaction, is_dead: Callable[[str], bool]) -> None:
     tx.update_rows(contacts, ("email", "lease", "leased_until"), rows)
 
 
-def set_status(tx: Transaction, statuses: Mapping[str, str]) -> None:
-    """Say that contacts need no request.
+def correct_times(tx: Transaction, now: float) -> int:
+    """Have contacts wait no longer that wait for a time which a clock that went wrong wrote; return how many did."""
+    ahead = now + _MOST_AHEAD_SECONDS
+    times = (contacts.c.not_before, contacts.c.leased_until, contacts.c.tried_until)
+    is_ahead = (times[0] > ahead) | (times[1] > ahead) | (times[2] > ahead)
+    # A request that was on its way then is no longer, unless the clock went wrong only just now.
+    settled = {"not_before": now, "leased_until": 0.0, "tried_until": 0.0, "lease": None}
+    return tx.execute(update(contacts).where(_UNDELIVERED, is_ahead).values(**settled)).rowcount
 
-    Args:
-        statuses: Their new statuses, by address.
+
+def record_surveyed(tx: Transaction, email: str, form: bytes, now: float) -> None:
+    """Take in that a survey's request brought a contact's form along, but none of its lists.
+
+    Whether it needs a request of its own all the same is found when delivery looks at it.
     """
-    tx.update_rows(contacts, ("email", "status"), list(statuses.items()))
-
-
-def record(tx: Transaction, results: Sequence[Result]) -> list[Result]:
-    """Write what came of requests, all that came together with few statements.
-
-    Args:
-        results: What came of each.
-
-    Returns:
-        Those that were written: of a contact that is forgotten, or that somebody else has by now, nothing is.
-    """
-    emails = {one.email for one in results}
-    known = {row.email: row for row in tx.rows_among("email, lease, revision", "contacts", "email", emails)}
-    written: list[Result] = []
-    alike: dict[tuple[str, ...], list[tuple[Any, ...]]] = {}
-    for one in results:
-        row = known.get(one.email)
-        if row is None or row.lease != one.lease:
-            continue
-        changed = one.status is None or row.revision != one.revision
-        values = one.values if changed else {**one.values, "status": one.status}
-        alike.setdefault(("email", *values), []).append((one.email, *values.values()))
-        written.append(one)
-    for names, rows in alike.items():
-        tx.update_rows(contacts, names, rows)
-    return written
-
-
-def note_surveyed(
-    tx: Transaction, email: str, form: bytes, now: float, *, contact_lists: Iterable[int], is_current: bool
-) -> bool:
-    """Note that a survey's request brought a contact's form along.
-
-    Args:
-        contact_lists: The ids of the lists that the contact should be on, which a survey's request does not say.
-        is_current: Whether that is still the form it should have.
-
-    Returns:
-        Whether a pending contact needs no request of its own any more.
-    """
-    row = tx.execute(select(contacts).where(contacts.c.email == email)).first()
+    row = load(tx, [email]).get(email)
     if row is None or row.leased_until > now or (row.tried_until > now and row.tried != form):
-        return False  # A request of the contact's own is, or may be, at work: its answer decides.
-    if not set(contact_lists) <= set(decode(row.sent_lists)):
-        return False
-    status = "synced" if is_current and row.status in {"pending", "refused"} else row.status
-    values = {"sent": form, "synced_at": now, "status": status}
-    tx.execute(update(contacts).where(contacts.c.email == email).values(values))
-    return bool(row.status == "pending" and row.sent != form)
+        return  # A request of the contact's own is, or may be, at work: its answer decides.
+    status = ContactStatus.PENDING if row.status is ContactStatus.REFUSED else row.status
+    save(tx, [replace(row, status=status, sent=form, synced_at=now)])
+
+
+def _mark(tx: Transaction, where: Any, now: float, **values: object) -> int:  # noqa: ANN401 - SQLAlchemy's
+    """Have delivery look at the contacts of a condition."""
+    marked = {"status": ContactStatus.PENDING, "revision": contacts.c.revision + 1, "changed_at": now}
+    marked |= {"attempts": 0, "not_before": 0.0}
+    return tx.execute(update(contacts).where(where).values(**(marked | values))).rowcount
+
+
+def _contact(row: Sequence[Any]) -> Contact:
+    values = list(row)
+    values[_STATUS], values[_LISTS] = ContactStatus(values[_STATUS]), tuple(decode(values[_LISTS]))
+    return Contact(*values)
+
+
+def _row(contact: Contact) -> tuple[Any, ...]:
+    values = list(_VALUES(contact))
+    values[_STATUS], values[_LISTS] = contact.status.value, encode(contact.sent_lists)
+    return tuple(values)

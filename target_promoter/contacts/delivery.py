@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Final
 
+import backoff
+
 from target_promoter.contacts import contacts
-from target_promoter.contacts.contacts import Lease, Result
+from target_promoter.contacts.contacts import Contact, ContactStatus
 from target_promoter.contacts.wanted import ContactForm, contact_forms
-from target_promoter.delivery.patience import pause_of_its_own
-from target_promoter.people import identity
 from target_promoter.promoter import timeouts as times
-from target_promoter.promoter.answers import Answer
-from target_promoter.store.encoding import decode, digest, encode
-from target_promoter.surveys import claims
+from target_promoter.promoter.answers import Answer, Outcome
+from target_promoter.store.encoding import digest, encode
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Collection, Iterator, Sequence
 
     from target_promoter.config.settings import Settings
     from target_promoter.contacts.attributes import Note
@@ -25,6 +25,9 @@ if TYPE_CHECKING:
 
 _MOST_UNCHANGED: Final = 500
 """How many contacts a turn looks at beyond those it has time for, while it finds none that must be sent."""
+
+_MOST_DOUBLINGS: Final = 6
+_NUMBERS: Final = re.compile(r"\d+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +37,6 @@ class ContactRequest:
     Attributes:
         email: The contact's address.
         revision: The contact's revision when the request was made.
-        attempts: How many requests for it failed before.
         body: The request's body, JSON; None to remove the contact.
         digest: The hash of the form in the body.
         contact_lists: The ids of the lists in the body.
@@ -44,7 +46,6 @@ class ContactRequest:
 
     email: str
     revision: int
-    attempts: int
     body: str | None
     digest: bytes
     contact_lists: tuple[int, ...]
@@ -52,134 +53,205 @@ class ContactRequest:
     lease: str = ""
 
 
-class ContactDelivery:
-    """Makes requests for contacts and takes in their answers."""
+@dataclass(frozen=True, slots=True)
+class Claimed:
+    """What a look at the contacts that are due found.
 
-    def __init__(self, settings: Settings, leases: Iterator[str]) -> None:
+    Attributes:
+        requests: What must now be sent.
+        outcomes: How many contacts came to each outcome without a request of their own.
+        notes: What became of attributes.
+        more: Whether there may be more to look at.
+    """
+
+    requests: Sequence[ContactRequest] = ()
+    outcomes: Counter[str] = field(default_factory=Counter)
+    notes: tuple[Note, ...] = ()
+    more: bool = False
+
+
+class ContactDelivery:
+    """Makes requests for contacts and takes in their answers.
+
+    Args:
+        were_surveyed: Returns those of some addresses that were ever surveyed.
+
+    Attributes:
+        unknown_lists: The contact lists that Promoter does not know, with its words; their contacts stay pending.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        leases: Iterator[str],
+        were_surveyed: Callable[[Transaction, Collection[str]], Collection[str]],
+    ) -> None:
         self._settings = settings
         self._leases = leases
+        self._were_surveyed = were_surveyed
+        self.unknown_lists: dict[int, str] = {}
 
-    def claim(
-        self, tx: Transaction, now: float, slots: Sequence[float]
-    ) -> tuple[list[ContactRequest], tuple[Note, ...], bool]:
+    def next_due(self, tx: Transaction) -> float | None:
+        """Return when the next contact can be worked on in this run, in epoch seconds; None if none can."""
+        return None if self._is_every_list_unknown() else contacts.next_due(tx)
+
+    def claim(self, tx: Transaction, now: float, slots: Sequence[float]) -> Claimed:
         """Lease contacts that differ from what was last sent, the longest pending first.
 
         Args:
             slots: When requests may leave, in epoch seconds; one contact each at the most.
-
-        Returns:
-            The requests, which must now be sent; what became of attributes; and whether there may be more to look at.
         """
         requests: list[ContactRequest] = []
+        outcomes: Counter[str] = Counter()
         notes: tuple[Note, ...] = ()
         # As a rule each differs, and to look at more than can be sent is in vain; where many do not, a turn for a few
         # of them would be mostly its commit.
         for most in (len(slots), _MOST_UNCHANGED):
             free = slots[len(requests) :]
-            if not free:
-                return requests, notes, bool(slots)
+            if not free or self._is_every_list_unknown():
+                return Claimed(requests, outcomes, notes, more=bool(slots) and not free)
             rows = contacts.due(tx, now, most=most)
-            new, noted = self._claim(tx, now, rows, free)
-            requests += new
-            notes += noted
+            found = self._claim(tx, now, rows, free)
+            requests += found.requests
+            outcomes += found.outcomes
+            notes += found.notes
             if len(rows) < most:
-                return requests, notes, False
-        return requests, notes, True
+                return Claimed(requests, outcomes, notes)
+        return Claimed(requests, outcomes, notes, more=True)
 
-    def _claim(
-        self, tx: Transaction, now: float, rows: Sequence[Any], slots: Sequence[float]
-    ) -> tuple[list[ContactRequest], tuple[Note, ...]]:
+    def _claim(self, tx: Transaction, now: float, rows: Sequence[Contact], slots: Sequence[float]) -> Claimed:
         """Lease those of some contacts that differ from what was last sent, as many as there are slots."""
         forms = contact_forms(tx, [row.email for row in rows], self._settings.contact_lists)
-        throttles = claims.throttles_of(tx, [identity.email_key(row.email) for row in rows])
+        never_sent = [row.email for row in rows if row.email not in forms and row.sent is None and row.tried is None]
+        surveyed = self._were_surveyed(tx, never_sent)
         requests: list[ContactRequest] = []
+        outcomes: Counter[str] = Counter()
         notes: tuple[Note, ...] = ()
-        statuses: dict[str, str] = {}
-        put_off: dict[str, float] = {}
-        leases: list[Lease] = []
+        changed: list[Contact] = []
         for row in rows:
             if len(requests) == len(slots):
                 break
-            throttle = throttles.get(identity.email_key(row.email))
             form = forms.get(row.email)
-            surveyed = throttle is not None and throttle.surveyed_at is not None
-            request, status = self._wanted(row, form, surveyed=surveyed)
-            if request is None:
-                statuses[row.email] = status
-            elif row.tried_until > now and row.tried != request.digest:
+            if form is None:
+                status = self._status_without_owner(row, is_known=row.email not in never_sent or row.email in surveyed)
+            else:
+                status = self._status(row, form)
+            if status not in {ContactStatus.PENDING, ContactStatus.REMOVING}:
+                # Its survey brought it along, if it was sent since it was marked.
+                if status is ContactStatus.SYNCED and (row.synced_at or 0.0) > row.changed_at:
+                    outcomes[status] += 1
+                changed.append(replace(row, status=status))
+                continue
+            request = _request(row, form)
+            if row.tried_until > now and row.tried != request.digest:
                 # A request with an older form got no answer and may still be at work: it must not arrive after this
                 # one.
-                put_off[row.email] = row.tried_until
-            else:
-                name = next(self._leases)
-                # Should this process die, its request may be at work until then.
-                until = times.settled_at(slots[len(requests)])
-                leases.append(Lease(row.email, name, until, request.digest))
-                requests.append(replace(request, lease=name))
-                notes += () if form is None else form.notes
-        contacts.set_status(tx, statuses)
-        contacts.put_off(tx, put_off)
-        contacts.lease(tx, leases)
-        return requests, notes
+                changed.append(replace(row, not_before=row.tried_until))
+                continue
+            lease = next(self._leases)
+            # Should this process die, its request may be at work until then.
+            until = times.settled_at(slots[len(requests)])
+            changed.append(replace(row, lease=lease, leased_until=until, tried=request.digest, tried_until=until))
+            requests.append(replace(request, lease=lease))
+            notes += () if form is None else form.notes
+        contacts.save(tx, changed)
+        return Claimed(requests, outcomes, notes)
+
+    def _status(self, row: Contact, form: ContactForm) -> ContactStatus:
+        """Return what a contact is that somebody owns: pending if it must be sent."""
+        lists = form.contact_lists
+        if row.sent == form.digest and set(lists) <= set(row.sent_lists):
+            return ContactStatus.SYNCED
+        if row.refused == _whole_digest(form.digest, lists):
+            return ContactStatus.REFUSED
+        return ContactStatus.PENDING if self.unknown_lists.keys().isdisjoint(lists) else ContactStatus.LIST_UNKNOWN
 
     @staticmethod
-    def _wanted(row: Any, form: ContactForm | None, *, surveyed: bool) -> tuple[ContactRequest | None, str]:  # noqa: ANN401 - a database row
-        """Return the request that makes a contact what it should be, or None and the status of one that is."""
-        if form is None:
-            if row.status != "removing" or (row.sent is None and row.tried is None and not surveyed):
-                return None, "unowned"
-            return ContactRequest(row.email, row.revision, row.attempts, None, b"", (), row.tried_until), "removing"
-        lists = form.contact_lists
-        if row.sent == form.digest and set(lists) <= set(decode(row.sent_lists)):
-            return None, "synced"
-        if row.refused == _whole_digest(form.digest, lists):
-            return None, "refused"
-        body: dict[str, Any] = dict(form.contact)
-        if lists:
-            body["contact_list"] = lists
-        request = ContactRequest(
-            row.email, row.revision, row.attempts, encode(body), form.digest, lists, row.tried_until
-        )
-        return request, "pending"
+    def _status_without_owner(row: Contact, *, is_known: bool) -> ContactStatus:
+        """Return what a contact is that nobody owns: to be removed if Promoter may know it and somebody said so."""
+        return ContactStatus.REMOVING if row.status is ContactStatus.REMOVING and is_known else ContactStatus.UNOWNED
+
+    def _is_every_list_unknown(self) -> bool:
+        """Return whether no contact can be sent, because every one joins a list that Promoter does not know."""
+        return not self.unknown_lists.keys().isdisjoint(self._settings.contact_lists)
 
     def record(self, tx: Transaction, now: float, came: Sequence[tuple[ContactRequest, Answer | None]]) -> Counter[str]:
-        """Take in what Promoter answered.
+        """Take in what Promoter answered, and return how many contacts came to each outcome.
+
+        Of a contact that is forgotten, or that somebody else has by now, nothing is written.
 
         Args:
             came: The requests that came back, each with what came of it; None if it was not sent.
-
-        Returns:
-            How many contacts came to each outcome.
         """
-        written = contacts.record(tx, [_result(now, request, answer) for request, answer in came])
-        return Counter(one.status for one in written if one.status is not None)
+        rows = contacts.load(tx, [request.email for request, _ in came])
+        outcomes: Counter[str] = Counter()
+        changed: list[Contact] = []
+        for request, answer in came:
+            row = rows.get(request.email)
+            if answer is not None and answer.outcome is Outcome.UNKNOWN_LIST:
+                self._learn_unknown_lists(request, answer.words)
+            if row is None or row.lease != request.lease:
+                continue
+            after = _after(row, now, request, answer)
+            if after.status not in {row.status, ContactStatus.LIST_UNKNOWN}:
+                outcomes[after.status] += 1
+            if row.revision != request.revision:
+                # It changed meanwhile, and what it should be by now is in its place.
+                after = replace(after, status=row.status, changed_at=now)
+            changed.append(after)
+        contacts.save(tx, changed)
+        return outcomes
+
+    def _learn_unknown_lists(self, request: ContactRequest, words: str) -> None:
+        """Take in which contact lists Promoter does not know: those that its words name, or any of the request's."""
+        named = {number for number in request.contact_lists if str(number) in _NUMBERS.findall(words)}
+        self.unknown_lists |= dict.fromkeys(named or request.contact_lists, words)
 
 
-def _result(now: float, request: ContactRequest, answer: Answer | None) -> Result:
+def _request(row: Contact, form: ContactForm | None) -> ContactRequest:
+    """Return the request that makes a contact what it should be."""
+    if form is None:
+        return ContactRequest(row.email, row.revision, None, b"", (), row.tried_until)
+    body: dict[str, Any] = dict(form.contact)
+    if form.contact_lists:
+        body["contact_list"] = form.contact_lists
+    return ContactRequest(row.email, row.revision, encode(body), form.digest, form.contact_lists, row.tried_until)
+
+
+def _after(row: Contact, now: float, request: ContactRequest, answer: Answer | None) -> Contact:
     """Return what becomes of a contact whose request came back."""
     # An answer says nothing of an earlier request of the same form that got none.
-    values: dict[str, Any] = {"lease": None, "leased_until": 0.0, "tried_until": request.tried_until}
-    status: str | None = None
-    match answer:
-        case Answer(outcome="accepted"):
-            status = "synced" if request.body is not None else "removed"
-            values |= {"attempts": 0, "refused": None, "reason": None}
-            if request.body is None:
-                values |= {"sent": None, "sent_lists": "[]"}
-            else:
-                lists = encode(request.contact_lists)
-                values |= {"sent": request.digest, "sent_lists": lists, "synced_at": now}
-        case Answer(outcome="refused" | "not_eligible" | "unknown_campaign"):
-            status = "refused"
+    row = replace(row, lease=None, leased_until=0.0, tried_until=request.tried_until)
+    match answer and answer.outcome:
+        case Outcome.ACCEPTED if request.body is None:
+            row = replace(row, status=ContactStatus.REMOVED, sent=None, sent_lists=())
+            return replace(row, attempts=0, refused=None, reason=None)
+        case Outcome.ACCEPTED:
+            lists = tuple(sorted({*row.sent_lists, *request.contact_lists}))
+            row = replace(row, status=ContactStatus.SYNCED, sent=request.digest, sent_lists=lists, synced_at=now)
+            return replace(row, attempts=0, refused=None, reason=None)
+        case Outcome.UNKNOWN_LIST:
+            return replace(row, status=ContactStatus.LIST_UNKNOWN, attempts=0)
+        case Outcome.REFUSED | Outcome.NOT_ELIGIBLE | Outcome.UNKNOWN_CAMPAIGN:
             whole = _whole_digest(request.digest, request.contact_lists)
-            values |= {"refused": whole, "reason": answer.words, "attempts": 0}
-        case Answer(outcome="unanswered" | "unavailable" as outcome):
-            values |= {"attempts": request.attempts + 1, "not_before": now + pause_of_its_own(request.attempts)}
-            if outcome == "unanswered":
-                values["tried_until"] = now + times.SETTLING_SECONDS
+            words = answer.words if answer else None
+            return replace(row, status=ContactStatus.REFUSED, refused=whole, reason=words, attempts=0)
+        case Outcome.UNANSWERED | Outcome.UNAVAILABLE as outcome:
+            row = replace(row, attempts=row.attempts + 1, not_before=now + _pause(row.attempts))
+            is_at_work = outcome is Outcome.UNANSWERED
+            return replace(row, tried_until=now + times.SETTLING_SECONDS) if is_at_work else row
         case _:
-            pass
-    return Result(request.email, request.lease, request.revision, status, values)
+            return row
+
+
+def _pause(attempts: int) -> float:
+    """Return how long a contact is left alone after a failure, in seconds: one that always fails holds up no other.
+
+    Args:
+        attempts: How often it failed before.
+    """
+    pause: float = backoff.full_jitter(2.0 ** min(attempts, _MOST_DOUBLINGS))
+    return pause
 
 
 def _whole_digest(form: bytes, contact_lists: Sequence[int]) -> bytes:

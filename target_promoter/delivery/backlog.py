@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
 _IS_ANYTHING_OPEN: Final = text("""
     SELECT EXISTS (SELECT 1 FROM contacts WHERE status IN ('pending', 'removing'))
+        OR EXISTS (SELECT 1 FROM contacts WHERE status = 'list_unknown')
         OR EXISTS (SELECT 1 FROM surveys WHERE status IN ('waiting', 'queued', 'claimed'))
 """)
 
@@ -24,7 +25,10 @@ _SURVEYS: Final = text("""
         (SELECT count(*) FROM surveys WHERE status = 'queued' AND due_at <= :now AND campaign_id != :none)
 """).bindparams(none=NO_CAMPAIGN)
 
-_CONTACTS: Final = text("SELECT count(*) FROM contacts WHERE status IN ('pending', 'removing')")
+_CONTACTS: Final = text("""
+    SELECT (SELECT count(*) FROM contacts WHERE status IN ('pending', 'removing'))
+        + (SELECT count(*) FROM contacts WHERE status = 'list_unknown')
+""")
 
 _PEOPLE: Final = text("""
     SELECT count(*) FROM people WHERE email IS NULL AND (deleted_at IS NULL OR deleted_at < identified_at)
@@ -43,7 +47,7 @@ def count_surveys(tx: Transaction, now: float) -> tuple[int, int]:
 
 
 def count_contacts(tx: Transaction) -> int:
-    """Return how many contacts delivery has to look at."""
+    """Return how many contacts are pending, those among them whose lists Promoter does not know."""
     return tx.scalar(_CONTACTS) or 0
 
 

@@ -71,8 +71,7 @@ class Delivery:
         self._turns = Turns(store, settings, clock=clock)
         self._shared = Shared()
         self._sender = Sender(client, self._shared, summary, clock=clock)
-        self._ended = threading.Event()
-        self._ended.set()
+        self._thread = threading.Thread(target=self.run, name="delivery", daemon=True)
         self._unsent: list[Request] = []
         self._unused: tuple[float, float] | None = None
         self._left_at = 0.0
@@ -83,11 +82,16 @@ class Delivery:
         self.waited_seconds = 0.0
 
     def left_behind(self) -> list[str]:
-        """Return, in sentences with the mend, why surveys that are due were not sent though Promoter answers."""
+        """Return, in sentences that say what to do, why something that is due was not sent though Promoter answers."""
         sentences = [
             f"Promoter knows no campaign {campaign} («{words}»), so its surveys stay pending: "
             "set the id in `campaigns` to one that `target-promoter check` lists."
             for campaign, words in sorted(self._turns.unknown_campaigns.items())
+        ]
+        sentences += [
+            f"Promoter knows no contact list {one} («{words}»), so its contacts stay pending: "
+            "set the id in `contact_lists`, or in that of a stream, to one that `target-promoter check` lists."
+            for one, words in sorted(self._turns.unknown_lists.items())
         ]
         if self._turns.is_held_by_fuse:
             sentences.append(
@@ -98,14 +102,7 @@ class Delivery:
 
     def start(self) -> None:
         """Deliver in a thread of its own."""
-        thread = threading.Thread(target=self.run, name="delivery", daemon=True)
-        try:
-            self._ended.clear()
-            thread.start()
-        except BaseException:
-            if thread.ident is None:  # A signal came first: nobody must wait for what never began.
-                self._ended.set()
-            raise
+        self._thread.start()
 
     def hold(self, seconds: float) -> None:
         """Send nothing for a while, unless `finish` comes before.
@@ -148,8 +145,8 @@ class Delivery:
         Returns:
             Whether it ended.
         """
-        # Not the thread's own join: when a signal's exception interrupts that, Python takes the thread for ended.
-        return self._ended.wait(seconds)
+        self._thread.join(seconds)
+        return not self._thread.is_alive()
 
     def run(self) -> None:
         """Deliver in this thread; `problem` says how it ended."""
@@ -158,7 +155,6 @@ class Delivery:
                 self._attempt(work)
         finally:
             self._sender.end()
-            self._ended.set()
 
     def _attempt(self, work: Callable[[], None]) -> None:
         try:
@@ -170,6 +166,7 @@ class Delivery:
             self.problem = self.problem or DeliveryError.unforeseen(error)
 
     def _deliver(self) -> None:
+        self._let_intake_begin()
         while not self._shared.stopping:
             turn = self._take_turn(sending=self._clock() >= self._resting_until())
             if turn.requests:
@@ -180,6 +177,15 @@ class Delivery:
                 return
             elif not turn.again:
                 self._wait(turn)
+
+    def _let_intake_begin(self) -> None:
+        """Wait while delivery is held, and not even look at the store."""
+        with self._shared.changed:
+            while not (self._shared.stopping or self._shared.finishing):
+                left = self._shared.held_until - self._clock()
+                if left <= 0:
+                    return
+                self._shared.wait(left, for_answers=False)
 
     def _resting_until(self) -> float:
         """Return until when nothing is sent, in epoch seconds."""
@@ -198,8 +204,8 @@ class Delivery:
         turn = self._take_in(now, room=max(room, 0) if sending and problem is None else 0)
         if problem is not None:
             raise problem
-        if turn.next_at is not None and turn.held_until - now > self._patience.seconds:
-            raise DeliveryError.asked_to_wait(iso(turn.held_until))
+        if turn.next_at is not None and turn.paused_until - now > self._patience.seconds:
+            raise DeliveryError.asked_to_wait(iso(turn.paused_until))
         return turn
 
     def _take_in(self, now: float, *, room: int) -> Turn:
@@ -271,14 +277,14 @@ class Delivery:
             until = now + self._look_again
             self._look_again = min(2 * self._look_again, times.LOOK_AGAIN_SECONDS)
         if turn.next_at is not None and self._shared.flight.number < MOST_IN_FLIGHT:
-            until = min(until, max(turn.next_at, self._resting_until(), turn.held_until))
+            until = min(until, max(turn.next_at, self._resting_until(), turn.paused_until))
         with self._shared.changed:
             while not (self._shared.stopping or self._shared.answered or self._shared.woken):
                 left = until - self._clock()
                 if left <= 0 or self._shared.finishing != finishing:
                     break
                 self._shared.wait(left, for_answers=True)
-        if turn.held_until > now:
+        if turn.paused_until > now:
             self.waited_seconds += self._clock() - now
 
     def _wind_up(self) -> None:

@@ -5,12 +5,15 @@ A generic cell rate algorithm without burst: each request has a time of its own,
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import logging
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
-from sqlalchemy import func, select, update
+from sqlalchemy import select, update
 
+from target_promoter.promoter.answers import LONGEST_WAIT
 from target_promoter.store.schema import request_clock, request_days, request_seconds
+from target_promoter.values.times import duration
 
 if TYPE_CHECKING:
     from target_promoter.store.transaction import Transaction
@@ -24,7 +27,35 @@ _GROWTH: Final = 1.05
 _SLOWER: Final = 0.9
 _WHOLE_MINUTE: Final = 50.0
 _LEAST: Final = 0.05
-_DEFAULT_HOLD_SECONDS: Final = 5.0
+_DEFAULT_PAUSE_SECONDS: Final = 5.0
+
+_SECOND: Final = 1.0
+"""A Retry-After of so much, which is a whole number of seconds as a rule, may be that of a limit by the second."""
+
+_FEW: Final = 10
+"""Fewer accepted requests than this say little of a limit: somebody else may have used it up."""
+
+_MOST_AHEAD: Final = 60.0
+"""How far ahead, in seconds, a time may be reserved: by a machine whose clock is some seconds ahead of this one's."""
+
+logger = logging.getLogger("target-promoter.delivery")
+
+
+@dataclass(frozen=True, slots=True)
+class Clock:
+    """What all processes know of the account's limit.
+
+    Attributes:
+        next_at: From when on the next request may have its time, in epoch seconds.
+        rate: The limit that was measured, in requests a minute; 0 if none was.
+        rated_at: When it was measured, in epoch seconds.
+        paused_until: Until when Promoter asked to wait, in epoch seconds.
+    """
+
+    next_at: float = 0.0
+    rate: float = 0.0
+    rated_at: float = 0.0
+    paused_until: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,9 +83,9 @@ def free(tx: Transaction, now: float, *, limit: float, horizon: float, most: int
     Args:
         horizon: How far ahead slots are given, in seconds.
     """
-    next_at, rate, rated_at, held_until = _clock(tx)
-    interval = _MINUTE / (_pace(rate, rated_at, now, limit) * _MARGIN)
-    first = max(next_at, held_until, now)
+    clock = _clock(tx, now, limit)
+    interval = _MINUTE / (_pace(clock, now, limit) * _MARGIN)
+    first = max(clock.next_at, clock.paused_until, now)
     if first > now + horizon:
         return Slots(first, interval, 0)
     return Slots(first, interval, min(most, 1 + int((now + horizon - first) / interval)))
@@ -86,14 +117,30 @@ def give_back(tx: Transaction, unused_from: float, until: float) -> None:
     tx.execute(update(request_clock).where(request_clock.c.next_at == until).values(next_at=unused_from))
 
 
-def held_until(tx: Transaction) -> float:
+def paused_until(tx: Transaction, now: float, *, limit: float) -> float:
     """Return until when Promoter asked to wait, in epoch seconds."""
-    return _clock(tx)[3]
+    return _clock(tx, now, limit).paused_until
 
 
-def hold(tx: Transaction, until: float) -> None:
+def pause(tx: Transaction, until: float) -> None:
     """Have all processes wait, because Promoter asked for it."""
     tx.execute(update(request_clock).where(request_clock.c.paused_until < until).values(paused_until=until))
+
+
+def correct(tx: Transaction, now: float, *, limit: float) -> bool:
+    """Have what a clock that went wrong wrote count as now; return whether there was any, and tell it."""
+    clock, right = _stored(tx), _clock(tx, now, limit)
+    if clock == right:
+        return False
+    ahead = max(clock.next_at, clock.rated_at, clock.paused_until) - now
+    logger.warning(
+        "By the store requests wait for another %s, longer than any does: the clock of this or of another machine is "
+        "or was wrong, or Promoter asked for it. They go on now.",
+        duration(ahead),
+    )
+    _save(tx, right)
+    tx.execute(request_seconds.delete().where(request_seconds.c.second > int(now)))
+    return True
 
 
 def count(tx: Transaction, now: float, *, accepted: int, rate_limited: int) -> None:
@@ -115,46 +162,52 @@ def limited(tx: Transaction, now: float, retry_after: float | None, *, limit: fl
     Returns:
         Until when everybody waits, in epoch seconds.
     """
-    _, rate, rated_at, held = _clock(tx)
-    wait = _DEFAULT_HOLD_SECONDS if retry_after is None else retry_after
+    clock = _clock(tx, now, limit)
+    wait = _DEFAULT_PAUSE_SECONDS if retry_after is None else retry_after
     # A wait of more than a minute is that of a daily limit, which says nothing of a minute; a refusal while all wait
     # anyway was for a request on its way.
-    if held <= now and wait <= _MINUTE:
-        rate = _measured(tx, now, wait, _pace(rate, rated_at, now, limit), limit)
-        rated_at = now + wait
-    until = max(held, now + wait)
-    tx.execute(update(request_clock).values(rate=rate, rated_at=rated_at, paused_until=until))
-    return until
+    if clock.paused_until <= now and wait <= _MINUTE:
+        rate = _measured(tx, now, retry_after, _pace(clock, now, limit), limit)
+        clock = replace(clock, rate=rate, rated_at=now + wait)
+    clock = replace(clock, paused_until=max(clock.paused_until, now + wait))
+    _save(tx, clock)
+    return clock.paused_until
 
 
-def _measured(tx: Transaction, now: float, wait: float, pace: float, limit: float) -> float:
-    """Return the pace, in requests a minute, that a refusal leaves."""
-    of_the_minute = select(func.sum(request_seconds.c.requests), func.min(request_seconds.c.second))
-    number, since = tx.execute(of_the_minute.where(request_seconds.c.second > int(now - _MINUTE))).one()
-    # What was accepted, from the first of them until Promoter takes the next, is what it allows in that time.
-    span = min(_MINUTE, max(1.0, now - (now if since is None else since) + wait))
-    measured = float(number or 0) * _MINUTE / span
-    if span < _WHOLE_MINUTE:
-        # It says little of a whole minute: somebody else may have used the limit up, or it is one of a second.
-        measured = max(measured, pace * _SLOWER)
-    # Somebody else may use nearly all of it: then Retry-After alone has to do, and a limit told twenty times too high.
-    return min(max(measured, limit * _LEAST), pace)
+def _measured(tx: Transaction, now: float, retry_after: float | None, pace: float, limit: float) -> float:
+    """Return the pace, in requests a minute, that a refusal leaves.
+
+    Promoter counts over a window: what it accepted since the window began, until it accepts the next, is its limit.
+    """
+    query = select(request_seconds.c.second, request_seconds.c.requests)
+    rows = tx.execute(query.where(request_seconds.c.second > int(now - _MINUTE)))
+    accepted: dict[int, int] = {row.second: row.requests for row in rows}
+    number, wait, slower = sum(accepted.values()), retry_after or 0.0, pace * _SLOWER
+    span = min(_MINUTE, max(_SECOND, now - min(accepted, default=now) + wait))
+    measured = number * _MINUTE / span
+    if number < _FEW:
+        # Somebody else may use nearly all of it: then Retry-After alone has to do.
+        measured = max(measured, limit * _LEAST if span >= _WHOLE_MINUTE else slower)
+    elif retry_after is None or wait <= _SECOND:
+        # The window may be one of a second: then its limit is what was accepted in it.
+        lately = sum(requests for second, requests in accepted.items() if second >= int(now - _SECOND))
+        measured = max(measured, slower if lately < _FEW else min(slower, lately * _MINUTE / _SECOND))
+    return measured if measured < pace else slower
 
 
-def _pace(rate: float, rated_at: float, now: float, limit: float) -> float:
+def _pace(clock: Clock, now: float, limit: float) -> float:
     """Return how many requests may leave in a minute: what was measured, and ever more while no refusal comes.
 
     After a minute it is a twentieth more, after ten minutes fourteen times as much: a limit that was measured while
     somebody else used it up does not bind for hours.
     """
-    minutes = min(max(0.0, now - rated_at) // _MINUTE, _MINUTE)
-    return min(rate * _GROWTH ** (minutes * (minutes + 1) / 2), limit) if rate else limit
+    minutes = min(max(0.0, now - clock.rated_at) // _MINUTE, _MINUTE)
+    return min(clock.rate * _GROWTH ** (minutes * (minutes + 1) / 2), limit) if clock.rate else limit
 
 
 def rate(tx: Transaction, now: float, *, limit: float) -> float:
     """Return how many requests a minute leave at the most just now: the limit as told, or less if less was measured."""
-    _, measured, rated_at, _ = _clock(tx)
-    return _pace(measured, rated_at, now, limit) * _MARGIN
+    return _pace(_clock(tx, now, limit), now, limit) * _MARGIN
 
 
 def reset(tx: Transaction) -> None:
@@ -162,7 +215,24 @@ def reset(tx: Transaction) -> None:
     tx.execute(update(request_clock).values(next_at=0.0, rate=0.0, rated_at=0.0, paused_until=0.0))
 
 
-def _clock(tx: Transaction) -> tuple[float, float, float, float]:
+def _stored(tx: Transaction) -> Clock:
     columns = (request_clock.c.next_at, request_clock.c.rate, request_clock.c.rated_at, request_clock.c.paused_until)
-    row = tx.execute(select(*columns)).one()
-    return row[0], row[1], row[2], row[3]
+    return Clock(*tx.execute(select(*columns)).one())
+
+
+def _clock(tx: Transaction, now: float, limit: float) -> Clock:
+    """Return what all processes know, without times that lie further ahead than any may."""
+    clock = _stored(tx)
+    if clock.rated_at > now + 2 * _MINUTE:
+        clock = replace(clock, rate=0.0, rated_at=0.0)
+    if clock.paused_until > now + LONGEST_WAIT + _MOST_AHEAD:
+        clock = replace(clock, paused_until=0.0)
+    # The next time lies an interval ahead, and after a late request two.
+    if clock.next_at > now + _MOST_AHEAD + 2 * _MINUTE / (_pace(clock, now, limit) * _MARGIN):
+        clock = replace(clock, next_at=now)
+    return clock
+
+
+def _save(tx: Transaction, clock: Clock) -> None:
+    values = {"next_at": clock.next_at, "rate": clock.rate, "rated_at": clock.rated_at}
+    tx.execute(update(request_clock).values(**values, paused_until=clock.paused_until))

@@ -61,13 +61,3 @@ class Patience:
             doublings = min(self._failures - _FAILURES_IN_A_ROW, _MOST_DOUBLINGS)
             self.paused_until = now + backoff.full_jitter(min(_LONGEST_PAUSE_SECONDS, 2.0**doublings))
         return True
-
-
-def pause_of_its_own(attempts: int) -> float:
-    """Return how long one contact is left alone after a failure, in seconds: one that always fails holds up no other.
-
-    Args:
-        attempts: How often it failed before.
-    """
-    pause: float = backoff.full_jitter(2.0 ** min(attempts, _MOST_DOUBLINGS + 1))
-    return pause

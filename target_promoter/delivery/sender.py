@@ -10,7 +10,7 @@ from target_promoter.delivery.answered import Answered
 from target_promoter.delivery.workers import Workers
 from target_promoter.errors import DeliveryError, PromoterError
 from target_promoter.promoter import timeouts as times
-from target_promoter.promoter.answers import Answer
+from target_promoter.promoter.answers import Answer, Outcome
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -76,7 +76,7 @@ class Sender:
             problem = error
         except Exception as error:  # noqa: BLE001 - the thread must hand back its request whatever happens
             # It may have left, so it counts as one without an answer.
-            answer = Answer("unanswered", words=type(error).__name__)
+            answer = Answer(Outcome.UNANSWERED, words=type(error).__name__)
             problem = DeliveryError.unforeseen(error)
         self._shared.take_in(number, Answered(request, answer), problem)
 

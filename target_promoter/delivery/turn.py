@@ -7,8 +7,7 @@ from collections import Counter
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final
 
-from target_promoter.contacts import attribute_notes as notes
-from target_promoter.contacts import contacts
+from target_promoter.contacts import attribute_notes, contacts
 from target_promoter.contacts.delivery import ContactDelivery, ContactRequest
 from target_promoter.delivery import leases
 from target_promoter.delivery import limit as clock
@@ -49,7 +48,7 @@ class Turn:
         again: Whether there is more to look at in the store at once.
         next_at: When there may be something to do next, in epoch seconds; None if nothing that is due is left, which
             only a turn without requests looks for.
-        held_until: Until when Promoter asked to wait, in epoch seconds.
+        paused_until: Until when Promoter asked to wait, in epoch seconds.
     """
 
     requests: list[Request] = field(default_factory=list)
@@ -63,7 +62,7 @@ class Turn:
     held_by_fuse: bool = False
     again: bool = False
     next_at: float | None = None
-    held_until: float = 0.0
+    paused_until: float = 0.0
 
 
 class Turns:
@@ -79,9 +78,9 @@ class Turns:
         self._settings = settings
         names = leases.new_names()
         created_at = store.read(runs.created_at)
-        store.write(lambda tx: contacts.free_leases(tx, leases.is_dead))
+        store.write(_take_up_contacts)
         self._surveys = SurveyDelivery(settings, names, created_at)
-        self._contacts = ContactDelivery(settings, names)
+        self._contacts = ContactDelivery(settings, names, claims.surveyed_among)
         self._fuse = Fuse(settings.max_surveys_per_run)
         self._bound = False
         self._held_by_fuse = False
@@ -91,6 +90,11 @@ class Turns:
     def unknown_campaigns(self) -> dict[int, str]:
         """The campaigns that Promoter does not know, with its words."""
         return self._surveys.unknown_campaigns
+
+    @property
+    def unknown_lists(self) -> dict[int, str]:
+        """The contact lists that Promoter does not know, with its words."""
+        return self._contacts.unknown_lists
 
     @property
     def is_held_by_fuse(self) -> bool:
@@ -139,27 +143,30 @@ class Turns:
         room: int,
         allowance: int,
     ) -> Turn:
-        turn = Turn()
+        turn, limit = Turn(), self._settings.requests_per_minute
+        if clock.correct(tx, now, limit=limit):
+            contacts.correct_times(tx, now)
+            claims.correct_times(tx, now)
         self._take_in(tx, now, [*(Answered(one, None) for one in unsent), *answered], turn)
         self._count_requests(tx, now, answered)
-        held = clock.held_until(tx)
+        paused_until = clock.paused_until(tx, now, limit=limit)
         if not room:
             known = self._next_at(tx, now, 0.0, allowance)
-            return replace(turn, next_at=known, held_by_fuse=self._held_by_fuse, held_until=held)
+            return replace(turn, next_at=known, held_by_fuse=self._held_by_fuse, paused_until=paused_until)
         turn.surveys["expired"] += self._surveys.expire(tx, now)
-        limit = self._settings.requests_per_minute
         # The transaction may have waited for another program, and times that are over would be used all at once.
         begun = now if self._clock is None else max(now, self._clock())
         slots = clock.free(tx, begun, limit=limit, horizon=_HORIZON_SECONDS, most=room)
         times = slots.times(slots.number)
         surveys, outcomes, survey_notes = self._surveys.claim(tx, now, times, allowance)
         turn.surveys.update(outcomes)
-        people, contact_notes, more = self._contacts.claim(tx, now, times[len(surveys) :])
-        requests: list[Request] = [*surveys, *people]
+        found = self._contacts.claim(tx, now, times[len(surveys) :])
+        turn.contacts.update(found.outcomes)
+        requests: list[Request] = [*surveys, *found.requests]
         reserved_until = clock.take(tx, slots, len(requests))
-        falls_due_at = claims.falls_due(tx, now) if people else None
-        found = (*survey_notes, *contact_notes)
-        notes.add(tx, set(found) - self._noted, now)
+        falls_due_at = claims.falls_due(tx, now) if found.requests else None
+        noted = (*survey_notes, *found.notes)
+        attribute_notes.add(tx, set(noted) - self._noted, now)
         return replace(
             turn,
             requests=requests,
@@ -167,11 +174,11 @@ class Turns:
             interval=slots.interval,
             reserved_until=reserved_until,
             falls_due_at=math.inf if falls_due_at is None else falls_due_at,
-            notes=found,
+            notes=noted,
             held_by_fuse=self._holds_fuse(tx, now, allowance - len(surveys)),
-            again=not requests and bool(times) and (more or sum(outcomes.values()) > 0),
+            again=not requests and bool(times) and (found.more or sum(outcomes.values()) > 0),
             next_at=slots.first if requests else self._next_at(tx, now, slots.first, allowance - len(surveys)),
-            held_until=held,
+            paused_until=paused_until,
         )
 
     def _take_in(self, tx: Transaction, now: float, came: Sequence[Answered], turn: Turn) -> None:
@@ -183,9 +190,7 @@ class Turns:
             elif one.answer is None:
                 turn.surveys.update(self._surveys.give_back(tx, now, one.request))
             else:
-                outcomes = self._surveys.record(tx, now, one.request, one.answer)
-                turn.contacts["synced"] += outcomes.pop("synced", 0)
-                turn.surveys.update(outcomes)
+                turn.surveys.update(self._surveys.record(tx, now, one.request, one.answer))
         # After the surveys: of a contact whose own request is at work as well, that one's answer decides.
         turn.contacts.update(self._contacts.record(tx, now, of_contacts))
 
@@ -200,7 +205,7 @@ class Turns:
             if answer.outcome == "rate_limited":
                 clock.limited(tx, now, answer.retry_after, limit=self._settings.requests_per_minute)
             elif answer.outcome == "unavailable" and answer.retry_after is not None:
-                clock.hold(tx, now + answer.retry_after)
+                clock.pause(tx, now + answer.retry_after)
 
     def _bind(self) -> None:
         """Have the store belong to this account from now on; another process may have bound it to another one."""
@@ -218,7 +223,7 @@ class Turns:
         """Return when there may be something to do next; None if nothing that is due is left for this run."""
         unknown = self._surveys.unknown_campaigns
         times = (
-            contacts.next_due(tx),
+            self._contacts.next_due(tx),
             claims.next_due(tx, now, except_campaigns=unknown, queued=allowance > 0),
         )
         known = [time for time in times if time is not None]
@@ -227,3 +232,9 @@ class Turns:
     def _holds_fuse(self, tx: Transaction, now: float, allowance: int) -> bool:
         """Return whether surveys are due that the fuse does not let through."""
         return allowance <= 0 and bool(claims.due(tx, now, except_campaigns=self._surveys.unknown_campaigns, most=1))
+
+
+def _take_up_contacts(tx: Transaction) -> None:
+    """Have delivery look at contacts that processes left which died, and at those whose lists may be there by now."""
+    contacts.free_leases(tx, leases.is_dead)
+    contacts.retry_unknown_lists(tx)

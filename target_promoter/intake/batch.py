@@ -158,8 +158,8 @@ class Batch:
         shared = people.load_by_email(self.tx, saved.moved - to_send.keys(), whole=False)
         to_send |= {email: rows[-1].user_id for email, rows in shared.items() if len(rows) > 1}
         kept = {email: user_id for email, user_id in to_send.items() if email not in self._to_remove}
-        contacts.mark(self.tx, kept, self.now)
-        contacts.mark(self.tx, dict.fromkeys(self._to_remove), self.now, remove=True)
+        contacts.mark_dirty(self.tx, kept, self.now)
+        contacts.mark_dirty(self.tx, dict.fromkeys(self._to_remove), self.now, remove=True)
 
     def finish(self) -> None:
         """Write what follows from people that became known: their kept properties, their waiting surveys."""

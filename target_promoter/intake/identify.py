@@ -7,6 +7,7 @@ from collections.abc import Mapping
 
 from msgspec.structs import replace
 
+from target_promoter.contacts import contacts
 from target_promoter.intake.batch import DELETED, Batch
 from target_promoter.people import people
 from target_promoter.people.identity import keys_named
@@ -14,7 +15,7 @@ from target_promoter.people.person import FUTURE_SECONDS, delete, merge
 from target_promoter.records.calls import Identify
 from target_promoter.records.readers import Rows
 from target_promoter.records.replay import is_refused
-from target_promoter.surveys import claims, retries, surveys
+from target_promoter.surveys import claims, surveys
 
 
 def take_identifies(batch: Batch, rows: Rows) -> Counter[str]:
@@ -41,8 +42,8 @@ class _Taking:
         glances = [(reader.user_id(record), reader.fingerprint(record)) for record in self._rows.records]
         known.look_up({user_id for user_id, _ in glances if user_id is not None})
         for place, record in enumerate(self._rows.records):
-            told = place not in self._rows.misfits and self._is_told(*glances[place], record)
-            if not told or self._batch.anybody_forgotten:
+            special = self._batch.anybody_forgotten or place in self._rows.misfits or place in self._rows.deletes
+            if special or not self._is_told(*glances[place], record):
                 self._calls[place] = self._read(place)
         forgotten = self._batch.forgotten_among(
             key for call in self._calls.values() if call is not None for key in keys_named(call)
@@ -74,6 +75,8 @@ class _Taking:
 
     def _read(self, place: int) -> Identify | None:
         call = self._rows.reader.read(self._rows.records[place])
+        if call is not None and place in self._rows.deletes:
+            call = replace(call, deleted_at=call.deleted_at or call.time or self._batch.now)
         misfit = self._rows.misfits.get(place)
         return call if misfit is None or call is None else replace(call, problem=call.problem or misfit)
 
@@ -113,7 +116,7 @@ class _Taking:
         self._batch.discard_rejection(self._stream, record)
         address = self._batch.people.address(user_id) if user_id is not None and is_refused(record) else None
         if address is not None:
-            retries.retry_contact(self._batch.tx, address, self._batch.now)
+            contacts.retry(self._batch.tx, address, self._batch.now)
 
     def _outcome(self, user_id: str, *, merged: bool = False) -> str:
         """Return what a record, or all the merged ones of a person in this batch, come to."""
@@ -132,7 +135,7 @@ class _Taking:
             return  # Its stream brought nothing of the person since.
         before = batch.people.get(user_id)
         part = before.parts.get(call.stream)
-        if call.snapshot and call.key and part is not None and part.key not in {"", call.key}:
+        if call.snapshot and call.key and part is not None and part.key not in {"", None, call.key}:
             # Another row of the person stands.
             self._placed[people.row_of(call.stream, call.key)] = None
             return
@@ -170,7 +173,7 @@ class _Taking:
         if owner is None and call.key != call.user_id and self._batch.people.is_looked_up(call.key):
             # The config may have taken the key for the user id before.
             part = self._batch.people.get(call.key).parts.get(call.stream)
-            owner = call.key if part is not None and part.time and not part.key else None
+            owner = call.key if part is not None and part.time and part.key == "" else None
         return owner or call.user_id
 
     def _place(self, call: Identify, user_id: str) -> None:

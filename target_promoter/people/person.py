@@ -27,7 +27,8 @@ class Part(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     Attributes:
         time: When it was last said who the person is, in epoch seconds; that of its arrival if a record told none.
         dated: Whether every record of it told its time itself.
-        key: The key of the row that stands, if rows of the stream are known by another key than the user id.
+        key: The key of the row that stands, if rows of the stream are known by another key than the user id; null if
+            the part comes from an older store, which did not know.
         email: The e-mail address, in lower case.
         email_at: When the address was said, or was taken away by a row without one, in epoch seconds.
         names: `first_name` and `last_name`.
@@ -38,7 +39,7 @@ class Part(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
 
     time: float = 0.0
     dated: bool = True
-    key: str = ""
+    key: str | None = ""
     email: str | None = None
     email_at: float = 0.0
     names: Traits = NOTHING_SAID
@@ -54,7 +55,7 @@ class Part(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
         """
         key = "" if call.key is None or call.key == call.user_id else call.key
         timed = dated and self.dated
-        if self.time and (key != self.key or call.key is None):
+        if self.time and self.key is not None and (key != self.key or call.key is None):
             ours, theirs = (time, key), (self.time, self.key)
             if (ours if timed else ours[1:]) < (theirs if timed else theirs[1:]):
                 return self

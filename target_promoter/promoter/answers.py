@@ -8,34 +8,51 @@ import re
 from dataclasses import dataclass, replace
 from datetime import UTC
 from email.utils import parsedate_to_datetime
-from typing import TYPE_CHECKING, Final, Literal
+from enum import StrEnum
+from typing import TYPE_CHECKING, Final
 
 from target_promoter.values.masking import masked_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-Outcome = Literal[
-    "accepted",
-    "not_eligible",
-    "unknown_campaign",
-    "refused",
-    "rate_limited",
-    "unavailable",
-    "unreached",
-    "unanswered",
-]
-"""What became of a request:
 
-- `accepted`: carried out.
-- `not_eligible`: the contact may not be surveyed now.
-- `unknown_campaign`: the account has no such campaign.
-- `refused`: Promoter does not take this one request, now or later.
-- `rate_limited`: over the account's limit; not carried out.
-- `unavailable`: not carried out for a reason that has nothing to do with this request.
-- `unreached`: no connection was made, nothing was sent.
-- `unanswered`: the request left, and whether it was carried out is not known.
-"""
+class Outcome(StrEnum):
+    """What became of a request."""
+
+    ACCEPTED = "accepted"
+    """Carried out."""
+
+    NOT_ELIGIBLE = "not_eligible"
+    """The contact may not be surveyed now."""
+
+    UNKNOWN_CAMPAIGN = "unknown_campaign"
+    """The account has no such campaign."""
+
+    UNKNOWN_LIST = "unknown_list"
+    """The account has no contact list of such an id."""
+
+    REFUSED = "refused"
+    """Promoter does not take this one request, now or later."""
+
+    RATE_LIMITED = "rate_limited"
+    """Over the account's limit; not carried out."""
+
+    UNAVAILABLE = "unavailable"
+    """Not carried out for a reason that has nothing to do with this request."""
+
+    UNREACHED = "unreached"
+    """No connection was made, nothing was sent."""
+
+    UNANSWERED = "unanswered"
+    """The request left, and whether it was carried out is not known."""
+
+
+FAILURES: Final = frozenset({Outcome.UNANSWERED, Outcome.UNREACHED, Outcome.UNAVAILABLE, Outcome.RATE_LIMITED})
+"""What may be another outcome when the request is sent again later."""
+
+LONGEST_WAIT: Final = 86_400.0
+"""The most seconds that Promoter is waited for, whatever it asks."""
 
 WORDS_LENGTH: Final = 300
 """The most characters of Promoter's own words that are kept."""
@@ -46,7 +63,7 @@ _BAD_REQUEST: Final = 400
 _TOO_MANY: Final = 429
 _UNAVAILABLE: Final = 503
 _TIMEOUT: Final = 408
-_REFUSED: Final = frozenset({_BAD_REQUEST, 409, 413, 422})
+_REFUSED: Final = frozenset({409, 413, 422})
 _KEY_REFUSED: Final = frozenset({401, 403})
 _REDIRECTS: Final = range(300, 400)
 # 411, 414, 415, 421 and 426 too are said of every request alike: whatever answers them is not Promoter's API.
@@ -56,7 +73,7 @@ _NOT_PROMOTER: Final = frozenset({404, 405, 406, 410, 411, 414, 415, 421, 426})
 _SHORTEST_SECRET: Final = 8
 _DEEPEST: Final = 6
 _NAMELESS: Final = frozenset({"detail", "non_field_errors"})
-_SECONDS: Final = re.compile(r"(\d{1,9}(?:\.\d{1,9})?)\s*second", re.IGNORECASE)
+_SECONDS: Final = re.compile(r"(\d+(?:\.\d+)?)\s*second", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,8 +84,8 @@ class Answer:
         outcome: What it means.
         status: Of HTTP, or None without an answer.
         words: Promoter's own words in one line, or what happened to the connection; addresses masked, no key.
-        retry_after: Seconds after which Promoter wants to be asked again, 0 or more, if it says so.
-        is_json: Whether the body was JSON; true without an answer.
+        retry_after: Seconds after which Promoter wants to be asked again, 0 to `LONGEST_WAIT`, if it says so.
+        is_json: Whether the body was JSON, or so long that it was not read whole; true without an answer.
     """
 
     outcome: Outcome
@@ -88,6 +105,7 @@ class Reply:
         retry_after: The header of that name.
         data: What the body says if it is JSON, None if it is not.
         is_json: Whether the body is JSON.
+        is_cut: Whether the body is so long that it was not read whole.
     """
 
     status: int
@@ -95,14 +113,13 @@ class Reply:
     retry_after: str | None
     data: object
     is_json: bool
+    is_cut: bool = False
 
     @classmethod
-    def read(cls, status: int, body: bytes, retry_after: str | None) -> Reply:
-        """Return the reply with its body decoded.
-
-        Args:
-            body: As it came.
-        """
+    def read(cls, status: int, body: bytes, retry_after: str | None, *, is_cut: bool = False) -> Reply:
+        """Return the reply with its body decoded."""
+        if is_cut:
+            return cls(status, body, retry_after, None, is_json=False, is_cut=True)
         try:
             return cls(status, body, retry_after, json.loads(body), is_json=True)
         except (ValueError, RecursionError):
@@ -134,7 +151,7 @@ def meaning(reply: Reply, *, survey: bool, secret: str, now: float) -> Answer:
     """
     status = reply.status
     if status in _OK:
-        return Answer("accepted", status, is_json=reply.is_json)
+        return Answer(Outcome.ACCEPTED, status, is_json=reply.is_json or reply.is_cut)
     words = _words(reply)
     if len(secret) >= _SHORTEST_SECRET:
         words = words.replace(secret, "…")
@@ -154,24 +171,33 @@ def doubted(answer: Answer) -> Answer:
     Args:
         answer: To a request that is harmless to repeat.
     """
-    return replace(answer, outcome="unanswered", words="the answer is no JSON")
+    return replace(answer, outcome=Outcome.UNANSWERED, words="the answer is no JSON")
 
 
 def _outcome(reply: Reply, words: str, *, survey: bool) -> Outcome:
     status = reply.status
-    if survey and status == _BAD_REQUEST:
-        # First the campaign: its own «not eligible» is a mistake in the config, and no contact's fault.
-        if isinstance(reply.data, dict) and not reply.data.keys().isdisjoint({"campaign", "campaign_id"}):
-            return "unknown_campaign"
-        if "not eligible" in words.casefold():
-            return "not_eligible"
+    if status == _BAD_REQUEST:
+        return _refusal(reply, words, survey=survey)
     if status in _REFUSED:
-        return "refused"
+        return Outcome.REFUSED
     if status == _TOO_MANY:
-        return "rate_limited"
+        return Outcome.RATE_LIMITED
     if status == _UNAVAILABLE or (status in _CLIENT_ERRORS and status != _TIMEOUT):
-        return "unavailable"
-    return "unanswered"
+        return Outcome.UNAVAILABLE
+    return Outcome.UNANSWERED
+
+
+def _refusal(reply: Reply, words: str, *, survey: bool) -> Outcome:
+    """Return whether it is the request that Promoter does not take, or a campaign or a list that it does not know."""
+    fields = reply.data.keys() if isinstance(reply.data, dict) else set[str]()
+    # First the campaign: its own «not eligible» is a mistake in the config, and no contact's fault.
+    if survey and not fields.isdisjoint({"campaign", "campaign_id"}):
+        return Outcome.UNKNOWN_CAMPAIGN
+    if survey and "not eligible" in words.casefold():
+        return Outcome.NOT_ELIGIBLE
+    if not survey and "contact_list" in fields:
+        return Outcome.UNKNOWN_LIST
+    return Outcome.REFUSED
 
 
 def _words(reply: Reply) -> str:
@@ -209,9 +235,9 @@ def _retry_after(header: str | None, words: str, now: float) -> float | None:
             seconds = _until(header, now)
     elif found := _SECONDS.search(words):
         seconds = float(found[1])
-    if seconds is None or not math.isfinite(seconds):
+    if seconds is None or math.isnan(seconds):
         return None
-    return max(0.0, seconds)
+    return min(max(0.0, seconds), LONGEST_WAIT)
 
 
 def _until(date: str, now: float) -> float | None:

@@ -8,16 +8,16 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from target_promoter.errors import AddressError, KeyRefusedError, SettingError
-from target_promoter.promoter.answers import Answer, doubted, meaning
-from target_promoter.promoter.exchange import Exchange
+from target_promoter.promoter.answers import Answer, Outcome, doubted, meaning
 from target_promoter.promoter.listings import listed
+from target_promoter.promoter.transport import Exchange
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from target_promoter.promoter.answers import Reply
-    from target_promoter.promoter.exchange import Call
     from target_promoter.promoter.listings import Campaign, ContactList
+    from target_promoter.promoter.transport import Call
 
 
 class Client:
@@ -63,7 +63,7 @@ class Client:
         """
         reply = self._exchange.send(self._save_contact, body)
         answer = reply if isinstance(reply, Answer) else self._meaning(self._save_contact, reply)
-        return doubted(answer) if answer.outcome == "accepted" and not answer.is_json else answer
+        return doubted(answer) if answer.outcome is Outcome.ACCEPTED and not answer.is_json else answer
 
     def remove_contact(self, email: str) -> Answer:
         """Remove a contact; one that is gone already counts as removed.
@@ -76,9 +76,9 @@ class Client:
         if isinstance(reply, Answer):
             return reply
         if reply.is_gone:
-            return Answer("accepted", reply.status)
+            return Answer(Outcome.ACCEPTED, reply.status)
         answer = self._meaning(self._remove_contact, reply)
-        return doubted(answer) if answer.outcome == "accepted" and reply.body and not reply.is_json else answer
+        return doubted(answer) if answer.outcome is Outcome.ACCEPTED and reply.body and not answer.is_json else answer
 
     def campaigns(self) -> list[Campaign]:
         """Return the account's campaigns.

@@ -5,19 +5,18 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
-from urllib.parse import parse_qs, urlsplit
 
 import backoff
 import msgspec
 
 from target_promoter.errors import AddressError, DeliveryError
-from target_promoter.promoter.answers import Answer, Outcome, doubted
+from target_promoter.promoter.answers import FAILURES, Answer, Outcome, doubted
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
 
     from target_promoter.promoter.answers import Reply
-    from target_promoter.promoter.exchange import Call, Exchange
+    from target_promoter.promoter.transport import Call, Exchange
 
 _TRIES: Final = 5
 _PATIENCE_SECONDS: Final = 60.0
@@ -26,7 +25,6 @@ _LONGEST_PAUSE: Final = 8.0
 _MOST_PAGES: Final = 10_000
 _REDIRECT: Final = 300
 _NOT_FOUND: Final = 404
-_PASSING: Final = frozenset[Outcome]({"rate_limited", "unavailable", "unreached", "unanswered"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +72,16 @@ class NoAnswerError(DeliveryError):
         super().__init__(f"Promoter does not answer GET {path} ({status}{said}): run again{wait}.")
 
 
+class EndlessListingError(DeliveryError):
+    """Promoter names a further page after more of them than any account has."""
+
+    def __init__(self, path: str) -> None:
+        super().__init__(
+            f"Promoter names a further page of {path} after each of the first {_MOST_PAGES:,}: "
+            "ask Promoter, or whoever runs what stands at `api_url`."
+        )
+
+
 class Item(msgspec.Struct):
     """One entry of a page; a list has only the first two fields.
 
@@ -92,10 +100,10 @@ class Item(msgspec.Struct):
     def as_campaign(self) -> Campaign:
         """Return the entry as a campaign."""
         try:
-            drip = float(self.drip_duration) if isinstance(self.drip_duration, (int, float, str)) else None
-        except ValueError:
-            drip = None
-        return Campaign(self.id, self.name or "", drip, self.launch_date)
+            drip = float(self.drip_duration) if isinstance(self.drip_duration, (int, float, str)) else math.nan
+        except (ValueError, OverflowError):
+            drip = math.nan
+        return Campaign(self.id, self.name or "", drip if math.isfinite(drip) else None, self.launch_date)
 
     def as_list(self) -> ContactList:
         """Return the entry as a contact list."""
@@ -110,7 +118,7 @@ class _Page(msgspec.Struct):
 def listed(exchange: Exchange, path: str, judge: Callable[[Call, Reply], Answer]) -> Generator[Item, None, None]:
     """Yield what stands on all pages.
 
-    The address of a further page is built here, only its number is taken from Promoter: the key goes to no other host.
+    The address of a further page is built here, whatever Promoter names as the next: the key goes to no other host.
 
     Args:
         path: Of the collection, such as `/campaigns/`.
@@ -119,15 +127,14 @@ def listed(exchange: Exchange, path: str, judge: Callable[[Call, Reply], Answer]
     Raises:
         AddressError: What answers is not Promoter's API.
         NoAnswerError: Promoter does not answer, also after some tries.
+        EndlessListingError: There is a further page after every one.
     """
-    number = 1
-    while number <= _MOST_PAGES:
+    for number in range(1, _MOST_PAGES + 1):
         page = _page(exchange, path, number, judge)
         yield from page.results
         if not page.next:
             return
-        asked = parse_qs(urlsplit(page.next).query).get("page", [""])[-1]
-        number = max(number + 1, int(asked) if asked.isascii() and asked.isdigit() else 0)
+    raise EndlessListingError(path)
 
 
 def _page(exchange: Exchange, path: str, number: int, judge: Callable[[Call, Reply], Answer]) -> _Page:
@@ -143,13 +150,13 @@ def _page(exchange: Exchange, path: str, number: int, judge: Callable[[Call, Rep
         if number > 1 and reply.status == _NOT_FOUND:
             # What stood on the last page was removed meanwhile.
             data = {"results": []}
-            return Answer("accepted", reply.status)
+            return Answer(Outcome.ACCEPTED, reply.status)
         data = reply.data
         answer = judge(call, reply)
-        return doubted(answer) if answer.outcome == "accepted" and not answer.is_json else answer
+        return doubted(answer) if answer.outcome is Outcome.ACCEPTED and not answer.is_json else answer
 
     answer = ask()
-    if answer.outcome != "accepted":
+    if answer.outcome is not Outcome.ACCEPTED:
         if answer.status is not None and answer.status < _REDIRECT:
             raise AddressError(call.method, path, answer.status)
         raise NoAnswerError(path, answer)
@@ -169,4 +176,4 @@ def _pauses() -> Generator[float, Any, None]:
 
 
 def _may_pass(answer: Answer) -> bool:
-    return answer.outcome in _PASSING and (answer.retry_after or 0.0) <= _PATIENCE_SECONDS
+    return answer.outcome in FAILURES and (answer.retry_after or 0.0) <= _PATIENCE_SECONDS

@@ -11,39 +11,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
-
-
-class Glimpse(msgspec.Struct, frozen=True, gc=False):
-    """An identify call as far as it must be read to see whether its stream brought the very same record before.
-
-    Most records of a second sync say nothing new, and need not be read any further.
-
-    Attributes:
-        stream: The name of the stream that brought the record.
-        record: The record as it was read.
-        fingerprint: A hash, in hexadecimal, that is equal for records that are equal but for their `_sdc_*` columns;
-            empty if the record cannot be written.
-        user_id: The user id as text.
-        anonymous_id: The anonymous id as text.
-        deleted_at: When the record was deleted at its source (Singer's `_sdc_deleted_at`), in epoch seconds.
-    """
-
-    stream: str
-    record: Mapping[str, object]
-    fingerprint: str
-    user_id: str | None
-    anonymous_id: str | None
-    deleted_at: float | None
-    _whole: Callable[[Glimpse], Identify]
-
-    def read(self) -> Identify:
-        """Return the whole call."""
-        return self._whole(self)
-
-    def __repr__(self) -> str:
-        """Show nothing personal."""
-        return f"<glimpse of an identify call of the stream {self.stream}>"
+    from collections.abc import Mapping
 
 
 class Identify(msgspec.Struct, frozen=True, gc=False):
@@ -57,15 +25,18 @@ class Identify(msgspec.Struct, frozen=True, gc=False):
         user_id: The user id as text.
         anonymous_id: The anonymous id as text.
         email: The e-mail address, trimmed and in lower case; None if there is none or it has no usable form.
+        bad_email: Whether there is something in the place of an e-mail address, and nothing usable.
         first_name: The first name.
         last_name: The last name.
         traits: The other traits, by their names as sent; a null is kept as None.
         time: When the call was made, in epoch seconds; None if no time column had a value.
         snapshot: Whether the record tells the person's whole present state (a plain table, the warehouse table
             `users`), so that a null takes a trait away. In a call a null says nothing.
-        deleted_at: When the record was deleted at its source (Singer's `_sdc_deleted_at`), in epoch seconds.
+        deleted_at: When the record was deleted at its source, in epoch seconds. Its key is all that such a record must
+            have.
         blocked: Whether the call's `integrations` object keeps it from Promoter.io.
         contact_lists: The ids of the contact lists that this stream's people join.
+        key: What tells the record from others of its stream, as one text; None if its stream has no such key.
         problem: Why the record must be rejected, without personal data; None if it need not be.
     """
 
@@ -75,6 +46,7 @@ class Identify(msgspec.Struct, frozen=True, gc=False):
     user_id: str | None
     anonymous_id: str | None
     email: str | None
+    bad_email: bool
     first_name: str | None
     last_name: str | None
     traits: Mapping[str, object]
@@ -83,9 +55,8 @@ class Identify(msgspec.Struct, frozen=True, gc=False):
     deleted_at: float | None
     blocked: bool
     contact_lists: tuple[int, ...]
+    key: str | None
     problem: str | None
-    key: str | None = None
-    bad_email: bool = False
     email_is_null: bool = False
 
     def __repr__(self) -> str:
@@ -105,9 +76,14 @@ class Track(msgspec.Struct, frozen=True, gc=False):
         event: The event's name as sent.
         canonical: The event's name in the form to compare with.
         message_id: What makes this event of this name the same one when it comes again.
-        time: When it happened, in epoch seconds; None only beside a problem.
+        key: What tells the record from others of its stream, as one text; None if its stream has no such key.
+        named: The id by which the call names its person, with its kind: `u:` user id, `a:` anonymous id, `e:` e-mail.
+        time: When it happened, in epoch seconds; None only beside a problem or a deletion.
+        happened_at: The same by the sender's own clock if that was more than a day before: how old the event is.
+        ends_at: The end of the day that `time` means if it is a date alone, else the same as `time`.
         properties: The event's properties, by their names as sent.
-        deleted_at: When the record was deleted at its source (Singer's `_sdc_deleted_at`), in epoch seconds.
+        deleted_at: When the record was deleted at its source, in epoch seconds. Its key is all that such a record must
+            have.
         blocked: Whether the call's `integrations` object keeps it from Promoter.io.
         problem: Why the record must be rejected, without personal data; None if it need not be.
     """
@@ -120,7 +96,11 @@ class Track(msgspec.Struct, frozen=True, gc=False):
     event: str
     canonical: str
     message_id: str
+    key: str | None
+    named: str
     time: float | None
+    happened_at: float | None
+    ends_at: float | None
     properties: Mapping[str, object]
     deleted_at: float | None
     blocked: bool

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
+from functools import lru_cache
 from typing import TYPE_CHECKING, Final, Literal, TypeVar
 
-from target_promoter.values.reading import as_object
+from target_promoter.values.reading import as_object, from_json_text
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -12,24 +14,32 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 Path = tuple[str, ...]
-"""A column, and the names on the way into the object it holds."""
+"""A column, and the names or the positions on the way into the object or list it holds."""
 
 Kind = Literal["identify", "track"]
 
 _USER_ID: Final = ("userId", "user_id")
 _ANONYMOUS_ID: Final = ("anonymousId", "anonymous_id")
-_EMAIL: Final = ("email", "email_address", "emailAddress")
-_FIRST_NAME: Final = ("firstName", "first_name", "firstname")
-_LAST_NAME: Final = ("lastName", "last_name", "lastname")
-_NAME: Final = ("name",)
 _EVENT: Final = ("event_text", "event")
-_TIME: Final = ("timestamp", "originalTimestamp", "original_timestamp")
+_ORIGINAL_TIME: Final = ("originalTimestamp", "original_timestamp")
+_TIME: Final = ("timestamp", *_ORIGINAL_TIME)
 _SEGMENT_TIME: Final = ("sent_at", "sentAt", "received_at", "receivedAt")
 _MESSAGE_ID: Final = ("messageId", "message_id")
 _OBJECTS: Final = ("traits", "properties", "context", "integrations")
+_OBJECT_OF: Final[dict[Kind, Path]] = {"identify": ("traits",), "track": ("properties",)}
 
-PERSONAL: Final = frozenset((*_EMAIL, *_FIRST_NAME, *_LAST_NAME, *_NAME))
-"""The traits that are fields of the contact and no attributes."""
+PERSONAL: Final[Mapping[str, Sequence[str]]] = {
+    "email": ("email", "email_address", "emailAddress"),
+    "first_name": ("firstName", "first_name", "firstname"),
+    "last_name": ("lastName", "last_name", "lastname"),
+    "name": ("name",),
+}
+"""The reserved traits, which are fields of the contact and no attributes, as Segment spells them."""
+
+_ORDER: Final = {spelled: order for names in PERSONAL.values() for order, spelled in enumerate(names)}
+_SPELLINGS: Final = 10
+_FOLDED: Final = {name.replace("_", "").lower(): field for field, names in PERSONAL.items() for name in names}
+_SEPARATORS: Final = re.compile(r"[\s_-]+")
 
 _NO_CONTENT: Final = frozenset(
     {
@@ -48,24 +58,34 @@ _NO_CONTENT: Final = frozenset(
     },
 )
 
-# A person's traits stand in these places of a call: as objects, and as the columns that a warehouse (one underscore) or
-# the SDK's flattening (two) makes of them.
-_TRAITS: Final[tuple[Path, ...]] = (
-    ("traits",),
-    ("context", "traits"),
-    ("context_traits",),
-    ("context__traits",),
+TRAITS: Final[tuple[Path, ...]] = (("traits",), ("context", "traits"))
+"""Where a call has its person's traits; RudderStack's SDKs know the second place alone."""
+
+# What loaders add to the rows of any table: another one when the same row comes again.
+_LOADER_MADE: Final = re.compile(
+    r"_+(?:sdc|smart_source|fivetran|airbyte|ab|dlt|dbt|hevo|peerdb|stitch|rivery|estuary|meltano|etl|cdc|source)_.*"
+    r"|dbt_.*|_+(?:synced|loaded|extracted|ingested|batched)(?:_at)?|_+(?:op|lsn|ts_ms|deleted)"
+    r"|_(?:partitiontime|partitiondate|rescued_data)",
+    re.IGNORECASE,
 )
-_FLAT_TRAITS: Final = ("context_traits_", "traits__", "context__traits__")
+_POSITION: Final = re.compile(r"_*(line|row)_*(n|no|nr|num|number|index)?|_*(file|path)_*(name|path)?", re.IGNORECASE)
+_DELETION_MARK: Final = re.compile(r"_+(?:\w+_)?deleted(?:_at)?", re.IGNORECASE | re.ASCII)
 
 
-def candidates(kind: Kind, *, users: bool, segment: bool, call_id: bool) -> dict[str, tuple[Path, ...]]:
-    """Return the places where each logical field is looked for, the first place first.
+@lru_cache(maxsize=8192)
+def reserved(name: str) -> str | None:
+    """Return the field of the contact that a trait is, however it is spelled (`First Name`, `e-mail`), if any."""
+    return _FOLDED.get(_SEPARATORS.sub("", name).lower())
+
+
+def candidates(kind: Kind, *, users: bool, segment: bool, call_id: bool, keyed: bool) -> dict[str, tuple[Path, ...]]:
+    """Return the columns where each logical field is looked for, the first place first.
 
     Args:
         users: Whether the stream is the warehouse table `users`, whose `id` is the user id.
         segment: Whether the stream has one of Segment's shapes, which have more times.
         call_id: Whether the stream is a warehouse table of track calls, whose `id` is the message id.
+        keyed: Whether it is a plain table with keys, which tell its rows apart.
     """
     fields = {
         "user_id": _columns(*_USER_ID, *(("id",) if users else ())),
@@ -73,67 +93,134 @@ def candidates(kind: Kind, *, users: bool, segment: bool, call_id: bool) -> dict
         "timestamp": _columns(*_TIME, *(_SEGMENT_TIME if segment else ())),
     }
     if kind == "identify":
-        personal = {"email": _EMAIL, "first_name": _FIRST_NAME, "last_name": _LAST_NAME, "name": _NAME}
-        for logical, names in personal.items():
-            fields[logical] = (*_columns(*names), *_among_traits(names))
-        fields["traits"] = _columns("traits")
+        fields |= {field: _columns(*names) for field, names in PERSONAL.items()}
     else:
-        fields["email"] = _among_traits(_EMAIL)
+        fields["email"] = ()
         fields["event"] = _columns(*_EVENT)
-        fields["message_id"] = _columns(*_MESSAGE_ID, *(("id",) if call_id else ()))
-        fields["properties"] = _columns("properties")
+        fields["message_id"] = _columns("id") if call_id else () if keyed else _columns(*_MESSAGE_ID)
     return fields
+
+
+def objects_of(kind: Kind) -> tuple[Path, ...]:
+    """Return where a call has its traits or properties, the first place first."""
+    return TRAITS if kind == "identify" else (_OBJECT_OF[kind],)
+
+
+def original_times(paths: Sequence[Path]) -> tuple[Path, ...]:
+    """Return those of the places of a call's time that hold when its sender's clock said it happened.
+
+    Segment's `timestamp` is counted back from the time of receipt: of history that is uploaded today it is today's.
+    """
+    found = tuple(path for path in paths if path[0].lower() in {name.lower() for name in _ORIGINAL_TIME})
+    return found if len(found) < len(paths) else ()
 
 
 def _columns(*names: str) -> tuple[Path, ...]:
     return tuple((name,) for name in names)
 
 
-def _among_traits(names: Sequence[str]) -> tuple[Path, ...]:
-    nested = tuple((*place, name) for place in _TRAITS for name in names)
-    return nested + _columns(*(prefix + name for prefix in _FLAT_TRAITS for name in names))
-
-
-def no_content(kind: Kind, *, warehouse: bool) -> frozenset[str]:
-    """Return the columns of a flat row that are neither traits nor properties.
+def no_content(kind: Kind, *, warehouse: bool, call_id: bool) -> frozenset[str]:
+    """Return the columns of a flat row, in lower case, that are neither traits nor properties.
 
     Args:
         warehouse: Whether the row comes from a warehouse table, which has columns of the call itself.
+        call_id: Whether its `id` is the message id, and `message_id` a property like any other.
     """
-    fields = candidates(kind, users=False, segment=warehouse, call_id=False)
-    taken = {path[0] for paths in fields.values() for path in paths if len(path) == 1}
+    fields = candidates(kind, users=False, segment=warehouse, call_id=call_id, keyed=False)
+    taken = {path[0] for paths in fields.values() for path in paths}
     if kind == "identify":
         taken.update(_MESSAGE_ID)
-    return frozenset(taken.union(_OBJECTS, _NO_CONTENT if warehouse else ()))
+    return frozenset(name.lower() for name in taken.union(_OBJECTS, _NO_CONTENT if warehouse else ()))
 
 
-def columns_with(prefixes: tuple[str, ...], names: Iterable[str]) -> tuple[tuple[str, str], ...]:
+def is_loader_made(column: str) -> bool:
+    """Return whether a loader made a column, and the source knows nothing of it."""
+    return _LOADER_MADE.fullmatch(column) is not None
+
+
+def is_deletion_mark(column: str) -> bool:
+    """Return whether a loader says in a column that the row was deleted at its source."""
+    return _DELETION_MARK.fullmatch(column) is not None
+
+
+def telling_keys(key_properties: Iterable[str]) -> tuple[str, ...]:
+    """Return the key properties by name, without those that say where a record lay and not which one it is.
+
+    A line number or a column of the loader's own is another one when the same record comes again.
+    """
+    telling = sorted(
+        name for name in key_properties if not (is_loader_made(name) or (name[:1] == "_" and _POSITION.fullmatch(name)))
+    )
+    return () if all(_POSITION.fullmatch(name) for name in telling) else tuple(telling)
+
+
+def flattened(names: Iterable[str], *words: str, single: bool) -> tuple[tuple[str, str], ...]:
     """Return the columns that flattening made of an object's contents, each with its name in the object.
 
     Args:
-        prefixes: What the columns begin with.
+        names: The columns of the stream.
+        words: The way to the object, such as `context` and `traits`.
+        single: Whether one underscore may be the separator; in a plain table it is part of a name.
     """
-    return tuple(
-        (name, name[len(prefix) :].replace("__", "_"))
-        for name in names
-        for prefix in prefixes
-        if name.startswith(prefix)
-    )
+    pattern = re.compile("([^a-z0-9]+)".join([*words, "(.+)"]), re.IGNORECASE)
+    found = {name: match for name in names if (match := pattern.fullmatch(name))}
+    separators = {match[1] for match in found.values()}
+    # A name inside may begin with what looks like a part of the separator.
+    separator = min(separators, key=len, default="")
+    if not separator or (separator == "_" and not single):
+        return ()
+    start = len(separator) * len(words) + sum(map(len, words))
+    return tuple((name, name[start:].replace(separator, "_")) for name in found)
 
 
 def value_at(record: Mapping[str, object], path: Path) -> object:
-    """Return what stands at a place of a record.
-
-    Args:
-        record: The record; its objects may be JSON text.
-
-    Returns:
-        The value, or None.
-    """
+    """Return what stands at a place of a record, whose objects and lists may be JSON text; None if nothing does."""
     value = record.get(path[0])
     for name in path[1:]:
-        value = as_object(value).get(name)
+        value = _inside(from_json_text(value), name)
     return value
+
+
+def _inside(value: object, name: str) -> object:
+    if isinstance(value, dict):
+        if name in value:
+            return value[name]
+        lower = name.lower()
+        return next((inner for own, inner in value.items() if own.lower() == lower), None)
+    if isinstance(value, (list, tuple)) and name.isdecimal():
+        return next(iter(value[int(name) :][:1]), None)
+    return None
+
+
+def object_at(record: Mapping[str, object], path: Path) -> Mapping[str, object]:
+    """Return the object at a place of a record; an empty one if there is none."""
+    found = as_object(record.get(path[0]))
+    for name in path[1:]:
+        found = as_object(found.get(name))
+    return found
+
+
+Personal = dict[str, list[tuple[int, object]]]
+"""The reserved traits of a person: by field, what was sent and its rank, the lowest first."""
+
+
+def note_personal(found: Personal, field: str, name: str, value: object, place: int) -> None:
+    """Add a reserved trait to those found; of several spellings in one place Segment's own come first."""
+    if value is not None:
+        found.setdefault(field, []).append((place * _SPELLINGS + _ORDER.get(name, _SPELLINGS - 1), value))
+
+
+def usable(values: list[tuple[int, object]] | None, read: Callable[[object], T | None]) -> T | None:
+    """Return the first usable value of a reserved trait."""
+    for _, value in sorted(values, key=_rank) if values else ():
+        result = read(value)
+        if result is not None:
+            return result
+    return None
+
+
+def _rank(ranked: tuple[int, object]) -> int:
+    return ranked[0]
 
 
 def finder(paths: tuple[Path, ...], read: Callable[[object], T | None]) -> Callable[[Mapping[str, object]], T | None]:
@@ -165,14 +252,11 @@ def first(record: Mapping[str, object], paths: tuple[Path, ...], read: Callable[
     return None
 
 
+def something(value: object) -> object:
+    """Return a value unless it is null or an empty text."""
+    return None if value is None or (isinstance(value, str) and not value.strip()) else value
+
+
 def said(record: Mapping[str, object], paths: tuple[Path, ...]) -> bool:
-    """Return whether a logical field has any value, usable or not.
-
-    Args:
-        paths: Where to look.
-    """
-    return any(not _is_empty(value_at(record, path)) for path in paths)
-
-
-def _is_empty(value: object) -> bool:
-    return value is None or (isinstance(value, str) and not value.strip())
+    """Return whether a logical field has any value, usable or not."""
+    return first(record, paths, something) is not None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import json
-import re
+import logging
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -12,141 +12,224 @@ from typing import TYPE_CHECKING, Final
 
 from msgspec.structs import replace
 
-from target_promoter.records.calls import Glimpse, Identify, Track
-from target_promoter.records.fields import PERSONAL, Path, finder, said
+from target_promoter.records.calls import Identify, Track
+from target_promoter.records.fields import (
+    TRAITS,
+    Path,
+    finder,
+    first,
+    is_loader_made,
+    object_at,
+    original_times,
+    reserved,
+    said,
+    something,
+    usable,
+    value_at,
+)
 from target_promoter.values.events import canonical
-from target_promoter.values.reading import email_address, fingerprint, identifier, person_name
-from target_promoter.values.times import epoch_seconds
+from target_promoter.values.reading import email_address, fingerprint, identifier, person_id, person_name
+from target_promoter.values.times import epoch_seconds, is_date, is_zero
 
 if TYPE_CHECKING:
     from target_promoter.records.contents import Contents, Integrations
+    from target_promoter.records.fields import Personal
+
+logger = logging.getLogger("target-promoter.records")
 
 # Nested a thousand deep, or a number of thousands of digits: no store could keep it, no encoder writes it.
 _UNWRITABLE: Final = "the record cannot be written"
-_NO_KEY: Final = re.compile(
-    r"_sdc_.*|_*(line|row)_*(n|no|nr|num|number|index)?|_*(file|path)_*(name|path)?", re.IGNORECASE
+_NO_DELETION: Final = frozenset(
+    {"", "none", "null", "nil", "false", "f", "no", "n", "nan", "nat", "undefined", "n/a", "-"},
 )
+_MARKED_AT: Final = ("_fivetran_synced", "__ts_ms", "__source_ts_ms", "_peerdb_synced_at")
+"""Where loaders that mark deleted rows with true say when they saw it."""
+
+_DAY: Final = 86_400.0
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """Where the records of a stream have what.
+
+    Attributes:
+        stream: The stream's name.
+        paths: Where each logical field is.
+        configured: The logical fields whose places the config says: they are looked for nowhere else.
+        contents: Where the traits or properties are.
+        integrations: Where Segment's `integrations` object is.
+        keys: The key properties that tell one record from another.
+        marks: The columns in which a loader says that a row was deleted.
+    """
+
+    stream: str
+    paths: Mapping[str, tuple[Path, ...]]
+    configured: frozenset[str]
+    contents: Contents
+    integrations: Integrations
+    keys: tuple[str, ...]
+    marks: tuple[str, ...]
+
+    def columns(self) -> frozenset[str] | None:
+        """Return the columns that are read at all; None if they may be any."""
+        if self.contents.columns is None:
+            return None
+        paths = [path for places in self.paths.values() for path in places]
+        paths += [*self.contents.objects, *(path for path, _ in self.contents.inside), *self.integrations.objects]
+        columns = {column for column, _ in (*self.contents.columns, *self.integrations.columns)}
+        return frozenset({*columns, *(path[0] for path in paths), *self.keys, *self.marks})
 
 
 class _Reader:
     """What reading identify and track calls has in common.
 
-    Args:
-        contents: Where the traits or properties are.
-
     Attributes:
-        paths: Where each logical field is.
-        contents: Where the traits or properties are.
+        layout: Where the records have what.
+        stream: The stream's name.
+        columns: The columns that are read at all; None if they may be any.
     """
 
-    def __init__(
-        self, stream: str, paths: Mapping[str, tuple[Path, ...]], contents: Contents, integrations: Integrations
-    ) -> None:
-        self.paths = paths
-        self.contents = contents
-        self.stream = self._stream = stream
-        self._integrations = integrations
-        self._user_id = finder(paths["user_id"], identifier)
-        self._anonymous_id = finder(paths["anonymous_id"], identifier)
-        self._email = finder(paths["email"], email_address)
-        self._time = finder(paths["timestamp"], epoch_seconds)
+    def __init__(self, layout: Layout) -> None:
+        self.layout = layout
+        self.stream = layout.stream
+        self.columns = layout.columns()
+        self._paths = layout.paths
+        self._contents = layout.contents
+        self._integrations = layout.integrations
+        self._user_id = finder(layout.paths["user_id"], person_id)
+        self._anonymous_id = finder(layout.paths["anonymous_id"], person_id)
+        self._time = finder(layout.paths["timestamp"], epoch_seconds)
+
+    def user_id(self, record: Mapping[str, object]) -> str | None:
+        """Return the user id of a record."""
+        return self._user_id(record)
+
+    def _columns_for(self, field: str, objects: tuple[Path, ...]) -> tuple[Path, ...]:
+        """Return where a reserved trait is but in the objects, which are searched for any spelling of it."""
+        paths = self._paths[field]
+        return paths if field in self.layout.configured else tuple(path for path in paths if path[:-1] not in objects)
+
+    def _key(self, record: Mapping[str, object]) -> str | None:
+        """Return the record's key as one text."""
+        keys = self.layout.keys
+        if len(keys) == 1:
+            return _key_text(record.get(keys[0]))
+        values = [_key_text(record.get(name)) for name in keys]
+        return json.dumps(values) if values and None not in values else None
+
+    def _deleted_at(self, record: Mapping[str, object]) -> float | None:
+        """Return when a record was deleted at its source; if it does not say, when its loader saw it, or now."""
+        for column in self.layout.marks:
+            value = record.get(column)
+            if value is None or value is False or _is_no_mark(value):
+                continue
+            when = epoch_seconds(value)
+            if when is None:
+                when = first(record, tuple((name,) for name in _MARKED_AT), epoch_seconds)
+            return time.time() if when is None else when
+        return None
 
 
 class IdentifyReader(_Reader):
     """Reads the identify calls of a stream.
 
     Args:
-        contents: Where the traits are.
         snapshot: Whether a record tells the person's whole present state.
     """
 
-    def __init__(
-        self,
-        stream: str,
-        paths: Mapping[str, tuple[Path, ...]],
-        contents: Contents,
-        integrations: Integrations,
-        *,
-        snapshot: bool,
-        contact_lists: tuple[int, ...],
-    ) -> None:
-        super().__init__(stream, paths, contents, integrations)
+    def __init__(self, layout: Layout, *, snapshot: bool, contact_lists: tuple[int, ...]) -> None:
+        super().__init__(layout)
         self._snapshot = snapshot
         self._contact_lists = contact_lists
-        self._first_name = finder(paths["first_name"], person_name)
-        self._last_name = finder(paths["last_name"], person_name)
-        self._name = finder(paths["name"], person_name)
+        objects = layout.contents.objects
+        self._email = finder(self._columns_for("email", objects), email_address)
+        self._first_name = finder(self._columns_for("first_name", objects), person_name)
+        self._last_name = finder(self._columns_for("last_name", objects), person_name)
+        self._name = finder(self._columns_for("name", objects), person_name)
         # The config may read the same row in another way than it did when the row last came.
-        self._salt = fingerprint({"read": (paths, contents, integrations, snapshot, contact_lists)}) or b""
-
-    def read(self, record: Mapping[str, object]) -> Identify:
-        """Return what a record says."""
-        return self._whole(self.glimpse(record))
-
-    def user_id(self, record: Mapping[str, object]) -> str | None:
-        """Return the user id of a record as text."""
-        return self._user_id(record)
-
-    def fingerprint(self, record: Mapping[str, object]) -> str:
-        """Return a hash that is equal for records that say the same, read alike; empty if it cannot be written."""
-        mark = fingerprint(record, self._salt)
-        return "" if mark is None else mark.hex()
+        self._salt = fingerprint({"read": (layout, snapshot, contact_lists)}) or b""
 
     def is_deleted(self, record: Mapping[str, object]) -> bool:
         """Return whether a record says that it was deleted at its source."""
-        return _deleted_at(record) is not None
+        return self._deleted_at(record) is not None
 
-    def glimpse(self, record: Mapping[str, object]) -> Glimpse:
-        """Return what tells whether a record says anything new."""
-        mark = fingerprint(record, self._salt)
-        return Glimpse(
-            self._stream,
-            record,
-            "" if mark is None else mark.hex(),
-            self._user_id(record),
-            self._anonymous_id(record),
-            _deleted_at(record),
-            self._whole,
-        )
+    def fingerprint(self, record: Mapping[str, object]) -> str:
+        """Return a hash, in hexadecimal, that is equal for records that say the same; empty if it cannot be written."""
+        content = record
+        if self.columns is not None and not record.keys() <= self.columns:
+            content = {name: value for name, value in record.items() if name in self.columns}
+        mark = fingerprint(content, self._salt)
+        return "" if mark is None else mark.hex()
 
-    def _whole(self, glimpse: Glimpse) -> Identify:
-        """Return the whole call of a record."""
-        record, user_id = glimpse.record, glimpse.user_id
-        email = self._email(record)
+    def read(self, record: Mapping[str, object]) -> Identify | None:
+        """Return what a record says; None if it is of an anonymous visitor, which names nobody to keep."""
+        user_id, anonymous_id, deleted_at = self._user_id(record), self._anonymous_id(record), self._deleted_at(record)
+        if user_id is None and anonymous_id is not None and deleted_at is None:
+            return None
+        mark = self.fingerprint(record)
+        personal: Personal = {}
+        traits = self._contents.read(record, personal)
+        email = self._email(record) or self._trait(personal, "email")
+        bad_email = False
+        if email is None:
+            # Many sites take the address for the user id, and send it nowhere else.
+            email = None if "email" in self.layout.configured else email_address(user_id)
+            bad_email = email is None and self._is_said(record, personal, "email")
         when = self._time(record)
+        key = self._key(record)
         problem = None
-        if not glimpse.fingerprint:
+        if deleted_at is not None and key is not None:
+            pass  # Taps of a log often send a deleted row's key alone.
+        elif not mark:
             problem = _UNWRITABLE
         elif user_id is None:
             problem = "no user id"
-        elif email is None and said(record, self.paths["email"]):
-            problem = "no usable e-mail address"
-        elif when is None and said(record, self.paths["timestamp"]):
+        elif when is None and self._is_unreadable(record):
             problem = "no readable time"
-        first_name = self._first_name(record)
-        last_name = self._last_name(record)
+        first_name = self._first_name(record) or self._trait(personal, "first_name")
+        last_name = self._last_name(record) or self._trait(personal, "last_name")
         if first_name is None and last_name is None:
-            name = self._name(record)
+            name = self._name(record) or self._trait(personal, "name")
             if name is not None:
                 first_name, _, rest = name.partition(" ")
                 last_name = rest.strip() or None
         return Identify(
-            self._stream,
+            self.stream,
             record,
-            glimpse.fingerprint,
+            mark,
             user_id,
-            glimpse.anonymous_id,
+            anonymous_id,
             email,
+            bad_email,
             first_name,
             last_name,
-            self.contents.read(record, PERSONAL),
+            traits,
             when,
             self._snapshot,
-            glimpse.deleted_at,
+            deleted_at,
             self._integrations.block(record),
             self._contact_lists,
+            key,
             problem,
-            email_is_null=email is None and any(path[0] in record for path in self.paths["email"]),
+            email is None and any(path[0] in record for path in self._paths["email"]),
+        )
+
+    def _trait(self, personal: Personal, field: str) -> str | None:
+        """Return a field that stands among the traits, in any spelling."""
+        if field not in personal or field in self.layout.configured:
+            return None
+        return usable(personal[field], email_address if field == "email" else person_name)
+
+    def _is_said(self, record: Mapping[str, object], personal: Personal, field: str) -> bool:
+        """Return whether there is something in the place of a field, usable or not."""
+        sent = () if field in self.layout.configured else personal.get(field, ())
+        return said(record, self._paths[field]) or any(something(value) is not None for _, value in sent)
+
+    def _is_unreadable(self, record: Mapping[str, object]) -> bool:
+        """Return whether there is a time that cannot be read; zero is that of a program that had none."""
+        return any(
+            something(value) is not None and not is_zero(value)
+            for value in (value_at(record, path) for path in self._paths["timestamp"])
         )
 
 
@@ -158,61 +241,74 @@ class Rows:
         reader: What reads them.
         records: The records, in the order in which they came.
         misfits: Why a record cannot be taken, by its place among them.
+        deletes: The places of calls of the type `delete`.
     """
 
     reader: IdentifyReader
     records: Sequence[Mapping[str, object]]
     misfits: Mapping[int, str] = field(default_factory=dict)
+    deletes: frozenset[int] = frozenset()
 
 
 class TrackReader(_Reader):
     """Reads the track calls of a stream.
 
     Args:
-        contents: Where the properties are.
-        keys: The key properties that tell one record from another.
+        recognized: Whether it is a warehouse's table of calls, where a row that names nobody is no fault.
 
     Attributes:
-        event: The event of records that name none.
-        keys: The key properties that tell one record from another.
+        event: The event of all records; None if each names its own.
     """
 
-    def __init__(
-        self,
-        stream: str,
-        paths: Mapping[str, tuple[Path, ...]],
-        contents: Contents,
-        integrations: Integrations,
-        *,
-        event: str | None,
-        keys: tuple[str, ...],
-    ) -> None:
-        super().__init__(stream, paths, contents, integrations)
+    def __init__(self, layout: Layout, *, event: str | None, recognized: bool) -> None:
+        super().__init__(layout)
+        paths, configured = layout.paths, layout.configured
         self.event = event
-        self.keys = keys
         self._event = finder(paths["event"], identifier)
-        self._message_id = finder(paths["message_id"], identifier)
+        # On most tables the key is the message id, and read already.
+        is_key = len(layout.keys) == 1 and paths["message_id"] == (layout.keys,)
+        self._message_id = finder(() if is_key else paths["message_id"], identifier)
+        self._email = finder(self._columns_for("email", TRAITS), email_address)
+        searched = {path[:-1] for path in paths["email"]} - {()}
+        self._traits = () if "email" in configured else tuple(path for path in reversed(TRAITS) if path in searched)
+        # An own time that cannot be read rejects an event: the next place may hold that of its receipt, in a replay
+        # today's. What the config lists means the same thing each, and the first usable one counts.
+        self._usable_time = "timestamp" in configured
+        own = () if self._usable_time else original_times(paths["timestamp"])
+        self._original = finder(own, epoch_seconds) if own else None
+        self._recognized = recognized
+        self._told = False
 
-    def read(self, record: Mapping[str, object]) -> Track:
-        """Return what a record says."""
+    def read(self, record: Mapping[str, object]) -> Track | None:
+        """Return what a record says; None if it is a row of a warehouse's table that names nobody."""
         user_id = self._user_id(record)
         anonymous_id = self._anonymous_id(record)
-        email = self._email(record)
-        event = self._event(record) or self.event or ""
+        email = self._email(record) or self._email_of_traits(record)
+        deleted_at = self._deleted_at(record)
+        key = self._key(record)
+        event = self.event or self._event(record) or ""
         name = canonical(event)
-        when = self._time(record)
-        message_id = self._message_id(record) or self._key(record)
+        message_id = self._message_id(record) or key or self._hash(record)
+        value = self._said_time(record)
+        when = None if value is None else epoch_seconds(value)
+        nobody = user_id is None and anonymous_id is None and email is None
         problem = None
-        if message_id is None:
+        if deleted_at is not None and key is not None:
+            pass  # Taps of a log often send a deleted row's key alone.
+        elif message_id is None:
             problem = _UNWRITABLE
-        elif user_id is None and anonymous_id is None and email is None:
+        elif nobody:
+            if self._recognized:
+                self._tell_ignored()
+                return None
             problem = "no user id, anonymous id or usable e-mail address"
         elif not name:
             problem = "no event"
         elif when is None:
             problem = "no readable time"
+        named = f"u:{user_id}" if user_id else f"a:{anonymous_id}" if anonymous_id else f"e:{email}"
         return Track(
-            self._stream,
+            self.layout.stream,
             record,
             user_id,
             anonymous_id,
@@ -220,39 +316,67 @@ class TrackReader(_Reader):
             event,
             name,
             message_id or "",
+            key,
+            "" if nobody else named,
             when,
-            self.contents.read(record),
-            _deleted_at(record),
+            self._happened_at(record, when),
+            when + _DAY - 1 if when is not None and is_date(value) else when,
+            self._contents.read(record),
+            deleted_at,
             self._integrations.block(record),
             problem,
         )
 
     def read_all(self, records: Sequence[Mapping[str, object]], misfits: Mapping[int, str]) -> list[Track]:
-        """Return what records say; `misfits` tells why some cannot be taken, by their place among them."""
+        """Return what records say, but for those that name nobody.
+
+        Args:
+            records: The records.
+            misfits: Why some of them cannot be taken, by their place.
+        """
         calls = [self.read(record) for record in records]
         for place, misfit in misfits.items():
-            calls[place] = replace(calls[place], problem=calls[place].problem or misfit)
-        return calls
+            call = calls[place]
+            calls[place] = call and replace(call, problem=call.problem or misfit)
+        return [call for call in calls if call is not None]
 
-    def _key(self, record: Mapping[str, object]) -> str | None:
-        """Return the record's key as one text, or a hash of the record; None if it cannot even be hashed."""
-        values = [_key_text(record.get(name)) for name in self.keys]
-        if values and None not in values:
-            return values[0] if len(values) == 1 else json.dumps(values)
-        mark = fingerprint(record)
+    def _email_of_traits(self, record: Mapping[str, object]) -> str | None:
+        """Return the address among the traits of the call's person."""
+        for path in self._traits:
+            for name, value in object_at(record, path).items():
+                if reserved(name) == "email":
+                    email = email_address(value)
+                    if email is not None:
+                        return email
+        return None
+
+    def _said_time(self, record: Mapping[str, object]) -> object:
+        """Return the value that says when it happened."""
+        for path in self._paths["timestamp"]:
+            value = something(record.get(path[0]) if len(path) == 1 else value_at(record, path))
+            if value is not None and not (self._usable_time and epoch_seconds(value) is None):
+                return value
+        return None
+
+    def _happened_at(self, record: Mapping[str, object], when: float | None) -> float | None:
+        """Return when it happened by the clock of its sender, if that was more than a day before its time."""
+        original = self._original(record) if self._original is not None else None
+        return original if original is not None and when is not None and when - original > _DAY else when
+
+    def _hash(self, record: Mapping[str, object]) -> str | None:
+        """Return a hash of what the source knows of a record; None if it cannot even be hashed."""
+        mark = fingerprint({name: value for name, value in record.items() if not is_loader_made(name)})
         return None if mark is None else mark.hex()
 
-
-def telling_keys(key_properties: tuple[str, ...]) -> tuple[str, ...]:
-    """Return the key properties, or none if they say where a record lay and not which one it is.
-
-    A line number or a column of the tap's own (`_sdc_*`) is another one when the same record comes again.
-    """
-    if any(name.startswith("_sdc_") for name in key_properties):
-        return ()
-    if all(_NO_KEY.fullmatch(name) for name in key_properties):
-        return ()
-    return key_properties
+    def _tell_ignored(self) -> None:
+        """Say once that rows of the stream are left out."""
+        if not self._told:
+            self._told = True
+            logger.warning(
+                "Stream `%s` has rows with neither a user id nor an anonymous id: they say nothing of anybody and are "
+                "ignored.",
+                self.layout.stream,
+            )
 
 
 def _key_text(value: object) -> str | None:
@@ -264,10 +388,8 @@ def _key_text(value: object) -> str | None:
     return identifier(value)
 
 
-def _deleted_at(record: Mapping[str, object]) -> float | None:
-    """Return when a record was deleted at its source; now, if it says so without a readable time."""
-    value = record.get("_sdc_deleted_at")
-    if value is None or value is False or value == "":
-        return None
-    when = epoch_seconds(value)
-    return time.time() if when is None else when
+def _is_no_mark(value: object) -> bool:
+    """Return whether a mark of deletion says that there is none: what programs write for null, false and zero."""
+    if isinstance(value, str):
+        return value.strip().lower() in _NO_DELETION or is_zero(value)
+    return not value or value != value or is_zero(value)  # noqa: PLR0124 - not-a-number

@@ -3,18 +3,30 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from itertools import chain
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Final
 
 from target_promoter.records import advice
 from target_promoter.records.contents import Contents, Integrations
-from target_promoter.records.fields import PERSONAL, Kind, Path, candidates, columns_with, no_content
-from target_promoter.records.readers import IdentifyReader, TrackReader, telling_keys
+from target_promoter.records.fields import (
+    PERSONAL,
+    TRAITS,
+    Kind,
+    Path,
+    candidates,
+    flattened,
+    is_deletion_mark,
+    is_loader_made,
+    no_content,
+    objects_of,
+    reserved,
+    telling_keys,
+)
+from target_promoter.records.readers import IdentifyReader, Layout, TrackReader
 from target_promoter.records.refusals import MissingColumnError, MissingFieldError
-from target_promoter.records.shapes import Shape, declares, holds_calls
+from target_promoter.records.shapes import Columns, Shape, holds_calls
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping, Sequence
 
     from target_promoter.config.settings import StreamSetting
 
@@ -22,6 +34,9 @@ _ROWS: dict[Kind, frozenset[Shape]] = {
     "identify": frozenset({"identifies", "users"}),
     "track": frozenset({"tracks", "event table"}),
 }
+_INTEGRATIONS: Final[tuple[Path, ...]] = (("integrations",), ("context", "integrations"))
+_DELETED_AT: Final = "_sdc_deleted_at"
+_DELETION_MARKS: Final = ("_fivetran_deleted", "_sdc_lsn_deleted_at", "_ab_cdc_deleted_at", "__deleted")
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,18 +47,16 @@ class Source:
         name: The stream's name.
         type: What its records are.
         shape: Its shape.
-        schema: Its JSON schema.
-        known: Its columns; None if the schema declares none, and any may come.
-        keys: Its key properties.
+        columns: Its columns.
+        key_properties: Its key properties.
         setting: What the config says of it.
     """
 
     name: str
     type: str
     shape: Shape
-    schema: Mapping[str, object]
-    known: Mapping[str, object] | None
-    keys: tuple[str, ...]
+    columns: Columns
+    key_properties: tuple[str, ...]
     setting: StreamSetting
 
     def identify_reader(self) -> IdentifyReader:
@@ -52,14 +65,14 @@ class Source:
         Raises:
             ConfigError: The schema has no column for the user id, or lacks one that the config names.
         """
-        paths = self._paths("identify")
-        if self.type == "identify":
+        objects = self._objects("identify")
+        paths = self._paths("identify", objects)
+        # An `identifies` table that only anonymous visitors filled has no column for the user id.
+        if self.type == "identify" and not (self.shape == "identifies" and paths["anonymous_id"]):
             self._require(paths, "user_id")
-        contents = self._contents("identify", paths["traits"])
         snapshot = self.shape != "identifies" and not self._is_calls
-        lists = self.setting.contact_lists
-        integrations = self._integrations()
-        return IdentifyReader(self.name, paths, contents, integrations, snapshot=snapshot, contact_lists=lists)
+        layout = self._layout("identify", objects, paths)
+        return IdentifyReader(layout, snapshot=snapshot, contact_lists=self.setting.contact_lists)
 
     def track_reader(self) -> TrackReader:
         """Return the reader of its track calls.
@@ -68,16 +81,17 @@ class Source:
             ConfigError: The schema has no column for user id or e-mail, event or timestamp, or lacks one that the
                 config names.
         """
-        paths = self._paths("track")
+        objects = self._objects("track")
+        paths = self._paths("track", objects)
+        recognized = self.shape in _ROWS["track"]
         if self.type == "track":
-            self._require(paths, "user_id", "email")
+            if not recognized:
+                self._require(paths, "user_id", "email")
             if self.setting.event is None:
                 self._require(paths, "event")
             self._require(paths, "timestamp")
-        contents = self._contents("track", paths["properties"])
-        keys = telling_keys(self.keys)
-        event = self.setting.event
-        return TrackReader(self.name, paths, contents, self._integrations(), event=event, keys=keys)
+        layout = self._layout("track", objects, paths)
+        return TrackReader(layout, event=self.setting.event, recognized=recognized)
 
     def require_call_type(self) -> None:
         """Refuse a segment stream whose records cannot say what they are.
@@ -85,86 +99,170 @@ class Source:
         Raises:
             ConfigError: The schema has neither `type` nor `action`.
         """
-        if self.known is not None and not self.known.keys() & {"type", "action"}:
+        if self.columns.known is not None and not self.columns.names & {"type", "action"}:
             lines = advice.lines(self.setting.pattern, {**self.setting.as_config(), "type": "identify"})
             raise MissingFieldError(self.name, self.type, "type or action", lines)
+
+    def _layout(self, kind: Kind, objects: tuple[Path, ...], paths: Mapping[str, tuple[Path, ...]]) -> Layout:
+        contents = self._contents(kind, objects, paths)
+        configured = frozenset(self.setting.fields)
+        return Layout(self.name, paths, configured, contents, self._integrations(), self._keys, self._marks)
 
     @property
     def _is_calls(self) -> bool:
         """Whether records have the inside of raw calls, also where `type` and `action` are missing."""
-        return self.type == "segment" or self.shape == "raw calls" or holds_calls(self.known)
+        return self.type == "segment" or self.shape == "raw calls" or holds_calls(self.columns.names)
 
-    def _paths(self, kind: Kind) -> dict[str, tuple[Path, ...]]:
+    @property
+    def _keys(self) -> tuple[str, ...]:
+        return telling_keys(self.columns.named(name) or name for name in self.key_properties)
+
+    @property
+    def _marks(self) -> tuple[str, ...]:
+        """The columns in which a loader says that a row was deleted; Singer's own need not stand in the schema."""
+        known = _DELETION_MARKS if self.columns.known is None else filter(is_deletion_mark, self.columns.known)
+        return tuple(dict.fromkeys((_DELETED_AT, *known)))
+
+    def _flattened(self, *words: str) -> tuple[tuple[str, str], ...]:
+        """Return the columns that flattening, or a warehouse, made of an object."""
+        single = self._is_calls or (words[0] == "context" and self.shape != "plain")
+        return flattened(self.columns.known or (), *words, single=single)
+
+    def _places(self, logical: str) -> tuple[Path, ...]:
+        """Return the places where the config says that a field is."""
+        places: list[Path] = []
+        for place in self.setting.fields.get(logical, ()):
+            column = self.columns.named(place) if self.columns.known is not None else None
+            path = (column,) if column is not None else self.columns.resolve(tuple(place.split(".")))
+            if path is None:
+                raise MissingColumnError(self.name, logical, place, self.columns.known or ())
+            places.append(path)
+        return tuple(places)
+
+    def _objects(self, kind: Kind) -> tuple[Path, ...]:
+        """Return where the traits or properties stand as an object."""
+        configured = self._places("traits" if kind == "identify" else "properties")
+        return configured or self._declared(objects_of(kind))
+
+    def _declared(self, places: Sequence[Path]) -> tuple[Path, ...]:
+        """Return those of the places that the schema leaves room for."""
+        return tuple(dict.fromkeys(path for place in places if (path := self.columns.resolve(place)) is not None))
+
+    def _paths(self, kind: Kind, objects: tuple[Path, ...]) -> dict[str, tuple[Path, ...]]:
         """Return where the logical fields are in this stream; `fields` overrules the table."""
+        segment = self.shape != "plain" or self._is_calls
         table = candidates(
             kind,
             users=self.shape == "users",
-            segment=self.shape != "plain" or self._is_calls,
+            segment=segment,
             call_id=self.shape in _ROWS["track"],
+            keyed=not segment and bool(self._keys),
         )
-        paths = {
-            logical: tuple(path for path in places if declares(self.schema, self.known, path))
-            for logical, places in table.items()
-        }
-        for logical, places in self.setting.fields.items():
-            own_paths = []
-            for own in places:
-                path = (own,) if self.known is not None and own in self.known else tuple(own.split("."))
-                if not declares(self.schema, self.known, path):
-                    raise MissingColumnError(self.name, logical, own, self.known or ())
-                own_paths.append(path)
+        paths = {logical: self._declared(places) for logical, places in table.items()}
+        people = objects if kind == "identify" else self._declared(tuple(reversed(TRAITS)))
+        for field in PERSONAL if kind == "identify" else ("email",):
+            paths[field] += self._spelled(field, people, own=kind == "identify")
+        for logical in self.setting.fields:
+            places = self._places(logical)
             if logical in paths:
-                paths[logical] = tuple(own_paths)
-        return paths
+                paths[logical] = places + (paths[logical] if logical == "message_id" else ())
+        return {logical: tuple(dict.fromkeys(places)) for logical, places in paths.items()}
+
+    def _spelled(self, field: str, objects: tuple[Path, ...], *, own: bool) -> tuple[Path, ...]:
+        """Return where a reserved trait is, in whatever spelling: in columns, in objects, in columns made of objects.
+
+        Args:
+            own: Whether the row's own columns are its person's traits.
+        """
+        columns = [name for name in self.columns.known or () if own and reserved(name) == field]
+        columns += [column for path in TRAITS for column, name in self._flattened(*path) if reserved(name) == field]
+        inside = [(*path, name) for path in objects for name in PERSONAL[field]]
+        return (*((column,) for column in columns), *(path for path in inside if self.columns.resolve(path)))
 
     def _require(self, paths: Mapping[str, tuple[Path, ...]], *logical: str) -> None:
         """Refuse a stream that has none of these fields."""
         if any(paths[name] for name in logical):
             return
         setting = self.setting.as_config()
-        column = advice.guess_field(logical[0], self.known or ())
-        said = {"type": self.type, **setting}
-        said["fields"] = {**cast("dict[str, object]", setting.get("fields", {})), logical[0]: column}
-        lines = advice.lines(self.setting.pattern, said)
+        column = advice.guess_field(logical[0], self.columns.known or ())
+        fields = {**self.setting.fields, logical[0]: column}
+        lines = advice.lines(self.setting.pattern, {"type": self.type, **setting, "fields": fields})
         raise MissingFieldError(self.name, self.type, " or ".join(logical), lines)
 
-    def _contents(self, kind: Kind, objects: tuple[Path, ...]) -> Contents:
+    def _contents(self, kind: Kind, objects: tuple[Path, ...], paths: Mapping[str, tuple[Path, ...]]) -> Contents:
         """Return where traits or properties are: in an object, in all columns of a flat row, or in those listed."""
         listed = self.setting.traits
-        allowed = None if listed is None or "*" in listed else frozenset(listed)
+        allowed = None if listed is None or "*" in listed else {name.lower() for name in listed}
         warehouse = self.shape in _ROWS[kind]
-        kept_back = no_content(kind, warehouse=warehouse) | set(chain.from_iterable(self.setting.fields.values()))
-        prefix = "traits__" if kind == "identify" else "properties__"
-        flattened = columns_with((prefix,), self.known or ())
-        columns: tuple[str, ...] | None = ()
+        kept_back = no_content(kind, warehouse=warehouse, call_id=self.shape in _ROWS["track"])
+        kept_back |= {path[0].lower() for places in paths.values() for path in places if len(path) == 1}
+        made = list(self._made_columns(kind))
+        columns: list[tuple[str, str]] | None = []
+        inside: list[tuple[Path, str]] = []
         if self.type == "segment" or self.shape == "raw calls":
-            pass
+            inside = self._listed_inside(objects)
         elif allowed is not None:
-            columns = self._listed_columns(allowed, elsewhere=bool(objects or flattened))
-        elif self.known is None and listed is not None:
+            columns, inside = self._listed(objects, elsewhere=bool(objects or made))
+        elif self.columns.known is None and listed is not None:
             columns = None
         elif warehouse or listed is not None:
-            inner = {column for column, _ in flattened}
-            columns = tuple(
-                name
-                for name in self.known or ()
-                if name not in kept_back | inner
-                and not name.startswith(("context_", "_sdc_") if warehouse else "_sdc_")
-            )
-        if kind == "identify":
-            flattened = tuple((column, name) for column, name in flattened if name not in PERSONAL)
-        return Contents(objects, flattened, columns, kept_back, allowed)
+            taken = {column for column, _ in made}
+            columns = [
+                (name, self.columns.as_sent(name))
+                for name in self.columns.known or ()
+                if name not in taken and name.lower() not in kept_back and not is_loader_made(name)
+                if not (kind == "identify" and reserved(name))
+                if not (warehouse and name.lower().startswith("context_"))
+            ]
+        if columns is not None:
+            columns = [
+                *((column, name) for column, name in made if allowed is None or name.lower() in allowed),
+                *columns,
+            ]
+        return Contents(
+            objects,
+            None if columns is None else tuple(columns),
+            tuple(inside),
+            kept_back,
+            None if allowed is None else frozenset(allowed),
+        )
 
-    def _listed_columns(self, listed: frozenset[str], *, elsewhere: bool) -> tuple[str, ...]:
-        """Return the columns that `traits` lists; a name that is no column must be one in the call's object."""
-        if self.known is None:
-            return tuple(sorted(listed))
-        unknown = sorted(listed - self.known.keys())
-        if unknown and not elsewhere:
-            raise MissingColumnError(self.name, "traits", unknown[0], self.known)
-        return tuple(name for name in self.known if name in listed)
+    def _made_columns(self, kind: Kind) -> Iterator[tuple[str, str]]:
+        """Yield the columns that flattening, or a warehouse, made of traits or properties; what a later says stands."""
+        for path in reversed(objects_of(kind)):
+            for column, name in self._flattened(*path):
+                if not (kind == "identify" and reserved(name)):
+                    yield column, self.columns.as_sent(name)
+
+    def _listed(
+        self, objects: tuple[Path, ...], *, elsewhere: bool
+    ) -> tuple[list[tuple[str, str]], list[tuple[Path, str]]]:
+        """Return the columns that `traits` lists, and the places inside objects, each with the name to send.
+
+        A name that is neither must be one in the call's object, which is `elsewhere`.
+        """
+        columns: list[tuple[str, str]] = []
+        inside = self._listed_inside(objects)
+        reached = {name for _, name in inside}
+        for name in self.setting.traits or ():
+            column = self.columns.named(name)
+            if column is not None:
+                columns.append((column, self.columns.as_sent(column)))
+            elif not elsewhere and name.rpartition(".")[2] not in reached:
+                raise MissingColumnError(self.name, "traits", name, self.columns.known or ())
+        return columns, inside
+
+    def _listed_inside(self, objects: tuple[Path, ...]) -> list[tuple[Path, str]]:
+        """Return the places inside objects that `traits` lists, each with the name to send: its last."""
+        found: list[tuple[Path, str]] = []
+        for name in self.setting.traits or ():
+            *way, last = name.split(".")
+            if way and (self.columns.known is None or self.columns.named(name) is None):
+                places = self._declared([(*way, last)]) or self._declared([(*path, *way, last) for path in objects])
+                found += [(place, last) for place in reversed(places)]
+        return found
 
     def _integrations(self) -> Integrations:
         """Return where the integrations object is."""
-        prefixes = ("integrations__", "context__integrations__", "context_integrations_")
-        return Integrations(columns_with(prefixes, self.known or ()))
+        columns = tuple(column for path in _INTEGRATIONS for column in self._flattened(*path))
+        return Integrations(self._declared(_INTEGRATIONS), columns)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, Literal, cast
 
@@ -9,19 +10,20 @@ import msgspec
 
 from target_promoter.config.settings import StreamSetting
 from target_promoter.records import advice
-from target_promoter.records.fields import Path, first
+from target_promoter.records.fields import first
 from target_promoter.records.readers import Rows
 from target_promoter.records.refusals import UnknownStreamError
 from target_promoter.records.resolution import Source
-from target_promoter.records.shapes import Shape, columns, shape
+from target_promoter.records.shapes import Columns, Shape, shape
 from target_promoter.values.reading import identifier
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from target_promoter.config.settings import Settings
-    from target_promoter.records.calls import Glimpse, Identify, Track
+    from target_promoter.records.calls import Identify, Track
     from target_promoter.records.contents import Contents
+    from target_promoter.records.fields import Path
     from target_promoter.records.readers import IdentifyReader, TrackReader
 
 StreamType = Literal["identify", "track", "segment", "ignore"]
@@ -42,9 +44,9 @@ _HOW: Final[dict[Shape, str]] = {
     "event table": "Its schema is that of a warehouse table of one event: `event` beside `event_text`.",
     "ignored": "It is a warehouse table that says nothing to Promoter.",
 }
-_CALL_TYPE: Final[tuple[Path, ...]] = (("type",), ("action",))
 _NO_CALL: Final = "neither `type` nor `action` names a call that Segment knows"
 _OTHER_CALLS: Final = frozenset({"page", "screen", "group", "alias"})
+_CALLS: Final = _OTHER_CALLS | {"identify", "track", "delete"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,31 +64,20 @@ class Stream:
     how: str
     _identify: IdentifyReader | None = field(default=None, repr=False)
     _track: TrackReader | None = field(default=None, repr=False)
+    _call_type: tuple[Path, ...] = ()
+    _event: str = "event"
 
     def read(self, record: Mapping[str, object]) -> Identify | Track | None:
         """Return what a record says; whatever a tap sends, this does not raise.
 
         Returns:
             The call, with its problem if it must be rejected; None if the record is one to ignore: of an ignored
-            stream, or a page, screen, group or alias call.
+            stream, a page, screen, group or alias call, or one that names nobody.
         """
         if self.type != "segment":
             reader = self._identify or self._track
             return None if reader is None else reader.read(record)
         return self._read_call(record)
-
-    def glimpse(self, record: Mapping[str, object]) -> Glimpse | Identify | Track | None:
-        """Return what a record says, an identify call only as far as it takes to see whether it is a new one.
-
-        Returns:
-            The same as `read`, or a glimpse of it.
-        """
-        reader = self._identify
-        if self.type == "identify" and reader is not None:
-            return reader.glimpse(record)
-        if self.type == "segment" and reader is not None and first(record, _CALL_TYPE, _call_type) == "identify":
-            return reader.glimpse(record)
-        return self.read(record)
 
     @property
     def identify(self) -> IdentifyReader | None:
@@ -110,33 +101,54 @@ class Stream:
         if self._identify is None or self._track is None:
             rows = None if self._identify is None else Rows(self._identify, records, misfits)
             tracks = [] if self._track is None else self._track.read_all(records, misfits)
-            return rows, tracks, len(records) if self.type == "ignore" else 0
+            return rows, tracks, len(records) - len(tracks) if rows is None else 0
         people: list[Mapping[str, object]] = []
         events: list[Mapping[str, object]] = []
         problems: tuple[dict[int, str], dict[int, str]] = {}, {}
+        deletes: set[int] = set()
         for place, record in enumerate(records):
-            call_type = first(record, _CALL_TYPE, _call_type)
+            call_type = first(record, self._call_type, _call_type)
             if call_type in _OTHER_CALLS:
                 continue
-            is_track = call_type == "track" or (call_type is None and bool(record.get("event")))
+            is_track = call_type == "track" or (call_type is None and bool(record.get(self._event)))
             kind = events if is_track else people
             problem = _NO_CALL if call_type is None else misfits.get(place)
             if problem is not None:
                 problems[is_track][len(kind)] = problem
+            if call_type == "delete":
+                deletes.add(len(people))
             kind.append(record)
         tracks = self._track.read_all(events, problems[True])
-        return Rows(self._identify, people, problems[False]), tracks, len(records) - len(people) - len(events)
+        rows = Rows(self._identify, people, problems[False], frozenset(deletes))
+        return rows, tracks, len(records) - len(people) - len(tracks)
 
     def _read_call(self, record: Mapping[str, object]) -> Identify | Track | None:
         """Return what a record says that names its call itself."""
         if self._identify is None or self._track is None:
             return None
-        call_type = first(record, _CALL_TYPE, _call_type)
+        call_type = first(record, self._call_type, _call_type)
         if call_type in _OTHER_CALLS:
             return None
-        track = call_type == "track" or (call_type is None and bool(record.get("event")))
-        call = self._track.read(record) if track else self._identify.read(record)
-        return call if call_type else msgspec.structs.replace(call, problem=_NO_CALL)
+        if call_type == "track" or (call_type is None and record.get(self._event)):
+            track = self._track.read(record)
+            return track if call_type or track is None else msgspec.structs.replace(track, problem=_NO_CALL)
+        call = self._identify.read(record)
+        if call_type == "identify" or call is None:
+            return call
+        if call_type is None:
+            return msgspec.structs.replace(call, problem=_NO_CALL)
+        deleted_at = call.deleted_at or call.time or time.time()
+        return msgspec.structs.replace(call, deleted_at=deleted_at)
+
+    @property
+    def columns(self) -> frozenset[str] | None:
+        """The columns of its records that are read at all; None if they may be any."""
+        found = {column for path in self._call_type for column in path}
+        for reader in filter(None, (self._identify, self._track)):
+            if reader.columns is None:
+                return None
+            found |= reader.columns
+        return frozenset(found)
 
     def where(self) -> Mapping[str, str]:
         """Return where each logical field is looked for in this stream, for people to read."""
@@ -144,18 +156,19 @@ class Stream:
         for reader in (self._identify, self._track):
             if reader is None:
                 continue
-            for logical, paths in reader.paths.items():
+            for logical, paths in reader.layout.paths.items():
                 if logical not in {"traits", "properties"}:
                     text = ", ".join(".".join(path) for path in paths) or "not in the schema"
                     found.setdefault(logical, text)
                     if found[logical] != text:
                         found[f"{logical} (track)"] = text
-            found["traits" if reader is self._identify else "properties"] = _contents_text(reader.contents)
+            found["traits" if reader is self._identify else "properties"] = _contents_text(reader.layout.contents)
         if self._track is not None:
-            fallback = f"key {', '.join(self._track.keys)}" if self._track.keys else "hash of the record"
+            keys = self._track.layout.keys
+            fallback = f"key {', '.join(keys)}" if keys else "hash of the record"
             found["message_id"] = ", ".join(filter(None, (_said_of(found["message_id"]), fallback)))
             if self._track.event is not None:
-                found["event"] = ", ".join(filter(None, (_said_of(found["event"]), f"always {self._track.event}")))
+                found["event"] = f"always {self._track.event}"
         return found
 
 
@@ -172,9 +185,9 @@ def recognize(name: str, schema: Mapping[str, object], key_properties: Sequence[
         ConfigError: It is none of Segment's shapes and not configured, or the schema lacks a column that its type
             cannot do without, or one that the config names; the sentence holds the lines to add to the config.
     """
-    setting = settings.stream(name) or StreamSetting(name)
-    known = columns(schema)
-    form = shape(name, known)
+    setting = settings.stream(name) or StreamSetting(name, None, None, {}, None, ())
+    columns = Columns(schema)
+    form = shape(name, columns.names)
     if setting.type is not None:
         stream_type = cast("StreamType", setting.type)
         how = f"The setting `streams` says so for `{setting.pattern}`."
@@ -182,20 +195,24 @@ def recognize(name: str, schema: Mapping[str, object], key_properties: Sequence[
         stream_type = _TYPES[form]
         how = _HOW[form]
     else:
-        guess = advice.guess(name, known or ())
+        guess = advice.guess(name, columns.known or ())
         add = advice.lines(setting.pattern, {**guess, **setting.as_config()})
         raise UnknownStreamError(name, add, advice.lines(name, {"type": "ignore"}))
     if stream_type == "ignore":
         return Stream(name, stream_type, how)
-    source = Source(name, stream_type, form, schema, known, tuple(key_properties), setting)
+    source = Source(name, stream_type, form, columns, tuple(key_properties), setting)
+    call_type: tuple[Path, ...] = ()
     if stream_type == "segment":
         source.require_call_type()
+        call_type = tuple((column,) for own in ("type", "action") if (column := columns.named(own)))
     return Stream(
         name,
         stream_type,
         how,
         None if stream_type == "track" else source.identify_reader(),
         None if stream_type == "identify" else source.track_reader(),
+        call_type,
+        columns.named("event") or "event",
     )
 
 
@@ -206,12 +223,12 @@ def _said_of(text: str) -> str:
 def _contents_text(contents: Contents) -> str:
     """Return where traits or properties are, for people to read."""
     parts = [f"object {'.'.join(path)}" for path in contents.objects]
-    parts += [column for column, _ in contents.flattened]
-    parts += ["all columns"] if contents.columns is None else contents.columns
+    parts += [".".join(path) for path, _ in contents.inside]
+    parts += ["all columns"] if contents.columns is None else [column for column, _ in contents.columns]
     return ", ".join(parts) or "none: the stream's setting `traits` lists no columns"
 
 
 def _call_type(value: object) -> str | None:
     """Return the type of a Segment call, or None if Segment knows no such type."""
     text = (identifier(value) or "").lower()
-    return text if text in {"identify", "track"} | _OTHER_CALLS else None
+    return text if text in _CALLS else None

@@ -150,7 +150,7 @@ def _contacts(tx: Transaction) -> ContactFacts:
 
 def _requests(tx: Transaction, limit: float, surveys_pending: int, now: float) -> RequestFacts:
     used = clock.rate(tx, now, limit=limit)
-    held = clock.held_until(tx)
+    held = clock.paused_until(tx, now, limit=limit)
     pending = surveys_pending + left.count_contacts(tx)
     query = select(tables.request_days).order_by(tables.request_days.c.day.desc()).limit(_REQUEST_DAYS)
     days = [

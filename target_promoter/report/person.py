@@ -132,7 +132,7 @@ def story(tx: Transaction, settings: Settings, asked: str, rejected: Iterable[An
 def _known(person: Person) -> Known:
     return Known(
         user_id=person.user_id,
-        email=person.email[0] if person.email else None,
+        email=person.email or None,
         deleted=person.deleted,
         first_name=person.names.standing.get("first_name"),
         last_name=person.names.standing.get("last_name"),
@@ -202,8 +202,8 @@ def _contact(tx: Transaction, names: Identifiers) -> Iterator[Moment]:
         match row.status:
             case "refused":
                 yield Moment(row.changed_at, f"{name} was refused", row.reason or "Promoter said no more")
-            case "pending" | "removing":
-                doing = "sent" if row.status == "pending" else "removed"
+            case "pending" | "removing" | "list_unknown":
+                doing = "sent" if row.status != "removing" else "removed"
                 yield Moment(row.changed_at, f"{name} is to be {doing}", "it changed; the next delivery looks at it")
             case "removed":
                 yield Moment(row.changed_at, f"{name} was removed from Promoter", "its record was deleted")

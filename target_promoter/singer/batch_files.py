@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import gzip
+import os
+import stat
 import zlib
 from collections.abc import Mapping
+from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, TextIO
+from typing import TYPE_CHECKING, Any, BinaryIO, Final, cast
 from urllib.parse import unquote, urlsplit
 
 from target_promoter.errors import InputError
@@ -18,6 +21,8 @@ if TYPE_CHECKING:
 
 _COMPRESSIONS: Final = (None, "none", "gzip")
 _HOSTS: Final = ("", "localhost")
+_LONGEST_LINE: Final = 64 * 1024 * 1024
+_BLANK: Final = b" \t\r\n\xef\xbb\xbf"
 
 
 def record_messages(message: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
@@ -31,18 +36,22 @@ def record_messages(message: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
     Raises:
         InputError: The files are not JSONL, not on this machine, or cannot be read.
     """
-    stream, manifest = str(message["stream"]), message["manifest"]
+    stream, manifest = message["stream"], message["manifest"]
+    if not (isinstance(stream, str) and stream.isprintable()):
+        refuse("BATCH", "stream", "a printable text")
     compression = _compression(stream, message["encoding"])
     if not isinstance(manifest, list):
         refuse("BATCH", "manifest", "a list")
     common = {"type": "RECORD", "stream": message["stream"], "time_extracted": message.get("time_extracted")}
     for path in [_path(stream, address) for address in manifest]:
-        reader = Reader(f"batch file {path.name}")
+        reader = Reader(f"batch file {path.name}", holds_records=True)
         try:
-            with _open(path, compression) as file:
-                for line in file:
-                    if line.strip():
-                        yield {**common, "record": reader.deserialize_json(line)}
+            with _open(stream, path, compression) as file:
+                for line in iter(lambda: file.readline(_LONGEST_LINE + 1), b""):
+                    if len(line) > _LONGEST_LINE:
+                        raise InputError.batch(stream, f"whose file {path.name} has a line of more than 64 MiB")
+                    if line.strip(_BLANK):
+                        yield {**common, "record": reader.deserialize_json(line.decode())}
         except (OSError, EOFError, UnicodeDecodeError, zlib.error) as error:
             words = error.strerror if isinstance(error, OSError) and error.strerror else "it is damaged"
             raise InputError.batch(stream, f"whose file {path.name} cannot be read ({words})") from error
@@ -62,13 +71,22 @@ def _compression(stream: str, encoding: object) -> str | None:
 
 def _path(stream: str, address: object) -> Path:
     """Return the path of a file:// address."""
-    parts = urlsplit(address) if isinstance(address, str) else None
+    try:
+        parts = urlsplit(address) if isinstance(address, str) else None
+    except ValueError:
+        parts = None
     if parts is None or parts.scheme != "file" or parts.netloc not in _HOSTS:
         raise InputError.batch(stream, "whose files are not on this machine")
-    return Path(unquote(parts.path))
+    path = unquote(parts.path, errors="strict") if "%" in parts.path else parts.path
+    if not path.isprintable():
+        raise InputError.batch(stream, "of a file whose name holds control characters")
+    return Path(path)
 
 
-def _open(path: Path, compression: str | None) -> TextIO:
-    if compression == "gzip":
-        return gzip.open(path, "rt", encoding="utf-8")
-    return path.open(encoding="utf-8")
+@contextmanager
+def _open(stream: str, path: Path, compression: str | None) -> Iterator[BinaryIO]:
+    """Open a file; whatever else bears its name (a pipe, a device) might never end, or never begin."""
+    with open(path, "rb", opener=lambda name, flags: os.open(name, flags | os.O_NONBLOCK)) as file:
+        if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+            raise InputError.batch(stream, f"whose file {path.name} is no regular file")
+        yield cast("BinaryIO", gzip.GzipFile(fileobj=file)) if compression == "gzip" else file

@@ -1,34 +1,58 @@
-"""The SDK's inline stream maps and flattening, whose failures are told in a sentence without what a record holds."""
+"""The SDK's inline stream maps and flattening: what they make is taken as it is, and no record is lost by them."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+import copy
+from collections.abc import Mapping
+from fnmatch import fnmatch
+from typing import TYPE_CHECKING, Any, Final
 
 from singer_sdk.exceptions import SingerSDKError
-from singer_sdk.mapper import DefaultStreamMap, PluginMapper, RemoveRecordTransform, SameRecordTransform
+from singer_sdk.helpers._flattening import FlatteningOptions
+from singer_sdk.mapper import CustomStreamMap, PluginMapper, RemoveRecordTransform, SameRecordTransform
 from typing_extensions import override
 
-from target_promoter.errors import ConfigError, InputError
-from target_promoter.records.replay import REPLAYED
+from target_promoter.errors import ConfigError
+from target_promoter.records.replay import REPLAYED, Replay
+from target_promoter.records.shapes import columns, holds_calls
 
 if TYPE_CHECKING:
     import logging
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Sequence
+
+    from singer_sdk.mapper import StreamMap
+
+_FILTER: Final = "__filter__"
+_ANY_VALUE: Final = {"type": ["null", "boolean", "number", "string"]}
+"""Of a column that flattening does not split; it makes text of the objects and lists in it."""
+
+
+class UnmappedRecord(dict[str, Any]):
+    """A record as the tap sent it, on which its stream map fails."""
+
+    def __init__(self, record: Mapping[str, Any], problem: str) -> None:
+        super().__init__(record)
+        self.problem = problem
+
+
+class _ExpressionError(Exception):
+    """An expression fails on a record."""
 
 
 class Mapper(PluginMapper):
     """Applies `stream_maps` and flattening.
 
-    An expression may fail with any of Python's errors, and the words of those often show the value.
-
-    Args:
-        logger: Where the SDK tells what it found in it.
-
-    Raises:
-        ConfigError: `stream_maps` cannot be used.
+    `replays` says of each stream that is replayed in which form it is; `sources` holds the SCHEMA message of the tap of
+    each stream that is mapped. `mark` returns the store's mark of a text. Raises `ConfigError` for maps that cannot be
+    used.
     """
 
-    def __init__(self, plugin_config: Mapping[str, Any], logger: logging.Logger) -> None:
+    def __init__(
+        self, plugin_config: Mapping[str, Any], logger: logging.Logger, mark: Callable[[str], str] = lambda _: ""
+    ) -> None:
+        self.replays: dict[str, Replay] = {}
+        self.sources: dict[str, dict[str, Any]] = {}
+        self._mark = mark
         given = {name: value for name, value in plugin_config.items() if value is not None}
         try:
             super().__init__(given, logger)
@@ -44,20 +68,67 @@ class Mapper(PluginMapper):
         Raises:
             ConfigError: Its stream map cannot be applied.
         """
-        if REPLAYED in schema["properties"]:
-            # Such records were mapped before they were rejected.
-            self.stream_maps[stream_name] = [
-                SameRecordTransform(stream_name, schema, key_properties, flattening_options=None)
-            ]
-            return
-        try:
-            super().register_raw_stream_schema(stream_name, schema, key_properties)
-        except Exception as error:
-            raise ConfigError.in_stream_maps(_words(error), stream_name) from error
+        # A column that any tap may send says nothing: replayed records are known by the store's mark of their stream.
+        sent = copy.deepcopy(schema)
+        said = schema["properties"].pop(REPLAYED, None)
+        mark = said.get("description") if isinstance(said, Mapping) else None
+        for replay in (Replay.MAPPED, Replay.REFUSED):
+            if mark and mark == self._mark(replay.text(stream_name)):
+                same = SameRecordTransform(stream_name, schema, key_properties, flattening_options=None)
+                self.stream_maps[stream_name] = [same]
+                self.replays[stream_name] = replay
+                break
+        else:
+            self._register(stream_name, schema, key_properties)
+            self._keep_unmapped(stream_name, mark)
         for stream_map in self.stream_maps[stream_name]:
-            if isinstance(stream_map, DefaultStreamMap) and not stream_map.flattening_enabled:
-                continue  # It does nothing that could fail.
-            stream_map.transform = _guarded(stream_name, stream_map.transform)  # type: ignore[method-assign, assignment]
+            # The SDK changes it in place, and would take the same SCHEMA for another one when it comes again.
+            stream_map.raw_schema = sent
+
+    def _register(self, stream: str, schema: dict[str, Any], keys: Sequence[str] | None) -> None:
+        options = self.flattening_options
+        source = {"stream": stream, "schema": copy.deepcopy(schema), "key_properties": list(keys or ())}
+        self.stream_maps.pop(stream, None)
+        try:
+            if options.enabled:
+                from target_promoter.singer.validation import Validator  # noqa: PLC0415 - few flatten
+
+                Validator(schema)  # A reference that leaves the document is lost by flattening.
+                schema = _flattenable(schema, options.max_level)
+                if holds_calls(schema["properties"]):
+                    # What stands inside of calls is found whatever separator is made for the rest.
+                    self.flattening_options = FlatteningOptions(enabled=True, max_level=options.max_level)
+            super().register_raw_stream_schema(stream, schema, keys)
+        except Exception as error:
+            raise ConfigError.in_stream_maps(_words(error), stream) from error
+        finally:
+            self.flattening_options = options
+        mapped = self._mapped_columns(stream)
+        for stream_map in self.stream_maps[stream]:
+            alias = stream_map.stream_alias
+            self.replays.pop(alias, None)
+            self.sources.pop(alias, None)
+            made = stream_map.transformed_schema["properties"]
+            made.update({column: {} for column in mapped if column in made})
+            if isinstance(stream_map, CustomStreamMap) or stream_map.flattening_enabled:
+                self.sources[alias] = source
+                _guard(stream_map)
+
+    def _keep_unmapped(self, stream: str, mark: str | None) -> None:
+        """Have replayed records that were not mapped go through the one map that failed on them."""
+        for stream_map in self.stream_maps[stream]:
+            if mark and mark == self._mark(Replay.UNMAPPED.text(stream_map.stream_alias)):
+                self.stream_maps[stream] = [stream_map]
+                self.replays[stream_map.stream_alias] = Replay.UNMAPPED
+
+    def _mapped_columns(self, stream: str) -> set[str]:
+        """Return the columns of a stream that expressions make; the SDK guesses their types, often wrongly."""
+        return {
+            column
+            for name, one in self.stream_maps_dict.items()
+            if isinstance(one, Mapping) and fnmatch(stream, one.get("__source__", name))
+            for column in one
+        }
 
     def removes(self, stream_name: str) -> bool:
         """Return whether a stream map removes every record of a stream."""
@@ -65,16 +136,54 @@ class Mapper(PluginMapper):
         return bool(maps) and all(isinstance(one, RemoveRecordTransform) for one in maps)
 
 
-def _guarded(
-    stream: str, transform: Callable[[dict[str, Any]], dict[str, Any] | None]
-) -> Callable[[dict[str, Any]], dict[str, Any] | None]:
+def _guard(stream_map: StreamMap) -> None:
+    """Have a map return an `UnmappedRecord` where it fails; an expression may fail with any of Python's errors."""
+    transform = stream_map.transform
+    if isinstance(stream_map, CustomStreamMap):
+        evaluate = stream_map._eval  # noqa: SLF001 - who calls it does not say for which column
+
+        def evaluated(*, property_name: str | None, **given: Any) -> object:  # noqa: ANN401 - the SDK's own
+            try:
+                return evaluate(property_name=property_name, **given)
+            except Exception as error:  # noqa: BLE001
+                # The words of most errors show a value, and those of the SDK's the expression.
+                reason = type(error.__cause__ or error).__name__
+                message = f"the expression of `{property_name or _FILTER}` fails ({reason})"
+                raise _ExpressionError(message) from None
+
+        stream_map._eval = evaluated  # type: ignore[method-assign, assignment] # noqa: SLF001
+
     def guarded(record: dict[str, Any]) -> dict[str, Any] | None:
         try:
-            return transform(record)
-        except Exception as error:
-            raise InputError.in_stream_map(stream, _words(error)) from error
+            made = transform(record)
+        except Exception as error:  # noqa: BLE001 - as above
+            words = str(error) if isinstance(error, _ExpressionError) else f"flattening fails ({type(error).__name__})"
+            return UnmappedRecord(record, f"stream map `{stream_map.stream_alias}`: {words}")
+        if made is not None and REPLAYED in record:
+            made[REPLAYED] = record[REPLAYED]
+        return made
 
-    return guarded
+    stream_map.transform = guarded  # type: ignore[method-assign]
+
+
+def _flattenable(schema: Mapping[str, Any], depth: int) -> dict[str, Any]:
+    """Return a schema whose objects, however they are declared, the SDK splits in the same way as those of records."""
+    shared = {name: schema[name] for name in ("$defs", "definitions") if name in schema}
+    made = {name: _column(one, shared, depth) for name, one in (columns(schema) or {}).items()}
+    required = [name for name in schema.get("required") or () if "properties" not in made.get(name, {})]
+    return {"type": "object", "properties": made, "required": required}
+
+
+def _column(declared: object, shared: Mapping[str, object], depth: int) -> dict[str, Any]:
+    if not isinstance(declared, Mapping):
+        return dict(_ANY_VALUE)
+    inner = columns({**shared, **declared})
+    if inner and depth:
+        made = {name: _column(one, shared, depth - 1) for name, one in inner.items()}
+        return {"type": ["null", "object"], "properties": made}
+    types = declared.get("type") or ()
+    known = {types} if isinstance(types, str) else {*types}
+    return dict(_ANY_VALUE) if not known or known & {"object", "array"} else dict(declared)
 
 
 def _words(error: Exception) -> str:

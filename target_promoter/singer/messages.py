@@ -32,8 +32,10 @@ def check_schema(message: dict[str, Any]) -> None:
         refuse("SCHEMA", "schema", "an object")
     if not isinstance(schema.setdefault("properties", {}), dict):
         refuse("SCHEMA", "properties", "an object")
-    if keys is not None and not (isinstance(keys, list) and all(isinstance(key, str) for key in keys)):
-        refuse("SCHEMA", "key_properties", "a list of names")
+    if keys is not None and not (
+        isinstance(keys, list) and all(isinstance(key, str) and key.isprintable() for key in keys)
+    ):
+        refuse("SCHEMA", "key_properties", "a list of printable names")
 
 
 def check_record(message: dict[str, Any]) -> None:
@@ -44,5 +46,6 @@ def check_record(message: dict[str, Any]) -> None:
     """
     if not isinstance(message.get("record", {}), dict):
         refuse("RECORD", "record", "an object")
-    if not isinstance(message.get("stream", ""), str):
-        refuse("RECORD", "stream", "a text")
+    stream = message.get("stream", "")
+    if not (isinstance(stream, str) and stream.isprintable()):
+        refuse("RECORD", "stream", "a printable text")

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import io
 import json
+import re
 import sys
-from decimal import Decimal
-from typing import IO, Any, NoReturn
+from decimal import Decimal, InvalidOperation
+from typing import IO, Any, Final, NoReturn
 
 import msgspec
 from singer_sdk.contrib.msgspec import decoder
@@ -14,6 +15,15 @@ from singer_sdk.singerlib.encoding.base import GenericSingerReader
 from typing_extensions import override
 
 from target_promoter.errors import InputError
+
+_BLANK: Final[dict[str, Any]] = {"type": ""}
+_ENDLESS: Final = 10**5000
+"""In place of a number that nothing can write; its record is rejected."""
+
+_LONGEST_INTEGER: Final = 4300  # Digits; Python makes no number of more.
+_DEEPEST: Final = 250  # Deeper than what can be kept, and less deep than what Python can go through.
+_UNREADABLE: Final = "holds a number too long, or a value nested too deep, to be read"
+_BRACKET: Final = re.compile(r'"[^"\\]*(?:\\.[^"\\]*)*"|[\[\]{}]')
 
 
 class Reader(GenericSingerReader[str]):
@@ -23,11 +33,13 @@ class Reader(GenericSingerReader[str]):
 
     Args:
         source: What the lines are of, for the sentences that refuse one.
+        holds_records: Whether a line is a record itself, and no message.
     """
 
-    def __init__(self, source: str = "the input") -> None:
+    def __init__(self, source: str = "the input", *, holds_records: bool = False) -> None:
         super().__init__()
         self._source = source
+        self._holds_records = holds_records
         self._line = 0
 
     @property
@@ -47,6 +59,7 @@ class Reader(GenericSingerReader[str]):
 
         Returns:
             The message; a number with a point is a `Decimal`, and what JSON has no number for (NaN, Infinity) is null.
+            Of a blank line one that says nothing.
 
         Raises:
             InputError: The line is no JSON object.
@@ -54,13 +67,17 @@ class Reader(GenericSingerReader[str]):
         self._line += 1
         try:
             message = decoder.decode(line)
-        except (msgspec.DecodeError, UnicodeEncodeError):
+        except (msgspec.DecodeError, UnicodeEncodeError, InvalidOperation, RecursionError):
             message = self._lenient(line)
-        except RecursionError:
-            self._refuse("is nested too deep")
         if not isinstance(message, dict):
             self._refuse("is no JSON object")
+        if not self._is_record(message) and line.count("{") + line.count("[") > _DEEPEST and _shallow(line) != line:
+            self._refuse(_UNREADABLE)
         return message
+
+    def _is_record(self, message: object) -> bool:
+        """Return whether a line is a record, which may be rejected; of any other the run must know all."""
+        return self._holds_records or (isinstance(message, dict) and message.get("type") == "RECORD")
 
     @override
     def assert_line_requires(self, line_dict: dict[str, Any], requires: set[str]) -> None:  # type: ignore[override]
@@ -76,14 +93,57 @@ class Reader(GenericSingerReader[str]):
 
     @override
     def _process_unknown_message(self, message_dict: dict[str, Any]) -> None:
+        if message_dict is _BLANK:
+            return
         self._refuse(f"is a message of the unknown type {str(message_dict['type'])[:40]!r}")
 
     def _lenient(self, line: str) -> object:
+        """Return the message of a line that msgspec refuses, without what is too long or too deep in a record."""
+        text = line.lstrip("\ufeff")
+        if not text.strip():
+            return _BLANK
+        endless: list[str] = []
+
+        def integer(digits: str) -> int:
+            if len(digits) <= _LONGEST_INTEGER:
+                return int(digits)
+            endless.append(digits)
+            return _ENDLESS
+
+        def fraction(digits: str) -> Decimal | int:
+            try:
+                return Decimal(digits)
+            except InvalidOperation:
+                endless.append(digits)
+                return _ENDLESS
+
+        shallow = _shallow(text)
         try:
-            return json.loads(line, parse_float=Decimal, parse_constant=lambda _: None)
+            message = json.loads(shallow, parse_int=integer, parse_float=fraction, parse_constant=lambda _: None)
         except (ValueError, RecursionError):
             self._refuse("is no JSON")
+        if (endless or shallow != text) and not self._is_record(message):
+            self._refuse(_UNREADABLE)
+        return message
 
     def _refuse(self, problem: str) -> NoReturn:
         message = f"Line {self._line} of {self._source} {problem}: see what the tap printed there."
         raise InputError(message) from None
+
+
+def _shallow(text: str) -> str:
+    """Return JSON text without what is nested too deep to be read; enough is left for its record to be rejected."""
+    kept: list[str] = []
+    level = start = 0
+    for match in _BRACKET.finditer(text):
+        bracket = match[0][0]
+        if bracket in "[{":
+            level += 1
+            if level == _DEEPEST:
+                kept.append(text[start : match.start()])
+        elif bracket in "]}":
+            if level == _DEEPEST:
+                kept.append("null")
+                start = match.end()
+            level -= 1
+    return "".join((*kept, text[start:]))

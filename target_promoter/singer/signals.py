@@ -1,100 +1,140 @@
-"""Stopping, and doing what is due, at a safe place when a signal comes."""
+"""Signals, and reading that a signal ends: a handler notes, and the run stops at its next safe place.
+
+What only POSIX has is here, and nowhere else.
+"""
 
 from __future__ import annotations
 
+import contextlib
+import io
+import os
+import select
 import signal
 import threading
-from typing import TYPE_CHECKING
+from typing import IO, TYPE_CHECKING
+
+from typing_extensions import override
 
 from target_promoter.errors import PromoterError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable, Iterator
+
+    from _typeshed import WriteableBuffer
+
+
+class StoppedError(PromoterError):
+    """The run was told to stop."""
+
+    def __init__(self, signum: int) -> None:
+        super().__init__(
+            f"Stopped by {signal.Signals(signum).name}: what was read is in the store, and what is due goes out with "
+            "the next run."
+        )
 
 
 class Signals:
-    """Puts signals off while something must not be interrupted.
+    """The note of the signal that tells a run to stop.
 
-    Python runs signal handlers between any two steps of the main thread, also in the middle of a batch that is half
-    written. While nothing is put off, `receive` raises where the program waits: for input, or for delivery.
+    Python runs a handler between any two steps of the main thread, also while that holds a lock, which a handler that
+    raises may leave taken for ever. So the handler only notes, and `check` raises where it is safe.
     """
 
-    class StoppedError(PromoterError):
-        """The run was told to stop."""
-
-        def __init__(self, signum: int) -> None:
-            super().__init__(
-                f"Stopped by {signal.Signals(signum).name}: what was read is in the store, and what is due goes out "
-                "with the next run."
-            )
-
     def __init__(self) -> None:
-        self._put_off = False
-        self._ended = False
         self._received: int | None = None
-        self._later: Callable[[], None] | None = None
-        self._is_due = False
+        self._wake_up: int | None = None
 
-    def receive(self, signum: int) -> None:
-        """Take in a signal; after the first one there is nothing more to stop.
+    @contextlib.contextmanager
+    def noted(self) -> Iterator[None]:
+        """Note SIGINT and SIGTERM; outside the main thread, which alone gets signals, this does nothing."""
+        if threading.current_thread() is not threading.main_thread():
+            yield
+            return
+        self._wake_up, waking = os.pipe()
+        os.set_blocking(waking, False)
+        handlers = {signum: signal.signal(signum, self._note) for signum in (signal.SIGINT, signal.SIGTERM)}
+        # Python writes to the pipe before it runs the handler, in whatever thread: no wait can begin in between.
+        before = signal.set_wakeup_fd(waking, warn_on_full_buffer=False)
+        try:
+            yield
+        finally:
+            signal.set_wakeup_fd(before)
+            for signum, handler in handlers.items():
+                signal.signal(signum, handler)
+            os.close(waking)
+            os.close(self._wake_up)
+            self._wake_up = None
+
+    def _note(self, signum: int, _frame: object) -> None:
+        self._received = signum
+
+    def is_noted(self) -> bool:
+        """Return whether a signal came."""
+        return self._received is not None
+
+    def check(self) -> None:
+        """Stop here if a signal came.
 
         Raises:
-            StoppedError: Nothing is put off just now.
+            StoppedError: One did.
         """
-        if self._ended:
-            return
-        if self._put_off:
-            self._received = signum
-            return
-        self.end()
-        raise self.StoppedError(signum)
-
-    def put_off(self) -> None:
-        """Put signals off until `allow`."""
-        self._put_off = True
-
-    def allow(self) -> None:
-        """Raise at once the signal that came since `put_off`, and others when they come.
-
-        Raises:
-            StoppedError: A signal came.
-        """
-        self._put_off = False
-        if self._is_due:
-            self._do()
         if self._received is not None:
-            signum, self._received = self._received, None
-            self.receive(signum)
+            raise StoppedError(self._received)
 
-    def call_later(self, seconds: float, action: Callable[[], None]) -> None:
-        """Have something done in a while, at a safe place; also while the program does nothing but wait for input.
-
-        Outside the main thread, which alone gets signals, this does nothing.
+    def lines(self, file: IO[str], before_waiting: Callable[[], float | None]) -> Iterator[str]:
+        """Yield the lines of a file of which nothing was read yet.
 
         Args:
-            seconds: In how long.
-            action: What to do.
+            before_waiting: Does what is due before more is waited for, and returns in how many seconds it must be
+                called again although nothing came; None for never.
+
+        Raises:
+            StoppedError: A signal came, perhaps while the file had nothing to read.
         """
-        if threading.current_thread() is threading.main_thread():
-            self._later = action
-            signal.signal(signal.SIGALRM, lambda *_: self._ring())
-            signal.setitimer(signal.ITIMER_REAL, seconds)
+        for line in self._awaited(file, before_waiting):
+            self.check()
+            yield line
 
-    def _ring(self) -> None:
-        self._is_due = True
-        if not self._put_off:
-            self._do()
+    def _awaited(self, file: IO[str], before_waiting: Callable[[], float | None]) -> Iterable[str]:
+        """Return a file whose reading a signal ends; one that is none of the system's never makes anybody wait."""
+        wake_up = self._wake_up
+        if wake_up is None or not isinstance(file, io.TextIOWrapper):
+            return file
+        try:
+            descriptor = file.fileno()
+        except OSError:
+            return file
 
-    def _do(self) -> None:
-        self._is_due = False
-        if self._later is not None and not self._ended:
-            self.put_off()
-            self._later()
-            self.allow()
+        def wait() -> None:
+            ready: list[int] = []
+            while descriptor not in ready:
+                self.check()
+                ready, _, _ = select.select([descriptor, wake_up], [], [], before_waiting())
+                if wake_up in ready:
+                    os.read(wake_up, select.PIPE_BUF)
 
-    def end(self) -> None:
-        """Take no notice of signals any more: the run ends as it is."""
-        self._ended = True
-        if self._later is not None:
-            # Python lets go of its handlers before it ends: an alarm after that would kill a program that is done.
-            signal.setitimer(signal.ITIMER_REAL, 0.0)
+        # Python's own buffers stand between the two: a line that is in them is not waited for.
+        buffered = io.BufferedReader(_Input(descriptor, wait))
+        return io.TextIOWrapper(buffered, encoding=file.encoding, errors=file.errors)
+
+
+class _Input(io.RawIOBase):
+    """A file descriptor that is read once there is something to read.
+
+    Args:
+        wait: Returns when there is; it may raise.
+    """
+
+    def __init__(self, descriptor: int, wait: Callable[[], None]) -> None:
+        super().__init__()
+        self._descriptor = descriptor
+        self._wait = wait
+
+    @override
+    def readable(self) -> bool:
+        return True
+
+    @override
+    def readinto(self, buffer: WriteableBuffer) -> int:
+        self._wait()
+        return os.readv(self._descriptor, [buffer])

@@ -60,13 +60,15 @@ class Store:
 
     Args:
         engine: The engine of an opened, checked store.
+        hurried: Returns whether the run is told to stop: then it hardly waits for another program, and not for a lost
+            connection.
     """
 
-    def __init__(self, engine: Engine, url: URL) -> None:
+    def __init__(self, engine: Engine, url: URL, hurried: Callable[[], bool] = bool) -> None:
         self._engine = engine
         self._url = url
         self._writer = threading.Lock()
-        self._hurried = False
+        self._hurried = hurried
         self._opened = False
         self.name = _printable(url)
 
@@ -110,10 +112,6 @@ class Store:
             tables = ", ".join(metadata.tables)
             self.write(lambda tx: tx.sql(f"ANALYZE {tables}"))
 
-    def hurry(self) -> None:
-        """From now on wait hardly for another program, and not for a lost connection: the run is told to stop."""
-        self._hurried = True
-
     def opened(self) -> None:
         """Say that it is a store of this version: from now on a lost connection is worth waiting for.
 
@@ -137,7 +135,7 @@ class Store:
 
     def _write_once(self, work: Callable[[Transaction], T]) -> T:
         with self._writer, self._errors(), self._engine.connect() as connection:
-            connection.execution_options(**{WRITING: _HURRIED_SECONDS if self._hurried else ATTEMPT_SECONDS})
+            connection.execution_options(**{WRITING: _HURRIED_SECONDS if self._hurried() else ATTEMPT_SECONDS})
             with connection.begin():
                 tx = Transaction(connection)
                 if self._opened:
@@ -159,7 +157,7 @@ class Store:
                 max_time=seconds,
                 max_value=1,
                 jitter=backoff.full_jitter,
-                giveup=lambda _: self._hurried,
+                giveup=lambda _: self._hurried(),
                 logger=None,
             )(work)
         return work()
@@ -177,17 +175,18 @@ class Store:
             ) from error
 
 
-def open_store(url: str, *, now: float, keep_copy: bool = True) -> Store:
+def open_store(url: str, *, now: float, keep_copy: bool = True, hurried: Callable[[], bool] = bool) -> Store:
     """Open the store, create it if it is not there, and bring an older one to this program's version.
 
     Args:
         now: The time, in epoch seconds; a new store remembers it.
         keep_copy: Whether an older SQLite file is kept beside the store as it was.
+        hurried: Returns whether the run is told to stop.
 
     Raises:
         StoreError: It cannot be opened, is no store, was moved, or is of a newer version.
     """
-    store = connected(url)
+    store = connected(url, hurried)
     try:
         if not _is_ready(store, keep_copy=keep_copy):
             store.write(lambda tx: _create(tx, store.name, now))
@@ -245,12 +244,12 @@ def version_of(tx: Transaction, name: str) -> int | None:
     return None
 
 
-def connected(url: str) -> Store:
+def connected(url: str, hurried: Callable[[], bool] = bool) -> Store:
     """Return what is at an address, whether it is a store or not."""
     address = make_url(url)
     name = _printable(address)
     sqlite = address.get_backend_name() == "sqlite"
-    return Store(sqlite_engine(address, name) if sqlite else postgresql_engine(address), address)
+    return Store(sqlite_engine(address, name) if sqlite else postgresql_engine(address), address, hurried)
 
 
 def _is_ready(store: Store, *, keep_copy: bool) -> bool:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Final
 
 from target_promoter.store.encoding import decode, encode
 from target_promoter.store.engines import back_up, copy_path
@@ -26,9 +26,6 @@ _ROWS: Final = 5000
 _SQLITE: Final = {"bytes": "BLOB", "double": "DOUBLE", "bigint": "BIGINT", "by_key": "WITHOUT ROWID"}
 _POSTGRESQL: Final = {"bytes": "BYTEA", "double": "DOUBLE PRECISION", "bigint": "BIGINT", "by_key": ""}
 
-_BEFORE_3: Final = "before version 3"
-"""The stream that is said to have said what version 2 knew without knowing who said it."""
-
 _TO_VERSION_3: Final = (
     # Some programs of version 2 made stores without it.
     "CREATE INDEX IF NOT EXISTS contacts_lease ON contacts (lease) WHERE lease IS NOT NULL",
@@ -39,26 +36,21 @@ _TO_VERSION_3: Final = (
     "ALTER TABLE contacts ADD COLUMN user_id TEXT",
     "CREATE INDEX contacts_user_id ON contacts (user_id) WHERE user_id IS NOT NULL",
     "CREATE INDEX surveys_claimed_user_id ON surveys (claimed_user_id) WHERE claimed_user_id IS NOT NULL",
+    "ALTER TABLE kept_properties RENAME TO kept_properties_2",
+    """
+        CREATE TABLE kept_properties (
+            who TEXT NOT NULL, stream TEXT NOT NULL, prefix TEXT NOT NULL, time {double} NOT NULL,
+            properties TEXT NOT NULL, PRIMARY KEY (who, stream, prefix)
+        ) {by_key}
+    """,
+    "INSERT INTO kept_properties SELECT who, '', prefix, time, properties FROM kept_properties_2",
+    "DROP TABLE kept_properties_2",
+    "CREATE INDEX contacts_list_unknown ON contacts (status) WHERE status = 'list_unknown'",
     # Renamed so that a program of version 2 that still runs stops: every batch asks who was forgotten, every turn of
     # delivery for the limit.
     "ALTER TABLE forgotten RENAME COLUMN mark TO who",
     "ALTER TABLE people RENAME COLUMN traits TO parts",
     "ALTER TABLE request_clock RENAME COLUMN held_until TO paused_until",
-)
-
-_BY_STREAM: Final = (
-    "ALTER TABLE kept_properties RENAME TO kept_properties_2",
-    """
-    CREATE TABLE kept_properties (
-        who TEXT NOT NULL, stream TEXT NOT NULL, prefix TEXT NOT NULL, time {double} NOT NULL, properties TEXT NOT NULL,
-        PRIMARY KEY (who, stream, prefix)
-    ) {by_key}
-    """,
-    """
-    INSERT INTO kept_properties (who, stream, prefix, time, properties)
-    SELECT who, 'before version 3', prefix, time, properties FROM kept_properties_2
-    """,
-    "DROP TABLE kept_properties_2",
 )
 
 _MOVE_SCHEMAS: Final = (
@@ -112,8 +104,8 @@ def _from_1(tx: Transaction) -> None:
     _rewrite_people(tx, "traits", _said_in_2)
 
 
-def _said_in_2(person: _Row) -> str:
-    said = decode(person.said)
+def _said_in_2(text: str) -> str:
+    said = decode(text)
     email = said.pop("email")
     said["email_at"] = None if email is None else email[1]
     for name in ("names", "traits"):
@@ -127,55 +119,55 @@ def _said_in_2(person: _Row) -> str:
 def _from_2(tx: Transaction) -> None:
     """Keep what each stream said of a person apart, each stream's reading, whose a contact is, and a run's settings."""
     _run(tx, _TO_VERSION_3)
-    _run(tx, _BY_STREAM)
     _run(tx, _MOVE_SCHEMAS)
-    people_step(tx)
+    _split_people(tx)
     tx.sql(_OWN_CONTACTS)
 
 
-def people_step(tx: Transaction) -> None:
-    """Turn what version 2 kept of each person into the part of a stream: the only one that spoke of it, or `_BEFORE_3`.
+def _split_people(tx: Transaction) -> None:
+    """Turn what version 2 kept of each person into parts by stream, as far as it knew which streams spoke of it."""
+    mark = "?" if tx.is_sqlite else "%s"
+    query = (
+        "SELECT user_id, email, identified_at, fingerprints, parts FROM people "  # noqa: S608 - names of this module
+        f"WHERE user_id > {mark} ORDER BY user_id LIMIT {_ROWS}"
+    )
+    update = f"UPDATE people SET parts = {mark} WHERE user_id = {mark}"  # noqa: S608 - as above
+    last = ""
+    while rows := tx.sql(query, (last,)).all():
+        tx.sql(update, [(_parts(*row[1:]), row[0]) for row in rows])
+        last = rows[-1][0]
 
-    As soon as a stream brings a row that differs, what it says stands, for it is said later.
-    """
-    _rewrite_people(tx, "parts", _parts_in_3)
 
-
-def _parts_in_3(person: _Row) -> str:
-    said = decode(person.said)
-    marks = decode(person.fingerprints)
-    part = {name: said[name] for name in ("names", "traits") if name in said}
-    if person.email is not None:
-        part |= {"email": person.email, "email_at": said.get("email_at", person.identified_at)}
-    if said.get("contact_lists"):
-        part["contact_lists"] = [int(one) for one in said["contact_lists"]]
+def _parts(email: str | None, identified_at: float, fingerprints: str, text: str) -> str:
+    """Return the parts of a person: each stream said all of it, until its next row or call says what it says."""
+    said = decode(text)
+    part = {
+        "time": identified_at,
+        "dated": not said.get("undated"),
+        "key": None,
+        "email": email,
+        "email_at": said.get("email_at") or 0.0,
+        "names": said.get("names", [{}, 0.0, {}]),
+        "traits": said.get("traits", [{}, 0.0, {}]),
+        "contact_lists": [int(one) for one in said.get("contact_lists", ())],
+    }
+    parts = dict.fromkeys(decode(fingerprints), part) if identified_at else {}
+    if identified_at and not parts:
+        parts = {"": part}
     if said.get("stored"):
-        part["events"] = said["stored"]
-    if person.identified_at > (person.deleted_at or 0.0):
-        part |= {"time": person.identified_at, "dated": not said.get("undated")}
-    return encode({next(iter(marks)) if len(marks) == 1 else _BEFORE_3: part} if part else {})
+        parts[""] = {**parts.get("", {}), "events": said["stored"]}
+    return encode(parts)
 
 
-class _Row(NamedTuple):
-    """A person, with what was said of it in the words of its version."""
-
-    user_id: str
-    email: str | None
-    identified_at: float
-    deleted_at: float | None
-    fingerprints: str
-    said: str
-
-
-def _rewrite_people(tx: Transaction, column: str, rewritten: Callable[[_Row], str]) -> None:
-    """Rewrite what was said of all people, some at a time."""
-    columns, mark = f"user_id, email, identified_at, deleted_at, fingerprints, {column}", "?" if tx.is_sqlite else "%s"
-    query = f"SELECT {columns} FROM people WHERE user_id > {mark} ORDER BY user_id LIMIT {_ROWS}"  # noqa: S608 - names of this module
+def _rewrite_people(tx: Transaction, column: str, rewritten: Callable[[str], str]) -> None:
+    """Rewrite a JSON column of all people, some at a time."""
+    mark = "?" if tx.is_sqlite else "%s"
+    query = f"SELECT user_id, {column} FROM people WHERE user_id > {mark} ORDER BY user_id LIMIT {_ROWS}"  # noqa: S608 - names of this module
     update = f"UPDATE people SET {column} = {mark} WHERE user_id = {mark}"  # noqa: S608 - as above
     last = ""
-    while rows := [_Row(*row) for row in tx.sql(query, (last,)).all()]:
-        tx.sql(update, [(rewritten(row), row.user_id) for row in rows])
-        last = rows[-1].user_id
+    while rows := tx.sql(query, (last,)).all():
+        tx.sql(update, [(rewritten(text), user_id) for user_id, text in rows])
+        last = rows[-1][0]
 
 
 def _run(tx: Transaction, statements: tuple[str, ...]) -> None:

@@ -93,6 +93,11 @@ def bind_account(tx: Transaction, api_url: str, api_key: str) -> None:
     set_fact(tx, "key_mark", _mark(tx, api_key))
 
 
+def replay_mark(tx: Transaction, text: str) -> str:
+    """Return the mark of a replayed stream, which nobody can make who does not hold the store."""
+    return _mark(tx, text)
+
+
 def begin(tx: Transaction, command: str, now: float, settings: Mapping[str, object] | None = None) -> int:
     """Keep that a run began, and let go of what is older than thirty days.
 

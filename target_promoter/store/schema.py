@@ -120,21 +120,12 @@ contacts = Table(
     Column("leased_until", Double, nullable=False, server_default="0"),
     sqlite_with_rowid=False,
 )
-"""A contact is an e-mail address at Promoter. Its status is one of
-
-- `pending`: the form it should have may differ from the one last sent;
-- `synced`, `removed`, `refused` (by Promoter; `reason` has its words);
-- `removing`: deleted at its source, and to be removed from Promoter;
-- `unowned`: nobody known has the address any more.
-
-`user_id` is the person that had it last.
-`revision` grows with every change, so that an answer to an older form does not end a newer one. `sent` and `refused`
-are hashes of forms; `tried` is that of a request without answer, which may still be at work until `tried_until`.
-"""
+"""A contact is an e-mail address at Promoter; `contacts.Contact` says what each column means."""
 
 # The status is there so that SQLite can count what is pending without looking at any contact.
 _partial_index("contacts_undelivered", contacts, "changed_at, status", "status IN ('pending', 'removing')")
 _partial_index("contacts_refused", contacts, "status", "status = 'refused'")
+_partial_index("contacts_list_unknown", contacts, "status", "status = 'list_unknown'")
 _partial_index("contacts_lease", contacts, "lease", "lease IS NOT NULL")
 _partial_index("contacts_user_id", contacts, "user_id", "user_id IS NOT NULL")
 

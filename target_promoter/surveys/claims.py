@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 from sqlalchemy import func, select, update
 
 from target_promoter.people.identity import email_key, user_key
-from target_promoter.store.schema import OPEN, surveys, throttles
+from target_promoter.store.schema import OPEN, UNSETTLED, surveys, throttles
 from target_promoter.surveys.campaigns import NO_CAMPAIGN
 
 if TYPE_CHECKING:
@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     from target_promoter.store.transaction import Transaction
 
 _LOOKED_AT: Final = 1000
+_MOST_AHEAD_SECONDS: Final = 3600.0
+"""Much more than any lease lies ahead that a clock which goes right writes."""
+
 _COLUMNS: Final = (
     surveys.c.id,
     surveys.c.campaign_id,
@@ -216,6 +219,12 @@ def throttles_of(tx: Transaction, keys: Iterable[str]) -> dict[str, Throttle]:
     return {row[0]: Throttle(row[1], row[2]) for row in rows}
 
 
+def surveyed_among(tx: Transaction, emails: Collection[str]) -> set[str]:
+    """Return those of some addresses that were ever surveyed."""
+    known = throttles_of(tx, map(email_key, emails))
+    return {email for email in emails if (one := known.get(email_key(email))) and one.surveyed_at is not None}
+
+
 def overdue(tx: Transaction, before: float, *, most: int) -> Sequence[int]:
     """Return surveys that waited or were queued since before a time, in epoch seconds."""
     query = select(surveys.c.id).where(surveys.c.status.in_(OPEN), surveys.c.due_at < before)
@@ -249,6 +258,12 @@ def next_due(tx: Transaction, now: float, *, except_campaigns: Collection[int], 
         )
         times.append(tx.scalar(select(func.min(longest.c.leased_until))))
     return min((time for time in times if time is not None), default=None)
+
+
+def correct_times(tx: Transaction, now: float) -> None:
+    """Have claims and surveys wait no longer that wait for a time which a clock that went wrong wrote."""
+    is_ahead = surveys.c.status.in_(UNSETTLED) & (surveys.c.leased_until > now + _MOST_AHEAD_SECONDS)
+    tx.execute(update(surveys).where(is_ahead).values(leased_until=now))
 
 
 def _free(tx: Transaction, claim: Claim) -> None:

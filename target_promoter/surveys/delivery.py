@@ -7,7 +7,6 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from target_promoter.contacts import contacts
-from target_promoter.contacts.wanted import contact_forms
 from target_promoter.promoter import timeouts as times
 from target_promoter.surveys import claims, surveys
 from target_promoter.surveys.ages import oldest_due
@@ -95,7 +94,9 @@ class SurveyDelivery:
         """Lease claims that were left without an answer, so that the very same request is sent again."""
         taken: list[Claim] = []
         for claim in claims.unsettled(tx, now, most=max(50, len(slots))):
-            if claim.withdrawn or now - claim.claimed_at >= times.CLAIM_SECONDS:
+            # A claim of the future was taken by a clock that went wrong: how old it is nobody knows.
+            is_old = not -times.SETTLING_SECONDS <= now - claim.claimed_at < times.CLAIM_SECONDS
+            if claim.withdrawn or is_old:
                 # Sent again it might e-mail somebody late, or somebody who should not be e-mailed any more.
                 lost = "its request got no answer"
                 reason = f"{claim.withdrawn}, and {lost}" if claim.withdrawn else f"{lost} for twelve hours"
@@ -115,7 +116,7 @@ class SurveyDelivery:
             answer: What came of its request.
 
         Returns:
-            How many surveys came to each final outcome, and under `synced` how many contacts.
+            How many surveys came to each final outcome.
         """
         if not claims.holds(tx, claim):
             return Counter()
@@ -132,7 +133,9 @@ class SurveyDelivery:
         surveyed_at = now if status == "sent" else _last_surveyed(claim, now) if claim.unanswered else None
         reason = answer.words if status != "sent" else None
         claims.settle(tx, claim, status, reason, now, surveyed_at=surveyed_at)
-        return Counter({status: 1, "synced": self._note_synced(tx, now, claim) if status == "sent" else 0})
+        if status == "sent":
+            contacts.record_surveyed(tx, claim.email, claim.form, now)
+        return Counter({status: 1})
 
     def _status(self, claim: Claim, answer: Answer) -> str | None:
         """Return what an answer makes of a survey; None if its request was not carried out and may be repeated."""
@@ -170,15 +173,6 @@ class SurveyDelivery:
         else:
             claims.release(tx, claim, now + pause)
         return Counter()
-
-    def _note_synced(self, tx: Transaction, now: float, claim: Claim) -> int:
-        """Count the contact as synced by its survey, if its lists need no request of their own."""
-        form = contact_forms(tx, [claim.email], self._settings.contact_lists).get(claim.email)
-        if form is None:
-            return 0
-        lists, is_current = form.contact_lists, form.digest == claim.form
-        note = contacts.note_surveyed
-        return int(note(tx, claim.email, claim.form, now, contact_lists=lists, is_current=is_current))
 
 
 def _last_surveyed(claim: Claim, now: float) -> float:

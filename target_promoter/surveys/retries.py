@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import update
 
 from target_promoter.store.encoding import encode
-from target_promoter.store.schema import contacts, surveys
+from target_promoter.store.schema import surveys
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -35,17 +35,3 @@ def requeue_survey(tx: Transaction, message: bytes, properties: Mapping[str, Any
         **dict.fromkeys(("request", "request_form", "lease")),
     }
     return tx.execute(update(surveys).where(where).values(leased_until=0.0, **values)).rowcount > 0
-
-
-def retry_contact(tx: Transaction, email: str, now: float) -> None:
-    """Have a refused contact sent again though it did not change."""
-    values = {
-        "status": "pending",
-        "revision": contacts.c.revision + 1,
-        "changed_at": now,
-        "refused": None,
-        "attempts": 0,
-        "not_before": 0.0,
-    }
-    where = (contacts.c.email == email) & (contacts.c.status == "refused")
-    tx.execute(update(contacts).where(where).values(values))

@@ -33,8 +33,21 @@ _SHORTEST_DEEP: Final = 2 * _DEEPEST  # Bytes: each level has a bracket that ope
 _LONGEST_ID: Final = 500  # Characters; PostgreSQL's indexes hold no more than some 2,700 bytes.
 _LONGEST_NUMBER: Final = 40  # Digits; the longest ids in use, 128-bit numbers, have 39.
 
+# What programs write as the id of nobody.
+_NOBODY: Final = frozenset(
+    {
+        *("null", "none", "nil", "undefined", "nan", "n/a", "anonymous", "guest", "unknown", "true", "false"),
+        *("[object object]", "(null)", "<null>", "(none)", "<none>", "<nil>", "<na>", "#n/a", "(not set)"),
+    }
+)
+_ZEROS: Final = "0-{}"  # What the UUID of zeros is written with.
+_WHOLE_NUMBER: Final = re.compile(r"(-?(?:0|[1-9]\d*))\.0+", re.ASCII)
+_AROUND_ADDRESS: Final = "\u00ad\u200b\u200c\u200d\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2060\ufeff \t\n\r\xa0"
+_MAILBOX: Final = re.compile(r"[^<>@]*<([^<>]*)>")
+
 _encoder: Final = msgspec.json.Encoder(decimal_format="number", order="deterministic", enc_hook=str)
-_decoder: Final = msgspec.json.Decoder(dict[str, object])
+_decoder: Final = msgspec.json.Decoder(dict[str, object] | list[object], float_hook=Decimal)
+_OPENING: Final = ("{", "[")
 
 
 def clean(text: str) -> str:
@@ -49,14 +62,17 @@ def clean(text: str) -> str:
 
 
 def identifier(value: object) -> str | None:
-    """Return an id as text; numbers and text are the same id: `7`, `7.0` and `"7"`.
+    """Return an id as text; numbers and text are the same id: `7`, `7.0`, `"7"` and `"7.0"`.
 
     Returns:
         The id, or None for what cannot be one: null, an empty text or one too long to look up by, a boolean, an
         object, a list, not-a-number.
     """
     if isinstance(value, str):
-        text = clean(value)
+        text = value.strip() if value.isprintable() else clean(value)
+        if text[-1:] == "0":
+            whole = _WHOLE_NUMBER.fullmatch(text)
+            text = whole[1] if whole else text
         return text if 0 < len(text) <= _LONGEST_ID else None
     if isinstance(value, bool):
         return None
@@ -67,6 +83,14 @@ def identifier(value: object) -> str | None:
     if isinstance(value, Decimal) and value.is_finite() and abs(value.adjusted()) < _LONGEST_NUMBER:
         return str(int(value)) if value == value.to_integral_value() else format(value.normalize(), "f")
     return None
+
+
+def person_id(value: object) -> str | None:
+    """Return the id of a person or a visitor as text; None if it cannot be one, or is what programs write for none."""
+    text = identifier(value)
+    if text is None or text.lower() in _NOBODY or (text[-1] in _ZEROS and not text.strip(_ZEROS)):
+        return None
+    return text
 
 
 def person_name(value: object) -> str | None:
@@ -81,22 +105,29 @@ def person_name(value: object) -> str | None:
 
 
 def email_address(value: object) -> str | None:
-    """Return an e-mail address trimmed and in lower case.
+    """Return an e-mail address trimmed and in lower case; None if the value is not one address.
 
-    Args:
-        value: The value of an e-mail column.
-
-    Returns:
-        The address, or None if the value has not the form of one.
+    What mail programs write around it (`mailto:`, `Ann <ann@example.com>`) and what nobody sees goes.
     """
     if not isinstance(value, str):
         return None
     address = value.strip().lower()
-    at = address.find("@")
+    if _is_address(address):
+        return address
+    mailbox = _MAILBOX.fullmatch(address.strip(_AROUND_ADDRESS))
+    address = (mailbox[1] if mailbox else address).strip(_AROUND_ADDRESS)
+    if address.startswith("mailto:"):
+        address = address[len("mailto:") :].partition("?")[0].strip(_AROUND_ADDRESS)
+    return address if _is_address(address) else None
+
+
+def _is_address(text: str) -> bool:
+    """Return whether a text in lower case has the form of an e-mail address."""
+    at = text.find("@")
     # Looking for the underscore apart leaves the expression twice as fast.
-    if at > _LOCAL_PART_LENGTH or len(address) > _EMAIL_LENGTH or address.find("_", at) >= 0:
-        return None
-    return address if _EMAIL.fullmatch(address) else None
+    if at > _LOCAL_PART_LENGTH or len(text) > _EMAIL_LENGTH or text.find("_", at) >= 0:
+        return False
+    return _EMAIL.fullmatch(text) is not None
 
 
 def as_object(value: object) -> Mapping[str, object]:
@@ -108,15 +139,19 @@ def as_object(value: object) -> Mapping[str, object]:
     Returns:
         The object; an empty one if the value is anything else.
     """
-    if isinstance(value, dict):
+    found = from_json_text(value)
+    return found if isinstance(found, dict) else {}
+
+
+def from_json_text(value: object) -> object:
+    """Return the list or object that a JSON text holds; any other value as it is."""
+    if not isinstance(value, str) or value.lstrip()[:1] not in _OPENING:
         return value
-    if isinstance(value, str) and value.lstrip()[:1] == "{":
-        try:
-            found = _decoder.decode(value)
-        except (msgspec.DecodeError, RecursionError, UnicodeEncodeError):
-            return {}
-        return {} if value.count("{") + value.count("[") > _DEEPEST and _is_deep(found) else found
-    return {}
+    try:
+        found = _decoder.decode(value)
+    except (msgspec.DecodeError, RecursionError, UnicodeEncodeError):
+        return value
+    return value if value.count("{") + value.count("[") > _DEEPEST and _is_deep(found) else found
 
 
 def fingerprint(record: Mapping[str, object], salt: bytes = b"") -> bytes | None:

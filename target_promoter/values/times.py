@@ -14,13 +14,27 @@ import msgspec
 
 _ISO_TIME: Final = re.compile(
     r"(\d{4})-(\d\d)-(\d\d)"
-    r"(?:[T ](\d\d):(\d\d)(?::(\d\d)(?:[.,](\d{1,9}))?)?\s?(Z|UTC|[+-]\d\d(?::?\d\d)?)?)?",
+    r"(?:[T ](\d\d):(\d\d)(?::(\d\d)(?:[.,](\d+))?)?"
+    # Go adds the zone's name, and its own clock, to the offset.
+    r"\s?(?:(?:([+-]\d\d(?::?\d\d)?)(?: [A-Z]{3,5}| [+-]\d\d(?:\d\d)?)?|Z|UTC|GMT)(?: m=[+-][\d.]+)?)?)?",
     re.ASCII | re.IGNORECASE,
 )
-_EPOCH_TEXT: Final = re.compile(r"\d{10}(?:\.\d+)?|\d{13}", re.ASCII)
+_HOURS: Final = re.compile(r".{10} \d\d:\d\d ?-.*")
+"""From ten to eleven, `10:00-11:00`: nobody writes a zone like that, without seconds and without the T."""
+
+_RFC_1123: Final = re.compile(
+    r"(?:[a-z]{3,9}, ?)?(\d\d?)[ -]([a-z]{3})[ -](\d{4}) (\d\d):(\d\d)(?::(\d\d))? (?:GMT|UTC?|Z|([+-]\d{4}))",
+    re.ASCII | re.IGNORECASE,
+)
+_MONTHS: Final = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
+_ZERO_DATES: Final = frozenset({"0000-00-00", "0001-01-01", "1969-12-31", "1970-01-01"})
+_DATE: Final = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
+_EPOCH_TEXT: Final = re.compile(r"\d{10}(?:\d{3}){0,3}(?:\.\d+)?", re.ASCII)
 _FRACTION: Final = slice(26, 27)  # Where a seventh digit of a second would stand.
 _END_OF_TIME: Final = 253_402_300_800.0  # The year 10000, which no datetime object can hold.
-_MILLISECONDS_FROM: Final = 1e11  # As seconds this is the year 5138, as milliseconds it is 1973.
+_LONGEST: Final = 100  # Characters of a text that may be a time.
+# As seconds 1e11 is the year 5138, as milliseconds it is 1973; and so on for micro- and nanoseconds.
+_UNITS: Final = ((1e17, 1e9), (1e14, 1e6), (1e11, 1e3))
 _MINUTE: Final = 60.0
 _HOUR: Final = 3600.0
 _DAY: Final = 86_400.0
@@ -30,18 +44,20 @@ def epoch_seconds(value: object) -> float | None:
     """Return a time as epoch seconds.
 
     Args:
-        value: ISO 8601 text (with or without zone, with T or a space, or a date alone), a datetime or date object, or
-            epoch seconds or milliseconds as a number or as text. A time without a zone is UTC.
+        value: ISO 8601 text (with or without zone, with T or a space, or a date alone), text as of RFC 1123, a datetime
+            or date object, or epoch seconds, milli-, micro- or nanoseconds as a number or as text. A time without a
+            zone is UTC.
 
     Returns:
-        The time, or None if it cannot be read or lies outside the years 1970 to 9999.
+        The time; None if it cannot be read, lies after the year 9999, or not after 1 January 1970: that is what
+        programs write that have no time.
     """
     if isinstance(value, str):
         moment = iso_time(value)
         if moment is not None:
             return _in_range(moment.timestamp())
         text = value.strip()
-        value = float(text) if _EPOCH_TEXT.fullmatch(text) else None
+        value = float(text) if _EPOCH_TEXT.fullmatch(text) else _rfc_1123(text)
     elif isinstance(value, dt.date) and not isinstance(value, dt.datetime):
         value = dt.datetime(value.year, value.month, value.day, tzinfo=dt.UTC)
     if isinstance(value, dt.datetime):
@@ -52,13 +68,38 @@ def epoch_seconds(value: object) -> float | None:
             seconds = float(value)
         except (OverflowError, ValueError):
             return None
-        return _in_range(seconds / 1000 if seconds >= _MILLISECONDS_FROM else seconds)
+        return _in_range(next((seconds / unit for least, unit in _UNITS if seconds >= least), seconds))
     return None
 
 
 def _in_range(seconds: float) -> float | None:
-    """Return the time unless it is outside what a datetime holds; not-a-number compares false with everything."""
-    return seconds if 0 <= seconds < _END_OF_TIME else None
+    """Return the time unless it is zero or outside what a datetime holds; not-a-number compares false with all."""
+    return seconds if _DAY <= seconds < _END_OF_TIME else None
+
+
+def is_date(value: object) -> bool:
+    """Return whether a value is a date alone, and means its whole day."""
+    if isinstance(value, str):
+        return len(value.strip()) == len("2024-05-01") and _DATE.fullmatch(value.strip()) is not None
+    return isinstance(value, dt.date) and not isinstance(value, dt.datetime)
+
+
+def is_zero(value: object) -> bool:
+    """Return whether a value is what programs write as the time of what never was, such as epoch 0."""
+    if isinstance(value, str):
+        return value.strip()[:10] in _ZERO_DATES or not value.strip(" 0.")
+    if isinstance(value, dt.date):
+        return value.isoformat()[:10] in _ZERO_DATES
+    return isinstance(value, (int, float, Decimal)) and not value
+
+
+def _rfc_1123(text: str) -> dt.datetime | None:
+    """Return a time such as `Fri, 05 Jan 2024 10:00:00 GMT`."""
+    match = _RFC_1123.fullmatch(text) if len(text) < _LONGEST else None
+    if match is None or match[2].lower() not in _MONTHS:
+        return None
+    day, month, year, hour, minute, second, zone = match.groups()
+    return _datetime(year, _MONTHS.index(month.lower()) + 1, day, hour, minute, second or 0, 0, zone)
 
 
 def iso_time(text: str, *, time_required: bool = False) -> dt.datetime | None:
@@ -78,32 +119,28 @@ def iso_time(text: str, *, time_required: bool = False) -> dt.datetime | None:
             pass
         else:
             return moment if moment.tzinfo is not None else moment.replace(tzinfo=dt.UTC)
-    match = _ISO_TIME.fullmatch(text.strip())
-    if match is None or (time_required and match[4] is None):
+    text = text.strip()
+    match = _ISO_TIME.fullmatch(text) if len(text) < _LONGEST else None
+    if match is None or _HOURS.fullmatch(text) or (time_required and match[4] is None):
         return None
     year, month, day, hour, minute, second, fraction, zone = match.groups()
+    microsecond = int(fraction[:6].ljust(6, "0")) if fraction else 0
+    return _datetime(year, month, day, hour or 0, minute or 0, second or 0, microsecond, zone)
+
+
+def _datetime(*parts: str | int | None) -> dt.datetime | None:
+    """Return a datetime from its parts, from the year to the offset (`+02:00`, `+0200`, `+02`; None is UTC)."""
+    *numbers, zone = parts
+    offset = dt.timedelta()
+    if isinstance(zone, str):
+        digits = zone[1:].replace(":", "").ljust(4, "0")
+        offset = dt.timedelta(hours=int(digits[:2]), minutes=int(digits[2:]))
     try:
-        return dt.datetime(
-            int(year),
-            int(month),
-            int(day),
-            int(hour or 0),
-            int(minute or 0),
-            int(second or 0),
-            int(fraction[:6].ljust(6, "0")) if fraction else 0,
-            _zone(zone),
-        )
+        tzinfo = dt.timezone(-offset if isinstance(zone, str) and zone[0] == "-" else offset)
+        year, month, day, hour, minute, second, microsecond = (int(number or 0) for number in numbers)
+        return dt.datetime(year, month, day, hour, minute, second, microsecond, tzinfo)
     except ValueError:
         return None
-
-
-def _zone(text: str | None) -> dt.timezone:
-    """Return the zone of an offset such as `+02:00`, `+0200`, `+02` or `Z`."""
-    if text is None or text[0] not in "+-":
-        return dt.UTC
-    digits = text[1:].replace(":", "").ljust(4, "0")
-    offset = dt.timedelta(hours=int(digits[:2]), minutes=int(digits[2:]))
-    return dt.timezone(-offset if text[0] == "-" else offset)
 
 
 def iso(time: float) -> str:

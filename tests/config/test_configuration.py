@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from target_promoter.config.files import environment_warnings
 from tests.conftest import run_program
 from tests.tap import CUSTOMERS, STREAMS, record, schema
 
@@ -106,13 +107,13 @@ def test_meltano_hands_objects_flat(config: dict[str, Any], sandbox: SandboxServ
 @pytest.mark.parametrize(
     ("name", "value", "wanted"),
     [
-        ("dry_run", "ture", "true or false"),
-        ("dry_run", "", "true or false"),
-        ("max_surveys_per_run", "ten", "an integer"),
-        ("throttle_days", "1,5", "a number"),
-        ("campaigns", f'{{"{SECRET}"', "JSON"),
-        ("contact_lists", f"{SECRET}", "JSON"),
-        ("stream_maps", f"[{SECRET}", "JSON"),
+        ("dry_run", "ture", "write true or false"),
+        ("dry_run", "", "write true or false"),
+        ("max_surveys_per_run", "ten", "write a plain integer"),
+        ("throttle_days", "1,5", "write a plain number"),
+        ("campaigns", f'{{"{SECRET}"', "make it an object"),
+        ("contact_lists", f"{SECRET}", "make it a list"),
+        ("stream_maps", f"[{SECRET}", "make it an object"),
     ],
 )
 def test_a_wrong_variable_is_named_and_not_shown(
@@ -123,7 +124,8 @@ def test_a_wrong_variable_is_named_and_not_shown(
         "--config=ENV", messages=MESSAGES, cwd=tmp_path, env={**environment(**config), f"{PREFIX}{name.upper()}": value}
     )
     assert run.status == 1
-    assert f"{PREFIX}{name.upper()} does not hold {wanted}" in run.log
+    assert f"Setting `{name}` " in run.log
+    assert wanted in run.log
     assert SECRET not in run.log
     assert "Traceback" not in run.log
     assert sandbox.account.requests == []
@@ -133,9 +135,12 @@ def test_a_wrong_variable_is_named_and_not_shown(
     ("content", "words"),
     [
         (None, "cannot be read"),
-        ("", "is no JSON"),
-        ("{", "is no JSON"),
-        (f'{{"api_key": "{SECRET}",}}', "is no JSON"),
+        ("", "is no JSON at line 1, column 1"),
+        ("{", "is no JSON at line 1, column 2"),
+        (f'{{\n"api_key": "{SECRET}",}}', "is no JSON at line 2, column 27"),
+        (f'{{"api_key": "{SECRET}", "api_key": "x"}}', "names `api_key` twice"),
+        (f'{{"campaigns": {{"A": 1, "A": "{SECRET}"}}}}', "names `A` twice"),
+        ("[" * 100_000, "is no JSON"),
         ("[]", "is no JSON object"),
         ("\ud800".encode("utf-8", "surrogatepass"), "is no JSON"),
         (f'{{"api_kye": "{SECRET}"}}', "did you mean `api_key`?"),
@@ -155,13 +160,71 @@ def test_a_wrong_file_is_named_and_not_shown(tmp_path: Path, content: str | byte
     assert {one.name for one in tmp_path.iterdir()} <= {"config.json"}
 
 
+@pytest.mark.parametrize(
+    "argument",
+    [f'{{"api_key": "{SECRET}"}}', f"api_key={SECRET}", SECRET, f"postgresql://u:{SECRET}@h/d", f'{SECRET}\n.json"'],
+)
+def test_what_is_no_path_is_not_repeated(tmp_path: Path, argument: str) -> None:
+    """Whoever gives the settings themselves in place of a path finds no key in the log."""
+    run = run_program("--config", argument, cwd=tmp_path)
+    assert run.status == 1
+    assert "What --config names is no file: give the path of a JSON file, or ENV." in run.log
+    assert SECRET not in run.log
+    assert "Traceback" not in run.log
+
+
+@pytest.mark.parametrize("variable", ["LOGLEVEL", f"{PREFIX}LOGLEVEL"])
+def test_a_wrong_level_of_logging_is_a_sentence(tmp_path: Path, variable: str) -> None:
+    """It is told before anything else is done."""
+    run = run_program("--version", cwd=tmp_path, env={variable: "loud"})
+    assert run.status == 1
+    assert run.log == f"The environment variable {variable} holds no level: use DEBUG, INFO, WARNING or ERROR.\n"
+
+
+def test_variables_that_are_no_settings_are_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    """So is that settings lie in the environment which are not read; Meltano's own variables are no fault."""
+    for name in ("CAMPAIGNS", "CAMPAINS", "ZZZ", "LOGLEVEL"):
+        monkeypatch.setenv(PREFIX + name, "{}")
+    near = f"The environment variable {PREFIX}CAMPAINS is no setting: did you mean {PREFIX}CAMPAIGNS?"
+    far = f"The environment variable {PREFIX}ZZZ is no setting: unset it, or see the README for the settings."
+    assert environment_warnings(is_read=True) == [near, far]
+    unread = f"The environment holds settings that are not read ({PREFIX}CAMPAIGNS): add --config=ENV."
+    assert environment_warnings(is_read=False) == [near, far, unread]
+    monkeypatch.setenv("MELTANO_LOADER_NAME", "target-promoter")
+    monkeypatch.setenv(f"{PREFIX}_LOAD_SCHEMA", "x")
+    monkeypatch.setenv(f"{PREFIX}CAMPAIGNS_ORDER_COMPLETED", "78")
+    assert environment_warnings(is_read=False) == [near, far]
+
+
+def test_a_run_warns_of_them(config: dict[str, Any], tmp_path: Path) -> None:
+    """A misspelt or unread setting is seen in the log of the run that it does not reach."""
+    run = run_program(config=config, cwd=tmp_path, env=environment(campains={"A": 1}, dry_run=True))
+    assert run.status == 0
+    assert f"did you mean {PREFIX}CAMPAIGNS?" in run.log
+    assert f"not read ({PREFIX}DRY_RUN): add --config=ENV." in run.log
+
+
+def test_numbers_and_booleans_in_objects_of_the_environment_may_be_text(
+    config: dict[str, Any], sandbox: SandboxServer, tmp_path: Path
+) -> None:
+    """So Meltano delivers them: a survey goes out all the same, and `false` of the SDK's own settings is no yes."""
+    env = environment(
+        **{**config, "campaigns": {"Order Completed": {"id": "78", "delay_hours": "0"}}},
+        streams={**STREAMS, "customers": {**STREAMS["customers"], "contact_lists": ["5"]}},
+        flattening_enabled="false",
+    )
+    run = run_program("--config=ENV", messages=MESSAGES, cwd=tmp_path, env=env)
+    assert run.status == 0, run.log
+    assert sandbox.account.contacts["ann@example.com"].lists == (5,)
+
+
 @pytest.mark.parametrize("place", ["before", "behind", "both", "environment"])
 def test_a_command_takes_its_config_before_or_behind_its_name(
     config: dict[str, Any], tmp_path: Path, place: str
 ) -> None:
     """And from both places, what stands behind overruling what stands before."""
     path = written(tmp_path / "config.json", config)
-    wrong = written(tmp_path / "wrong.json", {**config, "campaigns": {"Order Completed": "78"}})
+    wrong = written(tmp_path / "wrong.json", {**config, "campaigns": {"Order Completed": "x"}})
     arguments: dict[str, tuple[str | Path, ...]] = {
         "before": ("--config", path, "deliver"),
         "behind": ("deliver", "--config", path),

@@ -12,10 +12,23 @@ import pytest
 import yaml
 
 from target_promoter import hub
-from target_promoter.commands.program import COMMANDS
+from target_promoter.singer.program import COMMANDS
 
 ROOT = Path(__file__).parent.parent.parent
-KINDS = {"string", "integer", "boolean", "array", "object", "options"}
+KINDS = {"string", "password", "integer", "boolean", "array", "object", "options"}
+CAPABILITIES = {
+    "about",
+    "stream-maps",
+    "activate-version",
+    "batch",
+    "soft-delete",
+    "hard-delete",
+    "datatype-failsafe",
+    "schema-flattening",
+    "target-schema",
+    "validate-records",
+    "structured-logging",
+}
 
 
 @pytest.fixture(scope="module")
@@ -73,14 +86,14 @@ def test_the_definition_says_what_about_says(definition: dict[str, Any], about: 
         assert setting.get("value") == schema.get("default"), name
         assert setting.get("sensitive", False) == schema.get("secret", False), name
     assert {name for name, setting in settings.items() if setting.get("sensitive")} == {"api_key", "store_url"}
-    assert definition["capabilities"] == [one for one in about["capabilities"] if one != "validate-records"]
+    assert definition["capabilities"] == about["capabilities"]
     assert definition["description"] == about["description"]
 
 
 @pytest.mark.parametrize(
     ("name", "kind"),
     [
-        ("api_key", "string"),
+        ("api_key", "password"),
         ("campaigns", "object"),
         ("contact_lists", "array"),
         ("max_surveys_per_run", "integer"),
@@ -96,10 +109,13 @@ def test_a_setting_has_the_kind_of_its_values(definition: dict[str, Any], name: 
 
 def test_the_definition_has_the_hubs_form(definition: dict[str, Any]) -> None:
     """It has what the hub requires, and nothing that the hub does not know."""
-    required = {"name", "namespace", "variant", "label"}
+    required = {"name", "namespace", "variant", "label", "quality", "repo", "logo_url"}
     known = {"description", "definition", "domain_url", "keywords", "maintenance_status", "pip_url", "executable"}
+    known |= {"supported_python_versions"}
     parts = {"capabilities", "commands", "settings", "settings_group_validation"}
     assert required <= definition.keys() <= required | known | parts
+    assert definition["quality"] in {"gold", "silver", "bronze", "unknown"}
+    assert set(definition["capabilities"]) <= CAPABILITIES
     assert definition["maintenance_status"] in {"active", "beta", "development", "inactive", "unknown"}
     for setting in definition["settings"]:
         assert setting.keys() <= {"name", "label", "kind", "description", "value", "sensitive", "options"}
@@ -107,6 +123,11 @@ def test_the_definition_has_the_hubs_form(definition: dict[str, Any]) -> None:
         assert ("options" in setting) == (setting["kind"] == "options")
     names = {setting["name"] for setting in definition["settings"]}
     assert all(set(group) <= names for group in definition["settings_group_validation"])
+
+
+def test_no_number_is_of_a_kind_that_meltano_dies_of(definition: dict[str, Any]) -> None:
+    """Meltano 4.4.1 makes a Decimal of a `decimal` from the environment, which it then cannot write."""
+    assert not [setting["name"] for setting in definition["settings"] if setting["kind"] == "decimal"]
 
 
 def test_every_command_is_one_of_meltanos(definition: dict[str, Any]) -> None:

@@ -7,6 +7,7 @@ import os
 import socket
 import subprocess
 import sys
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -14,9 +15,10 @@ from sqlalchemy import event, update
 
 from target_promoter.contacts import contacts
 from target_promoter.contacts.delivery import ContactRequest
+from target_promoter.delivery.backlog import count_contacts
 from target_promoter.store import schema
 from tests.delivering import Process, contact
-from tests.house import House, identify, track
+from tests.house import CONFIG, House, identify, track
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -141,8 +143,12 @@ def test_every_lease_of_the_dead_is_free_among_many_of_one_time(store_url: str) 
     house = House(store_url)
     house.take(*(identify(f"{one}", f"p{one}@example.com") for one in range(1500)))
     names = [f"p{one}@example.com" for one in (0, 700, 1499)]
-    leases = [contacts.Lease(email, "its process", house.now + 75, b"form") for email in names]
-    house.store.write(lambda connection: contacts.lease(connection, leases))
+
+    def lease(tx: Transaction) -> None:
+        rows = contacts.load(tx, names).values()
+        contacts.save(tx, [replace(row, lease="its process", leased_until=house.now + 75) for row in rows])
+
+    house.store.write(lease)
     house.store.write(lambda connection: contacts.free_leases(connection, lambda name: name == "its process"))
     assert [contact(house, email).lease for email in names] == [None] * 3
     house.store.close()
@@ -201,3 +207,48 @@ def test_contacts_that_need_no_request_keep_no_other_waiting(house: House) -> No
 
     house.store.write(synced_before)
     assert plans(Process(house).turn(0, room=1)) == ["basic"]
+
+
+LIST_98 = 'contact_list: Invalid pk "98" - object does not exist.'
+
+
+def test_a_contact_list_that_promoter_does_not_know(house: House) -> None:
+    """Its contacts stay pending without another request, the others go on; the next run tries again."""
+    house.configure(streams={"customers": {**CONFIG["streams"]["customers"], "contact_lists": [5, 98]}})
+    house.take(*(("customers", {"id": str(number), "email": f"c{number}@example.com"}) for number in range(10, 13)))
+    process = Process(house)
+    assert plans(process.turn(0, room=1)) == ["basic"]
+    turn = process.turn(1, "accepted", room=1)
+    assert [one.email for one in turn.requests] == ["c10@example.com"]
+    turn = process.turn(2, "unknown_list", words=LIST_98)
+    assert (turn.requests, turn.next_at, dict(turn.contacts)) == ([], None, {})
+    assert process.turns.unknown_lists == {98: LIST_98}
+    assert {contact(house, f"c{number}@example.com").status for number in range(10, 13)} == {"list_unknown"}
+    assert house.store.read(count_contacts) == 3
+    assert len(Process(house).turn(3).requests) == 3
+
+
+def test_a_list_of_every_contact_that_promoter_does_not_know(house: House) -> None:
+    """No contact can be sent, so none is looked at, were there a million."""
+    house.configure(contact_lists=[98])
+    house.take(identify("2", BOB))
+    process = Process(house)
+    process.turn(0, room=1)
+    turn = process.turn(1, "unknown_list", words=LIST_98)
+    assert (turn.requests, turn.next_at) == ([], None)
+    assert contact(house, BOB).status == "pending"
+    house.configure(contact_lists=[599])
+    assert len(Process(house).turn(3).requests) == 2
+
+
+def test_lists_of_two_loaders_are_joined(house: House) -> None:
+    """What one loader's config puts a contact on is not undone by another's: neither sends it again in every run."""
+    requests = []
+    for run, lists in enumerate([[5], [6], [5], [6]]):
+        house.configure(contact_lists=lists)
+        house.store.write(lambda tx: contacts.join_lists(tx, house.settings.contact_lists, house.now + 10 * run))  # noqa: B023 - at once
+        process = Process(house)
+        requests.append(len(process.turn(10 * run).requests))
+        process.turn(10 * run + 1, "accepted" if process.last else None)
+    assert requests == [1, 1, 0, 0]
+    assert contact(house, ANN).sent_lists == "[5,6]"

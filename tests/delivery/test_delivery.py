@@ -5,8 +5,9 @@ from __future__ import annotations
 import itertools
 import threading
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
+from unittest.mock import patch
 
 import pytest
 
@@ -17,7 +18,7 @@ from target_promoter.delivery.patience import Patience
 from target_promoter.delivery.shared import Shared
 from target_promoter.delivery.turn import Turns
 from target_promoter.errors import DeliveryError
-from target_promoter.promoter.answers import Answer
+from target_promoter.promoter.answers import Answer, Outcome
 from target_promoter.store import runs
 from target_promoter.surveys.claims import Claim
 from tests.delivering import Process, survey
@@ -28,6 +29,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from target_promoter.delivery.answered import Request
+
+YES = Answer(Outcome.ACCEPTED, 200)
 
 
 @dataclass
@@ -87,7 +90,7 @@ def test_a_mistake_does_not_go_unnoticed(house: House) -> None:
 
 def test_a_mistake_in_deciding_does_not_go_unnoticed(house: House) -> None:
     """The same of the thread that decides: it never dies in silence."""
-    promoter = Promoter(lambda: Answer("accepted", 200))
+    promoter = Promoter(lambda: YES)
     made = Delivery(house.store, promoter, house.settings, house.summary, clock=lambda: "no time")  # type: ignore[arg-type, return-value] # the mistake
     made.start()
     assert made.join(10)
@@ -98,7 +101,7 @@ def test_a_mistake_in_deciding_does_not_go_unnoticed(house: House) -> None:
 def test_sixty_four_that_hang_are_waited_for_in_peace(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
     """While all that may be in flight is, the store is looked at now and then, and not as fast as it can be."""
     over = threading.Event()
-    made = delivery(house, Promoter(lambda: Answer("accepted", 200) if over.wait(20) else Answer("unanswered")))
+    made = delivery(house, Promoter(lambda: YES if over.wait(20) else Answer(Outcome.UNANSWERED)))
     turns: list[float] = []
     take = made._turns.take
 
@@ -131,12 +134,12 @@ def test_a_stop_gives_back_what_was_not_sent(house: House) -> None:
 def test_a_long_wait_with_nothing_left_is_no_failure(tmp_path: Path) -> None:
     """A daily limit that was used up matters only to who has something to send."""
     house = House(tmp_path)
-    house.store.write(lambda one: clock.hold(one, time.time() + 7200))
-    idle = delivery(house, Promoter(lambda: Answer("accepted", 200)))
+    house.store.write(lambda one: clock.pause(one, time.time() + 7200))
+    idle = delivery(house, Promoter(lambda: YES))
     idle.run()
     assert idle.problem is None
     house.take(identify("1", "ann@example.com"))
-    busy = delivery(house, Promoter(lambda: Answer("accepted", 200)))
+    busy = delivery(house, Promoter(lambda: YES))
     busy.run()
     assert "asks to wait until" in str(busy.problem)
 
@@ -144,7 +147,7 @@ def test_a_long_wait_with_nothing_left_is_no_failure(tmp_path: Path) -> None:
 def test_another_key_does_not_take_the_store_over(house: House) -> None:
     """The store is bound by the first answer that Promoter accepts, once."""
     house.store.write(lambda one: runs.bind_account(one, house.settings.api_url, "first key"))
-    made = delivery(house, Promoter(lambda: Answer("accepted", 200)))
+    made = delivery(house, Promoter(lambda: YES))
     made.run()
     assert "another API key" in str(made.problem)
     house.store.read(lambda one: runs.check_account(one, "s", house.settings.api_url, "first key"))
@@ -153,9 +156,9 @@ def test_another_key_does_not_take_the_store_over(house: House) -> None:
 def test_patience_ends_after_its_time_without_a_success() -> None:
     """One success starts it anew; failures without one for five minutes end it with the last words."""
     patience = Patience(300)
-    failure = Answer("unanswered", 500, "no luck")
+    failure = Answer(Outcome.UNANSWERED, 500, "no luck")
     assert patience.judge(failure, 0.0)
-    assert not patience.judge(Answer("refused", 400), 200.0)
+    assert not patience.judge(Answer(Outcome.REFUSED, 400), 200.0)
     assert patience.judge(failure, 250.0)
     assert patience.judge(failure, 549.0)
     with pytest.raises(DeliveryError, match=r"5 minutes.*status 500 no luck"):
@@ -166,10 +169,10 @@ def test_failures_in_a_row_slow_everything_down() -> None:
     """After the third all wait, ever longer and never more than half a minute, until one succeeds."""
     patience = Patience(300)
     for number in range(1500):
-        patience.judge(Answer("unreached"), 1.0)
+        patience.judge(Answer(Outcome.UNREACHED), 1.0)
         assert (patience.paused_until > 1.0) == (number >= 2)
         assert patience.paused_until <= 31.0
-    patience.judge(Answer("accepted", 200), 2.0)
+    patience.judge(YES, 2.0)
     assert patience.paused_until == 0.0
 
 
@@ -192,7 +195,7 @@ def test_a_survey_that_comes_leaves_before_contacts_that_were_claimed(tmp_path: 
         if len(promoter.asked) == 1:
             house.take(track("Order Completed", "9", messageId="m"))
             made.wake(surveys=True)
-        return Answer("accepted", 200)
+        return YES
 
     promoter = Promoter(answer)
     made = Delivery(
@@ -209,7 +212,7 @@ def test_a_survey_whose_day_comes_leaves_before_contacts_that_were_claimed(tmp_p
     house = House(tmp_path, requests_per_minute=1200, campaigns=later)
     house.take(*(identify(str(number), f"c{number}@example.com") for number in range(12)))
     house.take(track("Order Completed", "9", hours=-1, messageId="m"))
-    promoter = Promoter(lambda: Answer("accepted", 200))
+    promoter = Promoter(lambda: YES)
     began = time.monotonic()
     made = Delivery(
         house.store, promoter, house.settings, house.summary, clock=lambda: house.now + time.monotonic() - began
@@ -230,7 +233,7 @@ def test_no_request_follows_a_late_one_at_once(tmp_path: Path, monkeypatch: pyte
     def now() -> float:
         return house.now + time.monotonic() - began + late
 
-    made = Delivery(house.store, Promoter(lambda: Answer("accepted", 200)), house.settings, house.summary, clock=now)
+    made = Delivery(house.store, Promoter(lambda: YES), house.settings, house.summary, clock=now)
     left: list[tuple[bool, float]] = []
     send, wait = made._sender.send, Shared.wait
 
@@ -270,9 +273,7 @@ def test_a_turn_whose_last_request_left_late_puts_the_next_one_off(
     house.take(*(identify(str(number), f"c{number}@example.com") for number in range(3)))
     now = house.now
     left: list[float] = []
-    made = Delivery(
-        house.store, Promoter(lambda: Answer("accepted", 200)), house.settings, house.summary, clock=lambda: now
-    )
+    made = Delivery(house.store, Promoter(lambda: YES), house.settings, house.summary, clock=lambda: now)
     send, wait_for_time = made._sender.send, made._wait_for_time
 
     def sent(request: Request, at: float) -> None:
@@ -313,9 +314,23 @@ def test_the_end_of_another_process_is_seen_soon(house: House, monkeypatch: pyte
             other.turn(0, "accepted", room=0)
 
     monkeypatch.setattr(Shared, "wait", waited)
-    promoter = Promoter(lambda: Answer("accepted", 200))
+    promoter = Promoter(lambda: YES)
     made = Delivery(house.store, promoter, house.settings, house.summary, clock=lambda: now)
     made.finish()
     made.run()
     assert (looked, promoter.asked) == ([0.1, 0.2, 0.4, 0.8, 1.0, 1.0], [])
     assert made.is_done
+
+
+def test_after_a_run_with_a_wrong_clock_the_next_one_sends(tmp_path: Path) -> None:
+    """A run ten years ahead left a claim, a contact that failed and a limit that was refused: none of them waits."""
+    house = House(tmp_path)
+    house.take(identify("1", "ann@example.com"), identify("2", "bob@example.com"), track("Order Completed", "1"))
+    ahead = 10 * 365 * 86_400.0
+    process = Process(house)
+    with patch.object(house, "settings", replace(house.settings, max_event_age_hours=1e9)):
+        process = Process(house)
+    assert len(process.turn(ahead).requests) == 2
+    process.turn(ahead + 1, "unavailable", room=0, retry_after=60.0)
+    turn = Process(house).turn(10)
+    assert sorted(one.email for one in turn.requests) == ["ann@example.com", "bob@example.com"]

@@ -108,7 +108,7 @@ def test_a_daily_limit_says_nothing_of_a_minute(store: Store) -> None:
     """A wait of hours holds everybody, and leaves the pace as it is."""
     counted(store, NOW, 3)
     assert refused(store, NOW, 7200, limit=600) > 500
-    assert store.read(clock.held_until) == NOW + 7200
+    assert store.read(lambda one: clock.paused_until(one, NOW, limit=600)) == NOW + 7200
 
 
 def test_a_measured_limit_is_tried_again(store: Store) -> None:
@@ -138,3 +138,42 @@ def test_times_that_were_not_used_are_given_back(store: Store) -> None:
     more = store.write(lambda one: clock.free(one, NOW, limit=600, horizon=10, most=64))
     store.write(lambda one: clock.give_back(one, times[0], slots.first))
     assert store.write(lambda one: clock.free(one, NOW, limit=600, horizon=10, most=64)).first == more.first
+
+
+@pytest.mark.parametrize(("told", "seconds"), [(12_000, 1), (600_000, 1), (1_500, 0.8), (12_000, 60)])
+def test_one_refusal_tells_the_limit(store: Store, told: float, seconds: float) -> None:
+    """What is accepted before the first refusal is the pace from then on, however much was told."""
+    counted(store, NOW, 20)
+    wait = 1.0 if seconds <= 1 else seconds - 1
+    paced = refused(store, NOW + min(seconds, 1), wait, limit=told)
+    assert paced == pytest.approx(0.985 * 1200 / max(seconds, 1), rel=0.1)
+
+
+def test_a_limit_by_the_second_is_not_taken_for_one_by_the_minute(store: Store) -> None:
+    """After half a minute with little to send, a burst over twenty a second says nothing of the whole minute."""
+    counted(store, NOW, 1)
+    counted(store, NOW + 30, 20)
+    assert refused(store, NOW + 30, 1, limit=12_000) == pytest.approx(0.985 * 1200)
+
+
+@pytest.mark.parametrize("ahead", [10 * 365 * 86_400.0, 1e12])
+def test_a_clock_that_went_wrong_is_noticed(store: Store, ahead: float, caplog: pytest.LogCaptureFixture) -> None:
+    """What was reserved, asked for or measured in the far future counts as now, in every reading, and is told."""
+    counted(store, NOW + ahead, 20)
+    refused(store, NOW + ahead, 30, limit=600)
+    taken(store, NOW + ahead + 30)
+    assert store.read(lambda one: clock.paused_until(one, NOW, limit=600)) == 0.0
+    assert pace(store, NOW) == 0.985 * 600
+    assert taken(store, NOW)[0] == NOW
+    store.write(lambda one: clock.pause(one, NOW + ahead))
+    assert store.write(lambda one: clock.correct(one, NOW + 1, limit=600))
+    assert "the clock of this or of another machine is or was wrong" in caplog.text
+    assert not store.write(lambda one: clock.correct(one, NOW + 1, limit=600))
+    assert taken(store, NOW + 1)
+
+
+def test_a_clock_that_is_some_seconds_ahead_is_none_that_went_wrong(store: Store) -> None:
+    """Two machines whose clocks differ a little keep to one limit all the same."""
+    taken(store, NOW + 20)
+    assert not store.write(lambda one: clock.correct(one, NOW, limit=600))
+    assert taken(store, NOW) == []

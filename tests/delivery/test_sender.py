@@ -13,7 +13,7 @@ from target_promoter.delivery.sender import Sender
 from target_promoter.delivery.shared import Shared
 from target_promoter.errors import DeliveryError
 from target_promoter.promoter import timeouts as times
-from target_promoter.promoter.answers import Answer
+from target_promoter.promoter.answers import Answer, Outcome
 from tests.delivering import Process
 from tests.house import House, identify
 
@@ -39,7 +39,7 @@ class Api:
         self.asked.append(body)
         if self.error is not None:
             raise self.error
-        return Answer("accepted", 200)
+        return Answer(Outcome.ACCEPTED, 200)
 
     def remove_contact(self, email: str) -> Answer:
         """Answer a request to remove a contact."""
@@ -89,5 +89,5 @@ def test_a_refusal_stops_the_rest_of_a_turn(house: House) -> None:
     made = Delivery(house.store, Api(), house.settings, house.summary)
     assert made._wait_for_time(0.0, 0.1, None)
     request = Process(house).turn(0, room=1).requests[0]
-    made._shared.take_in(made._shared.flight.begin(0.0), Answered(request, Answer("rate_limited", 429)), None)
+    made._shared.take_in(made._shared.flight.begin(0.0), Answered(request, Answer(Outcome.RATE_LIMITED, 429)), None)
     assert not made._wait_for_time(0.0, 0.1, None)

@@ -13,6 +13,7 @@ import jsonschema  # type: ignore[import-untyped] # the SDK brings it
 import pytest
 import yaml
 
+from target_promoter.config.settings import config_schema
 from tests.conftest import Outcome, outcome
 from tests.e2e.environments import MELTANO, NO_STATISTICS, programs
 
@@ -37,14 +38,15 @@ class Project:
             copy(ROOT / name, folder / name)
         assert self.meltano("install").status == 0
 
-    def meltano(self, *arguments: str) -> Outcome:
-        """Run one of Meltano's commands."""
+    def meltano(self, *arguments: str, **settings: str) -> Outcome:
+        """Run one of Meltano's commands, with settings of the loader in the environment."""
+        variables = {f"TARGET_PROMOTER_{name.upper()}": value for name, value in settings.items()}
         done = subprocess.run(
             [self._meltano, *arguments],
             capture_output=True,
             text=True,
             cwd=self._folder,
-            env={**os.environ, **NO_STATISTICS, "NO_COLOR": "1"},
+            env={**os.environ, **NO_STATISTICS, "NO_COLOR": "1", **variables},
             timeout=150,
             check=False,
         )
@@ -87,6 +89,26 @@ def test_a_second_run_sends_nothing(runs: list[Outcome]) -> None:
     assert second.status == 0, second.log
     assert second.summary["api"]["requests"] == 0
     assert "No state was found" not in second.log
+
+
+NUMBERS = [name for name, schema in config_schema().items() if {"integer", "number"} & set(schema["type"])]
+
+
+def test_every_number_may_come_from_the_environment(project: Project, runs: list[Outcome]) -> None:
+    """Meltano hands each of them on, and dies of none; numbers that are no integers may have a fraction."""
+    assert runs
+    values = {name: "7.5" if "number" in config_schema()[name]["type"] else "7" for name in NUMBERS}
+    run = project.meltano("run", "tap-jsonl", "target-promoter", **values)
+    assert run.status == 0, run.log
+    assert "Run summary" in run.log
+    assert "is no setting" not in run.log
+
+
+def test_all_wrong_numbers_from_the_environment_are_told_at_once(project: Project) -> None:
+    """So each of them was read."""
+    run = project.meltano("run", "tap-jsonl", "target-promoter", **dict.fromkeys(NUMBERS, "-1"))
+    assert run.status != 0
+    assert [name for name in NUMBERS if f"Setting `{name}`" not in run.log] == []
 
 
 def test_meltano_understands_the_log(runs: list[Outcome]) -> None:

@@ -75,7 +75,9 @@ def test_what_is_pending_tells_the_time_left(store: Store) -> None:
     """Pending contacts give the time left at the pace that the limit allows; without any there is none."""
     watching = Progress(store, SETTINGS, Summary(sandbox=False, dry_run=False, started_at=0.0), clock=lambda: 10.0)
     assert watching.standing().line().endswith("time left none.")
-    store.write(lambda connection: contacts.mark(connection, {f"p{n}@example.com": None for n in range(591)}, 5.0))
+    store.write(
+        lambda connection: contacts.mark_dirty(connection, {f"p{n}@example.com": None for n in range(591)}, 5.0)
+    )
     standing = watching.standing()
     assert standing.pending == 591
     assert standing.seconds_left == pytest.approx(60)

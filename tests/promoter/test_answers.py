@@ -103,6 +103,13 @@ def test_refused_contacts(body: object) -> None:
     assert answer(400, body).outcome == "refused"
 
 
+def test_unknown_lists() -> None:
+    """A contact list that does not exist is no contact's fault; a survey names no list."""
+    body = {"contact_list": ['Invalid pk "98" - object does not exist.']}
+    assert answer(400, body).outcome == "unknown_list"
+    assert answer(400, body, survey=True).outcome == "refused"
+
+
 @pytest.mark.parametrize(
     ("body", "words"),
     [
@@ -165,7 +172,12 @@ def test_deep_json() -> None:
         ("Sun, 15 Jun 2025 15:07:40", None, 60.0),
         ("soon", None, None),
         ("nan", None, None),
-        ("inf", None, None),
+        ("inf", None, 86_400.0),
+        ("1e12", None, 86_400.0),
+        ("9" * 5000, None, 86_400.0),
+        (str(NOW), None, 86_400.0),
+        (formatdate(NOW + 1e9, usegmt=True), None, 86_400.0),
+        (None, {"detail": "Expected available in 1750000000000.0 seconds."}, 86_400.0),
         ("Sun, 15 Jun 99999 15:07:40 GMT", None, None),
         (None, {"detail": "Request was throttled. Expected available in 42.0 seconds."}, 42.0),
         (None, {"detail": "Expected available in 1 second."}, 1.0),
@@ -174,7 +186,7 @@ def test_deep_json() -> None:
     ],
 )
 def test_retry_after(status: int, header: str | None, body: object, seconds: float | None) -> None:
-    """The wait comes from the header, in seconds or as a date, else from the words, and is never negative."""
+    """The wait comes from the header, in seconds or as a date, else from the words, from none to a day."""
     assert answer(status, body, retry_after=header).retry_after == seconds
 
 

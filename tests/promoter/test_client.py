@@ -17,10 +17,10 @@ from typing import TYPE_CHECKING
 import pytest
 
 from target_promoter.errors import AddressError, ConfigError, KeyRefusedError
-from target_promoter.promoter import exchange, listings, transport
-from target_promoter.promoter.answers import Answer
+from target_promoter.promoter import listings, transport
+from target_promoter.promoter.answers import Answer, Outcome
 from target_promoter.promoter.client import Client
-from target_promoter.promoter.listings import Campaign, ContactList, NoAnswerError
+from target_promoter.promoter.listings import Campaign, ContactList, EndlessListingError, NoAnswerError
 from target_promoter.sandbox.faults import Faults
 from target_promoter.sandbox.server import SandboxServer
 
@@ -29,7 +29,6 @@ if TYPE_CHECKING:
     from pathlib import Path
     from typing import Self
 
-    from target_promoter.promoter.answers import Outcome
     from target_promoter.sandbox.faults import Kind
 
     Script = Callable[[socket.socket], None]
@@ -183,7 +182,7 @@ def client(server: SandboxServer) -> Iterator[Client]:
 def hasty(monkeypatch: pytest.MonkeyPatch) -> None:
     """Half a second instead of thirty for an answer."""
     monkeypatch.setattr(transport, "ANSWER_SECONDS", 0.5)
-    monkeypatch.setattr(exchange, "_TIMEOUT", (0.5, 0.5))
+    monkeypatch.setattr(transport, "_TIMEOUT", (0.5, 0.5))
 
 
 @pytest.fixture
@@ -210,9 +209,9 @@ def tls(certificate: Path) -> ssl.SSLContext:
 
 def test_accepted(server: SandboxServer, client: Client) -> None:
     """A survey and a contact that Promoter takes are accepted, and stand in the account."""
-    assert client.save_contact(contact()) == Answer("accepted", 201)
-    assert client.save_contact(contact()) == Answer("accepted", 200)
-    assert client.survey(survey()) == Answer("accepted", 200)
+    assert client.save_contact(contact()) == Answer(Outcome.ACCEPTED, 201)
+    assert client.save_contact(contact()) == Answer(Outcome.ACCEPTED, 200)
+    assert client.survey(survey()) == Answer(Outcome.ACCEPTED, 200)
     assert server.account.contacts[EMAIL].attributes == {"plan": "Premium"}
     assert server.account.surveys_by_email == {EMAIL: 1}
 
@@ -222,13 +221,13 @@ def test_removed(server: SandboxServer, client: Client) -> None:
     client.save_contact(contact())
     assert client.remove_contact(EMAIL).outcome == "accepted"
     assert not server.account.contacts
-    assert client.remove_contact(EMAIL) == Answer("accepted", 404)
+    assert client.remove_contact(EMAIL) == Answer(Outcome.ACCEPTED, 404)
 
 
 def test_throttled(server: SandboxServer, client: Client) -> None:
     """A second survey within the throttle is not eligible, in Promoter's words."""
     client.survey(survey())
-    assert client.survey(survey()) == Answer("not_eligible", 400, "Contact is not eligible for survey.")
+    assert client.survey(survey()) == Answer(Outcome.NOT_ELIGIBLE, 400, "Contact is not eligible for survey.")
     assert len(server.account.surveys) == 1
 
 
@@ -244,8 +243,8 @@ def test_unknown_campaign(client: Client) -> None:
 def test_refused(client: Client) -> None:
     """A refusal names the field that is wrong."""
     words = "contact.email: Enter a valid email address."
-    assert client.survey(survey("tom")) == Answer("refused", 400, words)
-    assert client.save_contact(contact("")) == Answer("refused", 400, "email: This field may not be blank.")
+    assert client.survey(survey("tom")) == Answer(Outcome.REFUSED, 400, words)
+    assert client.save_contact(contact("")) == Answer(Outcome.REFUSED, 400, "email: This field may not be blank.")
     assert client.remove_contact("").outcome == "refused"
 
 
@@ -267,7 +266,7 @@ def test_retry_after_by_the_clock() -> None:
     date = formatdate(1_000_090, usegmt=True)
     with Peer(http(503, b"{}", f"Retry-After: {date}")) as peer:
         client = Client(peer.url, KEY, clock=lambda: 1_000_000.0)
-        assert client.survey(survey()) == Answer("unavailable", 503, retry_after=90.0)
+        assert client.survey(survey()) == Answer(Outcome.UNAVAILABLE, 503, retry_after=90.0)
 
 
 @pytest.mark.parametrize(
@@ -365,7 +364,7 @@ def test_broken_requests(server: SandboxServer, client: Client, kind: Kind, *, d
 def test_garbage(server: SandboxServer, client: Client) -> None:
     """Garbage for an answer is a yes to a survey, and doubt to what is harmless to repeat."""
     server.set_faults(Faults(rate=1, kinds=("garbage",)))
-    assert client.survey(survey()) == Answer("accepted", 200, is_json=False)
+    assert client.survey(survey()) == Answer(Outcome.ACCEPTED, 200, is_json=False)
     assert client.save_contact(contact()).outcome == "unanswered"
     assert client.remove_contact(EMAIL).outcome == "unanswered"
 
@@ -418,11 +417,11 @@ def test_broken_answers(answer: bytes) -> None:
 
 
 def test_endless_answer() -> None:
-    """An answer of any size is read only as far as it may be of use, and its connection is used no more."""
-    with Peer(http(200, b"[" + b"0," * 5_000_000 + b"0]"), http(200)) as peer:
+    """Of an answer of any size no more is read than may be of use; a yes that is cut off is one all the same."""
+    with Peer(http(200, b"[" + b"0," * 5_000_000 + b"0]")) as peer:
         client = Client(peer.url, KEY)
-        assert client.survey(survey()) == Answer("accepted", 200, is_json=False)
-        assert client.survey(survey()) == Answer("accepted", 200)
+        assert client.survey(survey()) == Answer(Outcome.ACCEPTED, 200)
+        assert client.save_contact(contact()) == Answer(Outcome.ACCEPTED, 200)
         assert peer.connections == 2
 
 
@@ -431,7 +430,7 @@ def test_unreached() -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
     answer = Client(f"http://127.0.0.1:{port}/api", KEY).survey(survey())
-    assert answer == Answer("unreached", words="Connection refused")
+    assert answer == Answer(Outcome.UNREACHED, words="Connection refused")
 
 
 def test_unknown_host() -> None:
@@ -448,7 +447,7 @@ def test_connect_timeout() -> None:
             waiting.setblocking(False)
             waiting.connect_ex(full.getsockname())
         answer = Client(f"http://127.0.0.1:{full.getsockname()[1]}/api", KEY).survey(survey())
-    assert answer == Answer("unreached", words="no connection in time")
+    assert answer == Answer(Outcome.UNREACHED, words="no connection in time")
 
 
 @pytest.mark.usefixtures("hasty")
@@ -579,7 +578,7 @@ def test_connections_are_kept() -> None:
 
 def test_idle_connections_are_not_used(monkeypatch: pytest.MonkeyPatch) -> None:
     """A connection that idled long is not used again: the server may be closing it just then."""
-    monkeypatch.setattr(exchange, "_IDLE_SECONDS", 0.2)
+    monkeypatch.setattr(transport, "_IDLE_SECONDS", 0.2)
     with Peer(http(200)) as peer:
         client = Client(peer.url, KEY)
         client.survey(survey())
@@ -627,7 +626,18 @@ def test_contact_lists(client: Client) -> None:
 
 
 @pytest.mark.parametrize(
-    ("drip", "number"), [(0, 0.0), ("7", 7.0), (1.5, 1.5), (None, None), ("a week", None), ([], None)]
+    ("drip", "number"),
+    [
+        (0, 0.0),
+        ("7", 7.0),
+        (1.5, 1.5),
+        (None, None),
+        ("a week", None),
+        ([], None),
+        (10**400, None),
+        ("1e999", None),
+        ("nan", None),
+    ],
 )
 def test_any_drip_duration(drip: object, number: float | None) -> None:
     """How long surveys are spread is taken in every form, and None where it cannot be read."""
@@ -637,15 +647,32 @@ def test_any_drip_duration(drip: object, number: float | None) -> None:
 
 
 @pytest.mark.parametrize(
-    "following", ["http://192.0.2.1/api/lists/?page=2", "?page=2", "?page=1", "?page=0", "elsewhere"]
+    "following",
+    [
+        "http://192.0.2.1/api/lists/?page=2",
+        "?page=2",
+        "?page=1",
+        "?page=0",
+        "?page=" + "9" * 5000,
+        "http://[",
+        "elsewhere",
+    ],
 )
 def test_pages_are_asked_for_here(following: str) -> None:
-    """Of the next page's address only the number counts: no other host is asked, and no page twice."""
+    """That there is a next page is all that its address says: no other host is asked, and no page twice."""
     first = json.dumps({"results": [{"id": 1, "name": "A"}], "next": following}).encode()
     with Peer(http(200, first), http(200, b'{"results": [{"id": 2, "name": "B"}], "next": null}')) as peer:
         assert [found.id for found in Client(peer.url, KEY).contact_lists()] == [1, 2]
         paths = [request.split()[1] for request in peer.requests]
     assert paths == [b"/api/lists/?page=1", b"/api/lists/?page=2"]
+
+
+def test_pages_without_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A listing that goes on after more pages than any account has ends with a sentence."""
+    monkeypatch.setattr(listings, "_MOST_PAGES", 3)
+    page = json.dumps({"results": [{"id": 1, "name": "A"}], "next": "?page=2"}).encode()
+    with Peer(http(200, page)) as peer, pytest.raises(EndlessListingError, match="a further page of /lists/ after"):
+        Client(peer.url, KEY).contact_lists()
 
 
 def test_page_that_vanished() -> None:

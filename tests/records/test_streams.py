@@ -125,7 +125,7 @@ def test_segment_warehouse() -> None:
     assert order.properties == {
         "total": 99.9,
         "email": "gift@example.com",
-        "products": '[{"sku": "G-32"}]',
+        "products": [{"sku": "G-32"}],
     }
     assert calls[4:] == [None, None]
 
@@ -165,8 +165,11 @@ def test_audiences() -> None:
 @pytest.mark.parametrize(
     ("name", "columns", "expected"),
     [
-        ("calls", "type traits", "segment"),
-        ("calls", "action properties", "segment"),
+        ("calls", "type traits userId", "segment"),
+        ("calls", "action properties anonymous_id", "segment"),
+        ("calls", "TYPE TRAITS USERID", "segment"),
+        ("x", "type messageId traits_email", "segment"),
+        ("x", "type userId properties.total", "segment"),
         ("x", "type messageId userId", "segment"),
         ("x", "type traits__email userId", "segment"),
         ("identifies", "id user_id received_at", "identify"),
@@ -180,6 +183,19 @@ def test_audiences() -> None:
         ("groups", "id group_id received_at", "ignore"),
         ("aliases", "previous_id received_at", "ignore"),
         ("accounts", "id received_at uuid_ts", "ignore"),
+        ("DB-SITE-IDENTIFIES", "ID USER_ID RECEIVED_AT", "identify"),
+        ("DB.SITE.USERS", "ID EMAIL RECEIVED_AT", "identify"),
+        ("TRACKS", "ID USER_ID EVENT RECEIVED_AT", "track"),
+        ("ORDER_COMPLETED", "ID USER_ID EVENT EVENT_TEXT TIMESTAMP", "track"),
+        ("PAGES", "ID USER_ID RECEIVED_AT", "ignore"),
+        ("identifies_view", "id user_id received_at", "identify"),
+        ("site-users_view", "id email received_at", "identify"),
+        ("TRACKS_VIEW", "ID EVENT RECEIVED_AT", "track"),
+        ("site-pages_view", "id user_id received_at", "ignore"),
+        ("groups", "id user_id event event_text timestamp", "track"),
+        ("site-accounts", "id user_id event event_text received_at timestamp", "track"),
+        ("users", "id user_id event event_text received_at timestamp", "track"),
+        ("identifies", "id anonymous_id received_at", "identify"),
     ],
 )
 def test_segments_shapes_are_recognized(name: str, columns: str, expected: str) -> None:
@@ -199,6 +215,9 @@ def test_segments_shapes_are_recognized(name: str, columns: str, expected: str) 
         ("pages", "id title"),
         ("accounts", "id name"),
         ("things", "type name"),
+        ("global_exclusions", "object type properties"),
+        ("things", "type traits"),
+        ("things", "type user_id properties_total"),
         ("identifies-old", "id user_id received_at"),
         ("empty", ""),
     ],
@@ -299,10 +318,12 @@ def test_traits_of_a_plain_stream() -> None:
         {"oneOf": [{"properties": {"type": {}}}, {"properties": {"traits": {}, "userId": {}}}]},
         {
             "$ref": "#/$defs/call",
-            "$defs": {"call": {"allOf": [{"$ref": "#/$defs/call"}, {"properties": {"type": {}, "traits": {}}}]}},
+            "$defs": {
+                "call": {"allOf": [{"$ref": "#/$defs/call"}, {"properties": {"type": {}, "traits": {}, "userId": {}}}]}
+            },
         },
         {
-            "properties": {"type": {"type": ["null", "string"]}, "traits": {"$ref": "#/definitions/x"}},
+            "properties": {"type": {"type": ["null", "string"]}, "traits": {"$ref": "#/definitions/x"}, "userId": {}},
             "definitions": {},
         },
     ],
@@ -340,6 +361,115 @@ def test_where_tells_people_where_fields_are() -> None:
     assert where["properties"] == "total"
     calls = stream("calls", "type userId event traits properties timestamp context").where()
     assert calls["user_id"] == "userId"
-    assert calls["traits"] == "object traits"
+    assert calls["traits"] == "object traits, object context.traits"
     assert calls["message_id"] == "hash of the record"
     assert stream("pages", "id user_id received_at").where() == {}
+
+
+def test_a_table_in_capitals() -> None:
+    """Snowflake and Oracle write names so: columns are found, and traits leave as they were sent."""
+    row = {"ID": "c", "USER_ID": 1, "EMAIL": "a@b.co", "FIRST_NAME": "Ann", "PLAN": "x", "RECEIVED_AT": "2024-05-01"}
+    more = {"CONTEXT_IP": "1", "CONTEXT_TRAITS_TIER": "y", "UUID_TS": "2024-05-01", "_sdc_batched_at": "2024-05-01"}
+    for listed in ({}, {"traits": ["*"]}):
+        call = identify(stream("DB-IDENTIFIES", " ".join({**row, **more}), **listed).read({**row, **more}))
+        assert (call.user_id, call.email, call.first_name, call.time) == ("1", "a@b.co", "Ann", 1714521600.0)
+        assert call.traits == {"plan": "x", "tier": "y"}
+    event = {"ID": "e", "USER_ID": 1, "EVENT": "e", "EVENT_TEXT": "E", "TIMESTAMP": "2024-05-01", "TOTAL": 5}
+    deed = track(stream("E", " ".join(event)).read(event))
+    assert (deed.message_id, deed.event, deed.properties) == ("e", "E", {"total": 5})
+    plain = {"CUSTOMER": 7, "EMAIL": "a@b.co", "TIER": "gold", "PLAN": "x"}
+    setting = {"type": "identify", "fields": {"user_id": "customer"}, "traits": ["tier"]}
+    call = identify(stream("CUSTOMERS", " ".join(plain), **setting).read(plain))
+    assert (call.user_id, call.email, call.traits) == ("7", "a@b.co", {"tier": "gold"})
+    calls = {"TYPE": "identify", "USERID": 1, "TRAITS": {"email": "a@b.co", "Plan": "x"}}
+    assert identify(stream("CALLS", " ".join(calls)).read(calls)).traits == {"Plan": "x"}
+
+
+def test_an_exact_name_wins() -> None:
+    """Of two columns that differ in case alone the one that is spelled as looked for is meant."""
+    row = {"ID": 1, "id": 2, "Email": "a@b.co", "email": "c@d.co"}
+    call = identify(stream("people", " ".join(row), type="identify", fields={"user_id": "id"}).read(row))
+    assert (call.user_id, call.email) == ("2", "c@d.co")
+
+
+def test_fields_reach_into_lists() -> None:
+    """A number is a position in a list, also where the list is JSON text."""
+    setting = {"type": "track", "event": "E", "fields": {"user_id": "contacts.0.id", "timestamp": "at"}}
+    chats = stream("chats", "id contacts at", ["id"], **setting)
+    row = {"id": 1, "at": "2024-05-01"}
+    assert track(chats.read({**row, "contacts": [{"id": "c9"}]})).user_id == "c9"
+    assert track(chats.read({**row, "contacts": '[{"ID": "c9"}]'})).user_id == "c9"
+    nobodies: tuple[object, ...] = ([], [{}], {}, "x", None, [7], [["id"]])
+    for nobody in nobodies:
+        call = chats.read({**row, "contacts": nobody})
+        assert call is not None
+        assert call.user_id is None
+
+
+def test_traits_reach_into_objects() -> None:
+    """One property of many is sent, by its last name, without the others."""
+    row = {
+        "id": "1",
+        "properties": {"email": "a@b.co", "lifecyclestage": "lead", "salary": "9"},
+        "geo": '{"city": "Rome"}',
+    }
+    setting = {
+        "type": "identify",
+        "fields": {"user_id": "id", "email": "properties.email"},
+        "traits": ["properties.lifecyclestage", "geo.city"],
+    }
+    call = identify(stream("contacts", "id properties geo", ["id"], **setting).read(row))
+    assert (call.email, call.traits, call.snapshot) == ("a@b.co", {"lifecyclestage": "lead", "city": "Rome"}, True)
+    raw = stream("calls", "type userId traits context", traits=["address.city", "traits.plan"])
+    traits = {"plan": "x", "address": {"city": "Bern", "street": "y"}}
+    assert identify(raw.read({"type": "identify", "userId": 1, "traits": traits})).traits == {
+        "city": "Bern",
+        "plan": "x",
+    }
+
+
+def test_flattened_streams_whatever_the_separator() -> None:
+    """Traits, properties and the context are found behind any separator that the user chose."""
+    for separator in ("__", "_", ".", "-", "/", "___"):
+        traits = {"traits|email": "a@b.co", "traits|plan": "x", "traits|address|city": "Rome"}
+        person = {name.replace("|", separator): value for name, value in {**traits, "context|traits|tier": "y"}.items()}
+        properties = {"properties|total": 5, "properties|ship|city": "Bern", "context|traits|email": "b@c.co"}
+        deed = {name.replace("|", separator): value for name, value in properties.items()}
+        calls = stream("calls", " ".join({"type", "userId", "messageId", "timestamp", "event", *person, *deed}))
+        call = identify(calls.read({"type": "identify", "userId": 1, **person}))
+        assert (call.email, call.traits) == ("a@b.co", {"plan": "x", "address_city": "Rome", "tier": "y"})
+        order = track(calls.read({"type": "track", "userId": 1, "event": "E", "timestamp": 1714557600, **deed}))
+        assert (order.email, order.properties) == ("b@c.co", {"total": 5, "ship_city": "Bern"})
+
+
+def test_a_configured_event_comes_before_the_records_own() -> None:
+    """A table of orders may have a column `event` that is something else."""
+    setting = {"type": "track", "event": "Order Completed"}
+    row = {"user_id": 1, "event": "INSERT", "timestamp": "2024-05-01"}
+    assert track(stream("orders", " ".join(row), **setting).read(row)).event == "Order Completed"
+
+
+def test_the_columns_that_are_read() -> None:
+    """Nothing else of a record needs to fit its schema."""
+    setting = {"type": "identify", "fields": {"user_id": "id"}, "traits": ["geo.city"]}
+    people = stream("people", "id code email geo meta", ["code"], **setting)
+    assert people.columns is not None
+    assert {"id", "code", "email", "geo", "_sdc_deleted_at"} <= people.columns
+    assert "meta" not in people.columns
+    calls = stream("calls", "type userId messageId event timestamp traits properties context integrations junk")
+    assert calls.columns is not None
+    assert {"type", "userId", "event", "timestamp", "traits", "properties", "context", "integrations"} <= calls.columns
+    assert "junk" not in calls.columns
+    assert stream("people", {"type": "object"}, type="identify", fields={"user_id": "id"}, traits=["*"]).columns is None
+
+
+def test_a_column_that_is_not_read_makes_no_other_record() -> None:
+    """A second sync with another time of loading costs nothing."""
+    setting = {"type": "identify", "fields": {"user_id": "id"}, "traits": ["plan"]}
+    people = stream("people", "id email plan note _fivetran_synced", **setting)
+    row: dict[str, object] = {"id": 1, "email": "a@b.co", "plan": "x", "note": "n", "_fivetran_synced": 1}
+    mark = identify(people.read(row)).fingerprint
+    assert identify(people.read({**row, "note": "m", "_fivetran_synced": 2})).fingerprint == mark
+    assert identify(people.read({**row, "plan": "y"})).fingerprint != mark
+    everything = stream("people", "id email plan note _fivetran_synced", **{**setting, "traits": ["*"]})
+    assert identify(everything.read(row)).traits == {"plan": "x", "note": "n"}

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib
-import os
 import sys
 from typing import TYPE_CHECKING, Any, Final, NoReturn
 
@@ -11,8 +10,8 @@ import click
 from singer_sdk.plugin_base import SingerCommand
 from typing_extensions import override
 
-from target_promoter import garbage
-from target_promoter.errors import PromoterError
+from target_promoter.errors import OutputError, PromoterError
+from target_promoter.singer import output
 
 if TYPE_CHECKING:
     import logging
@@ -53,13 +52,14 @@ class Program(SingerCommand, click.Group):
     @override
     def invoke(self, ctx: click.Context) -> Any:
         try:
-            return super().invoke(ctx)
+            with output.written():
+                return super().invoke(ctx)
+        except OutputError as error:
+            if isinstance(error.__cause__, BrokenPipeError):
+                sys.exit(1)  # Whoever read the output has enough of it.
+            self._refuse(error)
         except PromoterError as error:
             self._refuse(error)
-        except BrokenPipeError:
-            # Whoever read the output has enough of it; without this Python complains while it ends.
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-            sys.exit(1)
 
     def _refuse(self, error: PromoterError) -> NoReturn:
         self.logger.error("%s", error)
@@ -80,7 +80,6 @@ def program(singer: click.Command, run: Callable[..., None], logger: logging.Log
         if ctx.invoked_subcommand is None:
             run(**options)
         else:
-            garbage.collect()
             config = options["config"]
             ctx.obj = config.config
 

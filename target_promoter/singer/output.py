@@ -1,0 +1,56 @@
+"""Standard output, which may be closed, on a full disk, or a terminal that knows ASCII alone."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import os
+import sys
+from pathlib import Path
+from typing import IO, TYPE_CHECKING
+
+from target_promoter.errors import OutputError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+def prepare() -> None:
+    """Have messages leave in UTF-8, a terminal show `?` for a letter that it does not know, and nothing be missing."""
+    if sys.stdout is None:
+        # What is closed fails only when it is written to; and the store must not get its number.
+        sys.stdout = os.fdopen(os.open(os.devnull, os.O_RDONLY), "w", encoding="utf-8")
+    if sys.stderr is None:
+        sys.stderr = Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115 - until the program ends
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        if sys.stdout.isatty():
+            sys.stdout.reconfigure(errors="replace")
+        else:
+            sys.stdout.reconfigure(encoding="utf-8")
+
+
+@contextlib.contextmanager
+def written() -> Iterator[IO[str]]:
+    """Yield standard output; what was written to it is out when this ends.
+
+    Raises:
+        OutputError: It is closed, or takes no more.
+    """
+    try:
+        yield sys.stdout
+        sys.stdout.flush()
+    except OSError as error:
+        words = error.strerror or type(error).__name__
+        if not _is_stuck():
+            raise
+        raise OutputError(words) from error
+
+
+def _is_stuck() -> bool:
+    """Return whether standard output takes no more; what it holds is dropped then, else Python tries it at its end."""
+    try:
+        sys.stdout.flush()
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return True
+    return False
