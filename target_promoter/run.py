@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import logging
 import tempfile
 import time
@@ -16,9 +15,11 @@ from target_promoter.delivery import backlog as left
 from target_promoter.delivery.delivery import Delivery
 from target_promoter.errors import PromoterError, StoreError
 from target_promoter.intake.intake import Intake
+from target_promoter.progress.ending import for_people, log_summary, show
 from target_promoter.progress.metrics import Metrics
 from target_promoter.progress.preview import preview
 from target_promoter.progress.progress import Progress
+from target_promoter.progress.warnings import failures, unmatched, warnings
 from target_promoter.promoter.account import account_client
 from target_promoter.promoter.api import NO_PACE, Withheld
 from target_promoter.singer.signals import Signals
@@ -80,6 +81,7 @@ class Run:
         self.exit_status = 0
         self._has_taken_any = False
         self._ended = False
+        self._closing.enter_context(for_people())
         try:
             self.store = self._open_store(now)
             self._delivery = self._make_delivery()
@@ -147,9 +149,9 @@ class Run:
         self, stream: str, schema: Mapping[str, object], keys: Sequence[str], source: Mapping[str, object] | None
     ) -> None:
         """Keep a stream's SCHEMA, and that of its tap if it is mapped, for the records of it that are rejected."""
-        last, now = streams.Schema(stream, schema, keys, source), self._clock()
-        if not self.store.read(lambda tx: streams.is_known(tx, last)):
-            self.store.write(lambda tx: streams.remember(tx, last, now))
+        one = streams.KnownStream(stream, streams.StreamSchema(schema, list(keys), source), None)
+        if self.store.read(lambda tx: streams.known(tx, stream)) != one:
+            self.store.write(lambda tx: streams.remember(tx, one, self._clock()))
 
     def deliver(self) -> None:
         """Deliver until all that is due is delivered; call it when nothing more will be taken.
@@ -198,12 +200,15 @@ class Run:
         failed = self._settings.fail_on_rejected and self._any_rejected()
         if failed:
             sentences.append("Records were rejected or refused, and `fail_on_rejected` is set: see `report`.")
+        all_rejected = list(failures(self.summary.findings))
+        sentences += all_rejected
+        self._warn()
         for sentence in sentences:
             logger.error("%s", sentence)
         if self._settings.dry_run:
             with contextlib.suppress(StoreError):
                 logger.info("%s", "\n".join(self.store.read(lambda tx: preview(tx, began)).lines()))
-        if problem is not None or self._delivery.problem is not None or pending or behind or failed:
+        if problem is not None or self._delivery.problem is not None or pending or behind or failed or all_rejected:
             self.exit_status = 1
         summary = self.summary.as_dict(now)
         with contextlib.suppress(StoreError):
@@ -217,7 +222,24 @@ class Run:
                     summary=summary,
                 )
             )
-        logger.info("Run summary: %s", json.dumps(summary))
+        log_summary(summary)
+        self._show_end(summary, now)
+
+    def _warn(self) -> None:
+        """Log what went wrong without ending the run."""
+        settings, summary = self._settings, self.summary
+        with contextlib.suppress(StoreError):
+            for sentence in self.store.read(lambda tx: list(warnings(tx, settings, summary))):
+                logger.warning("%s", sentence)
+        others = unmatched(settings, summary.findings)
+        if others is not None:
+            logger.info("%s", others)
+
+    def _show_end(self, summary: dict[str, object], now: float) -> None:
+        next_due_at = None
+        with contextlib.suppress(StoreError):
+            next_due_at = self.store.read(lambda tx: left.next_due_at(tx, now))
+        show(summary, next_due_at, failed=bool(self.exit_status))
 
     def _any_rejected(self) -> bool:
         counts = (("identify", "rejected"), ("track", "rejected"), ("contacts", "refused"), ("surveys", "refused"))

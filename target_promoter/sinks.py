@@ -51,6 +51,7 @@ class PromoterSink(BatchSink):
         self.run: Run = target.run
         self.records: list[dict[str, Any]] = []
         self.misfits: dict[int, str] = {}
+        self.run.summary.findings.streams.add(stream_name)
         self._misfit: str | None = None
         self._maps = target.maps
         self._is_replayed = stream_name in self._maps.replays

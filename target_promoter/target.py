@@ -18,6 +18,7 @@ from typing_extensions import override
 from target_promoter.config.files import environment_warnings, read_config, reads_environment
 from target_promoter.config.settings import SANDBOX, Settings, config_schema
 from target_promoter.errors import InputError, PromoterError
+from target_promoter.progress.ending import end_refused
 from target_promoter.records.replay import Replay
 from target_promoter.records.streams import Stream, recognize
 from target_promoter.run import Run
@@ -27,7 +28,6 @@ from target_promoter.singer.reader import Reader
 from target_promoter.singer.signals import StoppedError
 from target_promoter.singer.target import AtomicTarget
 from target_promoter.sinks import SINKS
-from target_promoter.store.summary import end_refused
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -6,10 +6,11 @@ from typing import TYPE_CHECKING, Any, Final
 
 from sqlalchemy import insert
 
-from target_promoter.store import rejected, runs
+from target_promoter.store import events, names, rejected, runs
 from target_promoter.store import schema as tables
 from target_promoter.store.database import Store, open_store
 from target_promoter.store.encoding import encode
+from target_promoter.store.findings import Tally
 
 if TYPE_CHECKING:
     from target_promoter.store.transaction import Transaction
@@ -116,6 +117,7 @@ def _fill(connection: Transaction, now: float) -> None:
             problem = f"Promoter gave no usable answer {EVIL}." if one == 9 else None
             summary: dict[str, object] = {
                 "identify": {"read": 100, "changed": 3},
+                "track": {"read": 120, "queued": 40, "stale": 30, "unmatched": 50},
                 "contacts": {"synced": 20, "refused": 0},
                 "surveys": {"sent": one},
             }
@@ -127,4 +129,10 @@ def _fill(connection: Transaction, now: float) -> None:
             {"kind": "left out", "name": EVIL, "detail": "it is nested too deep", "noted_at": now},
         ],
     )
+    read = {(event, "queued"): Tally(40, now - DAY, now) for event in CAMPAIGNS.values()}
+    read["Order Completed", "stale"] = Tally(1200, now - 900 * DAY, now - 4 * DAY)
+    read["Order Complted", "unmatched"] = Tally(3, now - DAY, now)
+    read.update({(f"Page {one} Viewed", "unmatched"): Tally(500 - one, now - DAY, now) for one in range(60)})
+    events.add(connection, read, now)
+    names.learn_campaigns(connection, {78: "Orders", 91: "Support"})
     runs.set_fact(connection, "schema:shop-orders", encode({"schema": {"properties": {}}, "key_properties": ["id"]}))

@@ -9,9 +9,9 @@ import click
 from target_promoter.commands.context import with_settings
 from target_promoter.config.settings import Settings
 from target_promoter.errors import PromoterError
+from target_promoter.progress.ending import end_refused
 from target_promoter.run import Run
 from target_promoter.singer.signals import Signals, StoppedError
-from target_promoter.store.summary import end_refused
 
 
 @click.command()

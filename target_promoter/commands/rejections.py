@@ -9,10 +9,10 @@ from sqlalchemy import select
 from target_promoter.errors import ConfigError
 from target_promoter.records.replay import UNMAPPED
 from target_promoter.records.streams import Stream, recognize
+from target_promoter.store import streams
 from target_promoter.store.encoding import decode
 from target_promoter.store.rejected import ROWS
 from target_promoter.store.schema import rejected
-from target_promoter.store.streams import schema_of
 from target_promoter.values.reading import identifier
 
 if TYPE_CHECKING:
@@ -74,10 +74,10 @@ def _values(value: Any) -> Iterator[Any]:  # noqa: ANN401 - any JSON
 
 def _stream(tx: Transaction, settings: Settings, name: str) -> Stream | None:
     """Return a stream as its last SCHEMA said; None if it is not configured any more."""
-    known = schema_of(tx, name)
-    if known is None:
+    known = streams.known(tx, name)
+    if known is None or known.schema is None:
         return None
     try:
-        return recognize(name, known.schema, known.key_properties, settings)
+        return recognize(name, known.schema.schema, known.schema.key_properties, settings)
     except ConfigError:
         return None

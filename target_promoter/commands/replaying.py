@@ -10,13 +10,12 @@ from sqlalchemy import select
 
 from target_promoter.people import people
 from target_promoter.records.replay import REFUSED, REFUSED_STREAM, REPLAYED, UNMAPPED, Replay
-from target_promoter.store import rejected, runs
+from target_promoter.store import rejected, runs, streams
 from target_promoter.store.encoding import decode
 from target_promoter.store.schema import contacts, surveys
-from target_promoter.store.streams import Schema, schema_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping
 
     from target_promoter.store.rejected import Rejected
     from target_promoter.store.transaction import Transaction
@@ -53,18 +52,20 @@ def messages(tx: Transaction, *, stream: str | None, reason: str | None) -> Iter
 
 def _rejected(tx: Transaction, stream: str, records: Iterable[Rejected]) -> Iterator[dict[str, Any]]:
     """Yield the messages of a stream as its last SCHEMA had it, and of its tap's stream where a map failed."""
-    mapped = schema_of(tx, stream) or Schema(stream, {}, [])
-    for form, some in itertools.groupby(records, key=_form):
-        known = Schema(**mapped.source) if form is Replay.UNMAPPED and mapped.source is not None else mapped
-        yield _schema(known.stream, known.schema, known.key_properties, runs.replay_mark(tx, form.text(stream)))
-        for one in some:
-            if one.record is not None:  # Else it was one that no database can keep.
-                record = {name: value for name, value in one.record.items() if name != UNMAPPED}
-                yield _record(known.stream, {**record, REPLAYED: one.fingerprint.hex()})
-
-
-def _form(one: Rejected) -> Replay:
-    return Replay.UNMAPPED if one.record is not None and one.record.get(UNMAPPED) else Replay.MAPPED
+    known = streams.known(tx, stream)
+    schema = (known and known.schema) or streams.StreamSchema()
+    mapped: Mapping[str, Any] = {"stream": stream, "schema": schema.schema, "key_properties": schema.key_properties}
+    before: Replay | None = None
+    for one in records:
+        if one.record is not None:  # Else it was one that no database can keep.
+            record = {**one.record, REPLAYED: one.fingerprint.hex()}
+            form = Replay.UNMAPPED if record.pop(UNMAPPED, False) else Replay.MAPPED
+            source: Mapping[str, Any] = (schema.source if form is Replay.UNMAPPED else None) or mapped
+            if form is not before:
+                mark = runs.replay_mark(tx, form.text(stream))
+                yield _schema(source["stream"], source["schema"], source["key_properties"], mark)
+                before = form
+            yield _record(source["stream"], record)
 
 
 def _contacts(tx: Transaction, stream: str | None, reason: str | None) -> Iterator[dict[str, Any]]:
@@ -118,7 +119,7 @@ def _surveys(tx: Transaction, stream: str | None, reason: str | None) -> Iterato
         }
 
 
-def _schema(stream: str, schema: Mapping[str, Any], keys: Sequence[str], mark: str) -> dict[str, Any]:
+def _schema(stream: str, schema: dict[str, Any], keys: list[str], mark: str) -> dict[str, Any]:
     """Return a SCHEMA message with the store's mark in it."""
     properties = {**schema.get("properties", {}), REPLAYED: {**_TEXT, "description": mark}}
     of = {"type": "object", **schema, "properties": properties}

@@ -25,6 +25,8 @@ _SURVEYS: Final = text("""
         (SELECT count(*) FROM surveys WHERE status = 'queued' AND due_at <= :now AND campaign_id != :none)
 """).bindparams(none=NO_CAMPAIGN)
 
+_NEXT_DUE: Final = text("SELECT min(due_at) FROM surveys WHERE status = 'queued' AND due_at > :now")
+
 _CONTACTS: Final = text("""
     SELECT (SELECT count(*) FROM contacts WHERE status IN ('pending', 'removing'))
         + (SELECT count(*) FROM contacts WHERE status = 'list_unknown')
@@ -44,6 +46,12 @@ def count_surveys(tx: Transaction, now: float) -> tuple[int, int]:
     """Return how many surveys are pending (due or claimed), and how many wait for their person or their day."""
     claimed, waiting, queued, due = tx.execute(_SURVEYS, {"now": now}).one()
     return claimed + due, waiting + queued - due
+
+
+def next_due_at(tx: Transaction, now: float) -> float | None:
+    """Return when the next survey that waits for its day is due, in epoch seconds."""
+    due: float | None = tx.scalar(_NEXT_DUE, {"now": now})
+    return due
 
 
 def count_contacts(tx: Transaction) -> int:

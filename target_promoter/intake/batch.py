@@ -12,7 +12,8 @@ from target_promoter.people.identity import Identity, user_key
 from target_promoter.people.known import KnownPeople
 from target_promoter.records.calls import Identify, Track
 from target_promoter.records.replay import REPLAYED
-from target_promoter.store import rejected, runs
+from target_promoter.store import events, rejected, runs
+from target_promoter.store.findings import Findings
 from target_promoter.store.transaction import Transaction
 from target_promoter.surveys import surveys
 from target_promoter.surveys.ages import oldest_due
@@ -39,6 +40,7 @@ class Batch:
         surveys: How many surveys came to each final outcome.
         queued: Whether surveys that waited for their person are to be sent now.
         anybody_forgotten: Whether anybody was ever forgotten.
+        findings: What its owner should hear of.
     """
 
     def __init__(self, tx: Transaction, settings: Settings, now: float) -> None:
@@ -50,6 +52,7 @@ class Batch:
         self.unlinked: set[str] = set()
         self.surveys: Counter[str] = Counter()
         self.queued = False
+        self.findings = Findings()
         self.cancelling_events = frozenset(
             rule.event for campaign in settings.campaigns.values() for rule in campaign.cancel_on
         )
@@ -105,8 +108,9 @@ class Batch:
             mark, record = fingerprint({"stream": call.stream, "reason": reason}) or b"", None
         else:
             record = {name: value for name, value in call.record.items() if name != REPLAYED}
-        # A reason may hold the name of a column, and a tap may call it anything.
-        self._rejected.append(rejected.Rejected(mark, call.stream, kind, clean(reason), record))
+        reason = clean(reason)  # It may hold the name of a column, and a tap may call it anything.
+        self._rejected.append(rejected.Rejected(mark, call.stream, kind, reason, record))
+        self.findings.reject(call.stream, reason)
 
     def discard_rejection(self, stream: str, record: Mapping[str, object]) -> None:
         """Let go of a rejected record that was taken after all."""
@@ -168,6 +172,7 @@ class Batch:
         self._give_kept_properties()
         self._queue_waiting()
         rejected.add(self.tx, self._rejected, self.now)
+        events.add(self.tx, self.findings.events, self.now)
         rejected.remove(self.tx, self._accepted)
 
     def _give_kept_properties(self) -> None:

@@ -14,6 +14,7 @@ from target_promoter.intake.track import Tracking
 from target_promoter.records.calls import Track
 from target_promoter.records.readers import Rows
 from target_promoter.store.database import Store
+from target_promoter.store.findings import Findings
 from target_promoter.store.summary import Part, Summary
 from target_promoter.store.transaction import Transaction
 
@@ -61,7 +62,12 @@ class Intake:
         if not tracks and (rows is None or not rows.records):
             return False
         now = self._clock()
-        counted, queued = self._store.write(lambda tx: self._take(tx, rows, tracks, now))
+        counted, queued, findings = self._store.write(lambda tx: self._take(tx, rows, tracks, now))
+        findings.read.update(call.stream for call in tracks)
+        if rows is not None:
+            findings.read[rows.reader.stream] += len(rows.records)
+        findings.read[next(iter(findings.read))] += ignored  # A batch is of one stream.
+        self._summary.add_findings(findings)
         for part, outcomes in counted.items():
             self._summary.ignore(outcomes.pop("ignored", 0))
             if part != "surveys":
@@ -76,7 +82,7 @@ class Intake:
 
     def _take(
         self, tx: Transaction, rows: Rows | None, tracks: Sequence[Track], now: float
-    ) -> tuple[dict[Part, Counter[str]], bool]:
+    ) -> tuple[dict[Part, Counter[str]], bool, Findings]:
         batch = Batch(tx, self._settings, now)
         counted: dict[Part, Counter[str]] = {}
         if rows is not None:
@@ -86,4 +92,4 @@ class Intake:
             counted["track"] = Tracking(batch, tracks).take()
         batch.finish()
         counted["surveys"] = batch.surveys
-        return counted, batch.queued or "queued" in counted.get("track", ())
+        return counted, batch.queued or "queued" in counted.get("track", ()), batch.findings

@@ -12,8 +12,10 @@ from target_promoter.people.person import FUTURE_SECONDS
 from target_promoter.people.stored_events import Place
 from target_promoter.people.traits import later_properties
 from target_promoter.records.replay import is_refused
+from target_promoter.store.findings import Tally
 from target_promoter.surveys import claims, retries, surveys
 from target_promoter.surveys.cancelling import note_cancellations
+from target_promoter.values.reading import clean
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -58,7 +60,12 @@ class Tracking:
             How many of them came to each outcome.
         """
         batch = self._batch
-        outcomes = Counter(self._take(call) for call in self._calls)
+        outcomes: Counter[str] = Counter()
+        for call in self._calls:
+            outcome = self._take(call)
+            outcomes[outcome] += 1
+            if call.event and call.time is not None:
+                batch.findings.add_event(clean(call.event), outcome, Tally(1, call.time, call.time))
         self._keep_properties()
         note_cancellations(batch.tx, self._cancelling)
         surveys.add(batch.tx, self._new.values(), batch.now)

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-import logging
 import sys
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from rich.console import Console
 from rich.live import Live
 from rich.table import Table
 
+from target_promoter.progress.ending import terminal_handlers
+
 if TYPE_CHECKING:
     from types import TracebackType
     from typing import Self
 
-    from target_promoter.progress.status import Standing
+    from target_promoter.progress.status import RunStatus
 
 
 class LiveView:
@@ -24,20 +25,15 @@ class LiveView:
         self._live = Live(console=Console(stderr=True), transient=True, auto_refresh=False, redirect_stdout=False)
         self._before = sys.stderr
         # Handlers hold the stream that standard error was when they were made, past which the view cannot see.
-        self._handlers: list[logging.StreamHandler[Any]] = [
-            handler
-            for name in (None, "target-promoter")
-            for handler in logging.getLogger(name).handlers
-            if isinstance(handler, logging.StreamHandler) and handler.stream is sys.stderr
-        ]
+        self._handlers = terminal_handlers()
 
-    def show(self, standing: Standing) -> None:
+    def show(self, status: RunStatus) -> None:
         """Show how the run stands.
 
         Args:
-            standing: How it stands.
+            status: How it stands.
         """
-        self._live.update(view(standing), refresh=True)
+        self._live.update(view(status), refresh=True)
 
     def __enter__(self) -> Self:
         """Begin."""
@@ -58,15 +54,15 @@ class LiveView:
         self._live.stop()
 
 
-def view(standing: Standing) -> Table:
+def view(status: RunStatus) -> Table:
     """Return what a terminal shows.
 
     Args:
-        standing: How the run stands.
+        status: How the run stands.
     """
     table = Table.grid(padding=(0, 2))
     table.add_column(justify="right", style="bold")
     table.add_column()
-    for name, text in standing.parts():
+    for name, text in status.parts():
         table.add_row(name, text)
     return table

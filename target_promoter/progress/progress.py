@@ -16,9 +16,9 @@ if TYPE_CHECKING:
 
     from target_promoter.config.settings import Settings
     from target_promoter.progress.metrics import Metrics
-    from target_promoter.progress.status import Standing
+    from target_promoter.progress.status import RunStatus
     from target_promoter.store.database import Store
-    from target_promoter.store.summary import Summary
+    from target_promoter.store.summary import Part, Summary
 
 logger = logging.getLogger("target-promoter.progress")
 
@@ -28,6 +28,12 @@ LOG_SECONDS: Final = 10.0
 _LOOK_SECONDS: Final = 1.0
 _WINDOW_SECONDS: Final = 60.0
 _MINUTE: Final = 60.0
+_SUCCEEDED: Final[tuple[tuple[Part, str], ...]] = (
+    ("surveys", "sent"),
+    ("surveys", "presumed"),
+    ("contacts", "synced"),
+    ("contacts", "removed"),
+)
 
 
 class Progress:
@@ -52,28 +58,29 @@ class Progress:
         self._summary = summary
         self._metrics = metrics
         self._clock = clock
-        self._samples: deque[tuple[float, int]] = deque([(summary.started_at, 0)])
+        self._samples: deque[tuple[float, int, int]] = deque([(summary.started_at, 0, 0)])
         self._ended = threading.Event()
         self._thread: threading.Thread | None = None
 
-    def standing(self) -> Standing:
+    def status(self) -> RunStatus:
         """Return how the run stands now.
 
         Raises:
             StoreError: The store refused.
         """
-        from target_promoter.progress.status import Standing, work_left  # noqa: PLC0415 - most runs end before they tell it
+        from target_promoter.progress.status import RunStatus, work_left  # noqa: PLC0415 - most runs end before they tell it
 
         now = self._clock()
         value = self._summary.value
         requests = value("api", "requests")
-        self._samples.append((now, requests))
+        succeeded = sum(value(part, outcome) for part, outcome in _SUCCEEDED)
+        self._samples.append((now, requests, succeeded))
         while len(self._samples) > 2 and self._samples[1][0] <= now - _WINDOW_SECONDS:  # noqa: PLR2004 - two make a rate
             self._samples.popleft()
-        since, before = self._samples[0]
+        since, before, succeeded_before = self._samples[0]
         rate = (requests - before) / (now - since) * _MINUTE if now > since else 0.0
         pending, waiting, allowed = self._store.read(lambda tx: work_left(tx, now, self._limit))
-        return Standing(
+        return RunStatus(
             seconds=now - self._summary.started_at,
             records=value("identify", "read") + value("track", "read") + self._summary.ignored,
             requests=requests,
@@ -82,7 +89,7 @@ class Progress:
             sent=value("surveys", "sent"),
             pending=pending,
             waiting=waiting,
-            seconds_left=pending / allowed * _MINUTE,
+            seconds_left=pending / allowed * _MINUTE if succeeded > succeeded_before or not pending else None,
             dry_run=self._dry_run,
         )
 
@@ -103,7 +110,7 @@ class Progress:
             if self._metrics is not None:
                 self._metrics.update()
             try:
-                logger.info("%s", self.standing().line())
+                logger.info("%s", self.status().line())
             except StoreError:
                 continue  # The run itself says what is wrong with the store.
 
@@ -113,6 +120,6 @@ class Progress:
         with LiveView() as live:
             while not self._ended.wait(_LOOK_SECONDS):
                 try:
-                    live.show(self.standing())
+                    live.show(self.status())
                 except StoreError:
                     continue

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
+class RunStatus:
     """How a run stands.
 
     Attributes:
@@ -28,7 +28,8 @@ class Standing:
         sent: How many surveys were sent.
         pending: How many surveys and contacts are to be delivered now.
         waiting: How many surveys wait for their person or their day.
-        seconds_left: How long what is pending takes at the most, at the pace that the limit allows.
+        seconds_left: How long what is pending takes at the most, at the pace that the limit allows; None while no
+            request succeeds.
         dry_run: Whether the requests are withheld, so that they keep no pace.
     """
 
@@ -40,7 +41,7 @@ class Standing:
     sent: int
     pending: int
     waiting: int
-    seconds_left: float
+    seconds_left: float | None
     dry_run: bool = False
 
     def parts(self) -> Iterator[tuple[str, str]]:
@@ -53,7 +54,7 @@ class Standing:
         yield "surveys to send" if self.dry_run else "surveys sent", f"{self.sent:,}"
         yield "pending", f"{self.pending:,}"
         yield "surveys waiting", f"{self.waiting:,}"
-        if not self.dry_run:
+        if not self.dry_run and self.seconds_left is not None:
             yield "time left", f"about {duration(self.seconds_left)}" if self.pending else "none"
 
     def line(self) -> str:

@@ -1,29 +1,52 @@
-"""Surveys by campaign and day, as an inline drawing."""
+"""Surveys by campaign and day: where everything in the drawing stands."""
 
 from __future__ import annotations
 
 import datetime as dt
 from collections import defaultdict
-from typing import TYPE_CHECKING, Final
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
 
-from target_promoter.report.markup import Markup, join, tag
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-
-    from target_promoter.report.data import SurveyFacts
+from target_promoter.report.data import SurveyFacts
+from target_promoter.report.words import E_MAILED, campaign
 
 DAYS: Final = 30
 COLOURS: Final = 6
 """How many campaigns have a colour of their own; all others share the last."""
 
-_WIDTH: Final = 720
-_HEIGHT: Final = 220
-_LEFT: Final = 44
+WIDTH: Final = 720
+HEIGHT: Final = 220
+LEFT: Final = 44
 _BOTTOM: Final = 26
 _TOP: Final = 12
+_ROOM: Final = HEIGHT - _BOTTOM - _TOP
+_STEP: Final = (WIDTH - LEFT) / DAYS
 _LABEL_EVERY: Final = 7
-_E_MAILED: Final = ("sent", "presumed")
+_TICKS: Final = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Bar:
+    """The surveys of one campaign on one day."""
+
+    x: float
+    y: float
+    width: float
+    height: float
+    colour: int
+    hint: str
+
+
+@dataclass(frozen=True, slots=True)
+class Chart:
+    """A bar a day, a part of it for each campaign; ticks and dates are positions with their labels."""
+
+    title: str
+    bars: Sequence[Bar]
+    ticks: Sequence[tuple[float, str]]
+    dates: Sequence[tuple[float, str]]
+    legend: Sequence[tuple[int, str]]
 
 
 def last_days(now: float) -> list[str]:
@@ -32,89 +55,56 @@ def last_days(now: float) -> list[str]:
     return [(today - dt.timedelta(days=back)).isoformat() for back in range(DAYS - 1, -1, -1)]
 
 
-def chart(surveys: SurveyFacts, now: float) -> Markup:
-    """Return the drawing with its legend: a bar a day, a part of it for each campaign."""
+def chart(surveys: SurveyFacts, now: float) -> Chart | None:
+    """Return the drawing; None if no survey was sent."""
+    days = last_days(now)
     sent: defaultdict[str, dict[int, int]] = defaultdict(dict)
     for day in surveys.days:
-        number = sum(day.outcomes.get(outcome, 0) for outcome in _E_MAILED)
-        if number:
+        number = sum(day.outcomes.get(outcome, 0) for outcome in E_MAILED)
+        if number and day.day in days:
             sent[day.day][day.campaign_id] = number
-    days = last_days(now)
-    campaigns = sorted({campaign for day in days for campaign in sent[day]})
-    if not campaigns:
-        return tag("p", "No survey was sent in the last thirty days.", class_="none")
+    if not sent:
+        return None
+    campaigns = sorted({one for day in sent.values() for one in day})
     most = max(sum(sent[day].values()) for day in days)
-    total = sum(number for day in days for number in sent[day].values())
-    title = f"Surveys sent a day, {days[0]} to {days[-1]}: {total} in all, {most} on the busiest day"
-    drawing = tag(
-        "svg",
-        tag("title", title, id="chart-title"),
-        *_scale(most),
-        *(bar for position, day in enumerate(days) for bar in _bars(position, day, sent[day], campaigns, most)),
-        *_dates(days),
-        viewBox=f"0 0 {_WIDTH} {_HEIGHT}",
-        role="img",
-        aria_labelledby="chart-title",
-    )
-    return join(
-        tag("div", drawing, class_="chart", role="region", aria_label="Surveys sent a day", tabindex="0"),
-        _legend(campaigns, surveys.events),
-    )
+    total = sum(sum(day.values()) for day in sent.values())
+    tick = _tick(most)
+    top = -(-most // tick) * tick
 
+    def bars(position: int, day: str) -> list[Bar]:
+        found, bottom = [], float(HEIGHT - _BOTTOM)
+        for one, number in sorted(sent[day].items()):
+            height = number / top * _ROOM
+            bottom -= height
+            colour = min(campaigns.index(one), COLOURS - 1)
+            hint = f"{day}: {number:,} of {campaign(one, surveys.campaigns)}"
+            x, width = round(LEFT + position * _STEP + 2, 1), round(_STEP - 4, 1)
+            found.append(Bar(x, round(bottom, 1), width, round(height, 1), colour, hint))
+        return found
 
-def colour(position: int) -> str:
-    """Return the class that gives a campaign its colour."""
-    return f"colour-{min(position, COLOURS - 1)}"
-
-
-def _bars(position: int, day: str, sent: Mapping[int, int], campaigns: Sequence[int], most: int) -> list[Markup]:
-    room = _HEIGHT - _BOTTOM - _TOP
-    step = (_WIDTH - _LEFT) / DAYS
-    bottom = float(_HEIGHT - _BOTTOM)
-    bars = []
-    for campaign, number in sorted(sent.items()):
-        height = number / most * room
-        bottom -= height
-        hint = tag("title", f"{day}: {number} of campaign {campaign}")
-        bars.append(
-            tag(
-                "rect",
-                hint,
-                x=round(_LEFT + position * step + 2, 1),
-                y=round(bottom, 1),
-                width=round(step - 4, 1),
-                height=round(height, 1),
-                class_=colour(campaigns.index(campaign)),
+    return Chart(
+        title=f"Surveys sent a day, {days[0]} to {days[-1]}: {total:,} in all, {most:,} on the busiest day",
+        bars=[bar for position, day in enumerate(days) for bar in bars(position, day)],
+        ticks=[(round(HEIGHT - _BOTTOM - n / top * _ROOM, 1), f"{n:,}") for n in range(0, top + 1, tick)],
+        dates=[
+            (round(LEFT + (position + 1) * _STEP - 2, 1), days[position][5:])
+            for position in range(DAYS - 1, -1, -_LABEL_EVERY)
+        ],
+        legend=[
+            (
+                min(position, COLOURS - 1),
+                f"{campaign(one, surveys.campaigns)}: {', '.join(surveys.events.get(one, ()))}",
             )
-        )
-    return bars
+            for position, one in enumerate(campaigns)
+        ],
+    )
 
 
-def _scale(most: int) -> list[Markup]:
-    """Return the lines for nothing, half and the most, with their numbers."""
-    room = _HEIGHT - _BOTTOM - _TOP
-    marks = []
-    for number in sorted({0, most // 2, most}):
-        y = round(_HEIGHT - _BOTTOM - number / most * room, 1)
-        marks += [
-            tag("line", x1=_LEFT, x2=_WIDTH, y1=y, y2=y),
-            tag("text", f"{number:,}", x=_LEFT - 6, y=y + 4, text_anchor="end"),
-        ]
-    return marks
-
-
-def _dates(days: Sequence[str]) -> list[Markup]:
-    step = (_WIDTH - _LEFT) / DAYS
-    shown = range(len(days) - 1, -1, -_LABEL_EVERY)
-    return [
-        tag("text", days[one][5:], x=round(_LEFT + (one + 1) * step - 2, 1), y=_HEIGHT - 8, text_anchor="end")
-        for one in shown
-    ]
-
-
-def _legend(campaigns: Sequence[int], events: Mapping[int, Sequence[str]]) -> Markup:
-    items = []
-    for position, campaign in enumerate(campaigns):
-        swatch = tag("span", class_=f"swatch {colour(position)}")
-        items.append(tag("li", swatch, f"campaign {campaign}: {', '.join(events.get(campaign, ()))}"))
-    return tag("ul", *items, class_="legend")
+def _tick(most: int) -> int:
+    """Return from tick to tick so many surveys that a few whole numbers reach to the most."""
+    step = 1
+    while True:
+        for factor in (1, 2, 5):
+            if step * factor * _TICKS >= most:
+                return step * factor
+        step *= 10

@@ -51,6 +51,59 @@ class RunFacts:
 
 
 @dataclass(frozen=True, slots=True)
+class FellOut:
+    """Events or surveys that went no further than to some step.
+
+    Attributes:
+        outcome: What became of them, as in the summary line.
+        number: How many.
+        words: The outcome explained, in words that follow the number.
+    """
+
+    outcome: str
+    number: int
+    words: str
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """A step on the way from an event to a survey.
+
+    Attributes:
+        what: What is counted.
+        number: How many came so far.
+        fell_out: What went no further.
+    """
+
+    what: str
+    number: int
+    fell_out: Sequence[FellOut]
+
+
+@dataclass(frozen=True, slots=True)
+class EventFacts:
+    """The events of one name.
+
+    Attributes:
+        name: The name as sent.
+        read: How many were read.
+        surveyed: How many led to a survey, now or later.
+        stale: How many were too old.
+        unmatched: How many no campaign named, and nothing was kept of.
+        last_at: When the last of them happened.
+        meant: The event of a campaign that was probably meant, if no campaign names this one.
+    """
+
+    name: str
+    read: int
+    surveyed: int
+    stale: int
+    unmatched: int
+    last_at: float
+    meant: str | None
+
+
+@dataclass(frozen=True, slots=True)
 class DayFacts:
     """The surveys of one campaign that were settled on one day.
 
@@ -115,6 +168,7 @@ class SurveyFacts:
         waiting: How many wait for their person or their day.
         next_due_at: When the next of those that wait for their day is due.
         events: The events of each campaign, by its id.
+        campaigns: The campaigns' names at Promoter, by id, as far as `check` learned them.
         days: What was settled, by day and campaign.
         open: The first that are not settled, the next due first.
         uncertain: The last that are uncertain.
@@ -125,6 +179,7 @@ class SurveyFacts:
     waiting: int
     next_due_at: float | None
     events: Mapping[int, Sequence[str]]
+    campaigns: Mapping[int, str]
     days: Sequence[DayFacts]
     open: Sequence[OpenFacts]
     uncertain: Sequence[UncertainFacts]
@@ -228,7 +283,12 @@ class Report:
 
     Attributes:
         generated_at: When it was made.
+        verdict: What matters most, in sentences.
+        is_well: Whether nothing has to be done.
         store: What the store knows of itself.
+        overview: The steps from an event to a survey, in the last thirty days.
+        events: The events that were read in the last thirty days, misnamed ones and then the most frequent first.
+        more_events: How many more names of events there were.
         runs: The last runs, the latest first.
         surveys: The surveys.
         contacts: The contacts.
@@ -240,7 +300,12 @@ class Report:
     """
 
     generated_at: float
+    verdict: Sequence[str]
+    is_well: bool
     store: StoreFacts
+    overview: Sequence[Step]
+    events: Sequence[EventFacts]
+    more_events: int
     runs: Sequence[RunFacts]
     surveys: SurveyFacts
     contacts: ContactFacts

@@ -3,30 +3,39 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections import defaultdict
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from sqlalchemy import Integer, cast, func, select
 
 from target_promoter.delivery import backlog as left
 from target_promoter.delivery import limit as clock
+from target_promoter.progress.words import EXPLAINED, NOT_SENT, told
 from target_promoter.report.data import (
     ContactFacts,
     DayFacts,
+    EventFacts,
+    FellOut,
     NoteFacts,
     Report,
     RequestDay,
     RequestFacts,
     RunFacts,
+    Step,
     StoreFacts,
     SurveyFacts,
     UncertainFacts,
 )
 from target_promoter.report.grouping import refused_groups, rejected_groups
+from target_promoter.report.verdict import achieved, trouble
 from target_promoter.report.waiting import open_surveys
-from target_promoter.store import runs
+from target_promoter.report.words import E_MAILED
+from target_promoter.store import names, runs
 from target_promoter.store import schema as tables
 from target_promoter.store.encoding import decode
+from target_promoter.values.events import canonical, nearest
 
 if TYPE_CHECKING:
     from sqlalchemy import ColumnElement
@@ -35,6 +44,7 @@ if TYPE_CHECKING:
     from target_promoter.store.transaction import Transaction
 
 _RUNS: Final = 10
+_EVENTS: Final = 30
 _OPEN: Final = 20
 _UNCERTAIN: Final = 20
 _NOTES: Final = 50
@@ -51,9 +61,15 @@ def gather(tx: Transaction, settings: Settings, store: str, now: float) -> Repor
         settings: The settings, for the account's limit.
     """
     survey_facts = _surveys(tx, now)
-    return Report(
+    found, more_events = _events(tx, settings)
+    report = Report(
         generated_at=now,
+        verdict=(),
+        is_well=True,
         store=StoreFacts(store, runs.created_at(tx), runs.fact(tx, "api_url"), settings.sandbox),
+        overview=_overview(tx, survey_facts),
+        events=found,
+        more_events=more_events,
         runs=_runs(tx),
         surveys=survey_facts,
         contacts=_contacts(tx),
@@ -63,6 +79,62 @@ def gather(tx: Transaction, settings: Settings, store: str, now: float) -> Repor
         refused=refused_groups(tx),
         attributes=_notes(tx),
     )
+    troubles = tuple(trouble(report))
+    return replace(report, verdict=(*achieved(report), *troubles), is_well=not troubles)
+
+
+def _overview(tx: Transaction, surveys: SurveyFacts) -> tuple[Step, ...]:
+    """Return how many events were read, were taken, came to be due and were surveyed; nothing if none was read."""
+    read: Counter[str] = Counter()
+    for summary in tx.scalars(select(tables.runs.c.summary).where(tables.runs.c.summary.is_not(None))):
+        read.update((decode(summary) or {}).get("track", {}))
+
+    def fell_out(part: str, counts: Mapping[str, int], outcomes: Iterable[str]) -> tuple[FellOut, ...]:
+        words = EXPLAINED[part]
+        return tuple(FellOut(one, counts[one], told(counts[one], words[one])) for one in outcomes if counts.get(one))
+
+    still = {**surveys.outcomes, "pending": surveys.pending, "waiting": surveys.waiting}
+    sent = sum(still[one] for one in E_MAILED)
+    due = sent + sum(still[one] for one in (*NOT_SENT, "pending"))
+    if not read["read"] and not due and not surveys.waiting:
+        return ()
+    taken = ("queued", "waiting")
+    return (
+        Step("events were read", read["read"], fell_out("track", read, set(EXPLAINED["track"]) - set(taken))),
+        Step("of them were to be surveyed", sum(read[one] for one in taken), fell_out("surveys", still, ["waiting"])),
+        Step("surveys came to be due", due, fell_out("surveys", still, (*NOT_SENT, "pending"))),
+        Step("surveys were sent", sent, ()),
+    )
+
+
+def _events(tx: Transaction, settings: Settings) -> tuple[tuple[EventFacts, ...], int]:
+    """Return events, misnamed ones and then the most frequent first, and how many more names there are."""
+    table = tables.events.c
+    number, last = func.sum(table.number), func.max(table.last_at)
+    found: defaultdict[str, dict[str, tuple[int, float]]] = defaultdict(dict)
+    for name, outcome, count, last_at in tx.execute(
+        select(table.name, table.outcome, number, last).group_by(table.name, table.outcome)
+    ):
+        found[name][outcome] = (int(count), last_at)
+    campaigns = [one.event for one in settings.campaigns.values()]
+
+    def facts(name: str, outcomes: Mapping[str, tuple[int, float]]) -> EventFacts:
+        counts = {outcome: count for outcome, (count, _) in outcomes.items()}
+        return EventFacts(
+            name=name,
+            read=sum(counts.values()),
+            surveyed=counts.get("queued", 0) + counts.get("waiting", 0),
+            stale=counts.get("stale", 0),
+            unmatched=counts.get("unmatched", 0),
+            last_at=max(last_at for _, last_at in outcomes.values()),
+            meant=nearest(name, campaigns) if canonical(name) not in settings.campaigns else None,
+        )
+
+    every = sorted(
+        (facts(name, outcomes) for name, outcomes in found.items()),
+        key=lambda event: (event.meant is None, -event.read, event.name),
+    )
+    return tuple(every[:_EVENTS]), max(0, len(every) - _EVENTS)
 
 
 def _runs(tx: Transaction) -> tuple[RunFacts, ...]:
@@ -86,7 +158,6 @@ def _surveys(tx: Transaction, now: float) -> SurveyFacts:
     counted = tx.execute(select(table.status, func.count()).group_by(table.status)).all()
     statuses = {status: number for status, number in counted}  # noqa: C416 - a row is no pair to `dict`
     pending, waiting = left.count_surveys(tx, now)
-    later = (table.status == "queued") & (table.due_at > now)
     events: defaultdict[int, list[str]] = defaultdict(list)
     for campaign, event in tx.execute(select(table.campaign_id, table.event).distinct().order_by(table.event)):
         events[campaign].append(event)
@@ -94,8 +165,9 @@ def _surveys(tx: Transaction, now: float) -> SurveyFacts:
         outcomes={status: statuses.get(status, 0) for status in tables.SETTLED},
         pending=pending,
         waiting=waiting,
-        next_due_at=tx.scalar(select(func.min(table.due_at)).where(later)),
+        next_due_at=left.next_due_at(tx, now),
         events=dict(sorted(events.items())),
+        campaigns=names.campaigns(tx),
         days=_days(tx),
         open=open_surveys(tx, now, most=_OPEN),
         uncertain=_uncertain(tx),

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 from sqlalchemy import func, select
 
+from target_promoter.progress.fixes import fix_refused, fix_rejected
 from target_promoter.report.data import Group
-from target_promoter.report.mends import mend_refused, mend_rejected
 from target_promoter.store.encoding import decode
 from target_promoter.store.schema import contacts, rejected, surveys
 
@@ -32,7 +32,7 @@ def rejected_groups(tx: Transaction) -> tuple[Group, ...]:
         where = (rejected.c.stream == stream) & (rejected.c.reason == reason)
         records = tx.scalars(select(rejected.c.record).where(where).order_by(rejected.c.id).limit(EXAMPLES))
         examples = tuple(_telling(decode(record) or {}) for record in records)
-        groups.append(Group("record", f"stream {stream}", reason, count, examples, mend_rejected(reason)))
+        groups.append(Group("record", f"stream {stream}", reason, count, examples, fix_rejected(reason)))
     return tuple(groups)
 
 
@@ -49,13 +49,13 @@ def refused_groups(tx: Transaction) -> tuple[Group, ...]:
         of_this = refused & (surveys.c.campaign_id == campaign) & surveys.c.reason.is_not_distinct_from(reason)
         emails = tx.scalars(select(surveys.c.claimed_email).where(of_this).order_by(surveys.c.id).limit(EXAMPLES))
         examples = tuple(email for email in emails if email)
-        groups.append(Group("survey", f"campaign {campaign}", _words(reason), count, examples, mend_refused("survey")))
+        groups.append(Group("survey", f"campaign {campaign}", _words(reason), count, examples, fix_refused("survey")))
     refused = contacts.c.status == "refused"
     query = select(contacts.c.reason, number).where(refused).group_by(contacts.c.reason)
     for reason, count in tx.execute(query.order_by(number.desc(), contacts.c.reason).limit(GROUPS)).all():
         of_this = refused & contacts.c.reason.is_not_distinct_from(reason)
         examples = tuple(tx.scalars(select(contacts.c.email).where(of_this).order_by(contacts.c.email).limit(EXAMPLES)))
-        groups.append(Group("contact", "contacts", _words(reason), count, examples, mend_refused("contact")))
+        groups.append(Group("contact", "contacts", _words(reason), count, examples, fix_refused("contact")))
     return tuple(sorted(groups, key=lambda group: -group.number))
 
 

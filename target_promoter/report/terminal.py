@@ -2,48 +2,36 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
+from rich.console import RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from target_promoter.report.mends import REPLAY
-from target_promoter.report.words import E_MAILED, campaign, facts, known_by, moment, run_counts, run_state
-from target_promoter.values.times import duration, iso
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
-
-    from rich.console import RenderableType
-
-    from target_promoter.report.data import Group, Report, SurveyFacts
-    from target_promoter.report.person import Story
+from target_promoter.progress.fixes import REPLAY
+from target_promoter.report.data import Group, OpenFacts, Report, SurveyFacts, UncertainFacts
+from target_promoter.report.figures import figures
+from target_promoter.report.person import Story
+from target_promoter.report.words import by_campaign, campaign, facts, known_by, moment, run_counts, run_state
+from target_promoter.values.times import iso
 
 
 def report_tables(report: Report) -> Iterator[RenderableType]:
-    """Yield what a terminal shows of a report."""
-    surveys = report.surveys
+    """Yield what a terminal shows of a report; what is empty is left out."""
     account = "the sandbox" if report.store.sandbox else report.store.account or "no account yet"
     yield Text(f"Store {report.store.name}, {account}, as of {moment(report.generated_at)} UTC")
-    yield from _now(report)
+    style = "bold green" if report.is_well else "bold"
+    yield Text("\n".join(f"- {_printable(sentence)}" for sentence in report.verdict), style=style)
+    yield _figures(report)
+    yield from _overview(report)
     yield from _runs(report)
-    yield from _surveys(surveys, iso(report.generated_at)[:10])
-    if surveys.open:
-        rows = [
-            [one.email or one.who, f"{one.event} ({campaign(one.campaign_id)})", one.waits_for, moment(one.due_at)]
-            for one in surveys.open
-        ]
-        yield _table("Who waits, and for what", ["Who", "Event", "Waits for", "Due (UTC)"], rows)
-    if surveys.uncertain:
-        rows = [
-            [one.email or "", f"{one.event} ({campaign(one.campaign_id)})", one.reason or ""]
-            for one in surveys.uncertain
-        ]
-        yield _table("Uncertain: look these up at Promoter", ["Who", "Event", "Why"], rows)
+    yield from _surveys(report)
+    yield from _events(report)
+    yield from _open(report)
     yield from _groups("Rejected records", report.rejected)
     yield from _groups("Refused by Promoter", report.refused)
     if report.rejected or report.refused:
-        yield Text(f"When that is mended, replay: {REPLAY}")
+        yield Text(f"When that is fixed, replay: {REPLAY}")
     if report.requests.days:
         days = [
             [day.day, f"{day.requests:,}", f"{day.share_of_limit:.1%}", f"{day.rate_limited:,}"]
@@ -72,14 +60,30 @@ def story_tables(story: Story) -> Iterator[RenderableType]:
         yield Text("The store knows nothing of this person.")
 
 
-def _table(title: str, heads: Sequence[str], rows: Iterable[Sequence[str]], *, numbers: int = 0) -> Table:
-    """Return a table whose cells are plain text, whatever stands in them."""
+def _table(
+    title: str, heads: Sequence[str], rows: Iterable[Sequence[str]], *, numbers: int = 0, whole: int | None = None
+) -> Table:
+    """Return a table whose cells are plain text, whatever stands in them.
+
+    Args:
+        numbers: How many of its last columns are numbers.
+        whole: The column that holds addresses, which are not broken.
+    """
     table = Table(title=title, title_justify="left", title_style="bold", expand=False)
     for position, head in enumerate(heads):
         right = position >= len(heads) - numbers
-        table.add_column(head, justify="right" if right else "left", overflow="fold")
+        table.add_column(head, justify="right" if right else "left", overflow="fold", no_wrap=position == whole)
     for row in rows:
-        table.add_row(*(Text(_printable(text)) for text in row))
+        table.add_row(*(Text("\n".join(map(_printable, text.split("\n")))) for text in row))
+    return table
+
+
+def _grid(rows: Iterable[tuple[str, str]]) -> Table:
+    table = Table.grid(padding=(0, 2))
+    table.add_column(justify="right", style="bold")
+    table.add_column(overflow="fold")
+    for name, words in rows:
+        table.add_row(name, _printable(words))
     return table
 
 
@@ -88,25 +92,18 @@ def _printable(text: str) -> str:
     return text if text.isprintable() else "".join(one if one.isprintable() else " " for one in text)
 
 
-def _now(report: Report) -> Iterator[RenderableType]:
-    surveys, requests, contacts = report.surveys, report.requests, report.contacts
-    table = Table.grid(padding=(0, 2))
-    table.add_column(justify="right", style="bold")
-    table.add_column()
-    table.add_row("surveys sent, 30 days", f"{sum(surveys.outcomes[one] for one in E_MAILED):,}")
-    table.add_row("surveys waiting", f"{surveys.waiting:,}")
-    table.add_row("next due", "none" if surveys.next_due_at is None else f"{moment(surveys.next_due_at)} UTC")
-    left = f", about {duration(requests.seconds_left)} left" if requests.pending else ""
-    table.add_row("pending", f"{requests.pending:,}{left}")
-    if requests.held_until_at is not None:
-        table.add_row("Promoter asked to wait", f"until {moment(requests.held_until_at)} UTC")
-    statuses = ", ".join(f"{number:,} {status}" for status, number in contacts.statuses.items()) or "none"
-    table.add_row("contacts", statuses)
-    table.add_row("people", f"{contacts.people:,}, {contacts.people_without_email:,} without an address")
-    table.add_row("records rejected", f"{report.rejected_records:,}")
-    if contacts.left_behind:
-        table.add_row("left behind", f"{contacts.left_behind:,} of an older address, or of somebody deleted")
-    yield table
+def _figures(report: Report) -> Table:
+    return _grid((name, f"{value}{f' ({note})' if note else ''}") for name, value, note in figures(report))
+
+
+def _overview(report: Report) -> Iterator[RenderableType]:
+    if report.overview:
+        yield Text("From event to survey, the last thirty days", style="bold")
+        rows = []
+        for step in report.overview:
+            rows.append((f"{step.number:,}", step.what))
+            rows += [("", f"{one.number:,} {one.words} ({one.outcome})") for one in step.fell_out]
+        yield _grid(rows)
 
 
 def _runs(report: Report) -> Iterator[RenderableType]:
@@ -119,35 +116,71 @@ def _runs(report: Report) -> Iterator[RenderableType]:
         counts = run_counts(run)
         did = "; ".join(f"{part}: {counts[part]}" for part in ("contacts", "surveys") if part in counts)
         rows.append([moment(run.started_at), run.command, run.problem or state, did or "nothing to deliver"])
-    yield _table("Last runs", ["Began (UTC)", "Command", "Ended", "Delivered"], rows)
+    yield _table("Last runs", ["Began (UTC)", "Command", "Ended", "Delivered"], rows, whole=0)
 
 
-def _surveys(surveys: SurveyFacts, today: str) -> Iterator[RenderableType]:
-    if not surveys.days:
-        yield Text("No survey was settled in the last thirty days.")
-        return
+def _surveys(report: Report) -> Iterator[RenderableType]:
+    surveys, today = report.surveys, iso(report.generated_at)[:10]
     names = [name for name, number in surveys.outcomes.items() if number]
+
+    def numbers(outcomes: Mapping[str, int]) -> list[str]:
+        return [f"{outcomes.get(name, 0):,}" for name in names]
+
+    if surveys.days:
+        rows = [[title, *numbers(outcomes)] for title, outcomes in by_campaign(surveys)]
+        yield _table("Surveys by campaign, the last thirty days", ["Campaign", *names], rows, numbers=len(names))
+        rows = [
+            [f"{day.day}{' (today)' if day.day == today else ''}", str(day.campaign_id), *numbers(day.outcomes)]
+            for day in sorted(surveys.days, key=lambda one: one.day, reverse=True)
+        ]
+        yield _table("Surveys by day", ["Day", "Campaign", *names], rows, numbers=len(names))
+
+
+def _events(report: Report) -> Iterator[RenderableType]:
     rows = [
         [
-            f"{day.day}{' (today)' if day.day == today else ''}",
-            f"{campaign(day.campaign_id)}: {', '.join(surveys.events.get(day.campaign_id, ()))}",
-            *(f"{day.outcomes.get(name, 0):,}" for name in names),
+            f"{event.name}{f' (did you mean {event.meant}?)' if event.meant else ''}",
+            moment(event.last_at),
+            *(f"{number:,}" for number in (event.read, event.surveyed, event.stale, event.unmatched)),
         ]
-        for day in sorted(surveys.days, key=lambda one: one.day, reverse=True)
+        for event in report.events
     ]
-    yield _table("Surveys by campaign and day", ["Day", "Campaign", *names], rows, numbers=len(names))
+    if rows:
+        heads = ["Event", "Last seen (UTC)", "Read", "Surveyed", "Too old", "Unmatched"]
+        yield _table("Events", heads, rows, numbers=4)
+        yield from _more(report.more_events, "events")
+
+
+def _open(report: Report) -> Iterator[RenderableType]:
+    surveys = report.surveys
+    if surveys.open:
+        rows = [
+            [
+                one.email or one.who,
+                f"{_event(one, surveys)}: {one.waits_for}, due {moment(one.due_at)}",
+            ]
+            for one in surveys.open
+        ]
+        yield _table("Who waits, and for what", ["Who", "For what (UTC)"], rows, whole=0)
+        yield from _more(surveys.pending + surveys.waiting - len(rows), "surveys")
+    if surveys.uncertain:
+        rows = [[one.email or "", f"{_event(one, surveys)}: {one.reason or ''}"] for one in surveys.uncertain]
+        yield _table("Uncertain: look these up at Promoter", ["Who", "What, and why"], rows, whole=0)
+
+
+def _event(one: OpenFacts | UncertainFacts, surveys: SurveyFacts) -> str:
+    return f"{one.event} ({campaign(one.campaign_id, surveys.campaigns)})"
 
 
 def _groups(title: str, groups: Sequence[Group]) -> Iterator[RenderableType]:
-    if groups:
-        rows = [
-            [f"{group.number:,}", f"{group.reason} ({group.where})", "\n".join(group.examples), group.mend]
-            for group in groups
-        ]
-        table = Table(title=title, title_justify="left", title_style="bold")
-        table.add_column("How many", justify="right")
-        for head in ("Why", "Such as", "Mend"):
-            table.add_column(head, overflow="fold")
-        for row in rows:
-            table.add_row(*(Text("\n".join(map(_printable, text.split("\n")))) for text in row))
-        yield table
+    rows = [
+        [f"{group.number:,}", f"{group.reason} ({group.where})", "\n".join(group.examples), group.mend]
+        for group in groups
+    ]
+    if rows:
+        yield _table(title, ["", "Why", "Such as", "What to do"], rows)
+
+
+def _more(number: int, stream: str) -> Iterator[RenderableType]:
+    if number > 0:
+        yield Text(f"All of them, {number:,} more: target-promoter export {stream} --format csv")

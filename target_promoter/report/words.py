@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections import Counter, defaultdict
+from collections.abc import Mapping
 from decimal import Decimal
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
 
 from target_promoter.store.encoding import encode
@@ -10,7 +13,7 @@ from target_promoter.surveys.campaigns import NO_CAMPAIGN
 from target_promoter.values.times import iso
 
 if TYPE_CHECKING:
-    from target_promoter.report.data import RunFacts
+    from target_promoter.report.data import RunFacts, SurveyFacts
     from target_promoter.report.person import Known, Story
 
 E_MAILED: Final = ("sent", "presumed")
@@ -42,13 +45,26 @@ def shown(value: object) -> str:
     return value if isinstance(value, str) else encode(value)
 
 
-def campaign(number: int) -> str:
-    """Return a campaign for people to read.
+def campaign(number: int, names: Mapping[int, str] = MappingProxyType({})) -> str:
+    """Return a campaign, by its id, for people to read.
 
     Args:
-        number: Its id, or the mark of a survey whose event has none any more.
+        names: The names that are known, by id.
     """
-    return "no campaign" if number == NO_CAMPAIGN else f"campaign {number}"
+    if number == NO_CAMPAIGN:
+        return "no campaign"
+    return f"campaign {number}{f', {names[number]}' if number in names else ''}"
+
+
+def by_campaign(surveys: SurveyFacts) -> list[tuple[str, dict[str, int]]]:
+    """Return of each campaign, with its events, how many of its surveys came to each outcome."""
+    totals: defaultdict[int, Counter[str]] = defaultdict(Counter)
+    for day in surveys.days:
+        totals[day.campaign_id].update(day.outcomes)
+    return [
+        (f"{campaign(number, surveys.campaigns)}: {', '.join(surveys.events.get(number, ()))}", dict(outcomes))
+        for number, outcomes in sorted(totals.items())
+    ]
 
 
 def run_state(run: RunFacts) -> tuple[str, bool]:

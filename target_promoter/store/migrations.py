@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from target_promoter.store.encoding import decode, encode
 from target_promoter.store.engines import back_up, copy_path
@@ -26,6 +26,9 @@ _ROWS: Final = 5000
 _SQLITE: Final = {"bytes": "BLOB", "double": "DOUBLE", "bigint": "BIGINT", "by_key": "WITHOUT ROWID"}
 _POSTGRESQL: Final = {"bytes": "BYTEA", "double": "DOUBLE PRECISION", "bigint": "BIGINT", "by_key": ""}
 
+_BEFORE_3: Final = "before version 3"
+"""The stream that is said to have said what version 2 knew without knowing who said it."""
+
 _TO_VERSION_3: Final = (
     # Some programs of version 2 made stores without it.
     "CREATE INDEX IF NOT EXISTS contacts_lease ON contacts (lease) WHERE lease IS NOT NULL",
@@ -35,22 +38,35 @@ _TO_VERSION_3: Final = (
     "ALTER TABLE runs ADD COLUMN settings TEXT",
     "ALTER TABLE contacts ADD COLUMN user_id TEXT",
     "CREATE INDEX contacts_user_id ON contacts (user_id) WHERE user_id IS NOT NULL",
+    "CREATE INDEX contacts_list_unknown ON contacts (status) WHERE status = 'list_unknown'",
+    "CREATE TABLE request_workers (name TEXT NOT NULL PRIMARY KEY, seen_at {double} NOT NULL) {by_key}",
     "CREATE INDEX surveys_claimed_user_id ON surveys (claimed_user_id) WHERE claimed_user_id IS NOT NULL",
-    "ALTER TABLE kept_properties RENAME TO kept_properties_2",
     """
-        CREATE TABLE kept_properties (
-            who TEXT NOT NULL, stream TEXT NOT NULL, prefix TEXT NOT NULL, time {double} NOT NULL,
-            properties TEXT NOT NULL, PRIMARY KEY (who, stream, prefix)
+        CREATE TABLE events (
+            day {bigint} NOT NULL, name TEXT NOT NULL, outcome TEXT NOT NULL, number {bigint} NOT NULL,
+            first_at {double} NOT NULL, last_at {double} NOT NULL, PRIMARY KEY (day, name, outcome)
         ) {by_key}
     """,
-    "INSERT INTO kept_properties SELECT who, '', prefix, time, properties FROM kept_properties_2",
-    "DROP TABLE kept_properties_2",
-    "CREATE INDEX contacts_list_unknown ON contacts (status) WHERE status = 'list_unknown'",
     # Renamed so that a program of version 2 that still runs stops: every batch asks who was forgotten, every turn of
     # delivery for the limit.
     "ALTER TABLE forgotten RENAME COLUMN mark TO who",
     "ALTER TABLE people RENAME COLUMN traits TO parts",
     "ALTER TABLE request_clock RENAME COLUMN held_until TO paused_until",
+)
+
+_BY_STREAM: Final = (
+    "ALTER TABLE kept_properties RENAME TO kept_properties_2",
+    """
+    CREATE TABLE kept_properties (
+        who TEXT NOT NULL, stream TEXT NOT NULL, prefix TEXT NOT NULL, time {double} NOT NULL, properties TEXT NOT NULL,
+        PRIMARY KEY (who, stream, prefix)
+    ) {by_key}
+    """,
+    """
+    INSERT INTO kept_properties (who, stream, prefix, time, properties)
+    SELECT who, 'before version 3', prefix, time, properties FROM kept_properties_2
+    """,
+    "DROP TABLE kept_properties_2",
 )
 
 _MOVE_SCHEMAS: Final = (
@@ -104,8 +120,8 @@ def _from_1(tx: Transaction) -> None:
     _rewrite_people(tx, "traits", _said_in_2)
 
 
-def _said_in_2(text: str) -> str:
-    said = decode(text)
+def _said_in_2(person: _Row) -> str:
+    said = decode(person.said)
     email = said.pop("email")
     said["email_at"] = None if email is None else email[1]
     for name in ("names", "traits"):
@@ -119,55 +135,59 @@ def _said_in_2(text: str) -> str:
 def _from_2(tx: Transaction) -> None:
     """Keep what each stream said of a person apart, each stream's reading, whose a contact is, and a run's settings."""
     _run(tx, _TO_VERSION_3)
+    _run(tx, _BY_STREAM)
     _run(tx, _MOVE_SCHEMAS)
     _split_people(tx)
     tx.sql(_OWN_CONTACTS)
 
 
 def _split_people(tx: Transaction) -> None:
-    """Turn what version 2 kept of each person into parts by stream, as far as it knew which streams spoke of it."""
-    mark = "?" if tx.is_sqlite else "%s"
-    query = (
-        "SELECT user_id, email, identified_at, fingerprints, parts FROM people "  # noqa: S608 - names of this module
-        f"WHERE user_id > {mark} ORDER BY user_id LIMIT {_ROWS}"
-    )
-    update = f"UPDATE people SET parts = {mark} WHERE user_id = {mark}"  # noqa: S608 - as above
-    last = ""
-    while rows := tx.sql(query, (last,)).all():
-        tx.sql(update, [(_parts(*row[1:]), row[0]) for row in rows])
-        last = rows[-1][0]
+    """Turn what version 2 kept of each person into parts by stream: each stream that spoke of it said all of it.
+
+    So it goes, as it should, when each of them has said again what it says.
+    """
+    _rewrite_people(tx, "parts", _parts_in_3)
 
 
-def _parts(email: str | None, identified_at: float, fingerprints: str, text: str) -> str:
-    """Return the parts of a person: each stream said all of it, until its next row or call says what it says."""
-    said = decode(text)
+def _parts_in_3(person: _Row) -> str:
+    said = decode(person.said)
     part = {
-        "time": identified_at,
+        "time": person.identified_at,
         "dated": not said.get("undated"),
-        "key": None,
-        "email": email,
-        "email_at": said.get("email_at") or 0.0,
+        "key": None,  # Under which key a row stood, version 2 did not know.
+        "email": person.email,
+        "email_at": (said.get("email_at") or 0.0) if person.email is not None else 0.0,
         "names": said.get("names", [{}, 0.0, {}]),
         "traits": said.get("traits", [{}, 0.0, {}]),
         "contact_lists": [int(one) for one in said.get("contact_lists", ())],
     }
-    parts = dict.fromkeys(decode(fingerprints), part) if identified_at else {}
-    if identified_at and not parts:
-        parts = {"": part}
+    streams = decode(person.fingerprints) or (_BEFORE_3,)
+    parts: dict[str, object] = dict.fromkeys(streams, part) if person.identified_at else {}
     if said.get("stored"):
-        parts[""] = {**parts.get("", {}), "events": said["stored"]}
+        parts[_BEFORE_3] = {**(part if _BEFORE_3 in parts else {}), "events": said["stored"]}
     return encode(parts)
 
 
-def _rewrite_people(tx: Transaction, column: str, rewritten: Callable[[str], str]) -> None:
-    """Rewrite a JSON column of all people, some at a time."""
-    mark = "?" if tx.is_sqlite else "%s"
-    query = f"SELECT user_id, {column} FROM people WHERE user_id > {mark} ORDER BY user_id LIMIT {_ROWS}"  # noqa: S608 - names of this module
+class _Row(NamedTuple):
+    """A person, with what was said of it in the words of its version."""
+
+    user_id: str
+    email: str | None
+    identified_at: float
+    deleted_at: float | None
+    fingerprints: str
+    said: str
+
+
+def _rewrite_people(tx: Transaction, column: str, rewritten: Callable[[_Row], str]) -> None:
+    """Rewrite what was said of all people, some at a time."""
+    columns, mark = f"user_id, email, identified_at, deleted_at, fingerprints, {column}", "?" if tx.is_sqlite else "%s"
+    query = f"SELECT {columns} FROM people WHERE user_id > {mark} ORDER BY user_id LIMIT {_ROWS}"  # noqa: S608 - names of this module
     update = f"UPDATE people SET {column} = {mark} WHERE user_id = {mark}"  # noqa: S608 - as above
     last = ""
-    while rows := tx.sql(query, (last,)).all():
-        tx.sql(update, [(rewritten(text), user_id) for user_id, text in rows])
-        last = rows[-1][0]
+    while rows := [_Row(*row) for row in tx.sql(query, (last,)).all()]:
+        tx.sql(update, [(rewritten(row), row.user_id) for row in rows])
+        last = rows[-1].user_id
 
 
 def _run(tx: Transaction, statements: tuple[str, ...]) -> None:

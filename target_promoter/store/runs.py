@@ -27,6 +27,7 @@ _LET_GO: Final = (
     text("DELETE FROM surveys WHERE settled_at < :before AND status NOT IN ('waiting', 'queued', 'claimed')"),
     text("DELETE FROM rejected WHERE rejected_at < :before"),
     text("DELETE FROM runs WHERE started_at < :before"),
+    text("DELETE FROM events WHERE day < :before / 86400 - 1"),
 )
 _END: Final = text("""
     UPDATE runs SET finished_at = :finished_at, exit_status = :exit_status, problem = :problem, summary = :summary

@@ -223,6 +223,15 @@ request_clock = Table(
 )
 """The account's request limit: one row, from which all processes together reserve their requests."""
 
+request_workers = Table(
+    "request_workers",
+    metadata,
+    Column("name", Text, primary_key=True),
+    Column("seen_at", Double, nullable=False),
+    sqlite_with_rowid=False,
+)
+"""The processes that send just now, so that each takes its share of the limit."""
+
 request_seconds = Table(
     "request_seconds",
     metadata,
@@ -267,3 +276,17 @@ attribute_notes = Table(
     sqlite_with_rowid=False,
 )
 """Names of attributes that were changed, merged or left out on their way to Promoter, for the report."""
+
+events = Table(
+    "events",
+    metadata,
+    Column("day", BigInteger, primary_key=True, autoincrement=False),
+    Column("name", Text, primary_key=True),
+    Column("outcome", Text, primary_key=True),
+    Column("number", BigInteger, nullable=False),
+    Column("first_at", Double, nullable=False),
+    Column("last_at", Double, nullable=False),
+    sqlite_with_rowid=False,
+)
+"""How many track calls of each event were read on each day (days since the epoch), by what became of them, and when the
+first and the last of them happened."""

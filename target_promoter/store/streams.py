@@ -2,53 +2,77 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final
 
 from sqlalchemy import text
 
 from target_promoter.store import schema as tables
 from target_promoter.store.encoding import decode, encode
+from target_promoter.store.transaction import Transaction
 
-if TYPE_CHECKING:
-    from target_promoter.store.transaction import Transaction
-
-_KNOWN: Final = text("SELECT schema, reading FROM streams WHERE name = :name")
+_KNOWN: Final = text("SELECT name, schema, reading FROM streams WHERE name = :name")
+_ALL: Final = text("SELECT name, schema, reading FROM streams WHERE reading IS NOT NULL ORDER BY name")
 
 
 @dataclass(frozen=True, slots=True)
-class Schema:
-    """A stream's last SCHEMA.
+class StreamSchema:
+    """A stream's SCHEMA.
 
     Attributes:
-        source: That of its tap, in the same words, if stream maps made this one of it.
+        schema: Its JSON schema.
+        key_properties: Its key properties.
+        source: The same of the tap's stream with its name, if a stream map made this one.
     """
 
-    stream: str
-    schema: Mapping[str, Any]
-    key_properties: Sequence[str]
+    schema: Mapping[str, Any] = field(default_factory=dict)
+    key_properties: Sequence[str] = ()
     source: Mapping[str, Any] | None = None
 
-    @property
-    def text(self) -> str:
-        """It as the store keeps it."""
-        return encode({"schema": self.schema, "key_properties": list(self.key_properties), "source": self.source})
+
+@dataclass(frozen=True, slots=True)
+class KnownStream:
+    """What is known of a stream.
+
+    Attributes:
+        name: Its name.
+        schema: Its last SCHEMA; None if it brought none.
+        reading: How it was read, in the words of whoever kept it; None if that is not known.
+    """
+
+    name: str
+    schema: StreamSchema | None
+    reading: Mapping[str, Any] | None
 
 
-def schema_of(tx: Transaction, name: str) -> Schema | None:
-    """Return a stream's last SCHEMA, if it brought one."""
+def known(tx: Transaction, name: str) -> KnownStream | None:
+    """Return what is known of a stream."""
     row = tx.execute(_KNOWN, {"name": name}).first()
-    return None if row is None or row.schema is None else Schema(name, **decode(row.schema))
+    return None if row is None else _stream(row)
 
 
-def is_known(tx: Transaction, stream: Schema, reading: str | None = None) -> bool:
-    """Return whether this is what `remember` was told last."""
-    row = tx.execute(_KNOWN, {"name": stream.stream}).first()
-    return row is not None and tuple(row) == (stream.text, reading)
+def all_read(tx: Transaction) -> Iterator[KnownStream]:
+    """Yield the streams of which it is known how they were read."""
+    return map(_stream, tx.execute(_ALL).all())
 
 
-def remember(tx: Transaction, stream: Schema, now: float, reading: str | None = None) -> None:
-    """Keep a stream's SCHEMA, for the records of it that are rejected, and how it is read, as JSON."""
-    row = {"name": stream.stream, "schema": stream.text, "reading": reading, "read_at": now}
+def remember(tx: Transaction, stream: KnownStream, now: float) -> None:
+    """Keep what is known of a stream, for the records of it that are rejected, and for when its setting changes."""
+    row = {
+        "name": stream.name,
+        "schema": None if stream.schema is None else _text(stream.schema),
+        "reading": None if stream.reading is None else encode(stream.reading),
+        "read_at": now,
+    }
     tx.upsert(tables.streams, [row])
+
+
+def _stream(row: Any) -> KnownStream:  # noqa: ANN401 - a database row
+    schema = None if row.schema is None else StreamSchema(**decode(row.schema))
+    return KnownStream(row.name, schema, None if row.reading is None else decode(row.reading))
+
+
+def _text(schema: StreamSchema) -> str:
+    source = {} if schema.source is None else {"source": schema.source}
+    return encode({"schema": schema.schema, "key_properties": list(schema.key_properties), **source})

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import json
-import logging
 import threading
-import time
 from typing import Final, Literal
 
-logger = logging.getLogger("target-promoter.run")
+from target_promoter.store.findings import Findings
 
 Part = Literal["identify", "track", "contacts", "surveys", "api"]
 
@@ -43,9 +40,15 @@ OUTCOMES: Final[dict[Part, tuple[str, ...]]] = {
 }
 """Every count of the summary line, by its part and in its order."""
 
+_WITHHELD: Final[dict[Part, tuple[str, ...]]] = {"contacts": ("synced", "removed"), "surveys": ("sent", "presumed")}
+"""What the requests of a dry run would have come to."""
+
 
 class Summary:
-    """The counts of one run; safe to use from several threads.
+    """The counts of one run, and what it found; safe to use from several threads.
+
+    Attributes:
+        findings: What its owner should hear of; read it when intake has ended.
 
     Args:
         sandbox: Whether the run speaks to the embedded sandbox.
@@ -57,6 +60,7 @@ class Summary:
         self._lock = threading.Lock()
         self._counts: dict[Part, dict[str, int]] = {part: dict.fromkeys(names, 0) for part, names in OUTCOMES.items()}
         self._ignored = 0
+        self.findings = Findings()
         self._sandbox = sandbox
         self._dry_run = dry_run
         self.started_at = started_at
@@ -81,6 +85,11 @@ class Summary:
         with self._lock:
             self._ignored += number
 
+    def add_findings(self, findings: Findings) -> None:
+        """Take in what was found in a batch."""
+        with self._lock:
+            self.findings.merge(findings)
+
     def value(self, part: Part, outcome: str) -> int:
         """Return one count as it stands."""
         with self._lock:
@@ -99,8 +108,13 @@ class Summary:
             now: The time the run ended, in epoch seconds.
         """
         with self._lock:
-            parts: dict[str, object] = {part: dict(counts) for part, counts in self._counts.items()}
+            parts = {part: dict(counts) for part, counts in self._counts.items()}
             ignored = self._ignored
+        if self._dry_run:  # What would have been sent was not.
+            for part, outcomes in _WITHHELD.items():
+                parts[part]["pending"] += sum(parts[part].pop(outcome) for outcome in outcomes)
+            parts = {part: {name: parts[part].get(name, 0) for name in names} for part, names in OUTCOMES.items()}
+            parts["api"] = dict.fromkeys(OUTCOMES["api"], 0)
         return {
             "identify": parts["identify"],
             "track": parts["track"],
@@ -112,21 +126,3 @@ class Summary:
             "dry_run": self._dry_run,
             "seconds": round(now - self.started_at, 1),
         }
-
-
-def end_refused(error: Exception, *, sandbox: bool, dry_run: bool) -> int:
-    """Log why a run could not begin, and the summary of one that did nothing: who reads summaries finds one here too.
-
-    Args:
-        error: Why, in a sentence.
-        sandbox: Whether the run would have spoken to the embedded sandbox.
-        dry_run: Whether the run would have withheld its requests.
-
-    Returns:
-        The exit status.
-    """
-    logger.error("%s", error)
-    now = time.time()
-    summary = Summary(sandbox=sandbox, dry_run=dry_run, started_at=now).as_dict(now)
-    logger.info("Run summary: %s", json.dumps(summary))
-    return 1

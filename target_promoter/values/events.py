@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import functools
 import re
+from collections.abc import Iterable
 from typing import Final
 
 _SEPARATORS: Final = re.compile(r"[\s_\-]+")
 _WORD_STARTS: Final = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
 _NOT_IN_A_NAME: Final = re.compile(r"[^a-z0-9]+")
+
+_NEAR: Final = 0.85  # "Order Complete" and "Completed Orders" are near "Order Completed", "Order Updated" is not.
 
 # Segment renamed this event in version 2 of its e-commerce specification; old sources still send the old name.
 _OLDER_NAMES: Final = {"completedorder": "ordercompleted"}
@@ -41,3 +44,24 @@ def snake(name: str) -> str:
         The name in lower case ASCII letters, digits and single underscores (`order_completed`); empty if it has none.
     """
     return _NOT_IN_A_NAME.sub("_", _WORD_STARTS.sub("_", name).lower()).strip("_")
+
+
+def nearest(event: str, known: Iterable[str]) -> str | None:
+    """Return the name that was probably meant by one that is none of those known; None if none is near.
+
+    Args:
+        event: The event's name as a person or a source wrote it.
+        known: Names to choose from.
+    """
+    import difflib  # noqa: PLC0415 - most events are known
+
+    def likeness(name: str) -> float:
+        pairs = ((canonical(event), canonical(name)), (_sorted_words(event), _sorted_words(name)))
+        return max(difflib.SequenceMatcher(None, *pair).ratio() for pair in pairs)
+
+    best = max(known, key=likeness, default=None)
+    return best if best is not None and likeness(best) >= _NEAR else None
+
+
+def _sorted_words(event: str) -> str:
+    return " ".join(sorted(snake(event).split("_")))

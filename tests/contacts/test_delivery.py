@@ -141,8 +141,8 @@ def test_the_lease_of_a_dead_process_is_free_at_once(house: House, process: Proc
 def test_every_lease_of_the_dead_is_free_among_many_of_one_time(store_url: str) -> None:
     """A batch gives all its contacts one place in the queue, and a database puts those written last anywhere in it."""
     house = House(store_url)
-    house.take(*(identify(f"{one}", f"p{one}@example.com") for one in range(1500)))
-    names = [f"p{one}@example.com" for one in (0, 700, 1499)]
+    house.take(*(identify(f"{one}", f"p{one}@example.com") for one in range(1, 1501)))
+    names = [f"p{one}@example.com" for one in (1, 700, 1500)]
 
     def lease(tx: Transaction) -> None:
         rows = contacts.load(tx, names).values()

@@ -47,21 +47,23 @@ def rows(store_url: str) -> dict[str, list[tuple[Any, ...]]]:
 
 
 def test_counts_are_those_of_a_real_run(config: dict[str, Any], sandbox: SandboxServer) -> None:
-    """A dry run counts what the real run after it counts, and Promoter hears of neither record nor state."""
+    """A dry run takes what the real run after it takes; what that sends is pending, and Promoter hears of nothing."""
     dry = sync({**config, "dry_run": True}, MESSAGES)
     assert sandbox.account.requests == []
     assert dry.states == []
     real = sync(config, MESSAGES)
-    for part in ("identify", "track", "contacts", "surveys"):
+    for part in ("identify", "track"):
         assert dry.summary[part] == real.summary[part]
-    assert real.summary["surveys"]["sent"] == 2
+    assert real.summary["surveys"]["sent"] == dry.summary["surveys"]["pending"] == 2
+    assert real.summary["contacts"]["synced"] == dry.summary["contacts"]["pending"] == 2
+    assert dry.summary["surveys"]["sent"] == dry.summary["contacts"]["synced"] == dry.summary["api"]["requests"] == 0
     assert dry.summary["dry_run"] is True
     assert dry.status == real.status == 0
 
 
 def test_a_missing_store_stays_missing(config: dict[str, Any], tmp_path: Path) -> None:
     """A dry run without a store is one on an empty store, and creates none."""
-    assert sync({**config, "dry_run": True}, MESSAGES).summary["contacts"]["synced"] == 2
+    assert sync({**config, "dry_run": True}, MESSAGES).summary["contacts"]["pending"] == 2
     assert list(tmp_path.iterdir()) == []
 
 
@@ -90,7 +92,7 @@ def test_the_store_keeps_nothing_of_it(config: dict[str, Any], store_url: str, s
     assert rows(store_url) == before
     assert len(sandbox.account.requests) == requests
     assert dry.summary["track"]["duplicate"] == 1
-    assert dry.summary["surveys"]["sent"] == 1
+    assert dry.summary["surveys"]["pending"] == 1
 
 
 def test_the_file_is_not_written_to(config: dict[str, Any], tmp_path: Path) -> None:
@@ -114,7 +116,7 @@ def test_nobody_elses_lease_is_waited_for(config: dict[str, Any]) -> None:
     store.close()
     dry = sync({**config, "dry_run": True}, MESSAGES)
     assert dry.status == 0
-    assert dry.summary["surveys"]["sent"] == 1
+    assert dry.summary["surveys"]["pending"] == 1
     assert dry.summary["seconds"] < 5
 
 
@@ -123,7 +125,7 @@ def test_the_fuse_holds_as_in_a_real_run(config: dict[str, Any]) -> None:
     dry = sync({**config, "dry_run": True, "max_surveys_per_run": 1}, MESSAGES)
     assert dry.status == 1
     assert "max_surveys_per_run" in dry.log
-    assert dry.summary["surveys"]["sent"] == 1
+    assert dry.summary["surveys"]["pending"] == 2
 
 
 @pytest.fixture(scope="module")
@@ -178,7 +180,7 @@ def test_the_fuse_holds_in_a_dry_run_too(config: dict[str, Any], tmp_path: Path)
     run = run_program(config=dry, messages=[CALLS, *people, *orders], cwd=tmp_path)
     assert "send 1 of campaign 78" in run.log
     assert "leave 2 more that are due to later runs;" in run.log
-    assert run.summary["surveys"]["pending"] == 2
+    assert run.summary["surveys"]["pending"] == 3
     assert run.status == 1
 
 

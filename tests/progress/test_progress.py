@@ -19,7 +19,7 @@ from target_promoter.contacts import contacts
 from target_promoter.progress import progress
 from target_promoter.progress.live import view
 from target_promoter.progress.progress import Progress
-from target_promoter.progress.status import Standing
+from target_promoter.progress.status import RunStatus
 from target_promoter.store.database import Store, open_store
 from target_promoter.store.summary import Summary
 from target_promoter.values.times import duration
@@ -60,28 +60,30 @@ def test_the_rate_is_of_the_last_minute(store: Store) -> None:
     summary = Summary(sandbox=False, dry_run=False, started_at=1000.0)
     watching = Progress(store, SETTINGS, summary, clock=lambda: now[0])
     now[0] = 1100.0
-    watching.standing()
+    watching.status()
     summary.count("api", "requests", 300)
     summary.count("track", "read", 7)
     summary.ignore(2)
     now[0] = 1160.0
-    standing = watching.standing()
-    assert standing.requests_per_minute == 300
-    assert standing.records == 9
-    assert "rate 300 a minute (50% of the limit of 600)" in standing.line()
+    status = watching.status()
+    assert status.requests_per_minute == 300
+    assert status.records == 9
+    assert "rate 300 a minute (50% of the limit of 600)" in status.line()
 
 
 def test_what_is_pending_tells_the_time_left(store: Store) -> None:
     """Pending contacts give the time left at the pace that the limit allows; without any there is none."""
-    watching = Progress(store, SETTINGS, Summary(sandbox=False, dry_run=False, started_at=0.0), clock=lambda: 10.0)
-    assert watching.standing().line().endswith("time left none.")
-    store.write(
-        lambda connection: contacts.mark_dirty(connection, {f"p{n}@example.com": None for n in range(591)}, 5.0)
-    )
-    standing = watching.standing()
-    assert standing.pending == 591
-    assert standing.seconds_left == pytest.approx(60)
-    assert standing.line().endswith("pending 591, surveys waiting 0, time left about 1 min.")
+    summary = Summary(sandbox=False, dry_run=False, started_at=0.0)
+    watching = Progress(store, SETTINGS, summary, clock=lambda: 10.0)
+    assert watching.status().line().endswith("time left none.")
+    owners = {f"p{n}@example.com": None for n in range(591)}
+    store.write(lambda connection: contacts.mark_dirty(connection, owners, 5.0))
+    assert watching.status().line().endswith("pending 591, surveys waiting 0.")  # Nothing succeeded yet.
+    summary.count("contacts", "synced")
+    status = watching.status()
+    assert status.pending == 591
+    assert status.seconds_left == pytest.approx(60)
+    assert status.line().endswith("pending 591, surveys waiting 0, time left about 1 min.")
 
 
 def test_a_dry_run_has_no_pace(store: Store) -> None:
@@ -89,7 +91,7 @@ def test_a_dry_run_has_no_pace(store: Store) -> None:
     settings = Settings.from_config({"api_url": "sandbox", "dry_run": True})
     summary = Summary(sandbox=True, dry_run=True, started_at=0.0)
     summary.count("api", "requests", 5000)
-    line = Progress(store, settings, summary, clock=lambda: 10.0).standing().line()
+    line = Progress(store, settings, summary, clock=lambda: 10.0).status().line()
     assert "requests to send 5,000, surveys to send 0" in line
     assert "limit" not in line
     assert "time left" not in line
@@ -113,9 +115,9 @@ def test_elsewhere_the_log_gets_a_line(
 
 def test_the_view_fits_a_terminal_of_80_columns() -> None:
     """The live view shows every figure, none wider than 80 columns."""
-    standing = Standing(3725.0, 1_234_567, 98_765, 599.0, 600.0, 4_321, 1_000_000, 12_345, 101_000.0)
+    status = RunStatus(3725.0, 1_234_567, 98_765, 599.0, 600.0, 4_321, 1_000_000, 12_345, 101_000.0)
     screen = io.StringIO()
-    Console(file=screen, width=80).print(view(standing))
+    Console(file=screen, width=80).print(view(status))
     lines = screen.getvalue().splitlines()
     assert len(lines) == 7
     assert "1,234,567" in lines[0]
@@ -158,7 +160,9 @@ def test_on_a_terminal_standard_output_stays_the_taps(tmp_path: Path) -> None:
     assert set(output.splitlines()) == {'{"at":1}'}
     assert "surveys sent" in shown
     assert "of the limit of 100" in shown
-    assert "Run summary: " in shown
+    assert "The survey that was due was sent." in shown
+    assert "Run summary: " not in shown
+    assert "METRIC" not in shown
 
 
 def _read_all(terminal: int, into: list[bytes]) -> None:

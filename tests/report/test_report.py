@@ -6,18 +6,19 @@ import html.parser
 import io
 import json
 import re
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from rich.console import Console
 
 from target_promoter.config.settings import Settings
+from target_promoter.progress.fixes import fix_refused, fix_rejected
 from target_promoter.report.as_json import as_json
 from target_promoter.report.chart import chart, last_days
+from target_promoter.report.data import DayFacts
 from target_promoter.report.gather import gather
 from target_promoter.report.html import report_page
-from target_promoter.report.markup import Markup, tag
-from target_promoter.report.mends import mend_refused, mend_rejected
 from target_promoter.report.terminal import report_tables
 from target_promoter.store.database import open_store
 from tests import month
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
     from target_promoter.report.data import Report
 
 NOW = 1_800_000_000.0 - 1_800_000_000.0 % month.DAY + 50_000  # A Friday in January 2027, in the afternoon.
-SETTINGS = Settings.from_config({"api_key": "a-key-of-the-tests"})
+SETTINGS = Settings.from_config({"api_key": "a-key-of-the-tests", "campaigns": {"Order Completed": 78}})
 
 
 def told(store_url: str, now: float = NOW) -> Report:
@@ -91,7 +92,7 @@ def test_what_is_pending_tells_the_time_left(report: Report) -> None:
     assert requests.days[-1].share_of_limit == pytest.approx(20_000 / 864_000)
 
 
-def test_failures_are_grouped_with_examples_and_mend(report: Report) -> None:
+def test_failures_are_grouped_with_examples_and_what_to_do(report: Report) -> None:
     """What failed for one reason is one group with its number, at most three examples, and what to do."""
     first = report.rejected[0]
     assert (first.number, first.where, first.reason) == (5, "stream shop-orders", "no readable time")
@@ -113,7 +114,12 @@ def test_json_is_as_the_readme_says(report: Report) -> None:
     assert list(data) == [
         "version",
         "generated_at",
+        "verdict",
+        "is_well",
         "store",
+        "overview",
+        "events",
+        "more_events",
         "runs",
         "surveys",
         "contacts",
@@ -141,7 +147,8 @@ def keys_of(value: Any) -> Iterator[str]:  # noqa: ANN401 - any JSON
     if isinstance(value, dict):
         for key, inner in value.items():
             yield key
-            if key not in {"summary", "outcomes", "statuses", "events", "traits", "stored"}:
+            data = {"summary", "outcomes", "statuses", "campaigns", "traits", "stored"}
+            if key not in data and not (key == "events" and isinstance(inner, dict)):
                 yield from keys_of(inner)
     elif isinstance(value, list):
         for inner in value:
@@ -187,10 +194,12 @@ def test_a_terminal_of_80_columns_shows_all_of_it(report: Report) -> None:
         console.print(table)
     lines = screen.getvalue().splitlines()
     assert max(map(len, lines)) <= 80
+    assert any(f"{'long-' * 8}@dept.example.com" in line for line in lines)  # An address is in one piece.
     text = "\n".join(lines)
     for title in (
         "Last runs",
-        "Surveys by campaign and day",
+        "Surveys by campaign",
+        "Surveys by day",
         "Who waits",
         "Uncertain",
         "Rejected",
@@ -202,18 +211,77 @@ def test_a_terminal_of_80_columns_shows_all_of_it(report: Report) -> None:
 
 
 def test_the_chart_has_a_bar_for_every_campaign_and_day(report: Report) -> None:
-    """Each campaign that sent surveys on a day is a part of that day's bar, with its number."""
+    """Each campaign that sent surveys on a day is a part of that day's bar, with its number; ticks are whole."""
     drawing = chart(report.surveys, NOW)
+    assert drawing is not None
     sent = [day for day in report.surveys.days if day.outcomes.get("sent") and day.day in last_days(NOW)]
-    assert drawing.count("<rect") == len(sent)
-    assert "<title>2027-01-14: 6 of campaign 78</title>" in drawing
+    assert len(drawing.bars) == len(sent)
+    assert "2027-01-14: 6 of campaign 78, Orders" in {bar.hint for bar in drawing.bars}
     assert len(last_days(NOW)) == 30
+    assert [label for _, label in drawing.ticks] == ["0", "10", "20", "30"]
 
 
-def test_markup_escapes_what_is_none() -> None:
-    """Texts and attributes are escaped, markup is not, a nought stays, and control characters go."""
-    made = tag("p", "<b>\x00", Markup("<i>x</i>"), None, title='"&', x=0, hidden=True, lang=None)
-    assert made == '<p title="&quot;&amp;" x="0" hidden>&lt;b&gt;\ufffd<i>x</i></p>'
+@pytest.mark.parametrize(("most", "labels"), [(1, "0 1"), (3, "0 1 2 3"), (7, "0 2 4 6 8"), (142, "0 50 100 150")])
+def test_ticks_are_whole_numbers(most: int, labels: str, report: Report) -> None:
+    """Nobody sends half a survey."""
+    days = [DayFacts("2027-01-15", 78, {"sent": most})]
+    drawing = chart(replace(report.surveys, days=days), NOW)
+    assert drawing is not None
+    assert " ".join(label for _, label in drawing.ticks) == labels
+
+
+def test_the_verdict_stands_at_the_top(report: Report) -> None:
+    """What was sent, and all that somebody should do something about."""
+    assert not report.is_well
+    told = "\n".join(report.verdict)
+    assert re.match(r"\d+ of \d+ surveys due in the last thirty days were sent\.", told)
+    for part in (
+        "15 contacts are not sent yet",
+        "5 records of stream shop-orders could not be read: no readable time.",
+        "Promoter refused 15 contacts: email: Enter a valid email address.",
+        "1 survey may or may not have been sent",
+        "3 events “Order Complted” led to no survey: probably “Order Completed” was meant",
+    ):
+        assert part in told
+
+
+def test_a_store_in_which_all_is_well_says_so(config: dict[str, Any]) -> None:
+    """One sentence, and no empty section."""
+    sync(config, [CALLS, identify("1", "ann@example.com"), order("t-1", "1")])
+    data = json.loads(command("report", "--format", "json", config=config).output)
+    assert data["is_well"] is True
+    assert data["verdict"] == ["The survey due in the last thirty days was sent."]
+    page = command("report", "--format", "html", config=config).output
+    for empty in ("Who waits", "Uncertain", "Rejected", "Refused by", "Attributes"):
+        assert empty not in page
+
+
+def test_the_overview_tells_what_fell_out_at_each_step(config: dict[str, Any]) -> None:
+    """From what was read to what was sent, each outcome explained."""
+    stray = {**order("t-3", "1"), "record": {**order("t-3", "1")["record"], "event": "Page Viewed"}}
+    old, second = order("t-2", "1", hours=900), order("t-4", "1")
+    sync(config, [CALLS, identify("1", "ann@example.com"), order("t-1", "1"), old, stray, second, order("t-5", "9")])
+    data = json.loads(command("report", "--format", "json", config=config).output)
+    steps = [(one["number"], {out["outcome"]: out["number"] for out in one["fell_out"]}) for one in data["overview"]]
+    assert steps == [
+        (5, {"stale": 1, "unmatched": 1}),
+        (3, {"waiting": 1}),
+        (2, {"throttled": 1}),
+        (1, {}),
+    ]
+    assert {one["words"] for step in data["overview"] for one in step["fell_out"]} >= {"was too old to survey"}
+
+
+def test_events_are_told_by_name(config: dict[str, Any]) -> None:
+    """Read, surveyed, too old, unmatched, and what was probably meant."""
+    near = {**order("t-3", "1"), "record": {**order("t-3", "1")["record"], "event": "Order Complted"}}
+    sync(config, [CALLS, identify("1", "ann@example.com"), order("t-1", "1"), order("t-2", "1", hours=900), near])
+    events = {
+        one["name"]: one for one in json.loads(command("report", "--format", "json", config=config).output)["events"]
+    }
+    assert [events["Order Completed"][key] for key in ("read", "surveyed", "stale", "unmatched")] == [2, 1, 1, 0]
+    assert events["Order Complted"]["meant"] == "Order Completed"
+    assert events["Order Completed"]["meant"] is None
 
 
 @pytest.mark.parametrize(
@@ -227,10 +295,10 @@ def test_markup_escapes_what_is_none() -> None:
         "does not fit its schema: `id` breaks the rule `type`",
     ],
 )
-def test_every_reason_has_a_mend_of_its_own(reason: str) -> None:
-    """Each reason for which records are rejected has a mend, and no two different ones share it by accident."""
-    assert mend_rejected(reason) != mend_rejected("some new reason")
-    assert mend_refused("contact") != mend_refused("survey")
+def test_every_reason_has_a_fix_of_its_own(reason: str) -> None:
+    """Each reason for which records are rejected has a fix, and no two different ones share it by accident."""
+    assert fix_rejected(reason) != fix_rejected("some new reason")
+    assert fix_refused("contact") != fix_refused("survey")
 
 
 @pytest.mark.parametrize("form", ["table", "json", "html"])
@@ -264,7 +332,8 @@ def test_contacts_left_behind_are_told_of_moved_and_of_deleted_people(config: di
     sync(config, [calls, identify("1", "new@example.com", hours=2), deleted])
     data = json.loads(command("report", "--format", "json", config=config).output)
     assert data["contacts"]["left_behind"] == 2
-    assert "2 of an older address, or of somebody deleted" in command("report", config=config).output
+    table = " ".join(command("report", config=config).output.split())
+    assert "2 (of an older address, or of somebody deleted)" in table
     story = command("report", "--person", "2", config=config).output
     assert "User id 2, deleted at its source" in story
 

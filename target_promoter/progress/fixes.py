@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Final
 
 REPLAY: Final = "target-promoter --config CONFIG rejected | target-promoter --config CONFIG"
-"""How records are taken once more when what was wrong with them is mended."""
+"""How records are taken once more when what was wrong with them is fixed."""
 
-_MENDS: Final = (
+_FIXES: Final = (
     (
         "no user id, anonymous id or usable e-mail address",
         "name the column that holds the user id in `streams` (`fields`)",
@@ -15,25 +15,22 @@ _MENDS: Final = (
     ("no user id", "name the column that holds the user id in `streams` (`fields`), or correct the source"),
     ("no usable e-mail address", "correct the address at its source"),
     ("no readable time", "name the column that holds the time in `streams` (`fields`)"),
-    ("in the future", "see to the clock that wrote the time, or replay it when the time has come"),
+    ("in the future", "correct the clock that wrote the time, or replay it when the time has come"),
     ("neither `type` nor `action`", "say in `streams` what the stream's records are"),
     ("no event", "name the stream's event in `streams` (`event`)"),
-    ("does not fit its schema", "see to the tap, whose record and SCHEMA disagree"),
-    ("cannot be written", "see to the tap: the record holds what no database can keep"),
+    ("does not fit its schema", "correct the tap, whose record and SCHEMA disagree"),
+    ("stream map", "correct the expression in `stream_maps`"),
+    ("cannot be written", "correct the tap: the record holds what no database can keep"),
 )
 
 
-def mend_rejected(reason: str) -> str:
-    """Return what to do about rejected records before they are replayed.
-
-    Args:
-        reason: Why they were rejected.
-    """
-    return next((mend for part, mend in _MENDS if part in reason), "correct the source, or `streams`")
+def fix_rejected(reason: str) -> str:
+    """Return what to do about rejected records before they are replayed."""
+    return next((fix for part, fix in _FIXES if part in reason), "correct the source, or `streams`")
 
 
-def mend_refused(what: str) -> str:
-    """Return what to do about what Promoter refused, before it is replayed.
+def fix_refused(what: str) -> str:
+    """Return what to do about what Promoter refused.
 
     Args:
         what: `survey` or `contact`.

@@ -1,0 +1,179 @@
+"""What the owner of the surveys should hear at the end of a run: a reason, a number, and what to do, in a sentence."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterator
+from itertools import islice
+from typing import Final
+
+from sqlalchemy import func, select
+
+from target_promoter.config.settings import Settings
+from target_promoter.progress.fixes import fix_refused, fix_rejected
+from target_promoter.progress.words import count, listed, named, when
+from target_promoter.store import runs
+from target_promoter.store.findings import Findings
+from target_promoter.store.schema import OPEN, contacts, events, streams, surveys
+from target_promoter.store.summary import Summary
+from target_promoter.store.transaction import Transaction
+from target_promoter.values import globs
+from target_promoter.values.events import canonical, nearest
+
+WHOLE_STREAM: Final = 10
+"""From so many records on a stream that was rejected as a whole fails the run."""
+
+_EACH: Final = 20
+_NAMES: Final = 50
+_REASONS: Final = 3
+
+
+def warnings(tx: Transaction, settings: Settings, summary: Summary) -> Iterator[str]:
+    """Yield what went wrong in a run without ending it; nothing if all is well."""
+    findings = summary.findings
+    for lines in (
+        _rejected(findings),
+        _no_campaigns(settings, summary),
+        _near(settings, findings),
+        _too_old(tx, settings, summary),
+        _unmatched_settings(tx, settings, findings),
+        _without_campaign(tx, settings),
+        _refused(tx, summary),
+    ):
+        yield from islice(lines, _EACH)
+        more = sum(1 for _ in lines)
+        if more:
+            yield f"So it is with {more:,} more: `target-promoter report` shows all of them."
+
+
+def failures(findings: Findings) -> Iterator[str]:
+    """Yield why a run failed though it came to its end: streams of which no record could be read."""
+    for stream, number in findings.wholly_rejected(WHOLE_STREAM).items():
+        yield (
+            f"All {number:,} records of the stream {named(stream)} were rejected: say in `streams` how it is to be "
+            "read (`target-promoter check --input FILE` shows how it is read now)."
+        )
+
+
+def unmatched(settings: Settings, findings: Findings) -> str | None:
+    """Return the events that no campaign names, nor is near to; None if there are none."""
+    names = [
+        f"{named(event)} ({tally.number:,})"
+        for event, tally in findings.of_outcome("unmatched").items()
+        if _meant(event, settings) is None
+    ]
+    if not names:
+        return None
+    more = [count(len(names) - _NAMES, "more name")] if len(names) > _NAMES else []
+    return f"Events that no campaign names: {listed([*names[:_NAMES], *more])}."
+
+
+def _rejected(findings: Findings) -> Iterator[str]:
+    for (stream, reason), number in findings.rejected.most_common():
+        yield (
+            f"{count(number, 'record')} of the stream {named(stream)} {_was(number)} rejected: {named(reason)[1:-1]}; "
+            f"{fix_rejected(reason)}, then replay {'it' if number == 1 else 'them'} (`target-promoter rejected`)."
+        )
+
+
+def _no_campaigns(settings: Settings, summary: Summary) -> Iterator[str]:
+    number = summary.value("track", "read")
+    if number and not settings.campaigns:
+        yield (
+            f"The setting `campaigns` is empty, so {count(number, 'track call')} led to no survey: "
+            'set it to something like {"Order Completed": 78} (`target-promoter check` shows the account\'s campaigns).'
+        )
+
+
+def _near(settings: Settings, findings: Findings) -> Iterator[str]:
+    for event, tally in findings.of_outcome("unmatched").items():
+        meant = _meant(event, settings)
+        if meant is not None:
+            yield (
+                f"{count(tally.number, 'event')} {named(event)} led to no survey, for no campaign names it; "
+                f"probably {named(meant)} was meant: name the event in `campaigns` as the source does."
+            )
+
+
+def _meant(event: str, settings: Settings) -> str | None:
+    return nearest(event, [campaign.event for campaign in settings.campaigns.values()])
+
+
+def _too_old(tx: Transaction, settings: Settings, summary: Summary) -> Iterator[str]:
+    created_at = runs.created_at(tx)
+    for event, tally in summary.findings.of_outcome("stale").items():
+        campaign = settings.campaigns.get(canonical(event))
+        delay = campaign.delay_hours * 3600 if campaign is not None else 0.0
+        oldest = summary.started_at - settings.max_event_age_hours * 3600
+        rules = []
+        if tally.first_at + delay < oldest:
+            rules.append(
+                f"a survey may be due {settings.max_event_age_hours:g} hours ago at the most (`max_event_age_hours`)"
+            )
+        if tally.last_at + delay >= oldest:
+            rules.append(
+                f"what was due before this store was created, {when(created_at)}, is surveyed for 23 hours only"
+            )
+        happened = f"from {when(tally.first_at)} to {when(tally.last_at)}" if tally.number > 1 else when(tally.first_at)
+        yield (
+            f"{count(tally.number, 'event')} {named(event)} {_was(tally.number)} too old for a survey ({happened}): "
+            f"{listed(rules)}."
+        )
+
+
+def _unmatched_settings(tx: Transaction, settings: Settings, findings: Findings) -> Iterator[str]:
+    """Yield entries of `streams` and `campaigns` that match nothing in this input, nor in one before it."""
+    if not findings.streams:
+        return
+    known = findings.streams.union(tx.scalars(select(streams.c.name)))
+    for setting in settings.streams:
+        if setting.type != "ignore" and not any(globs.matches(setting.pattern, stream) for stream in known):
+            near = next(iter(difflib.get_close_matches(setting.pattern, sorted(findings.streams), n=1)), None)
+            there = listed([named(stream) for stream in sorted(findings.streams)[:_EACH]])
+            fix = f"did you mean {named(near)}?" if near else f"name one of those it has, {there}, or remove the entry."
+            yield f"The setting `streams` has {named(setting.pattern)}, and the input has no such stream: {fix}"
+    seen = {canonical(event) for event, _ in findings.events}
+    seen |= {canonical(event) for event in tx.scalars(select(events.c.name).distinct())}
+    seen |= {canonical(event) for event in tx.scalars(select(surveys.c.event).distinct())}
+    seen |= {canonical(_meant(event, settings) or event) for event in findings.of_outcome("unmatched")}
+    for name, campaign in settings.campaigns.items():
+        if sum(findings.read.values()) and name not in seen:
+            yield (
+                f"The setting `campaigns` has {named(campaign.event)}, and no such event was ever read: "
+                "name the event as the source does, or have the tap select its stream."
+            )
+
+
+def _without_campaign(tx: Transaction, settings: Settings) -> Iterator[str]:
+    is_open = surveys.c.status.in_(OPEN)
+    query = select(surveys.c.event, func.count()).where(is_open).group_by(surveys.c.event).order_by(surveys.c.event)
+    for event, number in tx.execute(query):
+        if canonical(event) not in settings.campaigns:
+            yield (
+                f"{count(number, 'survey')} of the event {named(event)} {'waits' if number == 1 else 'wait'}, and "
+                "`campaigns` names it no more: name it again, or cancel them (`target-promoter cancel`)."
+            )
+
+
+def _refused(tx: Transaction, summary: Summary) -> Iterator[str]:
+    queries = {
+        "contact": select(contacts.c.reason, func.count())
+        .where(contacts.c.status == "refused")
+        .group_by(contacts.c.reason),
+        "survey": select(surveys.c.reason, func.count())
+        .where((surveys.c.status == "refused") & (surveys.c.settled_at >= summary.started_at))
+        .group_by(surveys.c.reason),
+    }
+    for what, query in queries.items():
+        number = summary.value("contacts" if what == "contact" else "surveys", "refused")
+        if number:
+            reasons = tx.execute(query.order_by(func.count().desc()).limit(_REASONS))
+            words = "; ".join(named(reason or "no words")[1:-1] for reason, _ in reasons)
+            yield (
+                f"Promoter refused {count(number, what)} ({words}): {fix_refused(what)} "
+                "(`target-promoter report` shows which)."
+            )
+
+
+def _was(number: int) -> str:
+    return "was" if number == 1 else "were"

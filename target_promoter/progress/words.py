@@ -1,0 +1,96 @@
+"""Words that the end of a run and the reports share."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+
+from target_promoter.store.findings import OTHER
+from target_promoter.values.masking import masked_text
+from target_promoter.values.times import iso
+
+EXPLAINED: Final[dict[str, dict[str, str]]] = {
+    "identify": {
+        "changed": "changed what is known of a person",
+        "unchanged": "said nothing new",
+        "merged": "were taken together with a later record of the same person",
+        "waiting": "name a person without an e-mail address yet",
+        "deleted": "were deleted at their source",
+        "blocked": "are kept from Promoter by their integrations object, or name somebody forgotten",
+        "rejected": "could not be read",
+    },
+    "track": {
+        "queued": "lead to a survey now",
+        "waiting": "lead to a survey later: their person is not known yet, or their day not come",
+        "stored": "are kept on the contact, and lead to no survey",
+        "duplicate": "were known already",
+        "stale": "were too old to survey",
+        "unmatched": "are named by no campaign",
+        "deleted": "were deleted at their source, or their person was",
+        "blocked": "are kept from Promoter by their integrations object, or name somebody forgotten",
+        "rejected": "could not be read",
+    },
+    "contacts": {
+        "synced": "stand at Promoter as they should",
+        "removed": "were removed from Promoter",
+        "refused": "were refused by Promoter",
+        "pending": "are still to be sent",
+        "waiting": "lack an e-mail address yet",
+    },
+    "surveys": {
+        "sent": "were sent",
+        "presumed": "were sent, though the first answer was lost",
+        "throttled": "were not sent: the person was surveyed a short time ago",
+        "withheld": "were not sent: the settings leave the person out, or the person unsubscribed",
+        "refused": "were refused by Promoter",
+        "expired": "grew too old while they waited",
+        "cancelled": "were cancelled: by a later event, or because the event or its person was deleted",
+        "uncertain": "may or may not have been sent: look them up at Promoter",
+        "pending": "are due and not sent yet",
+        "waiting": "wait for their person or their day",
+    },
+}
+"""What became of records, contacts and surveys, in words that follow a number."""
+
+NOT_SENT: Final = ("throttled", "withheld", "refused", "expired", "cancelled", "uncertain")
+"""The outcomes of surveys that e-mailed nobody, as far as is known."""
+
+_LONGEST: Final = 80
+_OF_ONE: Final = {
+    "were": "was",
+    "are": "is",
+    "lead": "leads",
+    "name": "names",
+    "stand": "stands",
+    "lack": "lacks",
+    "wait": "waits",
+    "their": "its",
+    "they": "it",
+}
+
+
+def count(number: int, thing: str, plural: str | None = None) -> str:
+    """Return how many of a thing there are."""
+    return f"{number:,} {thing if number == 1 else plural or thing + 's'}"
+
+
+def told(number: int, words: str) -> str:
+    """Return words that explain an outcome so that they follow a number."""
+    return words if number != 1 else " ".join(_OF_ONE.get(word, word) for word in words.split(" "))
+
+
+def listed(parts: Sequence[str]) -> str:
+    """Return parts of a sentence as one: `a, b and c`."""
+    return " and ".join(filter(None, (", ".join(parts[:-1]), *parts[-1:])))
+
+
+def named(name: str) -> str:
+    """Return a name from outside as a line of a log can hold it: without addresses and line breaks, not too long."""
+    text = masked_text(name if name.isprintable() else "".join(one if one.isprintable() else " " for one in name))
+    shown = text if len(text) <= _LONGEST else f"{text[: _LONGEST - 1]}…"
+    return shown if name == OTHER else f'"{shown}"'
+
+
+def when(time: float) -> str:
+    """Return a time in epoch seconds for people to read, such as `2026-03-31 14:05 UTC`."""
+    return f"{iso(time)[:16].replace('T', ' ')} UTC"

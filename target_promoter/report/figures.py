@@ -1,0 +1,35 @@
+"""The few numbers that stand at the top of a report, in each of its forms."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from target_promoter.report.data import Report
+from target_promoter.report.words import E_MAILED, moment
+from target_promoter.values.times import duration, iso
+
+
+def figures(report: Report) -> Iterator[tuple[str, str, str]]:
+    """Yield each number with its name and, where there is one, a note."""
+    surveys, requests, contacts = report.surveys, report.requests, report.contacts
+    yield "surveys sent, 30 days", f"{sum(surveys.outcomes[one] for one in E_MAILED):,}", ""
+    if surveys.waiting:
+        due = "" if surveys.next_due_at is None else f"the next is due {moment(surveys.next_due_at)}"
+        yield "surveys waiting", f"{surveys.waiting:,}", due
+    if requests.pending:
+        yield "still to send", f"{requests.pending:,}", f"in about {duration(requests.seconds_left)}"
+    if requests.held_until_at is not None:
+        yield "Promoter asked to wait", "yes", f"until {moment(requests.held_until_at)}"
+    yield "contacts at Promoter", f"{contacts.statuses.get('synced', 0):,}", ""
+    yield "people known", f"{contacts.people:,}", _if(contacts.people_without_email, "without an address")
+    if contacts.left_behind:
+        yield "contacts left behind", f"{contacts.left_behind:,}", "of an older address, or of somebody deleted"
+    if report.rejected_records:
+        yield "records rejected", f"{report.rejected_records:,}", ""
+    if requests.days and requests.days[-1].day == iso(report.generated_at)[:10]:
+        today = requests.days[-1]
+        yield "requests today", f"{today.requests:,}", f"{today.share_of_limit:.1%} of the limit"
+
+
+def _if(number: int, words: str) -> str:
+    return f"{number:,} {words}" if number else ""

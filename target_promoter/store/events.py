@@ -1,0 +1,28 @@
+"""Which events were read, by day and by what became of them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final
+
+from target_promoter.store.findings import Tally
+from target_promoter.store.schema import events
+from target_promoter.store.transaction import Transaction
+
+_DAY: Final = 86_400
+_COLUMNS: Final = ("day", "name", "outcome", "number", "first_at", "last_at")
+_ADD: Final = """
+    ON CONFLICT (day, name, outcome) DO UPDATE SET number = events.number + excluded.number,
+        first_at = CASE WHEN excluded.first_at < events.first_at THEN excluded.first_at ELSE events.first_at END,
+        last_at = CASE WHEN excluded.last_at > events.last_at THEN excluded.last_at ELSE events.last_at END
+"""
+
+
+def add(tx: Transaction, read: Mapping[tuple[str, str], Tally], now: float) -> None:
+    """Count events that were read today, by name as sent and outcome."""
+    day = int(now // _DAY)
+    rows = [
+        (day, name, str(outcome), tally.number, tally.first_at, tally.last_at)
+        for (name, outcome), tally in sorted(read.items())
+    ]
+    tx.insert_rows(events, _COLUMNS, rows, _ADD)
