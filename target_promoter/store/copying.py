@@ -2,7 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import contextlib
+import fcntl
+import os
+import shutil
+import tempfile
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
 
 from sqlalchemy import Column, LargeBinary, MetaData, Table, Text, insert, select, text, update
 
@@ -14,10 +21,14 @@ from target_promoter.store.moving import copy_rows
 from target_promoter.store.schema import SCHEMA_VERSION, contacts, surveys
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    from collections.abc import Iterator
 
     from target_promoter.store.database import Store
     from target_promoter.store.transaction import Transaction
+
+_PREFIX: Final = "target-promoter-copy-"
+_NEW_SECONDS: Final = 60.0
+"""A folder that is younger may have been made a moment ago, and be locked in the next."""
 
 before = Table(
     "contacts_before",
@@ -27,6 +38,30 @@ before = Table(
     Column("sent_lists", Text, nullable=False),
 )
 """In a copy: the contacts as they were last sent when the copy was made."""
+
+
+@contextlib.contextmanager
+def folder_for_copy() -> Iterator[Path]:
+    """Yield a folder for a copy, which is removed at the end, and first remove those that a killed process left."""
+    for left in Path(tempfile.gettempdir()).glob(f"{_PREFIX}*"):
+        # In use, somebody else's, or gone meanwhile.
+        with contextlib.suppress(OSError):
+            if time.time() - left.stat().st_mtime > _NEW_SECONDS:
+                with _locked(left):
+                    shutil.rmtree(left)
+    with tempfile.TemporaryDirectory(prefix=_PREFIX) as name, _locked(Path(name)):
+        yield Path(name)
+
+
+@contextlib.contextmanager
+def _locked(folder: Path) -> Iterator[None]:
+    """Lock a folder against all other processes, also those of other containers, for as long as this one lives."""
+    file = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        yield
+    finally:
+        os.close(file)
 
 
 def copy_store(url: str, folder: Path, now: float) -> Store:
