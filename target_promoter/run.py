@@ -8,10 +8,10 @@ import time
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
-from target_promoter.contacts import contacts
 from target_promoter.delivery import backlog as left
 from target_promoter.delivery.delivery import Delivery
 from target_promoter.errors import PromoterError, StoreError
+from target_promoter.intake import setup
 from target_promoter.intake.intake import Intake
 from target_promoter.progress.ending import for_people, log_summary, show
 from target_promoter.progress.metrics import Metrics
@@ -25,7 +25,7 @@ from target_promoter.store import runs, streams
 from target_promoter.store.copying import copy_store, folder_for_copy
 from target_promoter.store.database import open_store
 from target_promoter.store.summary import Summary
-from target_promoter.surveys import campaigns
+from target_promoter.surveys import schedule
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from target_promoter.config.settings import Settings
     from target_promoter.records.calls import Track
     from target_promoter.records.readers import Rows
+    from target_promoter.records.streams import Stream
     from target_promoter.store.database import Store
     from target_promoter.store.transaction import Transaction
 
@@ -83,7 +84,9 @@ class Run:
         try:
             self.store = self._open_store(now)
             self._delivery = self._make_delivery()
-            self._number = self.store.write(lambda tx: self._open_books(tx, command, now))
+            self._number, changed = self.store.write(lambda tx: self._open_books(tx, command, now))
+            for stream in changed:
+                _warn_of_change(stream)
         except BaseException:
             self._closing.close()
             raise
@@ -115,13 +118,16 @@ class Run:
         client = self._closing.enter_context(account_client(settings))
         return Delivery(self.store, client, settings, self.summary, clock=self._clock)
 
-    def _open_books(self, tx: Transaction, command: str, now: float) -> int:
-        """Refuse the store of another account, take in what the config changed, and return the number of the run."""
+    def _open_books(self, tx: Transaction, command: str, now: float) -> tuple[int, list[str]]:
+        """Refuse the store of another account, have the config hold for what is stored, and begin the run's entry.
+
+        Returns:
+            The number of the run, and the streams that are read otherwise than before.
+        """
         settings = self._settings
         runs.check_account(tx, self.store.name, settings.api_url, settings.api_key)
-        contacts.join_lists(tx, settings.contact_lists, now)
-        campaigns.assign(tx, settings.campaign_id)
-        return runs.begin(tx, command, now, settings.as_record())
+        changed = setup.apply_settings(tx, settings, now)
+        return runs.begin(tx, command, now, settings.as_record()), changed
 
     def take(self, rows: Rows | None = None, tracks: Sequence[Track] = (), *, ignored: int = 0) -> None:
         """Take a batch; when this returns, all of it is in the store.
@@ -143,13 +149,27 @@ class Run:
         """Return the store's mark of a text, by which a replay is known."""
         return self.store.read(lambda tx: runs.replay_mark(tx, text))
 
-    def remember_schema(
-        self, stream: str, schema: Mapping[str, object], keys: Sequence[str], source: Mapping[str, object] | None
+    def remember_stream(
+        self, stream: Stream, schema: Mapping[str, object], keys: Sequence[str], source: Mapping[str, object] | None
     ) -> None:
-        """Keep a stream's SCHEMA, and that of its tap if it is mapped, for the records of it that are rejected."""
-        one = streams.KnownStream(stream, streams.StreamSchema(schema, list(keys), source), None)
-        if self.store.read(lambda tx: streams.known(tx, stream)) != one:
-            self.store.write(lambda tx: streams.remember(tx, one, self._clock()))
+        """Keep a stream's SCHEMA and how it is read; what may not be sent any more is taken back at once.
+
+        Args:
+            stream: The stream.
+            schema: Its JSON schema.
+            keys: Its key properties.
+            source: The same of the tap's stream, with its name, if a stream map made this one.
+        """
+        before = self.store.read(lambda tx: streams.known(tx, stream.name))
+        if stream.reading is None or (before is None and stream.type == "ignore"):
+            return
+        reading = stream.reading
+        one = streams.KnownStream(stream.name, streams.StreamSchema(schema, list(keys), source), None)
+        if before == replace(one, reading=reading.as_record()):
+            return
+        one = replace(one, reading=None if before is None else before.reading)
+        if self.store.write(lambda tx: setup.take_in_reading(tx, one, reading, self._clock())):
+            _warn_of_change(stream.name)
 
     def deliver(self) -> None:
         """Deliver until all that is due is delivered; call it when nothing more will be taken.
@@ -187,7 +207,7 @@ class Run:
         now, began = self._clock(), self.summary.started_at
         sentences = [str(one) for one in (problem, self._delivery.problem) if isinstance(one, PromoterError)]
         try:
-            pending = self.store.read(lambda tx: _count_left(tx, self.summary, now))
+            pending = self.store.read(lambda tx: _count_left(tx, self._settings, self.summary, now))
             # What another process brought after this one had delivered all is for that one to deliver.
             pending = 0 if self._delivery.is_done else pending
         except StoreError as error:
@@ -205,7 +225,7 @@ class Run:
             logger.error("%s", sentence)
         if self._settings.dry_run:
             with contextlib.suppress(StoreError):
-                logger.info("%s", "\n".join(self.store.read(lambda tx: preview(tx, began)).lines()))
+                logger.info("%s", "\n".join(self.store.read(lambda tx: preview(tx, self._settings, began)).lines()))
         if problem is not None or self._delivery.problem is not None or pending or behind or failed or all_rejected:
             self.exit_status = 1
         summary = self.summary.as_dict(now)
@@ -244,14 +264,22 @@ class Run:
         return any(self.summary.value(part, outcome) for part, outcome in counts)  # type: ignore[arg-type] # parts
 
 
+def _warn_of_change(stream: str) -> None:
+    logger.warning(
+        "Stream `%s` is read otherwise than before: what may not be sent any more was taken back; refresh it in full, "
+        "so that what was read before is put right.",
+        stream,
+    )
+
+
 def _storable(text: str) -> str:
     """Return a text with what a database does not take as escapes; a sentence may hold names that a tap made up."""
     return text.encode("utf-8", "backslashreplace").decode().replace("\0", "\\0")
 
 
-def _count_left(tx: Transaction, summary: Summary, now: float) -> int:
+def _count_left(tx: Transaction, settings: Settings, summary: Summary, now: float) -> int:
     """Put what the store holds now into the summary, and return how much of it is pending."""
-    pending, waiting = left.count_surveys(tx, now)
+    pending, waiting = schedule.count_open(tx, settings, now)
     contacts_pending = left.count_contacts(tx)
     summary.set("surveys", "pending", pending)
     summary.set("surveys", "waiting", waiting)

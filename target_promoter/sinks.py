@@ -62,7 +62,7 @@ class PromoterSink(BatchSink):
         """Keep the stream's schema, for the records of it that are rejected."""
         if not self._is_replayed:
             source = self._maps.sources.get(self.stream_name)
-            self.run.remember_schema(self.stream_name, self.schema, self.key_properties, source)
+            self.run.remember_stream(self.stream, self.schema, self.key_properties, source)
 
     @override
     def get_validator(self) -> BaseJSONSchemaValidator | None:
@@ -154,10 +154,6 @@ class IgnoreSink(PromoterSink):
     def get_validator(self) -> BaseJSONSchemaValidator | None:
         """Validate nothing."""
         return None
-
-    @override
-    def setup(self) -> None:
-        """Keep nothing."""
 
     @override
     def process_batch(self, context: dict[str, Any]) -> None:

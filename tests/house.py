@@ -12,11 +12,14 @@ from target_promoter.config.settings import Settings
 from target_promoter.contacts import contacts
 from target_promoter.contacts.wanted import contact_forms
 from target_promoter.delivery.turn import Turns
+from target_promoter.intake import setup
 from target_promoter.intake.intake import Intake
 from target_promoter.records.streams import recognize
 from target_promoter.store import runs, schema
 from target_promoter.store.database import open_store
 from target_promoter.store.summary import Summary
+from target_promoter.surveys.surveys import COLUMNS as COLUMNS_OF_SURVEYS
+from target_promoter.surveys.surveys import as_survey
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -24,6 +27,7 @@ if TYPE_CHECKING:
     from target_promoter.contacts.wanted import ContactForm
     from target_promoter.delivery.turn import Turn
     from target_promoter.records.streams import Stream
+    from target_promoter.surveys.surveys import Survey
 
 NOW: Final = 1_750_000_000.0
 """The time at which tests begin, in epoch seconds."""
@@ -35,7 +39,7 @@ COLUMNS: Final = {
     "calls": "type userId anonymousId messageId event timestamp traits properties context integrations",
     "customers": "id email first_name plan score vip",
     "members": "id email plan updated_at",
-    "orders": "id customer_id ordered_at total",
+    "orders": "id customer_id ordered_at total number order_id",
     "shop-identifies": "id user_id anonymous_id email first_name plan received_at",
     "shop-users": "id email first_name plan received_at",
     "shop-tracks": "id user_id anonymous_id event event_text timestamp received_at",
@@ -124,6 +128,7 @@ class House:
     def configure(self, **settings: object) -> None:
         """Go on with other settings, as a next run may."""
         self.settings = Settings.from_config({**CONFIG, **settings})
+        self.store.write(lambda tx: setup.apply_settings(tx, self.settings, self.now))
         self.summary = Summary(sandbox=False, dry_run=False, started_at=self.now)
         self._intake = Intake(self.store, self.settings, self.summary, clock=lambda: self.now)
 
@@ -176,10 +181,14 @@ class House:
         query = select(schema.surveys.c.message_id, schema.surveys.c.status)
         return self.store.read(lambda connection: {row[0]: row[1] for row in connection.execute(query)})
 
-    def properties(self, message_id: str) -> str:
-        """Return the properties of a survey, as JSON text."""
-        query = select(schema.surveys.c.properties).where(schema.surveys.c.message_id == message_id)
-        return self.store.read(lambda connection: str(connection.scalar(query)))
+    def survey(self, message_id: str) -> Survey:
+        """Return a survey."""
+        query = select(*COLUMNS_OF_SURVEYS).where(schema.surveys.c.message_id == message_id)
+        return self.store.read(lambda tx: as_survey(tx.execute(query).one()))
+
+    def properties(self, message_id: str) -> dict[str, Any]:
+        """Return the properties of a survey, those that other streams brought among them."""
+        return self.survey(message_id).all_properties
 
     @property
     def to_look_at(self) -> set[str]:

@@ -16,7 +16,9 @@ from target_promoter.people import people
 from target_promoter.records.streams import recognize
 from target_promoter.store.database import open_store
 from target_promoter.store.summary import Summary
-from target_promoter.surveys import claims, surveys
+from target_promoter.surveys import claims, schedule, surveys
+from target_promoter.surveys.known_events import KnownEvents
+from target_promoter.surveys.rules import Rules
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -94,16 +96,20 @@ def test_look_ups_go_by_index(tmp_path: Path) -> None:
         people.load(connection, ["1", "2"])
         people.load_by_email(connection, ["p1@example.com"])
         people.anonymous_links_of(connection, ["1"])
-        surveys.known_messages(connection, [b"m"])
-        surveys.open_by_message(connection, [b"m"])
+        KnownEvents(connection).among([b"m"])
+        surveys.by_message(connection, [b"m"])
+        surveys.by_occurrence(connection, [b"m"])
+        surveys.open_of_rows(connection, [b"m"], [b"m"])
         surveys.any_open(connection)
         contacts.due(connection, NOW, most=50)
         contacts.next_due(connection)
         contacts.free_leases(connection, lambda _: False)
-        claims.due(connection, NOW, except_campaigns=(5,), most=50)
-        claims.next_due(connection, NOW, except_campaigns=(5,), queued=True)
+        rules = Rules(counting.settings, NOW, NOW)
+        claims.due(connection, NOW, rules.sendable(), most=50)
+        claims.next_due(connection, rules.sendable(), NOW)
+        claims.falls_due(connection, NOW, rules.sendable())
+        schedule.count_open(connection, counting.settings, NOW)
         claims.unsettled(connection, NOW, most=50)
-        claims.overdue(connection, NOW, most=50)
         claims.throttles_of(connection, ["e:p1@example.com"])
 
     counting.store.read(ask)

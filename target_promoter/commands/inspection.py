@@ -130,7 +130,7 @@ def _read(
     lines: Iterable[str], config: Mapping[str, Any], settings: Settings, tallies: dict[str, _Tally]
 ) -> Iterator[tuple[Stream, dict[str, Any]]]:
     """Yield the records, each with its stream, and count what they say by stream."""
-    reader, mapper = Reader("the sample"), Mapper(config, logging.getLogger(__name__))
+    reader, mapper = Reader("the sample"), Mapper({**config, **settings.sdk}, logging.getLogger(__name__))
     for line in lines:
         if not line.strip():
             continue
@@ -202,7 +202,7 @@ def _would_do(read: list[tuple[Stream, dict[str, Any]]], settings: Settings) -> 
             delivery = Delivery(store, Withheld(), replace(settings, requests_per_minute=NO_PACE), summary)
             delivery.finish()
             delivery.run()
-            lines = list(store.read(lambda tx: preview(tx, now)).lines())
+            lines = list(store.read(lambda tx: preview(tx, settings, now)).lines())
         finally:
             store.close()
     for part in _INTAKE:

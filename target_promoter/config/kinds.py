@@ -94,14 +94,9 @@ def setting(
 ) -> T:
     """Declare a field of a dataclass as a setting, or as a part of one."""
     declared = Declared(kind, title, description, default, missing, secret)
-    metadata = {"declared": declared}
-    field: Any = (
-        dataclasses.field(metadata=metadata, repr=not secret)
-        if default is REQUIRED
-        else dataclasses.field(default_factory=lambda: declared.read("", None), metadata=metadata, repr=not secret)
-    )
-    result: T = field
-    return result
+    options: dict[str, Any] = {} if default is REQUIRED else {"default_factory": lambda: declared.read("", None)}
+    field: T = dataclasses.field(metadata={"declared": declared}, repr=not secret, **options)
+    return field
 
 
 def optional(kind: Kind[T], title: str, description: str) -> T | None:
@@ -233,7 +228,7 @@ def choice(options: Iterable[str]) -> Kind[str]:
 
     def read(name: str, value: object) -> str:
         text = TEXT.read(name, value).strip()
-        return text if text in known else refuse(name, "is none that there is", f"use one of {', '.join(known)}")
+        return text if text in known else refuse(name, "is unknown", f"use one of {', '.join(known)}")
 
     return Kind({"type": "string", "enum": list(known)}, read)
 

@@ -11,7 +11,7 @@ from sqlalchemy import select, text, update
 
 from target_promoter.store import runs
 from target_promoter.store.encoding import decode, encode
-from target_promoter.store.schema import contacts, throttles
+from target_promoter.store.schema import contacts, people, throttles
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -122,6 +122,13 @@ def mark_dirty(tx: Transaction, owners: Mapping[str, str | None], now: float, *,
     status = ContactStatus.REMOVING if remove else ContactStatus.PENDING
     rows = [(email, owners[email], status.value, 1, now) for email in sorted(owners)]
     tx.insert_rows(contacts, ("email", "user_id", "status", "revision", "changed_at"), rows, _MARK_KNOWN)
+
+
+def of_deleted_people(tx: Transaction) -> list[str]:
+    """Return the addresses of contacts whose person was deleted and not identified since."""
+    deleted = people.c.deleted_at.is_not(None) & (people.c.deleted_at >= people.c.identified_at)
+    joined = contacts.join(people, people.c.user_id == contacts.c.user_id)
+    return list(tx.scalars(select(contacts.c.email).select_from(joined).where(deleted)))
 
 
 def mark_all_dirty(tx: Transaction, now: float, *, forget_sent: bool = False) -> int:

@@ -9,7 +9,7 @@ from target_promoter.contacts.delivery import ContactRequest
 from target_promoter.surveys.claims import Claim
 
 if TYPE_CHECKING:
-    from target_promoter.promoter.answers import Answer
+    from target_promoter.promoter.answers import Answer, Outcome
 
 Request = Claim | ContactRequest
 
@@ -27,6 +27,6 @@ class Answered:
     answer: Answer | None
 
     @property
-    def outcome(self) -> str | None:
+    def outcome(self) -> Outcome | None:
         """What its answer means; None if it was surely not carried out."""
         return None if self.answer is None else self.answer.outcome

@@ -6,8 +6,6 @@ from typing import TYPE_CHECKING, Final
 
 from sqlalchemy import text
 
-from target_promoter.surveys.campaigns import NO_CAMPAIGN
-
 if TYPE_CHECKING:
     from target_promoter.store.transaction import Transaction
 
@@ -16,14 +14,6 @@ _IS_ANYTHING_OPEN: Final = text("""
         OR EXISTS (SELECT 1 FROM contacts WHERE status = 'list_unknown')
         OR EXISTS (SELECT 1 FROM surveys WHERE status IN ('waiting', 'queued', 'claimed'))
 """)
-
-# One status at a time is counted by the index alone.
-_SURVEYS: Final = text("""
-    SELECT (SELECT count(*) FROM surveys WHERE status = 'claimed'),
-        (SELECT count(*) FROM surveys WHERE status = 'waiting'),
-        (SELECT count(*) FROM surveys WHERE status = 'queued'),
-        (SELECT count(*) FROM surveys WHERE status = 'queued' AND due_at <= :now AND campaign_id != :none)
-""").bindparams(none=NO_CAMPAIGN)
 
 _NEXT_DUE: Final = text("SELECT min(due_at) FROM surveys WHERE status = 'queued' AND due_at > :now")
 
@@ -40,12 +30,6 @@ _PEOPLE: Final = text("""
 def is_anything_open(tx: Transaction) -> bool:
     """Return whether delivery has anything to look at: a contact that is pending, a survey that is not settled."""
     return bool(tx.scalar(_IS_ANYTHING_OPEN))
-
-
-def count_surveys(tx: Transaction, now: float) -> tuple[int, int]:
-    """Return how many surveys are pending (due or claimed), and how many wait for their person or their day."""
-    claimed, waiting, queued, due = tx.execute(_SURVEYS, {"now": now}).one()
-    return claimed + due, waiting + queued - due
 
 
 def next_due_at(tx: Transaction, now: float) -> float | None:

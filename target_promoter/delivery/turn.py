@@ -14,8 +14,8 @@ from target_promoter.delivery import limit as clock
 from target_promoter.delivery.answered import Answered
 from target_promoter.store import runs
 from target_promoter.surveys import claims
-from target_promoter.surveys.delivery import SurveyDelivery
-from target_promoter.surveys.fuse import Fuse
+from target_promoter.surveys.claims import Claim
+from target_promoter.surveys.delivery import Fuse, SurveyDelivery
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -120,7 +120,8 @@ class Turns:
         """
         if room and not self._bound and any(one.outcome == "accepted" for one in answered):
             self._bind()
-        fuse = self._fuse.after(answered, unsent)
+        came = [(one.request, one.outcome) for one in answered if isinstance(one.request, Claim)]
+        fuse = self._fuse.after(came, [one for one in unsent if isinstance(one, Claim)])
 
         def work(tx: Transaction) -> Turn:
             if unused is not None:
@@ -131,7 +132,7 @@ class Turns:
         # Only now is it sure that all of it is in the store: the work may have been done twice.
         self._noted.update(turn.notes)
         self._held_by_fuse = turn.held_by_fuse
-        self._fuse = fuse.claiming(turn.requests)
+        self._fuse = fuse.claiming(one for one in turn.requests if isinstance(one, Claim))
         return turn
 
     def _take(
@@ -153,7 +154,8 @@ class Turns:
         if not room:
             known = self._next_at(tx, now, 0.0, allowance)
             return replace(turn, next_at=known, held_by_fuse=self._held_by_fuse, paused_until=paused_until)
-        turn.surveys["expired"] += self._surveys.expire(tx, now)
+        expired, more_expire = self._surveys.tidy(tx, now)
+        turn.surveys["expired"] += expired
         # The transaction may have waited for another program, and times that are over would be used all at once.
         begun = now if self._clock is None else max(now, self._clock())
         slots = clock.free(tx, begun, limit=limit, horizon=_HORIZON_SECONDS, most=room)
@@ -164,7 +166,7 @@ class Turns:
         turn.contacts.update(found.outcomes)
         requests: list[Request] = [*surveys, *found.requests]
         reserved_until = clock.take(tx, slots, len(requests))
-        falls_due_at = claims.falls_due(tx, now) if found.requests else None
+        falls_due_at = claims.falls_due(tx, now, self._surveys.sendable(now)) if found.requests else None
         noted = (*survey_notes, *found.notes)
         attribute_notes.add(tx, set(noted) - self._noted, now)
         return replace(
@@ -176,7 +178,7 @@ class Turns:
             falls_due_at=math.inf if falls_due_at is None else falls_due_at,
             notes=noted,
             held_by_fuse=self._holds_fuse(tx, now, allowance - len(surveys)),
-            again=not requests and bool(times) and (found.more or sum(outcomes.values()) > 0),
+            again=more_expire or (not requests and bool(times) and (found.more or sum(outcomes.values()) > 0)),
             next_at=slots.first if requests else self._next_at(tx, now, slots.first, allowance - len(surveys)),
             paused_until=paused_until,
         )
@@ -221,17 +223,16 @@ class Turns:
 
     def _next_at(self, tx: Transaction, now: float, first_slot: float, allowance: int) -> float | None:
         """Return when there may be something to do next; None if nothing that is due is left for this run."""
-        unknown = self._surveys.unknown_campaigns
-        times = (
-            self._contacts.next_due(tx),
-            claims.next_due(tx, now, except_campaigns=unknown, queued=allowance > 0),
-        )
+        sendable = self._surveys.sendable(now)
+        if allowance <= 0:
+            sendable = replace(sendable, events=())
+        times = (self._contacts.next_due(tx), claims.next_due(tx, sendable, now))
         known = [time for time in times if time is not None]
         return max(min(known), first_slot) if known else None
 
     def _holds_fuse(self, tx: Transaction, now: float, allowance: int) -> bool:
         """Return whether surveys are due that the fuse does not let through."""
-        return allowance <= 0 and bool(claims.due(tx, now, except_campaigns=self._surveys.unknown_campaigns, most=1))
+        return allowance <= 0 and bool(claims.due(tx, now, self._surveys.sendable(now), most=1))
 
 
 def _take_up_contacts(tx: Transaction) -> None:

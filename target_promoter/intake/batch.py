@@ -14,12 +14,11 @@ from target_promoter.records.calls import Identify, Track
 from target_promoter.records.replay import REPLAYED
 from target_promoter.store import events, rejected, runs
 from target_promoter.store.findings import Findings
+from target_promoter.store.schema import SurveyStatus
 from target_promoter.store.transaction import Transaction
-from target_promoter.surveys import surveys
-from target_promoter.surveys.ages import oldest_due
-from target_promoter.surveys.cancelling import cancellations_of, cancelled_by
-from target_promoter.surveys.throttle import take_throttle_along
-from target_promoter.values.events import canonical
+from target_promoter.surveys import claims, surveys
+from target_promoter.surveys.cancelling import CancelRules
+from target_promoter.surveys.rules import Rules
 from target_promoter.values.reading import clean, fingerprint
 
 DELETED = "its person was deleted"
@@ -36,7 +35,8 @@ class Batch:
         people: The people it is about.
         linked: User ids that a new anonymous id stands for.
         unlinked: Anonymous ids that stand for nobody any more.
-        cancelling_events: The events, in canonical form, that cancel some survey.
+        rules: What the settings say of surveys now.
+        cancel_rules: What cancels what.
         surveys: How many surveys came to each final outcome.
         queued: Whether surveys that waited for their person are to be sent now.
         anybody_forgotten: Whether anybody was ever forgotten.
@@ -53,11 +53,9 @@ class Batch:
         self.surveys: Counter[str] = Counter()
         self.queued = False
         self.findings = Findings()
-        self.cancelling_events = frozenset(
-            rule.event for campaign in settings.campaigns.values() for rule in campaign.cancel_on
-        )
+        self.rules = Rules(settings, now, runs.created_at(tx))
+        self.cancel_rules = CancelRules(settings)
         self.anybody_forgotten = runs.anybody_forgotten(tx)
-        self._oldest_due = oldest_due(settings, now, runs.created_at(tx))
         self._rejected: list[rejected.Rejected] = []
         self._any_rejected = rejected.any_kept(tx)
         self._accepted: set[bytes] = set()
@@ -68,10 +66,6 @@ class Batch:
     def forgotten_among(self, keys: Iterable[str]) -> set[str]:
         """Return those of the keys (`people.identity`) whose people were forgotten."""
         return runs.forgotten_among(self.tx, keys) if self.anybody_forgotten else set()
-
-    def is_stale(self, due_at: float) -> bool:
-        """Return whether a survey was due, in epoch seconds, too long ago to be sent."""
-        return due_at < self._oldest_due
 
     def link(self, seen: Iterable[tuple[str, str]]) -> None:
         """Remember which user ids anonymous ids were seen with, as pairs of the two."""
@@ -121,42 +115,36 @@ class Batch:
 
     def cancel(self, survey_ids: list[int], reason: str) -> None:
         """Cancel surveys that wait, with the reason, for the report."""
-        surveys.settle(self.tx, survey_ids, "cancelled", reason, self.now)
-        self.surveys["cancelled"] += len(survey_ids)
+        self.surveys[SurveyStatus.CANCELLED] += surveys.cancel(self.tx, survey_ids, reason, self.now)
 
-    def sweep_cancelled(self, new: Iterable[bytes], cancelling: Mapping[tuple[str, str], float]) -> None:
-        """Cancel surveys whose person did, later, what cancels them.
+    def sweep_cancelled(self, new: Iterable[bytes], cancelling: Iterable[str]) -> None:
+        """Cancel surveys whose person did what cancels them.
 
         Args:
             new: The hashes of the events whose surveys came with this batch.
-            cancelling: Who did what cancels in this batch, and when, in epoch seconds.
+            cancelling: The keys of those who did what cancels in this batch.
         """
-        if not self.cancelling_events:
+        if not self.cancel_rules.any:
             return
         by_kind: dict[str, set[str]] = {"u": set(), "a": set(), "e": set()}
-        for who, _ in cancelling:
+        for who in cancelling:
             by_kind[who[0]].add(who[2:])
         anonymous_ids = by_kind["a"].union(people.anonymous_links_of(self.tx, by_kind["u"]))
-        waiting = list(surveys.open_by_message(self.tx, new).values())
+        waiting = surveys.open_of_rows(self.tx, set(new), ())
         waiting += surveys.open_of_people(
             self.tx, user_ids=by_kind["u"], anonymous_ids=anonymous_ids, emails=by_kind["e"]
         )
         identity = Identity(self.tx, self.people)
-        identity.look_up(waiting)
-        keys = {one.id: identity.keys_of(one) for one in waiting}
-        known = cancellations_of(self.tx, {key for some in keys.values() for key in some})
-        for survey in {one.id: one for one in waiting}.values():
-            campaign = self.settings.campaigns.get(canonical(survey.event))
-            if campaign is not None:
-                cancel_on = frozenset(rule.event for rule in campaign.cancel_on)
-                event = cancelled_by(known, keys[survey.id], cancel_on, survey.event_at)
-                if event is not None:
-                    self.cancel([survey.id], f"cancelled by the event {event}")
+        by_reason: dict[str, set[int]] = {}
+        for number, reason in self.cancel_rules.cancelled(self.tx, waiting, identity).items():
+            by_reason.setdefault(reason, set()).add(number)
+        for reason, numbers in by_reason.items():
+            self.cancel(sorted(numbers), reason)
 
     def save_people(self) -> None:
         """Write the people that changed, and have delivery look at their contacts."""
         saved = self.people.save()
-        take_throttle_along(self.tx, saved.left, self.now)
+        claims.move_throttles(self.tx, saved.left, self.now)
         to_send, self._to_look_at = self._to_look_at | saved.contacts, {}
         # Of several people at one address the one identified last owns the contact: that may be another one now.
         shared = people.load_by_email(self.tx, saved.moved - to_send.keys(), whole=False)
@@ -199,7 +187,7 @@ class Batch:
             anonymous_ids=self.unlinked.union(people.anonymous_links_of(self.tx, users)),
             emails={address for address in addresses if address is not None},
         )
-        waiting = [survey for survey in found if survey.status == "waiting"]
+        waiting = [survey for survey in found if survey.status is SurveyStatus.WAITING]
         identity = Identity(self.tx, self.people)
         identity.look_up(waiting)
         late: list[int] = []

@@ -3,27 +3,34 @@
 from __future__ import annotations
 
 from collections import Counter
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
+
+import msgspec
 
 from target_promoter.intake.batch import DELETED
 from target_promoter.people import stored_events
-from target_promoter.people.identity import Identity, keys_kept_under, keys_named
+from target_promoter.people.identity import Identity, email_key, keys_kept_under, keys_named, user_key
 from target_promoter.people.person import FUTURE_SECONDS
 from target_promoter.people.stored_events import Place
 from target_promoter.people.traits import later_properties
 from target_promoter.records.replay import is_refused
+from target_promoter.store.encoding import encode
 from target_promoter.store.findings import Tally
-from target_promoter.surveys import claims, retries, surveys
-from target_promoter.surveys.cancelling import note_cancellations
+from target_promoter.store.schema import SurveyStatus
+from target_promoter.surveys import cancelling, claims, surveys
+from target_promoter.surveys.known_events import KnownEvents, Marks
+from target_promoter.surveys.surveys import NotSurveyed, Survey
 from target_promoter.values.reading import clean
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from target_promoter.config.settings import Campaign
     from target_promoter.intake.batch import Batch
     from target_promoter.people.traits import Trait
     from target_promoter.records.calls import Track
+
+_EVENT_DELETED: Final = "its event was deleted"
 
 
 class Tracking:
@@ -41,17 +48,13 @@ class Tracking:
         )
         self._identity = Identity(batch.tx, batch.people)
         self._identity.look_up(calls)
-        self._messages = {
-            (call.canonical, call.message_id): surveys.message_hash(call.canonical, call.message_id)
-            for call in calls
-            if call.canonical in batch.settings.campaigns
-        }
-        self._known = surveys.known_messages(batch.tx, self._messages.values())
-        self._new: dict[bytes, surveys.NewSurvey] = {}
-        self._more: dict[bytes, dict[str, object]] = {}
+        self._events = KnownEvents(batch.tx)
+        self._surveys = _Surveys(batch, self._events)
+        self._surveys.look_up(call for call in calls if call.canonical in batch.settings.campaigns)
         self._deleted: set[bytes] = set()
         self._kept: dict[Place, Trait] = {}
-        self._cancelling: dict[tuple[str, str], float] = {}
+        self._cancelling: cancelling.Cancelling = {}
+        self._not_surveyed: list[NotSurveyed] = []
 
     def take(self) -> Counter[str]:
         """Take the calls.
@@ -67,18 +70,22 @@ class Tracking:
             if call.event and call.time is not None:
                 batch.findings.add_event(clean(call.event), outcome, Tally(1, call.time, call.time))
         self._keep_properties()
-        note_cancellations(batch.tx, self._cancelling)
-        surveys.add(batch.tx, self._new.values(), batch.now)
-        self._complete_open()
-        surveys.remember_messages(batch.tx, self._deleted)
-        batch.sweep_cancelled(self._new.keys(), self._cancelling)
+        cancelling.note(batch.tx, self._cancelling)
+        changed = self._surveys.write()
+        self._cancel_deleted()
+        surveys.record_not_surveyed(batch.tx, self._not_surveyed)
+        batch.sweep_cancelled(changed, {who for who, _, _ in self._cancelling})
         return outcomes
 
     def _take(self, call: Track) -> str:
         batch = self._batch
-        if call.blocked or not self._forgotten.isdisjoint(keys_named(call)):
+        campaign = batch.settings.campaigns.get(call.canonical)
+        if not self._forgotten.isdisjoint(keys_named(call)):
             return "blocked"
-        if call.deleted_at is not None and call.message_id:
+        if call.blocked:
+            self._lead_to_nothing(call, campaign, "its call says not to send it to Promoter.io (integrations)")
+            return "blocked"
+        if call.deleted_at is not None and (call.message_id or call.key):
             self._delete(call)
             return "deleted"
         time, problem = call.time, call.problem
@@ -88,58 +95,105 @@ class Tracking:
             batch.reject(call, "track", problem or "no readable time")
             return "rejected"
         batch.discard_rejection(call.stream, call.record)
-        campaign = batch.settings.campaigns.get(call.canonical)
-        if call.canonical in batch.cancelling_events:
-            for key in self._identity.keys_done_under(call):
-                when = self._cancelling.get((key, call.canonical), time)
-                self._cancelling[key, call.canonical] = max(when, time)
+        cancels = batch.cancel_rules.cancels(call.canonical)
+        if cancels:
+            self._note_cancelling(call, time)
         prefix = batch.settings.stored_events.get(call.canonical)
         if prefix is not None:
             self._store_properties(call, prefix, time)
         if campaign is None:
-            return "unmatched" if prefix is None else "stored"
+            return "stored" if prefix is not None or cancels else "unmatched"
         return self._survey(call, campaign, time)
 
     def _survey(self, call: Track, campaign: Campaign, time: float) -> str:
-        message = self._messages[call.canonical, call.message_id]
-        due_at = time + campaign.delay_hours * 3600
-        if message in self._known:
+        marks, rules = self._surveys.marks(call, campaign), self._batch.rules
+        known = self._surveys.find(marks)
+        if self._surveys.is_known(marks):
             if is_refused(call.record):
-                return self._retry(call, message, due_at)
-            self._more.setdefault(message, {}).update(call.properties)
-            return "duplicate"
-        if self._batch.is_stale(due_at):
-            return "stale"
-        self._known.add(message)
-        reachable = self._identity.who(call).email is not None
-        user_id = self._identity.user_id(call)
-        deleted = user_id is not None and self._batch.people.is_deleted_since(user_id, time)
-        self._new[message] = surveys.NewSurvey(
-            message=message,
+                return self._retry(call, campaign, marks.message)
+            if known is not None and known.is_open:
+                self._tell(call, campaign, time, known, marks)
+            if known is None or known.is_open or not self._let_through(call, known):
+                return "duplicate"
+        survey = self._asked_for(call, campaign, time, marks)
+        too_old = rules.too_old(survey.first_due_at)
+        if too_old is not None:
+            self._lead_to_nothing(call, campaign, too_old)
+            return "stale" if known is None else "duplicate"
+        self._surveys.put(survey if known is None else msgspec.structs.replace(survey, id=known.id), marks, known)
+        if survey.status is SurveyStatus.CANCELLED:
+            self._batch.surveys[SurveyStatus.CANCELLED] += 1
+            return "deleted"
+        is_due = survey.status is SurveyStatus.QUEUED and survey.due_at <= self._batch.now and not campaign.paused
+        return "queued" if is_due else "waiting"
+
+    def _asked_for(self, call: Track, campaign: Campaign, time: float, marks: Marks) -> Survey:
+        """Return the survey that a call asks for."""
+        batch, who = self._batch, self._identity.who(call)
+        happened_at = time if call.happened_at is None else call.happened_at
+        deleted = who.user_id is not None and batch.people.is_deleted_since(who.user_id, time)
+        status = SurveyStatus.WAITING if who.email is None else SurveyStatus.QUEUED
+        return Survey(
+            message=marks.message,
+            occurrence=marks.occurrence,
+            row_key=marks.row_key,
             stream=call.stream,
             event=call.event,
+            canonical=call.canonical,
             campaign_id=campaign.id,
             message_id=call.message_id,
             user_id=call.user_id,
             anonymous_id=None if call.user_id else call.anonymous_id,
             email=None if call.user_id else call.email,
             event_at=time,
-            due_at=due_at,
-            properties=call.properties,
-            status="cancelled" if deleted else "queued" if reachable else "waiting",
+            due_at=batch.rules.due_at(campaign, time),
+            first_due_at=batch.rules.due_at(campaign, happened_at),
+            properties=encode(call.properties),
+            more=None,
+            matches=batch.cancel_rules.matches(call.canonical, call.properties, call.record),
+            status=SurveyStatus.CANCELLED if deleted else status,
             reason=DELETED if deleted else None,
         )
-        if deleted:
-            self._batch.surveys["cancelled"] += 1
-            return "deleted"
-        return "queued" if reachable and due_at <= self._batch.now else "waiting"
 
-    def _retry(self, call: Track, message: bytes, due_at: float) -> str:
+    def _tell(self, call: Track, campaign: Campaign, time: float, known: Survey, marks: Marks) -> None:
+        """Have a survey that waits stand as its row has it now; another stream's row adds what it brings beside."""
+        if call.stream != known.stream:
+            self._surveys.put(known.with_more(call.stream, call.properties) if call.properties else known, marks, known)
+            return
+        told = self._asked_for(call, campaign, time, marks)
+        same_time = told.event_at == known.event_at and told.canonical == known.canonical
+        told = msgspec.structs.replace(
+            told,
+            id=known.id,
+            message_id=known.message_id,
+            more=known.more,
+            # The settings may have moved it since; an event of another time is due at another.
+            due_at=known.due_at if same_time else told.due_at,
+            first_due_at=known.first_due_at if same_time else told.first_due_at,
+        )
+        self._surveys.put(told, marks, known)
+        if told.status is SurveyStatus.CANCELLED:
+            self._batch.surveys[SurveyStatus.CANCELLED] += 1
+
+    def _retry(self, call: Track, campaign: Campaign, message: bytes) -> str:
         """Queue a survey again that Promoter refused, if it is not too old by now and surely e-mailed nobody."""
-        if self._batch.is_stale(due_at):
+        if call.time is not None and self._batch.rules.too_old(self._batch.rules.due_at(campaign, call.time)):
             return "stale"
-        queued = retries.requeue_survey(self._batch.tx, message, call.properties)
-        return "queued" if queued else "duplicate"
+        return "queued" if surveys.requeue(self._batch.tx, message, call.properties) else "duplicate"
+
+    def _lead_to_nothing(self, call: Track, campaign: Campaign | None, reason: str) -> None:
+        """Keep why an event of somebody led to no survey."""
+        keys = self._identity.keys_done_under(call)
+        if campaign is not None and keys and call.time is not None:
+            self._not_surveyed.append(NotSurveyed(keys[0], campaign.id, call.event, call.time, reason))
+
+    def _note_cancelling(self, call: Track, time: float) -> None:
+        ends_at = time if call.ends_at is None else call.ends_at
+        values = list(self._batch.cancel_rules.values(call.canonical, call.properties, call.record))
+        for done_under in self._identity.keys_done_under(call):
+            for value in values:
+                key = (done_under, call.canonical, value)
+                self._cancelling[key] = max(self._cancelling.get(key, ends_at), ends_at)
 
     def _delete(self, call: Track) -> None:
         """Cancel the survey of an event that was deleted at its source; should it come after all, it is known.
@@ -149,23 +203,26 @@ class Tracking:
         self._batch.discard_rejection(call.stream, call.record)
         campaigns = self._batch.settings.campaigns
         events = [call.canonical] if call.canonical else list(campaigns)
-        messages = {surveys.message_hash(event, call.message_id) for event in events if event in campaigns}
-        self._known |= messages
-        self._deleted |= messages
+        marks = {self._events.message(event, call.message_id) for event in events if call.message_id}
+        if call.key is not None:
+            marks.add(self._events.row_key(call.stream, call.key))
+        self._deleted |= marks
+        if not call.canonical or call.canonical in campaigns:
+            self._surveys.know(marks)
 
-    def _complete_open(self) -> None:
-        """Give a survey the properties that only a duplicate brought, and cancel those of deleted events."""
-        batch = self._batch
+    def _cancel_deleted(self) -> None:
         if self._deleted:
-            claims.withdraw(batch.tx, "its event was deleted", messages=self._deleted)
-        waiting = surveys.open_by_message(batch.tx, {*self._more, *self._deleted})
-        for message, survey in waiting.items():
-            if message in self._deleted:
-                batch.cancel([survey.id], "its event was deleted")
-                continue
-            whole = {**self._more[message], **survey.properties}
-            if whole.keys() != survey.properties.keys():
-                surveys.set_properties(batch.tx, survey.id, whole)
+            claims.withdraw(self._batch.tx, _EVENT_DELETED, marks=self._deleted)
+            gone = surveys.open_of_rows(self._batch.tx, self._deleted, self._deleted)
+            self._batch.cancel([one.id for one in gone], _EVENT_DELETED)
+
+    def _let_through(self, call: Track, known: Survey) -> bool:
+        """Return whether a setting kept a survey from being sent that would not keep it any more."""
+        who = self._identity.who(call)
+        keys = (who.user_id and user_key(who.user_id), who.email and email_key(who.email))
+        throttles = claims.throttles_of(self._batch.tx, (key for key in keys if key)).values()
+        surveyed_at = max((one.surveyed_at or 0.0 for one in throttles), default=0.0)
+        return self._batch.rules.lets_through(known, who.email, surveyed_at)
 
     def _store_properties(self, call: Track, prefix: str, time: float) -> None:
         """Keep a stored event's properties on its person, or by the keys that the call names its person by."""
@@ -186,3 +243,91 @@ class Tracking:
                 for who in self._identity.everybody(call):
                     if who.user_id is not None and who.email is not None:
                         self._batch.look_at(who.email, who.user_id)
+
+
+class _Surveys:
+    """The surveys of a batch's events: looked up together, changed in memory, written together."""
+
+    def __init__(self, batch: Batch, events: KnownEvents) -> None:
+        self._batch = batch
+        self._events = events
+        self._marks: dict[int, Marks] = {}
+        self._known: set[bytes] = set()
+        self._before: dict[int, Survey] = {}
+        self._standing: dict[bytes, Survey] = {}
+        self._by_occurrence: dict[bytes, bytes] = {}
+        self._new_marks: set[bytes] = set()
+
+    def look_up(self, calls: Iterator[Track]) -> None:
+        """Find out which of the events that campaigns name came before, and what surveys of them may change."""
+        for call in calls:
+            self.marks(call, self._batch.settings.campaigns[call.canonical])
+        messages = {one.message for one in self._marks.values()}
+        self._known = self._events.among(messages)
+        # Only one whose message id is new needs another look.
+        others = [one for one in self._marks.values() if one.message not in self._known]
+        occurrences = {one.occurrence for one in others if one.occurrence is not None}
+        self._known |= self._events.among(occurrences | {one.row_key for one in others})
+        found = surveys.by_message(self._batch.tx, self._known & messages)
+        found |= {
+            survey.message: survey
+            for survey in surveys.by_occurrence(self._batch.tx, self._known & occurrences).values()
+        }
+        for survey in found.values():
+            self._before[survey.id] = survey
+            self._stand(survey)
+
+    def marks(self, call: Track, campaign: Campaign) -> Marks:
+        """Return what an event is known by."""
+        marks = self._marks.get(id(call))
+        if marks is None:
+            marks = self._marks[id(call)] = Marks(
+                self._events.message(call.canonical, call.message_id),
+                self._events.occurrence(campaign.id, call.named, call.time),
+                self._events.row_key(call.stream, call.key),
+            )
+        return marks
+
+    def is_known(self, marks: Marks) -> bool:
+        """Return whether an event came before, or was deleted."""
+        return not self._known.isdisjoint(marks)
+
+    def know(self, marks: set[bytes]) -> None:
+        """Know events from now on, though they led to no survey."""
+        self._known |= marks
+        self._new_marks |= marks
+
+    def find(self, marks: Marks) -> Survey | None:
+        """Return the survey of an event, if there is one that may change."""
+        message = marks.message
+        if message not in self._known and marks.occurrence is not None:
+            message = self._by_occurrence.get(marks.occurrence, message)
+        return self._standing.get(message)
+
+    def put(self, survey: Survey, marks: Marks, before: Survey | None) -> None:
+        """Have a survey stand as given, instead of as it stood before."""
+        self.know({mark for mark in (marks.message, marks.occurrence) if mark is not None})
+        if before is not None:
+            del self._standing[before.message]
+            if before.occurrence is not None and before.occurrence != survey.occurrence:
+                # It never happened to that person, or at that time.
+                self._by_occurrence.pop(before.occurrence, None)
+                self._known.discard(before.occurrence)
+                self._new_marks.discard(before.occurrence)
+                self._events.forget([before.occurrence])
+        self._stand(survey)
+
+    def _stand(self, survey: Survey) -> None:
+        self._standing[survey.message] = survey
+        if survey.occurrence is not None:
+            self._by_occurrence[survey.occurrence] = survey.message
+
+    def write(self) -> list[bytes]:
+        """Write what changed, and return the hashes of the events of it."""
+        tx, now = self._batch.tx, self._batch.now
+        new = [one for one in self._standing.values() if not one.id]
+        changed = [one for one in self._standing.values() if one.id and one != self._before[one.id]]
+        surveys.add(tx, new, now)
+        surveys.change(tx, changed, now)
+        self._events.remember(self._new_marks)
+        return [one.message for one in (*new, *changed)]

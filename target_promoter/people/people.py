@@ -146,7 +146,9 @@ def change_all(tx: Transaction, change: Callable[[Person], Person]) -> Iterator[
         after = rows[-1].user_id
         before = [Row(row).person() for row in rows]
         pairs = [(one, other) for one in before if (other := change(one)) != one]
-        save(tx, (other for _, other in pairs))
+        nobody = {other.user_id for _, other in pairs if not other.parts and other.deleted_at is None}
+        remove(tx, nobody)
+        save(tx, (other for _, other in pairs if other.user_id not in nobody))
         yield from pairs
 
 

@@ -191,6 +191,33 @@ class Person(msgspec.Struct, frozen=True, gc=False):
         """Return the person without what a stream said."""
         return replace(self, parts=_without(self.parts, stream), fingerprints=_without(self.fingerprints, stream))
 
+    def restricted(self, stream: str, traits: frozenset[str] | None, contact_lists: frozenset[int]) -> Person:
+        """Return the person with only those traits and lists of a stream that may be sent.
+
+        Args:
+            stream: The stream.
+            traits: The names of the traits and properties, in lower case; None for all of them.
+            contact_lists: The ids of the lists.
+        """
+        part = self.parts.get(stream)
+        if part is None:
+            return self
+        lists = tuple(one for one in part.contact_lists if one in contact_lists)
+        if traits is None:
+            return self.with_part(stream, replace(part, contact_lists=lists))
+        events = {prefix: (_only(said[0], traits), said[1]) for prefix, said in part.events.items()}
+        allowed = replace(part, traits=part.traits.only(traits), contact_lists=lists, events=events)
+        return self.with_part(stream, allowed)
+
+    def without_events(self, prefixes: frozenset[str]) -> Person:
+        """Return the person without the properties of stored events of these attribute prefixes."""
+        person = self
+        for stream, part in self.parts.items():
+            if not prefixes.isdisjoint(part.events):
+                events = {prefix: said for prefix, said in part.events.items() if prefix not in prefixes}
+                person = person.with_part(stream, replace(part, events=events))
+        return person
+
     def with_event(self, stream: str, prefix: str, properties: Mapping[str, Any], time: float) -> Person:
         """Return the person with a stored event's properties, if no later ones of its stream are there.
 
@@ -261,6 +288,10 @@ def _storable(said: Mapping[str, object]) -> Mapping[str, object]:
     if all(map(str.isascii, said)):
         return said
     return {name.encode("utf-8", "replace").decode(): value for name, value in said.items()}
+
+
+def _only(said: Mapping[str, Any], names: frozenset[str]) -> dict[str, Any]:
+    return {name: value for name, value in said.items() if name.lower() in names}
 
 
 def _joined(said: list[Traits]) -> Traits:

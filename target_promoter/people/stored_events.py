@@ -73,6 +73,16 @@ def among(tx: Transaction, anonymous_ids: Iterable[str]) -> set[str]:
     return {wanted[row[0]] for row in tx.rows_among("who", "kept_properties", "who", set(wanted))}
 
 
+def drop(tx: Transaction, stream: str) -> None:
+    """Remove what a stream brought."""
+    tx.execute(kept_properties.delete().where(kept_properties.c.stream == stream))
+
+
+def drop_prefixes(tx: Transaction, prefixes: Iterable[str]) -> None:
+    """Remove the properties of events of these attribute prefixes."""
+    tx.execute(kept_properties.delete().where(kept_properties.c.prefix.in_(list(prefixes))))
+
+
 def _any_kept(tx: Transaction) -> bool:
     return tx.scalar(select(kept_properties.c.who).limit(1)) is not None
 

@@ -61,8 +61,8 @@ class Traits(msgspec.Struct, frozen=True, array_like=True, gc=False):
         return self._of({name: (value, at) for name, value, at in self if at > time})
 
     def only(self, names: frozenset[str]) -> Traits:
-        """Return the values of these names."""
-        return self._of({name: (value, at) for name, value, at in self if name in names})
+        """Return the values of these names, which are in lower case."""
+        return self._of({name: (value, at) for name, value, at in self if name.lower() in names})
 
     def says_the_same(self, other: Traits) -> bool:
         """Return whether other values say the same, whenever they were said."""

@@ -7,15 +7,16 @@ from typing import TYPE_CHECKING, Final
 
 from sqlalchemy import func, or_, select
 
-from target_promoter.delivery.backlog import count_surveys
 from target_promoter.store.copying import before
-from target_promoter.store.schema import attribute_notes, contacts, surveys
+from target_promoter.store.schema import SurveyStatus, attribute_notes, contacts, surveys
+from target_promoter.surveys.schedule import count_open
 from target_promoter.values.masking import masked, masked_text
 from target_promoter.values.times import iso
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from target_promoter.config.settings import Settings
     from target_promoter.store.transaction import Transaction
 
 _RECIPIENTS: Final = 5
@@ -92,14 +93,14 @@ class Preview:
 _DOING: Final = {"merged": "merge", "left out": "leave out"}
 
 
-def preview(tx: Transaction, since: float) -> Preview:
+def preview(tx: Transaction, settings: Settings, since: float) -> Preview:
     """Return what a dry run would have done.
 
     Args:
         tx: An open transaction of its copy of the store.
         since: When it began, in epoch seconds.
     """
-    here = (surveys.c.status == "sent") & (surveys.c.settled_at >= since)
+    here = (surveys.c.status == SurveyStatus.SENT) & (surveys.c.settled_at >= since)
     of_campaign = (surveys.c.campaign_id, surveys.c.event)
     numbers = (func.count(), func.min(surveys.c.event_at), func.max(surveys.c.event_at))
     groups = tx.execute(select(*of_campaign, *numbers).where(here).group_by(*of_campaign).order_by(*of_campaign))
@@ -123,7 +124,7 @@ def preview(tx: Transaction, since: float) -> Preview:
     columns = (attribute_notes.c.kind, attribute_notes.c.name, attribute_notes.c.detail)
     notes = tx.execute(select(*columns).where(noted).order_by(*columns).limit(_NOTES)).all()
     all_notes = tx.scalar(select(func.count()).select_from(attribute_notes).where(noted)) or 0
-    left, _ = count_surveys(tx, since)
+    left, _ = count_open(tx, settings, since)
     return Preview(
         campaigns=tuple(campaigns),
         left=left,

@@ -53,6 +53,7 @@ class Progress:
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._store = store
+        self._settings = settings
         self._limit = settings.requests_per_minute
         self._dry_run = settings.dry_run
         self._summary = summary
@@ -79,7 +80,7 @@ class Progress:
             self._samples.popleft()
         since, before, succeeded_before = self._samples[0]
         rate = (requests - before) / (now - since) * _MINUTE if now > since else 0.0
-        pending, waiting, allowed = self._store.read(lambda tx: work_left(tx, now, self._limit))
+        pending, waiting, allowed = self._store.read(lambda tx: work_left(tx, self._settings, now))
         return RunStatus(
             seconds=now - self._summary.started_at,
             records=value("identify", "read") + value("track", "read") + self._summary.ignored,

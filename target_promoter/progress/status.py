@@ -7,11 +7,13 @@ from typing import TYPE_CHECKING
 
 from target_promoter.delivery import backlog as left
 from target_promoter.delivery import limit as clock
+from target_promoter.surveys.schedule import count_open
 from target_promoter.values.times import duration
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from target_promoter.config.settings import Settings
     from target_promoter.store.transaction import Transaction
 
 
@@ -62,11 +64,7 @@ class RunStatus:
         return f"After {duration(self.seconds)}: {', '.join(f'{name} {text}' for name, text in self.parts())}."
 
 
-def work_left(tx: Transaction, now: float, limit: float) -> tuple[int, int, float]:
-    """Return what is pending, what waits, and how many requests a minute leave at the most.
-
-    Args:
-        limit: How many a minute the account allows, as told.
-    """
-    pending, waiting = left.count_surveys(tx, now)
-    return pending + left.count_contacts(tx), waiting, clock.rate(tx, now, limit=limit)
+def work_left(tx: Transaction, settings: Settings, now: float) -> tuple[int, int, float]:
+    """Return what is pending, what waits, and how many requests a minute leave at the most."""
+    pending, waiting = count_open(tx, settings, now)
+    return pending + left.count_contacts(tx), waiting, clock.rate(tx, now, limit=settings.requests_per_minute)

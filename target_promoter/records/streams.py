@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Final, Literal, cast
+from dataclasses import asdict, dataclass, field
+from typing import TYPE_CHECKING, Any, Final, Literal, cast
 
 import msgspec
 
@@ -15,7 +15,7 @@ from target_promoter.records.readers import Rows
 from target_promoter.records.refusals import UnknownStreamError
 from target_promoter.records.resolution import Source
 from target_promoter.records.shapes import Columns, Shape, shape
-from target_promoter.values.reading import identifier
+from target_promoter.values.reading import fingerprint, identifier
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -50,6 +50,54 @@ _CALLS: Final = _OTHER_CALLS | {"identify", "track", "delete"}
 
 
 @dataclass(frozen=True, slots=True)
+class Reading:
+    """How a stream is read, by its setting and its shape.
+
+    Attributes:
+        type: What its records are.
+        shape: Its shape.
+        traits: The names of the traits or properties that may be sent, in lower case; None for all of them.
+        contact_lists: The ids of the contact lists that its people join.
+        digest: A hash of all that the config says of it.
+    """
+
+    type: str
+    shape: Shape
+    traits: frozenset[str] | None
+    contact_lists: tuple[int, ...]
+    digest: str
+
+    def withdraws(self, before: Reading) -> bool:
+        """Return whether something that could be sent before may not be sent any more."""
+        fewer = self.traits is not None and (before.traits is None or not before.traits <= self.traits)
+        return fewer or not set(before.contact_lists) <= set(self.contact_lists)
+
+    def as_record(self) -> dict[str, object]:
+        """Return it as plain JSON, for the store."""
+        traits = None if self.traits is None else sorted(self.traits)
+        return {**asdict(self), "traits": traits, "contact_lists": list(self.contact_lists)}
+
+    @classmethod
+    def from_record(cls, record: Mapping[str, Any]) -> Reading:
+        """Return what `as_record` returned."""
+        traits = None if record["traits"] is None else frozenset(record["traits"])
+        return cls(**{**record, "traits": traits, "contact_lists": tuple(record["contact_lists"])})
+
+
+def reading_of(setting: StreamSetting, form: Shape) -> Reading:
+    """Return how a stream of this shape is read by its setting."""
+    listed = setting.traits
+    traits: frozenset[str] | None = None
+    if listed is not None and "*" not in listed:
+        traits = frozenset(name.rpartition(".")[2].lower() for name in listed)
+    elif listed is None and form == "plain":
+        traits = frozenset()
+    kind = setting.type or _TYPES.get(form, "ignore")
+    digest = fingerprint({"setting": setting.as_config(), "shape": form}) or b""
+    return Reading(kind, form, traits, setting.contact_lists, digest.hex())
+
+
+@dataclass(frozen=True, slots=True)
 class Stream:
     """A stream whose records can be read.
 
@@ -57,11 +105,13 @@ class Stream:
         name: Its name.
         type: What its records are.
         how: How that is known, as a sentence.
+        reading: How it is read; None if nothing of it is.
     """
 
     name: str
     type: StreamType
     how: str
+    reading: Reading | None = None
     _identify: IdentifyReader | None = field(default=None, repr=False)
     _track: TrackReader | None = field(default=None, repr=False)
     _call_type: tuple[Path, ...] = ()
@@ -185,7 +235,7 @@ def recognize(name: str, schema: Mapping[str, object], key_properties: Sequence[
         ConfigError: It is none of Segment's shapes and not configured, or the schema lacks a column that its type
             cannot do without, or one that the config names; the sentence holds the lines to add to the config.
     """
-    setting = settings.stream(name) or StreamSetting(name, None, None, {}, None, ())
+    setting = settings.stream(name) or StreamSetting(name)
     columns = Columns(schema)
     form = shape(name, columns.names)
     if setting.type is not None:
@@ -199,7 +249,7 @@ def recognize(name: str, schema: Mapping[str, object], key_properties: Sequence[
         add = advice.lines(setting.pattern, {**guess, **setting.as_config()})
         raise UnknownStreamError(name, add, advice.lines(name, {"type": "ignore"}))
     if stream_type == "ignore":
-        return Stream(name, stream_type, how)
+        return Stream(name, stream_type, how, reading_of(setting, form))
     source = Source(name, stream_type, form, columns, tuple(key_properties), setting)
     call_type: tuple[Path, ...] = ()
     if stream_type == "segment":
@@ -209,6 +259,7 @@ def recognize(name: str, schema: Mapping[str, object], key_properties: Sequence[
         name,
         stream_type,
         how,
+        reading_of(setting, form),
         None if stream_type == "track" else source.identify_reader(),
         None if stream_type == "identify" else source.track_reader(),
         call_type,

@@ -35,6 +35,7 @@ from target_promoter.report.words import E_MAILED
 from target_promoter.store import names, runs
 from target_promoter.store import schema as tables
 from target_promoter.store.encoding import decode
+from target_promoter.surveys.schedule import count_open
 from target_promoter.values.events import canonical, nearest
 
 if TYPE_CHECKING:
@@ -60,7 +61,7 @@ def gather(tx: Transaction, settings: Settings, store: str, now: float) -> Repor
     Args:
         settings: The settings, for the account's limit.
     """
-    survey_facts = _surveys(tx, now)
+    survey_facts = _surveys(tx, settings, now)
     found, more_events = _events(tx, settings)
     report = Report(
         generated_at=now,
@@ -153,11 +154,11 @@ def _runs(tx: Transaction) -> tuple[RunFacts, ...]:
     )
 
 
-def _surveys(tx: Transaction, now: float) -> SurveyFacts:
+def _surveys(tx: Transaction, settings: Settings, now: float) -> SurveyFacts:
     table = tables.surveys.c
     counted = tx.execute(select(table.status, func.count()).group_by(table.status)).all()
     statuses = {status: number for status, number in counted}  # noqa: C416 - a row is no pair to `dict`
-    pending, waiting = left.count_surveys(tx, now)
+    pending, waiting = count_open(tx, settings, now)
     events: defaultdict[int, list[str]] = defaultdict(list)
     for campaign, event in tx.execute(select(table.campaign_id, table.event).distinct().order_by(table.event)):
         events[campaign].append(event)
@@ -169,7 +170,7 @@ def _surveys(tx: Transaction, now: float) -> SurveyFacts:
         events=dict(sorted(events.items())),
         campaigns=names.campaigns(tx),
         days=_days(tx),
-        open=open_surveys(tx, now, most=_OPEN),
+        open=open_surveys(tx, settings, now, most=_OPEN),
         uncertain=_uncertain(tx),
     )
 
@@ -201,7 +202,9 @@ def _date(day: int) -> str:
 
 def _uncertain(tx: Transaction) -> tuple[UncertainFacts, ...]:
     table = tables.surveys.c
-    query = select(tables.surveys).where(table.status == "uncertain").order_by(table.settled_at.desc())
+    query = (
+        select(tables.surveys).where(table.status == tables.SurveyStatus.UNCERTAIN).order_by(table.settled_at.desc())
+    )
     return tuple(
         UncertainFacts(row.event, row.campaign_id, row.claimed_email, row.claimed_at, row.reason)
         for row in tx.execute(query.limit(_UNCERTAIN))

@@ -15,6 +15,8 @@ from target_promoter.report.words import campaign, shown
 from target_promoter.store import runs
 from target_promoter.store import schema as tables
 from target_promoter.store.encoding import decode
+from target_promoter.store.schema import SurveyStatus
+from target_promoter.surveys.surveys import not_surveyed_of
 from target_promoter.values.times import iso
 
 if TYPE_CHECKING:
@@ -27,9 +29,9 @@ if TYPE_CHECKING:
 
 _DAY: Final = 86_400
 _WHY: Final = {
-    "sent": "Promoter accepted the request",
-    "presumed": "a first request got no answer, and Promoter refused the second: the first had arrived",
-    "throttled": "Promoter refused it",
+    SurveyStatus.SENT: "Promoter accepted the request",
+    SurveyStatus.PRESUMED: "a first request got no answer, and Promoter refused the second: the first had arrived",
+    SurveyStatus.THROTTLED: "Promoter refused it",
 }
 
 
@@ -112,7 +114,8 @@ def story(tx: Transaction, settings: Settings, asked: str, rejected: Iterable[An
         *(moment for person in persons for moment in _said(person)),
         *_kept(tx, names),
         *_cancelling(tx, names),
-        *(moment for row in survey_rows(tx, names) for moment in _survey(row, now)),
+        *_not_surveyed(tx, names),
+        *(moment for row in survey_rows(tx, names) for moment in _survey(row, settings, now)),
         *_contact(tx, names),
         *_throttle(tx, names, settings.throttle_days),
         *(Moment(row.rejected_at, f"a record of stream {row.stream} was rejected", row.reason) for row in rejected),
@@ -175,18 +178,25 @@ def _kept(tx: Transaction, names: Identifiers) -> Iterator[Moment]:
 
 def _cancelling(tx: Transaction, names: Identifiers) -> Iterator[Moment]:
     table = tables.cancellations.c
-    for row in tx.execute(select(tables.cancellations).where(table.who.in_(names.all_keys))):
+    # Those with a value of `match` are among those with any.
+    where = table.who.in_(names.all_keys) & (table.matched == "")
+    for row in tx.execute(select(tables.cancellations).where(where)):
         yield Moment(row.time, f"the event {row.event}", "it cancels waiting surveys of earlier events (`cancel_on`)")
 
 
-def _survey(row: Any, now: float) -> Iterator[Moment]:  # noqa: ANN401 - a database row
+def _not_surveyed(tx: Transaction, identifiers: Identifiers) -> Iterator[Moment]:
+    for one in not_surveyed_of(tx, identifiers.all_keys):
+        yield Moment(one.event_at, f"the event {one.event} led to no survey of {campaign(one.campaign_id)}", one.reason)
+
+
+def _survey(row: Any, settings: Settings, now: float) -> Iterator[Moment]:  # noqa: ANN401 - a database row
     name = f"the survey of {campaign(row.campaign_id)} for {row.event}"
     yield Moment(row.event_at, f"the event {row.event} (stream {row.stream}, message id {row.message_id})")
     yield Moment(row.created_at, f"{name} was taken, due at {iso(row.due_at)}", "`campaigns` names the event")
     if row.claimed_at is not None:
         yield Moment(row.claimed_at, f"the request for {name} was made, to {row.claimed_email or 'nobody any more'}")
     if row.status in tables.UNSETTLED:
-        yield Moment(now, f"{name} is not sent yet", f"it waits for {waits_for(row, now)}")
+        yield Moment(now, f"{name} is not sent yet", f"it waits for {waits_for(row, settings, now)}")
     elif row.settled_at is not None:
         yield Moment(row.settled_at, f"{name}: {row.status}", row.reason or _WHY.get(row.status))
 

@@ -9,14 +9,14 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
 
 from target_promoter.store.encoding import encode
-from target_promoter.surveys.campaigns import NO_CAMPAIGN
+from target_promoter.store.schema import SurveyStatus
 from target_promoter.values.times import iso
 
 if TYPE_CHECKING:
     from target_promoter.report.data import RunFacts, SurveyFacts
     from target_promoter.report.person import Known, Story
 
-E_MAILED: Final = ("sent", "presumed")
+E_MAILED: Final = (SurveyStatus.SENT, SurveyStatus.PRESUMED)
 """The outcomes of surveys that e-mailed somebody."""
 
 RUN_PARTS: Final = ("identify", "track", "contacts", "surveys", "api")
@@ -51,8 +51,6 @@ def campaign(number: int, names: Mapping[int, str] = MappingProxyType({})) -> st
     Args:
         names: The names that are known, by id.
     """
-    if number == NO_CAMPAIGN:
-        return "no campaign"
     return f"campaign {number}{f', {names[number]}' if number in names else ''}"
 
 

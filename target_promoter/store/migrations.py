@@ -9,11 +9,13 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Final, NamedTuple
+from hashlib import blake2b
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from target_promoter.store.encoding import decode, encode
 from target_promoter.store.engines import back_up, copy_path
 from target_promoter.store.schema import SCHEMA_VERSION
+from target_promoter.values.events import canonical
 
 if TYPE_CHECKING:
     from target_promoter.store.database import Store
@@ -68,6 +70,41 @@ _BY_STREAM: Final = (
     SELECT who, 'before version 3', prefix, time, properties FROM kept_properties_2
     """,
     "DROP TABLE kept_properties_2",
+)
+
+_SURVEYS: Final = (
+    *(
+        f"ALTER TABLE surveys ADD COLUMN {column}"
+        for column in (
+            "occurrence {bytes}",
+            "row_key {bytes}",
+            "canonical TEXT NOT NULL DEFAULT ''",
+            "first_due_at {double} NOT NULL DEFAULT '0'",
+            "more TEXT",
+            "matches TEXT",
+        )
+    ),
+    "DROP INDEX surveys_status",
+    "CREATE INDEX surveys_status ON surveys (status, canonical, due_at, first_due_at)",
+    "CREATE INDEX surveys_occurrence ON surveys (occurrence) WHERE status IN ('waiting', 'queued')",
+    "CREATE INDEX surveys_row_key ON surveys (row_key) WHERE status IN ('waiting', 'queued')",
+    "ALTER TABLE cancellations RENAME TO cancellations_2",
+    """
+        CREATE TABLE cancellations (
+            who TEXT NOT NULL, event TEXT NOT NULL, matched TEXT NOT NULL, time {double} NOT NULL,
+            PRIMARY KEY (who, event, matched)
+        ) {by_key}
+    """,
+    "INSERT INTO cancellations SELECT who, event, '', time FROM cancellations_2",
+    "DROP TABLE cancellations_2",
+    """
+        CREATE TABLE not_surveyed (
+            who TEXT NOT NULL, campaign_id {bigint} NOT NULL, event TEXT NOT NULL, event_at {double} NOT NULL,
+            reason TEXT NOT NULL, PRIMARY KEY (who, campaign_id)
+        ) {by_key}
+    """,
+    # What is known only by a hash cannot be hashed again.
+    "INSERT INTO facts (name, value) VALUES ('unsalted_messages', 'true')",
 )
 
 _MOVE_SCHEMAS: Final = (
@@ -137,9 +174,11 @@ def _from_2(tx: Transaction) -> None:
     """Keep what each stream said of a person apart, each stream's reading, whose a contact is, and a run's settings."""
     _run(tx, _TO_VERSION_3)
     _run(tx, _BY_STREAM)
+    _run(tx, _SURVEYS)
     _run(tx, _MOVE_SCHEMAS)
     _split_people(tx)
     tx.sql(_OWN_CONTACTS)
+    _know_surveys(tx)
 
 
 def _split_people(tx: Transaction) -> None:
@@ -167,6 +206,38 @@ def _parts_in_3(person: _Row) -> str:
     if said.get("stored"):
         parts[_BEFORE_3] = {**(part if _BEFORE_3 in parts else {}), "events": said["stored"]}
     return encode(parts)
+
+
+def _know_surveys(tx: Transaction) -> None:
+    """Know the events of surveys that are still there by salted hashes too: what they were, and who did it when."""
+    mark = "?" if tx.is_sqlite else "%s"
+    query = (
+        "SELECT id, message, event, message_id, campaign_id, user_id, anonymous_id, email, event_at, due_at "  # noqa: S608 - names of this module
+        f"FROM surveys WHERE id > {mark} ORDER BY id LIMIT {_ROWS}"
+    )
+    names = ("message", "occurrence", "canonical", "first_due_at")
+    update = f"UPDATE surveys SET {', '.join(f'{name} = {mark}' for name in names)} WHERE id = {mark}"  # noqa: S608 - as above
+    know = f"INSERT INTO messages (message) VALUES ({mark}) ON CONFLICT (message) DO NOTHING"  # noqa: S608 - as above
+    salt = bytes.fromhex(tx.sql("SELECT value FROM facts WHERE name = 'salt'").scalar_one())
+    last = 0
+    while rows := tx.sql(query, (last,)).all():
+        known = [(*_hashes(salt, row), canonical(row[2]), row[9], row[0]) for row in rows]
+        tx.sql(update, known)
+        tx.sql(know, [(one,) for row in known for one in row[:2] if one is not None])
+        last = rows[-1][0]
+
+
+def _hashes(salt: bytes, row: Any) -> tuple[bytes, bytes | None]:  # noqa: ANN401 - a database row
+    """Return by what the event of a survey is known."""
+    _, message, event, message_id, campaign_id, user_id, anonymous_id, email, event_at, _ = row
+
+    def salted(value: object) -> bytes:
+        return blake2b(encode(value).encode(), key=salt, digest_size=16).digest()
+
+    named = f"u:{user_id}" if user_id else f"a:{anonymous_id}" if anonymous_id else f"e:{email}" if email else None
+    occurrence = salted([campaign_id, named, int(event_at)]) if named is not None and campaign_id else None
+    # The names of somebody who was forgotten are gone.
+    return salted([canonical(event), message_id]) if message_id else bytes(message), occurrence
 
 
 class _Row(NamedTuple):

@@ -5,6 +5,7 @@ Times are epoch seconds (UTC). JSON is kept as text, so that SQLite and PostgreS
 
 from __future__ import annotations
 
+from enum import StrEnum
 from typing import Final
 
 from sqlalchemy import BigInteger, Column, Double, Index, Integer, LargeBinary, MetaData, Table, Text, event
@@ -14,13 +15,41 @@ SCHEMA_VERSION: Final = 3
 
 metadata = MetaData()
 
-OPEN: Final = ("waiting", "queued")
+
+class SurveyStatus(StrEnum):
+    """How far a survey is."""
+
+    WAITING = "waiting"
+    """Its person has no known e-mail address yet."""
+    QUEUED = "queued"
+    """It is to be sent when it is due."""
+    CLAIMED = "claimed"
+    """Its request was made, and may have been sent; the row holds the whole of it."""
+    SENT = "sent"
+    """Promoter accepted its request."""
+    PRESUMED = "presumed"
+    """A first request got no answer, and Promoter refused the second: the first had arrived."""
+    THROTTLED = "throttled"
+    """Its contact was surveyed a short time ago."""
+    WITHHELD = "withheld"
+    """A setting kept it from being sent."""
+    REFUSED = "refused"
+    """Promoter does not take it, now or later."""
+    EXPIRED = "expired"
+    """It was due too long ago before it could be sent."""
+    CANCELLED = "cancelled"
+    """Its person did what cancels it, or it was deleted or called off."""
+    UNCERTAIN = "uncertain"
+    """Its request got no answer, and is not sent again: nobody knows whether it arrived."""
+
+
+OPEN: Final = (SurveyStatus.WAITING, SurveyStatus.QUEUED)
 """The statuses of surveys that may still be changed or cancelled."""
 
-UNSETTLED: Final = (*OPEN, "claimed")
+UNSETTLED: Final = (*OPEN, SurveyStatus.CLAIMED)
 """The statuses of surveys that are not final."""
 
-SETTLED: Final = ("sent", "presumed", "throttled", "withheld", "refused", "expired", "cancelled", "uncertain")
+SETTLED: Final = tuple(one for one in SurveyStatus if one not in UNSETTLED)
 """The statuses of surveys that are final."""
 
 # `sqlite_with_rowid=False`: SQLite gives a table with a text key a hidden integer key as well; without it a table of
@@ -126,16 +155,19 @@ contacts = Table(
 _partial_index("contacts_undelivered", contacts, "changed_at, status", "status IN ('pending', 'removing')")
 _partial_index("contacts_refused", contacts, "status", "status = 'refused'")
 _partial_index("contacts_list_unknown", contacts, "status", "status = 'list_unknown'")
-_partial_index("contacts_lease", contacts, "lease", "lease IS NOT NULL")
 _partial_index("contacts_user_id", contacts, "user_id", "user_id IS NOT NULL")
+_partial_index("contacts_lease", contacts, "lease", "lease IS NOT NULL")
 
 surveys = Table(
     "surveys",
     metadata,
     Column("id", BigInteger().with_variant(Integer, "sqlite"), primary_key=True, autoincrement=True),
     Column("message", LargeBinary, nullable=False, unique=True),
+    Column("occurrence", LargeBinary),
+    Column("row_key", LargeBinary),
     Column("stream", Text, nullable=False),
     Column("event", Text, nullable=False),
+    Column("canonical", Text, nullable=False, server_default=""),
     Column("campaign_id", BigInteger, nullable=False),
     Column("message_id", Text, nullable=False),
     Column("user_id", Text),
@@ -143,7 +175,10 @@ surveys = Table(
     Column("email", Text),
     Column("event_at", Double, nullable=False),
     Column("due_at", Double, nullable=False),
+    Column("first_due_at", Double, nullable=False, server_default="0"),
     Column("properties", Text),
+    Column("more", Text),
+    Column("matches", Text),
     Column("status", Text, nullable=False),
     Column("reason", Text),
     Column("created_at", Double, nullable=False),
@@ -157,36 +192,59 @@ surveys = Table(
     Column("withdrawn", Text),
     Column("lease", Text),
     Column("leased_until", Double, nullable=False, server_default="0"),
-    Index("surveys_status", "status", "due_at", "campaign_id"),
+    Index("surveys_status", "status", "canonical", "due_at", "first_due_at"),
     Index("surveys_user_id", "user_id"),
 )
-"""A survey that is due, waits or was settled. Its status is one of
-
-- `waiting`: its person has no known e-mail address yet;
-- `queued`: to be sent when it is due;
-- `claimed`: its request was made, and may have been sent; the row holds the whole of it;
-- `sent`, `presumed`, `throttled`, `withheld`, `refused`, `expired`, `cancelled`, `uncertain`: settled.
+"""A survey that is due, waits or was settled.
 
 `user_id`, `anonymous_id` and `email` are those of the call; whom they stand for is looked up when it is claimed.
-`withdrawn` is why a claimed one must not be sent again, whatever comes of the request on its way.
+`due_at` moves with the hours, the delay and the pause of its campaign; `first_due_at` is when it was due at first.
+`properties` are those that its own stream brought, `more` what other streams brought, by stream; `matches` are hashes
+of what `match` of its campaign compares. `message` and `occurrence` are those of `messages`, `row_key` is a hash of its
+stream and the key of its row. `withdrawn` is why a claimed one must not be sent again, whatever comes of the request on
+its way.
 """
 
 # Most rows leave these empty.
 for _column in ("anonymous_id", "email", "claimed_email", "claimed_user_id", "settled_at"):
     _partial_index(f"surveys_{_column}", surveys, _column, f"{_column} IS NOT NULL")
 
+IS_OPEN: Final = "status IN ('waiting', 'queued')"
+"""The condition, as SQL, under which a survey is in the indexes of open ones."""
+
+for _column in ("occurrence", "row_key"):
+    _partial_index(f"surveys_{_column}", surveys, _column, IS_OPEN)
+
 messages = Table("messages", metadata, Column("message", LargeBinary, primary_key=True), sqlite_with_rowid=False)
-"""Hashes of event and message id of every survey there ever was: what makes a second one a duplicate."""
+"""What makes an event that comes again known, for ever: two salted hashes of each event that led to a survey.
+
+One is of the event and its message id, the other of campaign, person as the call names it, and second. Also hashes of
+deleted events, and of the keys of their rows. A store that was once of version 2 (its fact `unsalted_messages`) also
+holds hashes of event and message id without salt.
+"""
 
 cancellations = Table(
     "cancellations",
     metadata,
     Column("who", Text, primary_key=True),
     Column("event", Text, primary_key=True),
+    Column("matched", Text, primary_key=True),
     Column("time", Double, nullable=False),
     sqlite_with_rowid=False,
 )
-"""When a person last did what cancels a waiting survey (`cancel_on`)."""
+"""When a person last did what cancels waiting surveys (`cancel_on`), with any value, and with each value of `match`."""
+
+not_surveyed = Table(
+    "not_surveyed",
+    metadata,
+    Column("who", Text, primary_key=True),
+    Column("campaign_id", BigInteger, primary_key=True, autoincrement=False),
+    Column("event", Text, nullable=False),
+    Column("event_at", Double, nullable=False),
+    Column("reason", Text, nullable=False),
+    sqlite_with_rowid=False,
+)
+"""Of each person and campaign the latest event that led to no survey, for the report."""
 
 throttles = Table(
     "throttles",

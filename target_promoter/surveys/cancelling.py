@@ -1,79 +1,128 @@
-"""When an event cancels the survey of an earlier one (`cancel_on`), and whose events count."""
+"""When an event cancels the survey of another one (`cancel_on`): the one place that decides it."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol
+from hashlib import blake2b
+from typing import TYPE_CHECKING, Any, Final
 
-from target_promoter.people import identity
+from target_promoter.store.encoding import decode, encode
 from target_promoter.store.schema import cancellations
+from target_promoter.values.reading import identifier
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
+    from target_promoter.config.settings import CancelRule, Settings
+    from target_promoter.people.identity import Identity
     from target_promoter.store.transaction import Transaction
+    from target_promoter.surveys.surveys import Survey
+
+_ANY: Final = ""
+"""What stands for any value where a rule has no `match`."""
+
+Cancelling = dict[tuple[str, str, str], float]
+"""When people last did what cancels: by who, canonical event and matched value, the time in epoch seconds."""
 
 
-class _OfSomebody(Protocol):
+def matched(name: str, value: object) -> str | None:
+    """Return what two events have alike if their property of a name has the same value; None if it has none."""
+    same = identifier(value) if not isinstance(value, bool) else str(value).lower()
+    if same is None:
+        return None
+    return blake2b(encode([name, same]).encode(), digest_size=16).hexdigest()
+
+
+def value_of(name: str, *sources: Mapping[str, object]) -> object:
+    """Return the value of a property where it is found first, by its exact name or else by its name in any case."""
+    for source in sources:
+        if name in source:
+            return source[name]
+    lower = name.lower()
+    return next((one[key] for one in sources for key in one if key.lower() == lower), None)
+
+
+class CancelRules:
+    """What cancels what, as the settings say."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._names: dict[str, set[str]] = {}
+        for campaign in settings.campaigns.values():
+            for rule in campaign.cancel_on:
+                names = self._names.setdefault(rule.event, set())
+                if rule.match is not None:
+                    names.add(rule.match)
+
     @property
-    def user_id(self) -> str | None: ...
-    @property
-    def anonymous_id(self) -> str | None: ...
-    @property
-    def email(self) -> str | None: ...
+    def any(self) -> bool:
+        """Whether anything cancels anything."""
+        return bool(self._names)
+
+    def cancels(self, event: str) -> bool:
+        """Return whether an event, in canonical form, cancels surveys."""
+        return event in self._names
+
+    def values(self, event: str, *sources: Mapping[str, object]) -> Iterator[str]:
+        """Yield what an event that cancels may be matched by."""
+        yield _ANY
+        for name in self._names[event]:
+            value = matched(name, value_of(name, *sources))
+            if value is not None:
+                yield value
+
+    def matches(self, event: str, *sources: Mapping[str, object]) -> str | None:
+        """Return what the survey of an event may be matched by, as kept with it; None if nothing."""
+        names = {rule.match for rule in self._settings.campaigns[event].cancel_on if rule.match is not None}
+        found = {name: matched(name, value_of(name, *sources)) for name in sorted(names)}
+        found = {name: value for name, value in found.items() if value is not None}
+        return encode(found) if found else None
+
+    def cancelled(self, tx: Transaction, surveys: Iterable[Survey], identity: Identity) -> dict[int, str]:
+        """Return which of the surveys are cancelled, by their number, and why; looked up together."""
+        open_to = [one for one in surveys if one.canonical in self._settings.campaigns]
+        open_to = [one for one in open_to if self._settings.campaigns[one.canonical].cancel_on]
+        if not open_to:
+            return {}
+        identity.look_up(open_to)
+        identity.look_up_anonymous_ids(user_id for one in open_to if (user_id := identity.who(one).user_id))
+        keys = {one.id: identity.keys_of(one) for one in open_to}
+        known = _known(tx, {key for some in keys.values() for key in some})
+        found = {one.id: self._reason(one, keys[one.id], known) for one in open_to}
+        return {number: reason for number, reason in found.items() if reason is not None}
+
+    def _reason(self, survey: Survey, keys: Iterable[str], known: Cancelling) -> str | None:
+        by_value: Mapping[str, str] = {} if survey.matches is None else decode(survey.matches)
+        properties: dict[str, Any] | None = None
+        for key in keys:
+            for rule in self._settings.campaigns[survey.canonical].cancel_on:
+                if rule.match is None:
+                    value: str | None = _ANY
+                elif rule.match in by_value:
+                    value = by_value[rule.match]
+                else:
+                    properties = survey.all_properties if properties is None else properties
+                    value = matched(rule.match, value_of(rule.match, properties))
+                if value is not None and known.get((key, rule.event, value), float("-inf")) >= survey.event_at:
+                    return _sentence(rule)
+        return None
 
 
-def survey_keys(survey: _OfSomebody, linked_user_id: str | None) -> tuple[str, ...]:
-    """Return the keys of everything that a survey's call names its person by.
-
-    Args:
-        linked_user_id: The user id that its anonymous id stands for, if it stands for one.
-    """
-    user_id = survey.user_id or linked_user_id
-    keys = (
-        user_id and identity.user_key(user_id),
-        survey.anonymous_id and identity.anonymous_key(survey.anonymous_id),
-        survey.email and identity.email_key(survey.email),
-    )
-    return tuple(key for key in keys if key)
-
-
-def cancelled_by(
-    known: Mapping[tuple[str, str], float], keys: Iterable[str], cancel_on: frozenset[str], event_at: float
-) -> str | None:
-    """Return the event that cancels a survey, if there is one later than its own.
-
-    Args:
-        known: When people last did what cancels, by who and canonical event, in epoch seconds.
-        cancel_on: The events, in canonical form, that cancel it.
-        event_at: The time of its own event, in epoch seconds.
-    """
-    for key in keys:
-        for event in sorted(cancel_on):
-            if known.get((key, event), float("-inf")) > event_at:
-                return event
-    return None
-
-
-def note_cancellations(tx: Transaction, seen: Mapping[tuple[str, str], float]) -> None:
-    """Remember when people last did what cancels a survey.
-
-    Args:
-        seen: By who (a key such as `identity.user_key`) and canonical event, the time in epoch seconds.
-    """
-    known = cancellations_of(tx, {who for who, _ in seen})
+def note(tx: Transaction, seen: Cancelling) -> None:
+    """Remember when people last did what cancels a survey."""
+    known = _known(tx, {who for who, _, _ in seen})
     rows = [
-        {"who": who, "event": event, "time": time}
-        for (who, event), time in seen.items()
-        if time > known.get((who, event), float("-inf"))
+        {"who": who, "event": event, "matched": value, "time": time}
+        for (who, event, value), time in seen.items()
+        if time > known.get((who, event, value), float("-inf"))
     ]
     tx.upsert(cancellations, rows)
 
 
-def cancellations_of(tx: Transaction, keys: Iterable[str]) -> dict[tuple[str, str], float]:
-    """Return when people last did what cancels a survey: by who and canonical event, the time in epoch seconds.
+def _known(tx: Transaction, keys: Iterable[str]) -> Cancelling:
+    rows = tx.rows_among("who, event, matched, time", "cancellations", "who", set(keys))
+    return {(row[0], row[1], row[2]): row[3] for row in rows}
 
-    Args:
-        keys: The keys of the people, such as `identity.user_key`.
-    """
-    rows = tx.rows_among("who, event, time", "cancellations", "who", set(keys))
-    return {(row[0], row[1]): row[2] for row in rows}
+
+def _sentence(rule: CancelRule) -> str:
+    alike = "" if rule.match is None else f" with the same {rule.match}"
+    return f"cancelled by the event {rule.name}{alike}"

@@ -3,34 +3,27 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from heapq import merge
+from itertools import islice
 from typing import TYPE_CHECKING, Any, Final
 
 from sqlalchemy import func, select, update
 
 from target_promoter.people.identity import email_key, user_key
-from target_promoter.store.schema import OPEN, UNSETTLED, surveys, throttles
-from target_promoter.surveys.campaigns import NO_CAMPAIGN
+from target_promoter.store.schema import UNSETTLED, SurveyStatus, surveys, throttles
+from target_promoter.surveys.surveys import COLUMNS, Survey, as_survey
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Sequence
+    from collections.abc import Collection, Iterable, Mapping
+
+    from sqlalchemy import Select
 
     from target_promoter.store.transaction import Transaction
+    from target_promoter.surveys.rules import Sendable
 
 _LOOKED_AT: Final = 1000
 _MOST_AHEAD_SECONDS: Final = 3600.0
 """Much more than any lease lies ahead that a clock which goes right writes."""
-
-_COLUMNS: Final = (
-    surveys.c.id,
-    surveys.c.campaign_id,
-    surveys.c.claimed_email,
-    surveys.c.claimed_user_id,
-    surveys.c.claimed_at,
-    surveys.c.request,
-    surveys.c.request_form,
-    surveys.c.unanswered,
-    surveys.c.withdrawn,
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,8 +31,8 @@ class Claim:
     """A survey with the whole request that was made for it.
 
     Attributes:
-        id: The survey's number in the store.
-        campaign_id: The campaign at Promoter.
+        survey: The survey.
+        campaign_id: The campaign at Promoter that the request names.
         email: The contact's address.
         user_id: The person's user id, if it is known.
         claimed_at: When the claim was taken, in epoch seconds.
@@ -50,7 +43,7 @@ class Claim:
         lease: The name under which its request was made; each request has another one.
     """
 
-    id: int
+    survey: Survey
     campaign_id: int
     email: str
     user_id: str | None
@@ -60,6 +53,11 @@ class Claim:
     unanswered: int
     withdrawn: str | None = None
     lease: str = ""
+
+    @property
+    def id(self) -> int:
+        """The survey's number in the store."""
+        return self.survey.id
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,30 +73,51 @@ class Throttle:
     survey_id: int | None
 
 
-def due(tx: Transaction, now: float, *, except_campaigns: Collection[int], most: int) -> list[Any]:
-    """Return the surveys that are to be sent now, the longest due first."""
-    query = (
-        select(surveys)
-        .where(surveys.c.status == "queued", surveys.c.due_at <= now, surveys.c.leased_until <= now)
-        .where(surveys.c.campaign_id.not_in((NO_CAMPAIGN, *except_campaigns)))
-        .order_by(surveys.c.due_at)
-        .limit(most)
+def due(tx: Transaction, now: float, sendable: Sendable, *, most: int) -> list[Survey]:
+    """Return surveys that are to be sent now and are not too old, the longest due first."""
+    # One event at a time, by index: a million due of a campaign that sends nothing must not stand before the others.
+    by_event = (
+        map(as_survey, tx.execute(_due(select(*COLUMNS), event, now, sendable).limit(most)))
+        for event in sendable.events
     )
-    return list(tx.execute(query))
+    return list(islice(merge(*by_event, key=lambda one: (one.due_at, one.id)), most))
+
+
+def _due(query: Select[Any], event: str, now: float, sendable: Sendable) -> Select[Any]:
+    return (
+        query.where(surveys.c.status == SurveyStatus.QUEUED, surveys.c.canonical == event)
+        .where(surveys.c.due_at <= now, surveys.c.due_at >= sendable.oldest_due)
+        .where(surveys.c.first_due_at >= sendable.oldest_first_due, surveys.c.leased_until <= now)
+        .order_by(surveys.c.due_at, surveys.c.id)
+    )
 
 
 def unsettled(tx: Transaction, now: float, *, most: int) -> list[Claim]:
     """Return claims that nobody is at work on: their process died, or the time to wait for an answer is over."""
+    names = ("claimed_user_id", "claimed_at", "request", "request_form", "unanswered", "withdrawn")
     query = (
-        select(*_COLUMNS)
-        .where(surveys.c.status == "claimed", surveys.c.leased_until <= now)
+        select(*COLUMNS, *(surveys.c[name] for name in names))
+        .where(surveys.c.status == SurveyStatus.CLAIMED, surveys.c.leased_until <= now)
         .order_by(surveys.c.due_at)
         .limit(most)
     )
-    return [_claim(row) for row in tx.execute(query)]
+    return [
+        Claim(
+            as_survey(row[: len(COLUMNS)]),
+            row.campaign_id,
+            row.claimed_email,
+            row.claimed_user_id,
+            row.claimed_at,
+            row.request,
+            bytes(row.request_form),
+            row.unanswered,
+            row.withdrawn,
+        )
+        for row in tx.execute(query)
+    ]
 
 
-def take(tx: Transaction, claim: Claim, leased_until: float) -> None:
+def claim(tx: Transaction, claim: Claim, leased_until: float) -> None:
     """Take a claim: from now on its request may leave.
 
     Args:
@@ -108,7 +127,8 @@ def take(tx: Transaction, claim: Claim, leased_until: float) -> None:
         update(surveys)
         .where(surveys.c.id == claim.id)
         .values(
-            status="claimed",
+            status=SurveyStatus.CLAIMED,
+            campaign_id=claim.campaign_id,
             claimed_email=claim.email,
             claimed_user_id=claim.user_id,
             claimed_at=claim.claimed_at,
@@ -130,7 +150,7 @@ def renew(tx: Transaction, claim: Claim, leased_until: float) -> None:
     """
     tx.execute(
         update(surveys)
-        .where(surveys.c.id == claim.id, surveys.c.status == "claimed")
+        .where(surveys.c.id == claim.id, surveys.c.status == SurveyStatus.CLAIMED)
         .values(lease=claim.lease, leased_until=leased_until, unanswered=claim.unanswered)
     )
 
@@ -138,19 +158,21 @@ def renew(tx: Transaction, claim: Claim, leased_until: float) -> None:
 def holds(tx: Transaction, claim: Claim) -> bool:
     """Return whether a claim is still open and leased for the given request."""
     row = tx.execute(select(surveys.c.status, surveys.c.lease).where(surveys.c.id == claim.id)).first()
-    return row is not None and row.status == "claimed" and row.lease == claim.lease
+    return row is not None and row.status == SurveyStatus.CLAIMED and row.lease == claim.lease
 
 
-def withdraw(tx: Transaction, reason: str, *, messages: Collection[bytes] = (), user_ids: Collection[str] = ()) -> None:
+def withdraw(tx: Transaction, reason: str, *, marks: Collection[bytes] = (), user_ids: Collection[str] = ()) -> None:
     """Have claimed surveys never be sent again; what comes of the request on its way still counts.
 
     Args:
-        messages: Hashes of their events.
+        marks: Hashes of their events, or of their rows.
         user_ids: User ids that they are for.
     """
-    query = select(surveys.c.id, surveys.c.message, surveys.c.claimed_user_id).where(surveys.c.status == "claimed")
+    columns = (surveys.c.id, surveys.c.message, surveys.c.row_key, surveys.c.claimed_user_id)
+    query = select(*columns).where(surveys.c.status == SurveyStatus.CLAIMED)
     for row in tx.execute(query).all():
-        if bytes(row.message) in messages or row.claimed_user_id in user_ids:
+        is_marked = any(mark is not None and bytes(mark) in marks for mark in (row.message, row.row_key))
+        if is_marked or row.claimed_user_id in user_ids:
             tx.execute(update(surveys).where(surveys.c.id == row.id).values(withdrawn=reason))
 
 
@@ -170,7 +192,7 @@ def release(tx: Transaction, claim: Claim, until: float) -> None:
         update(surveys)
         .where(surveys.c.id == claim.id)
         .values(
-            status="queued",
+            status=SurveyStatus.QUEUED,
             claimed_email=None,
             claimed_user_id=None,
             claimed_at=None,
@@ -184,12 +206,11 @@ def release(tx: Transaction, claim: Claim, until: float) -> None:
 
 
 def settle(
-    tx: Transaction, claim: Claim, status: str, reason: str | None, now: float, *, surveyed_at: float | None
+    tx: Transaction, claim: Claim, status: SurveyStatus, reason: str | None, now: float, *, surveyed_at: float | None
 ) -> None:
     """End a claim.
 
     Args:
-        status: What became of it, one of `schema.SETTLED`.
         surveyed_at: When the person may have got an e-mail, in epoch seconds; None if surely none.
     """
     tx.execute(
@@ -201,16 +222,6 @@ def settle(
         rows = [{"who": who, "surveyed_at": surveyed_at} for who in _who(claim)]
         tx.upsert(throttles, rows)
     _free(tx, claim)
-
-
-def wait(tx: Transaction, survey_id: int, until: float) -> None:
-    """Leave a due survey alone for a while."""
-    tx.execute(update(surveys).where(surveys.c.id == survey_id).values(leased_until=until))
-
-
-def unqueue(tx: Transaction, survey_id: int) -> None:
-    """Have a survey wait for its person again."""
-    tx.execute(update(surveys).where(surveys.c.id == survey_id).values(status="waiting"))
 
 
 def throttles_of(tx: Transaction, keys: Iterable[str]) -> dict[str, Throttle]:
@@ -225,33 +236,47 @@ def surveyed_among(tx: Transaction, emails: Collection[str]) -> set[str]:
     return {email for email in emails if (one := known.get(email_key(email))) and one.surveyed_at is not None}
 
 
-def overdue(tx: Transaction, before: float, *, most: int) -> Sequence[int]:
-    """Return surveys that waited or were queued since before a time, in epoch seconds."""
-    query = select(surveys.c.id).where(surveys.c.status.in_(OPEN), surveys.c.due_at < before)
-    return list(tx.scalars(query.limit(most)))
-
-
-def falls_due(tx: Transaction, now: float) -> float | None:
-    """Return when the next survey falls due that is not due yet, in epoch seconds; None if there is none."""
-    later = select(surveys.c.due_at).where(surveys.c.status == "queued", surveys.c.due_at > now)
-    due_at: float | None = tx.scalar(later.order_by(surveys.c.due_at).limit(1))
-    return due_at
-
-
-def next_due(tx: Transaction, now: float, *, except_campaigns: Collection[int], queued: bool) -> float | None:
-    """Return when the next survey or claim that is due can be worked on, in epoch seconds; None if there is none.
+def move_throttles(tx: Transaction, moved: Mapping[str, str], now: float) -> None:
+    """Have people who left an address be throttled as it is, though somebody else with it was surveyed.
 
     Args:
-        queued: Whether surveys that are not claimed count.
+        moved: From user id to the address that the person had.
     """
+    if not moved:
+        return
+    known = throttles_of(tx, {*map(email_key, moved.values()), *map(user_key, moved)})
+    rows = []
+    for user_id, email in moved.items():
+        old, own = known.get(email_key(email)), known.get(user_key(user_id))
+        if old is None or (own is not None and own.survey_id is not None and own.survey_id == old.survey_id):
+            continue  # Nobody was surveyed there, or it was this person, whose own claim says so when it is settled.
+        # An open claim of somebody else counts as a survey: its end is noted under that one's names alone.
+        last = now if old.survey_id is not None else old.surveyed_at
+        before = None if own is None else own.surveyed_at
+        if last is not None and (before is None or before < last):
+            rows.append({"who": user_key(user_id), "surveyed_at": last})
+    tx.upsert(throttles, rows)
+
+
+def falls_due(tx: Transaction, now: float, sendable: Sendable) -> float | None:
+    """Return when the next survey falls due that is not due yet, in epoch seconds; None if there is none."""
+    later = select(surveys.c.due_at).where(surveys.c.status == SurveyStatus.QUEUED, surveys.c.due_at > now)
+    first = later.order_by(surveys.c.due_at).limit(1)
+    times = (tx.scalar(first.where(surveys.c.canonical == event)) for event in sendable.events)
+    return min((time for time in times if time is not None), default=None)
+
+
+def next_due(tx: Transaction, sendable: Sendable, now: float) -> float | None:
+    """Return when the next survey or claim that is due can be worked on, in epoch seconds; None if there is none."""
     earliest = select(func.min(surveys.c.leased_until))
-    times = [tx.scalar(earliest.where(surveys.c.status == "claimed"))]
-    if queued:
+    times = [tx.scalar(earliest.where(surveys.c.status == SurveyStatus.CLAIMED))]
+    for event in sendable.events:
         # The first of them will do, by index: with a million pending, to look at all takes longer than to send some.
         longest = (
             select(surveys.c.leased_until)
-            .where(surveys.c.status == "queued", surveys.c.due_at <= now)
-            .where(surveys.c.campaign_id.not_in((NO_CAMPAIGN, *except_campaigns)))
+            .where(surveys.c.status == SurveyStatus.QUEUED, surveys.c.canonical == event)
+            .where(surveys.c.due_at <= now, surveys.c.due_at >= sendable.oldest_due)
+            .where(surveys.c.first_due_at >= sendable.oldest_first_due)
             .order_by(surveys.c.due_at)
             .limit(_LOOKED_AT)
             .subquery()
@@ -276,7 +301,3 @@ def _who(claim: Claim) -> list[str]:
     """Return the keys of the contact that a claim is for, by address and by user id."""
     keys = [email_key(claim.email)]
     return keys if claim.user_id is None else [*keys, user_key(claim.user_id)]
-
-
-def _claim(row: Any) -> Claim:  # noqa: ANN401 - a database row
-    return Claim(row[0], row[1], row[2], row[3], row[4], row[5], bytes(row[6]), row[7], row[8])

@@ -3,25 +3,68 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 from target_promoter.contacts import contacts
+from target_promoter.contacts.attributes import survey_attributes
+from target_promoter.contacts.wanted import contact_forms
+from target_promoter.people.identity import Identity, email_key, user_key
 from target_promoter.promoter import timeouts as times
-from target_promoter.surveys import claims, surveys
-from target_promoter.surveys.ages import oldest_due
-from target_promoter.surveys.choosing import Chooser
+from target_promoter.promoter.answers import Outcome
+from target_promoter.store.encoding import encode
+from target_promoter.store.schema import SurveyStatus
+from target_promoter.surveys import claims, schedule, surveys
+from target_promoter.surveys.cancelling import CancelRules
+from target_promoter.surveys.claims import Claim
+from target_promoter.surveys.rules import Rules
+from target_promoter.surveys.surveys import NotSurveyed
+from target_promoter.values.times import iso
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from target_promoter.config.settings import Settings
     from target_promoter.contacts.attributes import Note
+    from target_promoter.contacts.wanted import ContactForm
+    from target_promoter.people.identity import Who
     from target_promoter.promoter.answers import Answer
     from target_promoter.store.transaction import Transaction
-    from target_promoter.surveys.claims import Claim
+    from target_promoter.surveys.rules import Sendable
+    from target_promoter.surveys.surveys import Survey
 
-_MOST_EXPIRED: Final = 1000
+_EXPIRED_EVERY_SECONDS: Final = 60.0
+"""How often what became too old is ended; it is not sent meanwhile."""
+
+
+@dataclass(frozen=True, slots=True)
+class Fuse:
+    """What is left of `max_surveys_per_run`: how many people one run may e-mail."""
+
+    most: int
+    spent: int = 0
+    """How many requests were answered so that they e-mailed somebody, or may have."""
+    open: frozenset[int] = frozenset()
+    """The numbers of the surveys whose request was claimed and not answered."""
+
+    @property
+    def allowance(self) -> int:
+        """How many more surveys may be claimed."""
+        return self.most - self.spent - len(self.open)
+
+    def after(self, answered: Iterable[tuple[Claim, Outcome | None]], unsent: Iterable[Claim]) -> Fuse:
+        """Return the fuse after requests came back; a claim without an answer stays open."""
+        closed = {one.id for one in unsent}
+        spent = self.spent
+        for claim, outcome in answered:
+            if outcome is not Outcome.UNANSWERED:
+                closed.add(claim.id)
+                spent += outcome is Outcome.ACCEPTED or claim.unanswered > 0
+        return replace(self, spent=spent, open=self.open - closed)
+
+    def claiming(self, claimed: Iterable[Claim]) -> Fuse:
+        """Return the fuse after requests were claimed."""
+        return replace(self, open=self.open.union(one.id for one in claimed))
 
 
 class SurveyDelivery:
@@ -35,18 +78,31 @@ class SurveyDelivery:
         self._settings = settings
         self._leases = leases
         self._created_at = created_at
+        self._cancel_rules = CancelRules(settings)
+        self._expire_from = float("-inf")
         self.unknown_campaigns: dict[int, str] = {}
 
-    def expire(self, tx: Transaction, now: float) -> int:
-        """End the surveys that became too old while they waited.
+    def sendable(self, now: float) -> Sendable:
+        """Return what of the surveys may be sent now."""
+        return self._rules(now).sendable(self.unknown_campaigns)
+
+    def _rules(self, now: float) -> Rules:
+        return Rules(self._settings, now, self._created_at)
+
+    def tidy(self, tx: Transaction, now: float) -> tuple[int, bool]:
+        """End the surveys that became too old while they waited, and have the others wait for their hours.
 
         Returns:
-            How many.
+            How many ended, and whether there may be more.
         """
-        before = oldest_due(self._settings, now, self._created_at)
-        late = claims.overdue(tx, before, most=_MOST_EXPIRED)
-        surveys.settle(tx, late, "expired", "it was due too long ago", now)
-        return len(late)
+        rules = self._rules(now)
+        ended, more = 0, False
+        if now >= self._expire_from:
+            ended, more = schedule.expire(tx, rules, rules.active)
+            self._expire_from = now if more else now + _EXPIRED_EVERY_SECONDS
+        if rules.next_opening > now:
+            schedule.open_later(tx, rules)
+        return ended, more
 
     def claim(
         self, tx: Transaction, now: float, slots: Sequence[float], allowance: int
@@ -65,49 +121,52 @@ class SurveyDelivery:
         free = slots[len(taken) :]
         if not free or allowance <= 0:
             return taken, outcomes, ()
-        most = max(50, 4 * len(free))
-        candidates = claims.due(tx, now, except_campaigns=self.unknown_campaigns, most=most)
+        candidates = claims.due(tx, now, self.sendable(now), most=max(50, 4 * len(free)))
         if not candidates:
             return taken, outcomes, ()
-        chooser = Chooser(tx, self._settings, candidates, now)
+        turn = _Claiming(tx, self._rules(now), self._cancel_rules, candidates)
         new: list[Claim] = []
         for survey in candidates:
             if len(new) == min(len(free), allowance):
                 break
-            status, reason, claim = chooser.choose(survey)
-            if claim is not None:
-                claim = replace(claim, lease=next(self._leases))
-                claims.take(tx, claim, times.settled_at(free[len(new)]))
-                new.append(claim)
-            elif status == "waiting":
-                claims.unqueue(tx, survey.id)
-            elif status == "queued":
-                claims.wait(tx, survey.id, now + times.LOOK_AGAIN_SECONDS)
-            else:
-                surveys.settle(tx, [survey.id], status, reason, now)
-                outcomes[status] += 1
-        return taken + new, outcomes, chooser.notes
+            made = turn.claim(survey)
+            if made is not None:
+                made = replace(made, lease=next(self._leases))
+                claims.claim(tx, made, times.settled_at(free[len(new)]))
+                new.append(made)
+        turn.write(outcomes)
+        return taken + new, outcomes, turn.notes
 
     def _take_up_unsettled(
         self, tx: Transaction, now: float, slots: Sequence[float], outcomes: Counter[str]
     ) -> list[Claim]:
         """Lease claims that were left without an answer, so that the very same request is sent again."""
         taken: list[Claim] = []
-        for claim in claims.unsettled(tx, now, most=max(50, len(slots))):
+        left = claims.unsettled(tx, now, most=max(50, len(slots)))
+        cancelled = self._cancel_rules.cancelled(tx, [one.survey for one in left], Identity(tx))
+        for claim in left:
             # A claim of the future was taken by a clock that went wrong: how old it is nobody knows.
             is_old = not -times.SETTLING_SECONDS <= now - claim.claimed_at < times.CLAIM_SECONDS
-            if claim.withdrawn or is_old:
+            reason = claim.withdrawn or cancelled.get(claim.id) or self._not_sent_again(now, claim)
+            if reason is not None or is_old:
                 # Sent again it might e-mail somebody late, or somebody who should not be e-mailed any more.
                 lost = "its request got no answer"
-                reason = f"{claim.withdrawn}, and {lost}" if claim.withdrawn else f"{lost} for twelve hours"
-                claims.settle(tx, claim, "uncertain", reason, now, surveyed_at=_last_surveyed(claim, now))
-                outcomes["uncertain"] += 1
+                why = f"{reason}, and {lost}" if reason is not None else f"{lost} for twelve hours"
+                surveyed_at = _last_surveyed(claim, now)
+                claims.settle(tx, claim, SurveyStatus.UNCERTAIN, why, now, surveyed_at=surveyed_at)
+                outcomes[SurveyStatus.UNCERTAIN] += 1
             elif len(taken) < len(slots):
                 # Whoever had it may have sent it: from here on a refusal means that the person was surveyed.
                 again = replace(claim, unanswered=max(claim.unanswered, 1), lease=next(self._leases))
                 claims.renew(tx, again, times.settled_at(slots[len(taken)]))
                 taken.append(again)
         return taken
+
+    def _not_sent_again(self, now: float, claim: Claim) -> str | None:
+        """Return why the settings of now would not send a claim's request; None if they would."""
+        survey = claim.survey
+        campaign = self._settings.campaigns.get(survey.canonical)
+        return self._rules(now).sends_again(campaign, claim.campaign_id, survey, claim.email)
 
     def record(self, tx: Transaction, now: float, claim: Claim, answer: Answer) -> Counter[str]:
         """Take in what Promoter answered.
@@ -120,36 +179,36 @@ class SurveyDelivery:
         """
         if not claims.holds(tx, claim):
             return Counter()
-        if answer.outcome == "unanswered":
+        if answer.outcome is Outcome.UNANSWERED:
             again = replace(claim, unanswered=claim.unanswered + 1)
             claims.renew(tx, again, now + times.SETTLING_SECONDS)
             return Counter()
         status = self._status(claim, answer)
         if status is None:
             # One that Promoter never takes must not stand before all the others.
-            pause = times.LOOK_AGAIN_SECONDS if answer.outcome == "unavailable" else 0.0
+            pause = times.LOOK_AGAIN_SECONDS if answer.outcome is Outcome.UNAVAILABLE else 0.0
             return self.give_back(tx, now, claim, pause)
         # Whatever Promoter says now, an earlier request without an answer may have been carried out.
-        surveyed_at = now if status == "sent" else _last_surveyed(claim, now) if claim.unanswered else None
-        reason = answer.words if status != "sent" else None
+        surveyed_at = now if status is SurveyStatus.SENT else _last_surveyed(claim, now) if claim.unanswered else None
+        reason = answer.words if status is not SurveyStatus.SENT else None
         claims.settle(tx, claim, status, reason, now, surveyed_at=surveyed_at)
-        if status == "sent":
+        if status is SurveyStatus.SENT:
             contacts.record_surveyed(tx, claim.email, claim.form, now)
         return Counter({status: 1})
 
-    def _status(self, claim: Claim, answer: Answer) -> str | None:
+    def _status(self, claim: Claim, answer: Answer) -> SurveyStatus | None:
         """Return what an answer makes of a survey; None if its request was not carried out and may be repeated."""
         match answer.outcome:
-            case "accepted":
-                return "sent"
-            case "not_eligible":
-                return "presumed" if claim.unanswered else "throttled"
-            case "refused":
-                return "refused"
-            case "unknown_campaign":
+            case Outcome.ACCEPTED:
+                return SurveyStatus.SENT
+            case Outcome.NOT_ELIGIBLE:
+                return SurveyStatus.PRESUMED if claim.unanswered else SurveyStatus.THROTTLED
+            case Outcome.REFUSED:
+                return SurveyStatus.REFUSED
+            case Outcome.UNKNOWN_CAMPAIGN:
                 self.unknown_campaigns[claim.campaign_id] = answer.words
                 # The campaign may have been there for an earlier request.
-                return "uncertain" if claim.unanswered else None
+                return SurveyStatus.UNCERTAIN if claim.unanswered else None
             case _:
                 return None
 
@@ -168,8 +227,8 @@ class SurveyDelivery:
         if claim.unanswered:
             claims.renew(tx, claim, now + pause)
         elif reason is not None:
-            claims.settle(tx, claim, "cancelled", reason, now, surveyed_at=None)
-            return Counter({"cancelled": 1})
+            claims.settle(tx, claim, SurveyStatus.CANCELLED, reason, now, surveyed_at=None)
+            return Counter({SurveyStatus.CANCELLED: 1})
         else:
             claims.release(tx, claim, now + pause)
         return Counter()
@@ -178,3 +237,83 @@ class SurveyDelivery:
 def _last_surveyed(claim: Claim, now: float) -> float:
     """Return the last time at which an unanswered request may have e-mailed its contact, in epoch seconds."""
     return min(now, claim.claimed_at + times.CLAIM_SECONDS)
+
+
+class _Claiming:
+    """Decides what becomes of surveys that are due, all looked up together.
+
+    Attributes:
+        notes: What became of attributes of those that are to be sent.
+    """
+
+    def __init__(self, tx: Transaction, rules: Rules, cancel_rules: CancelRules, candidates: Sequence[Survey]) -> None:
+        self._tx = tx
+        self._rules = rules
+        self._identity = Identity(tx)
+        self._identity.look_up(candidates)
+        self._cancelled = cancel_rules.cancelled(tx, candidates, self._identity)
+        reached = [who for one in candidates if (who := self._identity.who(one)).email is not None]
+        lists = rules.settings.contact_lists
+        emails = {who.email for who in reached if who.email is not None}
+        self._forms: Mapping[str, ContactForm] = contact_forms(tx, emails, lists)
+        self._throttles = claims.throttles_of(tx, {key for who in reached for key in self._throttled_by(who)})
+        self._claimed: set[str] = set()
+        self._settled: dict[tuple[SurveyStatus, str], list[int]] = {}
+        self._unreachable: list[int] = []
+        self._deferred: list[int] = []
+        self._not_surveyed: list[NotSurveyed] = []
+        self.notes: tuple[Note, ...] = ()
+
+    def claim(self, survey: Survey) -> Claim | None:
+        """Return the claim of one of the candidates if it is to be sent now; whoever is first has the contact."""
+        rules, who = self._rules, self._identity.who(survey)
+        if survey.id in self._cancelled:
+            self._settle(survey, SurveyStatus.CANCELLED, self._cancelled[survey.id])
+            return None
+        form = self._forms.get(who.email or "")
+        if who.email is None or form is None:
+            self._unreachable.append(survey.id)
+            return None
+        campaign = rules.settings.campaigns[survey.canonical]
+        withheld = rules.withheld(campaign, survey, who.email)
+        if withheld is not None:
+            key = self._identity.keys_of(survey)[0]
+            self._not_surveyed.append(NotSurveyed(key, campaign.id, survey.event, survey.event_at, withheld))
+            self._settle(survey, SurveyStatus.WITHHELD, withheld)
+            return None
+        keys = self._throttled_by(who)
+        throttles = [self._throttles[key] for key in keys if key in self._throttles]
+        if any(one.survey_id not in {None, survey.id} for one in throttles) or not self._claimed.isdisjoint(keys):
+            self._deferred.append(survey.id)
+            return None
+        last = max((one.surveyed_at for one in throttles if one.surveyed_at is not None), default=None)
+        if last is not None and rules.now < rules.throttled_until(last):
+            self._settle(survey, SurveyStatus.THROTTLED, f"the contact was surveyed at {iso(last)}")
+            return None
+        self._claimed.update(keys)
+        attributes = survey_attributes(survey.all_properties)
+        self.notes += (*attributes.notes, *form.notes)
+        request = {"campaign_id": campaign.id, "contact": form.contact, "attributes": attributes.values}
+        return Claim(survey, campaign.id, who.email, who.user_id, rules.now, encode(request), form.digest, 0)
+
+    def write(self, outcomes: Counter[str]) -> None:
+        """Write what became of those that are not sent, and count those that are settled."""
+        for (status, reason), ids in self._settled.items():
+            surveys.settle(self._tx, ids, status, reason, self._rules.now)
+            outcomes[status] += len(ids)
+        surveys.wait_for_person(self._tx, self._unreachable)
+        surveys.defer(self._tx, self._deferred, self._rules.now + times.LOOK_AGAIN_SECONDS)
+        surveys.record_not_surveyed(self._tx, self._not_surveyed)
+
+    def _settle(self, survey: Survey, status: SurveyStatus, reason: str) -> None:
+        self._settled.setdefault((status, reason), []).append(survey.id)
+
+    def _throttled_by(self, who: Who) -> set[str]:
+        """Return the keys under which an earlier survey of a contact is noted: its address, and everybody who has it.
+
+        Who has a new address brings the throttle of the old one along, also for others who have the new one.
+        """
+        form = self._forms.get(who.email or "")
+        user_ids = {who.user_id, *(() if form is None else form.user_ids)}
+        own = (email_key(who.email),) if who.email else ()
+        return {*own, *(user_key(one) for one in user_ids if one)}

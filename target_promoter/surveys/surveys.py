@@ -1,68 +1,35 @@
-"""Surveys: what waits, what is due, what is claimed, what became of it; and which events are known for ever."""
+"""Surveys: what waits, what is due, what became of it, and the SQL of all that."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from hashlib import blake2b
 from typing import TYPE_CHECKING, Any, Final
 
-from sqlalchemy import select, update
+import msgspec
+from sqlalchemy import or_, select, update
 
 from target_promoter.store.encoding import decode, encode
-from target_promoter.store.schema import OPEN, SETTLED, messages, surveys
+from target_promoter.store.schema import IS_OPEN, OPEN, SETTLED, SurveyStatus, not_surveyed, surveys
+from target_promoter.values.events import canonical
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Collection, Iterable, Mapping, Sequence
+
+    from sqlalchemy import ColumnElement
 
     from target_promoter.store.transaction import Transaction
 
-_OPEN_COLUMNS: Final = (
-    "id, message, event, user_id, anonymous_id, email, event_at, due_at, properties, status, campaign_id"
-)
-
 _STEP: Final = 500
-_NEW_COLUMNS: Final = (
-    "message",
-    "stream",
-    "event",
-    "campaign_id",
-    "message_id",
-    "user_id",
-    "anonymous_id",
-    "email",
-    "event_at",
-    "due_at",
-    "properties",
-    "status",
-    "reason",
-    "created_at",
-    "settled_at",
-)
 
 
-@dataclass(frozen=True, slots=True)
-class NewSurvey:
-    """A survey that an event asks for.
-
-    Attributes:
-        message: The hash of event and message id.
-        stream: The stream that brought the event.
-        event: The event's name as sent.
-        campaign_id: The campaign at Promoter.
-        message_id: The message id.
-        user_id: The call's user id.
-        anonymous_id: The call's anonymous id.
-        email: The call's own e-mail address.
-        event_at: When it happened, in epoch seconds.
-        due_at: When the survey is due, in epoch seconds.
-        properties: The event's properties.
-        status: `waiting`, `queued`, or `cancelled` by an event that came before.
-        reason: Why it is cancelled.
-    """
+class Survey(msgspec.Struct, frozen=True, gc=False):
+    """A survey that an event asks for; times are in epoch seconds. The table says what its columns mean."""
 
     message: bytes
+    occurrence: bytes | None
+    row_key: bytes | None
     stream: str
     event: str
+    canonical: str
     campaign_id: int
     message_id: str
     user_id: str | None
@@ -70,87 +37,88 @@ class NewSurvey:
     email: str | None
     event_at: float
     due_at: float
-    properties: Mapping[str, Any]
-    status: str
+    first_due_at: float
+    properties: str
+    more: str | None
+    matches: str | None
+    status: SurveyStatus
     reason: str | None = None
+    id: int = 0
+    """Its number in the store; 0 for one that is not there yet."""
+    settled_at: float | None = None
+    claimed_email: str | None = None
+
+    @property
+    def is_open(self) -> bool:
+        """Whether it may still be changed or cancelled."""
+        return self.status in OPEN
+
+    @property
+    def all_properties(self) -> dict[str, Any]:
+        """The event's properties, with what streams other than its own brought beside."""
+        more = {} if self.more is None else decode(self.more)
+        return {name: value for part in (*more.values(), decode(self.properties)) for name, value in part.items()}
+
+    def with_more(self, stream: str, properties: Mapping[str, object]) -> Survey:
+        """Return it with the properties that another stream brings of its event."""
+        parts = {} if self.more is None else decode(self.more)
+        return msgspec.structs.replace(self, more=encode({**parts, stream: properties}))
 
 
-@dataclass(frozen=True, slots=True)
-class OpenSurvey:
-    """A survey that waits.
-
-    Attributes:
-        id: Its number in the store.
-        message: The hash of event and message id.
-        event: The event's name as sent.
-        user_id: The call's user id.
-        anonymous_id: The call's anonymous id.
-        email: The call's own e-mail address.
-        event_at: When it happened, in epoch seconds.
-        due_at: When it is due, in epoch seconds.
-        properties: The event's properties.
-        status: `waiting` or `queued`.
-        campaign_id: The campaign at Promoter.
-    """
-
-    id: int
-    message: bytes
-    event: str
-    user_id: str | None
-    anonymous_id: str | None
-    email: str | None
-    event_at: float
-    due_at: float
-    properties: Mapping[str, Any]
-    status: str
-    campaign_id: int
+_WRITTEN: Final = Survey.__struct_fields__[: Survey.__struct_fields__.index("id")]
+_COLUMNS: Final = ", ".join(Survey.__struct_fields__)
+_HASHES: Final = 3
 
 
-def message_hash(canonical_event: str, message_id: str) -> bytes:
-    """Return what an event is known by, for ever."""
-    return blake2b(encode([canonical_event, message_id]).encode(), digest_size=16).digest()
+def as_survey(row: Any) -> Survey:  # noqa: ANN401 - a database row
+    """Return the survey of a row with the columns of `COLUMNS`."""
+    values = [None if one is None else bytes(one) for one in row[:_HASHES]]
+    values += row[_HASHES:]
+    survey = Survey(*values)  # type: ignore[arg-type] # the columns are named by its fields
+    return msgspec.structs.replace(survey, status=SurveyStatus(survey.status), properties=survey.properties or "{}")
 
 
-def known_messages(tx: Transaction, hashes: Iterable[bytes]) -> set[bytes]:
-    """Return those of the hashes that are known."""
-    return {bytes(row[0]) for row in tx.rows_among("message", "messages", "message", set(hashes))}
+COLUMNS: Final = tuple(surveys.c[name] for name in Survey.__struct_fields__)
+"""What a query for surveys selects."""
 
 
-def remember_messages(tx: Transaction, hashes: Iterable[bytes]) -> None:
-    """Know events from now on, for ever."""
-    tx.upsert(messages, [{"message": message} for message in sorted(set(hashes))])
+def add(tx: Transaction, new: Iterable[Survey], now: float) -> None:
+    """Keep new surveys."""
+    rows = [(*(getattr(one, name) for name in _WRITTEN), now, now if one.status in SETTLED else None) for one in new]
+    tx.insert_rows(surveys, (*_WRITTEN, "created_at", "settled_at"), rows)
 
 
-def add(tx: Transaction, new: Iterable[NewSurvey], now: float) -> None:
-    """Keep new surveys, and know their events for ever."""
+def change(tx: Transaction, changed: Iterable[Survey], now: float) -> None:
+    """Write surveys that their rows told anew."""
     rows = [
         (
-            survey.message,
-            survey.stream,
-            survey.event,
-            survey.campaign_id,
-            survey.message_id,
-            survey.user_id,
-            survey.anonymous_id,
-            survey.email,
-            survey.event_at,
-            survey.due_at,
-            encode(survey.properties),
-            survey.status,
-            survey.reason,
-            now,
-            now if survey.status in SETTLED else None,
+            one.id,
+            *(getattr(one, name) for name in _WRITTEN),
+            None if one.is_open else now,
         )
-        for survey in new
+        for one in changed
     ]
-    tx.insert_rows(surveys, _NEW_COLUMNS, rows)
-    remember_messages(tx, (row[0] for row in rows))
+    tx.update_rows(surveys, ("id", *_WRITTEN, "settled_at"), rows)
 
 
-def open_by_message(tx: Transaction, hashes: Iterable[bytes]) -> dict[bytes, OpenSurvey]:
-    """Return the surveys that still wait, by the hash of their event."""
-    rows = tx.rows_among(_OPEN_COLUMNS, "surveys", "message", set(hashes))
-    return {survey.message: survey for survey in _opened(rows)}
+def by_message(tx: Transaction, marks: Collection[bytes]) -> dict[bytes, Survey]:
+    """Return those surveys that may change when their row comes again, by the hash of their event."""
+    kept = (*OPEN, SurveyStatus.EXPIRED, SurveyStatus.WITHHELD, SurveyStatus.THROTTLED)
+    rows = tx.rows_among(_COLUMNS, "surveys", f"{_is_among('status', kept)} AND message", marks)
+    return {survey.message: survey for survey in map(as_survey, rows)}
+
+
+def by_occurrence(tx: Transaction, marks: Collection[bytes]) -> dict[bytes, Survey]:
+    """Return the open surveys by who did what when."""
+    rows = tx.rows_among(_COLUMNS, "surveys", f"{IS_OPEN} AND occurrence", marks)
+    return {survey.occurrence or b"": survey for survey in map(as_survey, rows)}
+
+
+def open_of_rows(tx: Transaction, messages: Collection[bytes], row_keys: Collection[bytes]) -> list[Survey]:
+    """Return the open surveys of events, or of rows known by their key."""
+    rows = tx.rows_among(_COLUMNS, "surveys", f"{IS_OPEN} AND message", messages)
+    rows += tx.rows_among(_COLUMNS, "surveys", f"{IS_OPEN} AND row_key", row_keys)
+    return list({survey.id: survey for survey in map(as_survey, rows)}.values())
 
 
 def open_of_people(
@@ -159,22 +127,29 @@ def open_of_people(
     user_ids: Iterable[str] = (),
     anonymous_ids: Iterable[str] = (),
     emails: Iterable[str] = (),
-) -> list[OpenSurvey]:
-    """Return the surveys that still wait of any of these people, each once.
+) -> list[Survey]:
+    """Return the open surveys of any of these people, each once.
 
-    Args:
-        user_ids: User ids; found in surveys whose call named one.
-        anonymous_ids: Anonymous ids; found in surveys whose call named no user id.
-        emails: E-mail addresses; found in surveys whose call named no user id.
+    Anonymous ids and addresses count where the call named no user id.
     """
     if not any_open(tx):
         return []
-    found: dict[int, OpenSurvey] = {}
+    found: dict[int, Survey] = {}
     for column, keys in (("user_id", user_ids), ("anonymous_id", anonymous_ids), ("email", emails)):
-        for survey in _opened(tx.rows_among(_OPEN_COLUMNS, "surveys", column, set(keys))):
+        for survey in map(as_survey, tx.rows_among(_COLUMNS, "surveys", f"{IS_OPEN} AND {column}", set(keys))):
             if column == "user_id" or survey.user_id is None:
                 found[survey.id] = survey
     return list(found.values())
+
+
+def by_id(tx: Transaction, ids: Iterable[int]) -> dict[int, Survey]:
+    """Return surveys by their number in the store."""
+    found: dict[int, Survey] = {}
+    for some in _steps(list(ids)):
+        for row in tx.execute(select(*COLUMNS).where(surveys.c.id.in_(some))):
+            survey = as_survey(row)
+            found[survey.id] = survey
+    return found
 
 
 def any_open(tx: Transaction) -> bool:
@@ -182,50 +157,166 @@ def any_open(tx: Transaction) -> bool:
     return tx.scalar(select(surveys.c.id).where(surveys.c.status.in_(OPEN)).limit(1)) is not None
 
 
-def set_properties(tx: Transaction, survey_id: int, properties: Mapping[str, Any]) -> None:
-    """Replace the properties of a survey that waits."""
-    tx.execute(update(surveys).where(surveys.c.id == survey_id).values(properties=encode(properties)))
-
-
-def queue(tx: Transaction, survey_ids: Sequence[int]) -> None:
+def queue(tx: Transaction, ids: Sequence[int]) -> None:
     """Put surveys that waited for their person among those to be sent."""
-    for some in _steps(survey_ids):
-        tx.execute(update(surveys).where(surveys.c.id.in_(some)).values(status="queued"))
+    for some in _steps(ids):
+        tx.execute(update(surveys).where(surveys.c.id.in_(some)).values(status=SurveyStatus.QUEUED))
 
 
-def settle(tx: Transaction, survey_ids: Sequence[int], status: str, reason: str | None, now: float) -> None:
-    """End surveys.
+def wait_for_person(tx: Transaction, ids: Sequence[int]) -> None:
+    """Have surveys wait for their person again."""
+    for some in _steps(ids):
+        tx.execute(update(surveys).where(surveys.c.id.in_(some)).values(status=SurveyStatus.WAITING))
+
+
+def defer(tx: Transaction, ids: Sequence[int], until: float) -> None:
+    """Leave due surveys alone until a time, in epoch seconds."""
+    for some in _steps(ids):
+        tx.execute(update(surveys).where(surveys.c.id.in_(some)).values(leased_until=until))
+
+
+def settle(tx: Transaction, ids: Sequence[int], status: SurveyStatus, reason: str | None, now: float) -> None:
+    """End surveys."""
+    for some in _steps(ids):
+        tx.execute(update(surveys).where(surveys.c.id.in_(some)).values(**_settled(status, reason, now)))
+
+
+def cancel(tx: Transaction, ids: Sequence[int], reason: str, now: float) -> int:
+    """End surveys that must not be sent any more, and return how many."""
+    settle(tx, ids, SurveyStatus.CANCELLED, reason, now)
+    return len(ids)
+
+
+def cancel_waiting(tx: Transaction, what: str, whose: ColumnElement[bool] | None, now: float) -> int:
+    """Cancel the open surveys of an event or a campaign, and return how many; a request at work is not sent again.
 
     Args:
-        status: One of `schema.SETTLED`.
+        what: The event's name, or the campaign's id.
+        whose: The condition for surveys of one person alone.
     """
-    for some in _steps(survey_ids):
-        tx.execute(
-            update(surveys)
-            .where(surveys.c.id.in_(some))
-            .values(status=status, reason=reason, settled_at=now, lease=None, leased_until=0.0)
-        )
+    where = surveys.c.canonical == canonical(what)
+    if what.strip().isdigit():
+        where |= surveys.c.campaign_id == int(what)
+    return _call_off(tx, where if whose is None else where & whose, "cancelled by hand", now)
 
 
-def _steps(survey_ids: Sequence[int]) -> Iterable[Sequence[int]]:
+def drop(tx: Transaction, stream: str, now: float) -> int:
+    """Cancel the open surveys that a stream brought, take off what it added to others, and return how many it were."""
+    cancelled = _call_off(tx, surveys.c.stream == stream, "its stream was dropped", now)
+    restrict(tx, stream, frozenset())
+    return cancelled
+
+
+def _call_off(tx: Transaction, where: ColumnElement[bool], reason: str, now: float) -> int:
+    claimed = where & (surveys.c.status == SurveyStatus.CLAIMED)
+    tx.execute(update(surveys).where(claimed).values(withdrawn=reason))
+    values = _settled(SurveyStatus.CANCELLED, reason, now)
+    return tx.execute(update(surveys).where(where & surveys.c.status.in_(OPEN)).values(**values)).rowcount
+
+
+def restrict(tx: Transaction, stream: str, allowed: frozenset[str] | None) -> int:
+    """Take properties of a stream's events that may no longer be sent off open surveys, and return of how many.
+
+    Args:
+        allowed: The names of the properties that may be sent, in lower case; None for all of them.
+    """
+    if allowed is None:
+        return 0
+    brought = (surveys.c.stream == stream) | surveys.c.more.contains(encode(stream), autoescape=True)
+    query = select(surveys.c.id, surveys.c.stream, surveys.c.properties, surveys.c.more)
+    rows = []
+    for row in tx.execute(query.where(surveys.c.status.in_(OPEN), brought)):
+        parts = {} if row.more is None else decode(row.more)
+        own = decode(row.properties or "{}")
+        if row.stream == stream:
+            own = _only(own, allowed)
+        if stream in parts:
+            parts[stream] = _only(parts[stream], allowed)
+        after = (row.id, encode(own), encode(parts) if parts else None)
+        if after[1:] != (row.properties, row.more):
+            rows.append(after)
+    tx.update_rows(surveys, ("id", "properties", "more"), rows)
+    return len(rows)
+
+
+def requeue(tx: Transaction, message: bytes, properties: Mapping[str, object]) -> bool:
+    """Put a refused survey among those to be sent, with its properties perhaps corrected; return whether it is.
+
+    One of which an earlier request got no answer may have e-mailed somebody: it stays as it is.
+    """
+    where = (surveys.c.message == message) & (surveys.c.status == SurveyStatus.REFUSED) & (surveys.c.unanswered == 0)
+    where &= surveys.c.withdrawn.is_(None)
+    values: dict[str, Any] = {
+        "status": SurveyStatus.QUEUED,
+        "properties": encode(properties),
+        **dict.fromkeys(("reason", "settled_at", "claimed_email", "claimed_user_id", "claimed_at")),
+        **dict.fromkeys(("request", "request_form", "lease")),
+    }
+    return tx.execute(update(surveys).where(where).values(leased_until=0.0, **values)).rowcount > 0
+
+
+class NotSurveyed(msgspec.Struct, frozen=True):
+    """An event that led to no survey, and why."""
+
+    who: str
+    campaign_id: int
+    event: str
+    event_at: float
+    reason: str
+
+
+_IF_LATER: Final = """
+    ON CONFLICT (who, campaign_id) DO UPDATE SET
+        event = excluded.event, event_at = excluded.event_at, reason = excluded.reason
+    WHERE excluded.event_at >= not_surveyed.event_at
+"""
+
+
+def record_not_surveyed(tx: Transaction, found: Iterable[NotSurveyed]) -> None:
+    """Keep of each person and campaign the latest event that led to no survey."""
+    latest: dict[tuple[str, int], NotSurveyed] = {}
+    for one in found:
+        known = latest.get((one.who, one.campaign_id))
+        if known is None or one.event_at >= known.event_at:
+            latest[one.who, one.campaign_id] = one
+    names = NotSurveyed.__struct_fields__
+    rows = [msgspec.structs.astuple(one) for one in latest.values()]
+    tx.insert_rows(not_surveyed, names, rows, _IF_LATER)
+
+
+def not_surveyed_of(tx: Transaction, keys: Iterable[str]) -> list[NotSurveyed]:
+    """Return the latest events of a person that led to no survey, by campaign."""
+    columns = ", ".join(NotSurveyed.__struct_fields__)
+    rows = tx.rows_among(columns, "not_surveyed", "who", set(keys))
+    return sorted((NotSurveyed(*row) for row in rows), key=lambda one: one.event_at)
+
+
+def of_person(
+    user_ids: Collection[str], anonymous_ids: Collection[str], emails: Collection[str]
+) -> ColumnElement[bool]:
+    """Return the condition for surveys of a person; anonymous ids and addresses count where the call named nobody."""
+    nobody = surveys.c.user_id.is_(None)
+    return or_(
+        surveys.c.user_id.in_(user_ids),
+        surveys.c.claimed_user_id.in_(user_ids),
+        nobody & surveys.c.anonymous_id.in_(anonymous_ids),
+        nobody & surveys.c.email.in_(emails),
+        surveys.c.claimed_email.in_(emails),
+    )
+
+
+def _settled(status: SurveyStatus, reason: str | None, now: float) -> dict[str, Any]:
+    return {"status": status, "reason": reason, "settled_at": now, "lease": None, "leased_until": 0.0}
+
+
+def _only(properties: Mapping[str, object], allowed: frozenset[str]) -> dict[str, object]:
+    return {name: value for name, value in properties.items() if name.lower() in allowed}
+
+
+def _is_among(column: str, statuses: Iterable[SurveyStatus]) -> str:
+    return f"{column} IN ({', '.join(repr(str(one)) for one in statuses)})"
+
+
+def _steps(ids: Sequence[int]) -> Iterable[Sequence[int]]:
     """Return the surveys in steps of what one statement takes."""
-    return (survey_ids[start : start + _STEP] for start in range(0, len(survey_ids), _STEP))
-
-
-def _opened(rows: Iterable[Any]) -> Iterable[OpenSurvey]:
-    for row in rows:
-        if row[9] in OPEN:
-            _, message, event, user_id, anonymous_id, email, event_at, due_at, properties, status, campaign_id = row
-            yield OpenSurvey(
-                id=row[0],
-                message=bytes(message),
-                event=event,
-                user_id=user_id,
-                anonymous_id=anonymous_id,
-                email=email,
-                event_at=event_at,
-                due_at=due_at,
-                properties=decode(properties or "{}"),
-                status=status,
-                campaign_id=campaign_id,
-            )
+    return (ids[start : start + _STEP] for start in range(0, len(ids), _STEP))

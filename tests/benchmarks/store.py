@@ -16,7 +16,9 @@ from target_promoter.records.streams import recognize
 from target_promoter.singer.reader import Reader
 from target_promoter.store.database import open_store
 from target_promoter.store.summary import Summary
-from target_promoter.surveys import claims, surveys
+from target_promoter.surveys import claims
+from target_promoter.surveys.known_events import KnownEvents
+from target_promoter.surveys.rules import Sendable
 from tests.benchmarks.figures import Figure, at_most
 from tests.benchmarks.inputs import write_users
 
@@ -27,6 +29,7 @@ if TYPE_CHECKING:
     from target_promoter.store.database import Store
     from target_promoter.store.transaction import Transaction
 
+_SENDABLE: Final = Sendable(("ordercompleted",), 0.0, 0.0)
 _SMALL: Final = 10_000
 _LOOK_UPS: Final = 500
 _REPEATS: Final = 30
@@ -55,7 +58,7 @@ def measure(folder: Path, *, people_number: int, messages_number: int) -> Iterat
         f"{_LOOK_UPS} people by address": lambda _, many, __: _look_up_addresses(many),
         f"{_LOOK_UPS} events by message id": lambda _, __, many: _look_up_events(many),
         "contacts that are due": lambda *_: lambda connection: contacts.due(connection, now, most=50),
-        "surveys that are due": lambda *_: lambda connection: claims.due(connection, now, except_campaigns=(), most=50),
+        "surveys that are due": lambda *_: lambda connection: claims.due(connection, now, _SENDABLE, most=50),
     }
     for what, work in works.items():
         took: dict[str, list[float]] = {"small": [], "large": []}
@@ -88,8 +91,13 @@ def _filled(folder: Path, name: str, people_number: int, messages_number: int) -
     users.unlink()
     full = _size(store, path)
     for start in range(0, messages_number, _STEP):
-        some = [_message(one) for one in range(start, min(start + _STEP, messages_number))]
-        store.write(lambda connection, some=some: surveys.remember_messages(connection, some))  # type: ignore[misc]
+        numbers = range(start, min(start + _STEP, messages_number))
+
+        def remember(tx: Transaction, numbers: range = numbers) -> None:
+            known = KnownEvents(tx)
+            known.remember([_message(known, one) for one in numbers])
+
+        store.write(remember)
     return store, (full - empty) / people_number, (_size(store, path) - full) / messages_number
 
 
@@ -118,8 +126,8 @@ def _size(store: Store, path: Path) -> int:
     return path.stat().st_size
 
 
-def _message(number: int) -> bytes:
-    return surveys.message_hash("ordercompleted", f"order-message-{number:09}")
+def _message(known: KnownEvents, number: int) -> bytes:
+    return known.message("ordercompleted", f"order-message-{number:09}")
 
 
 def _some(number: int) -> Sequence[int]:
@@ -138,4 +146,9 @@ def _look_up_addresses(number: int) -> Callable[[Transaction], object]:
 
 def _look_up_events(number: int) -> Callable[[Transaction], object]:
     numbers = _some(number)
-    return lambda connection: surveys.known_messages(connection, [_message(one) for one in numbers])
+
+    def look_up(tx: Transaction) -> object:
+        known = KnownEvents(tx)
+        return known.among([_message(known, one) for one in numbers])
+
+    return look_up

@@ -106,7 +106,7 @@ def test_who_may_have_been_surveyed_is_throttled(outcome: Outcome, house: House,
     process.turn(1, "unanswered")
     process.turn(62)
     process.turn(63, outcome)
-    house.take(track("Order Completed", "1", messageId="second"))
+    house.take(track("Order Completed", "1", hours=-0.5, messageId="second"))
     turn = Process(house).turn(64)
     assert not [one for one in turn.requests if isinstance(one, Claim)]
     assert survey(house, "second").status == "throttled"
@@ -126,7 +126,7 @@ def test_the_throttle_counts_from_the_last_request(house: House, process: Proces
 def test_an_address_that_changes_meanwhile(house: House, process: Process) -> None:
     """The repeated request still names the old address, and the new one gets no survey of its own."""
     process.turn(1, "unanswered")
-    house.take(identify("1", "new@example.com", hours=0), track("Order Completed", "1", messageId="second"))
+    house.take(identify("1", "new@example.com", hours=0), track("Order Completed", "1", hours=-0.5, messageId="second"))
     other = Process(house)
     claims = [one for one in other.turn(62).requests if isinstance(one, Claim)]
     assert [one.email for one in claims] == [ANN]
@@ -140,7 +140,7 @@ def test_an_address_that_changes_meanwhile(house: House, process: Process) -> No
 
 def test_one_open_claim_a_contact(house: House, process: Process) -> None:
     """While Ann's first survey is on its way no other process claims her second."""
-    house.take(track("Order Completed", "1", messageId="second"))
+    house.take(track("Order Completed", "1", hours=-0.5, messageId="second"))
     other = Process(house)
     assert other.turn(1).requests == []
     assert survey(house, "second").status == "queued"

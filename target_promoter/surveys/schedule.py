@@ -1,0 +1,137 @@
+"""When surveys are due: what time, the hours and the settings change about those that wait."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+import msgspec
+from sqlalchemy import select, text, update
+
+from target_promoter.store import runs
+from target_promoter.store.encoding import encode
+from target_promoter.store.schema import IS_OPEN, OPEN, SurveyStatus, surveys
+from target_promoter.surveys.rules import OLDER_THAN_STORE, Rules
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from target_promoter.config.settings import Settings
+    from target_promoter.store.transaction import Transaction
+
+_MOST_EXPIRED: Final = 20_000
+"""How many surveys one transaction ends, so that it holds the store for a moment only."""
+
+_EXPIRE: Final = """
+    UPDATE surveys SET status = 'expired', reason = :reason, settled_at = :now, lease = NULL, leased_until = 0
+    WHERE id IN (
+        SELECT id FROM surveys WHERE status = :status AND canonical = :event AND {age} < :oldest LIMIT :most
+    )
+"""
+_EXPIRE_BY_AGE: Final = text(_EXPIRE.format(age="due_at"))
+_EXPIRE_OF_LOST_STORE: Final = text(_EXPIRE.format(age="first_due_at"))
+
+
+def expire(tx: Transaction, rules: Rules, events: Iterable[str], *, most: int = _MOST_EXPIRED) -> tuple[int, bool]:
+    """End the open surveys of events that are too old by now.
+
+    Returns:
+        How many, and whether there may be more.
+    """
+    by_rule = (
+        (_EXPIRE_BY_AGE, rules.oldest_due, rules.older_than_allowed),
+        (_EXPIRE_OF_LOST_STORE, rules.oldest_first_due, OLDER_THAN_STORE),
+    )
+    ended = 0
+    for statement, oldest, reason in by_rule:
+        values = {"oldest": oldest, "now": rules.now, "reason": reason}
+        for event in events:
+            for status in OPEN:
+                found = {"status": status, "event": event, "most": most - ended}
+                ended += tx.execute(statement, {**values, **found}).rowcount
+                if ended >= most:
+                    return ended, True
+    return ended, False
+
+
+def open_later(tx: Transaction, rules: Rules) -> None:
+    """Have due surveys wait for the hours in which they may leave; their age counts from there."""
+    opening = rules.next_opening
+    due = (surveys.c.due_at <= rules.now) & (surveys.c.due_at >= rules.oldest_due)
+    due &= surveys.c.first_due_at >= rules.oldest_first_due
+    for event in rules.active:
+        of_event = (surveys.c.status == SurveyStatus.QUEUED) & (surveys.c.canonical == event)
+        tx.execute(update(surveys).where(of_event, due).values(due_at=opening))
+
+
+_COUNT: Final = text("SELECT count(*) FROM surveys WHERE status = :status")
+_COUNT_DUE: Final = text(
+    "SELECT count(*) FROM surveys WHERE status = 'queued' AND canonical = :event AND due_at <= :now"
+)
+
+
+def count_open(tx: Transaction, settings: Settings, now: float) -> tuple[int, int]:
+    """Return how many surveys are pending (due or claimed), and how many wait for their person, day or campaign."""
+    waiting, queued, claimed = (
+        tx.scalar(_COUNT, {"status": one}) or 0
+        for one in (SurveyStatus.WAITING, SurveyStatus.QUEUED, SurveyStatus.CLAIMED)
+    )
+    events = Rules(settings, now, 0.0).sendable().events if queued else ()
+    due = sum(tx.scalar(_COUNT_DUE, {"event": event, "now": now}) or 0 for event in events)
+    return claimed + due, waiting + queued - due
+
+
+def without_campaign(tx: Transaction, settings: Settings) -> dict[str, int]:
+    """Return the events that `campaigns` does not name though surveys of them wait, each with how many."""
+    query = text(f"SELECT event, canonical, count(*) FROM surveys WHERE {IS_OPEN} GROUP BY event, canonical")  # noqa: S608 - a constant
+    return {row[0]: row[2] for row in tx.execute(query) if row[1] not in settings.campaigns}
+
+
+class _Applied(msgspec.Struct, frozen=True):
+    """What of a campaign's settings stands in the rows of its surveys."""
+
+    campaign_id: int
+    delay_hours: float
+    hours: str
+    paused: bool
+
+
+def apply_settings(tx: Transaction, settings: Settings, now: float) -> None:
+    """Have what the config says of campaigns hold for the surveys that wait, as a run begins."""
+    rules = Rules(settings, now, runs.created_at(tx))
+    hours = repr(settings.survey_hours)
+    for event, campaign in settings.campaigns.items():
+        name = f"campaign:{event}"
+        current = _Applied(campaign.id, campaign.delay_hours, hours, campaign.paused)
+        known = runs.fact(tx, name)
+        before = None if known is None else msgspec.json.decode(known, type=_Applied)
+        if current == before:
+            continue
+        runs.set_fact(tx, name, encode(current))
+        of_event = surveys.c.status.in_(OPEN) & (surveys.c.canonical == event)
+        other = of_event & (surveys.c.campaign_id != campaign.id)
+        tx.execute(update(surveys).where(other).values(campaign_id=campaign.id))
+        if current.paused and not (before is not None and before.paused):
+            # What was too old by then does not become young again by the pause.
+            while expire(tx, rules, [event])[1]:
+                pass
+        if before is None:
+            continue
+        if (before.delay_hours, before.hours) != (current.delay_hours, current.hours):
+            _reschedule(tx, rules, event)
+        if before.paused and not current.paused:
+            late = of_event & (surveys.c.due_at < now)
+            tx.execute(update(surveys).where(late).values(due_at=now))
+
+
+def _reschedule(tx: Transaction, rules: Rules, event: str) -> None:
+    """Move when the open surveys of an event are due, none into the past."""
+    campaign, now = rules.settings.campaigns[event], rules.now
+    query = select(surveys.c.id, surveys.c.event_at, surveys.c.due_at)
+    moved = []
+    for number, event_at, due_at in tx.execute(query.where(surveys.c.status.in_(OPEN), surveys.c.canonical == event)):
+        new = rules.due_at(campaign, event_at)
+        if new <= now:
+            new = min(due_at, now)
+        if new != due_at:
+            moved.append((number, new))
+    tx.update_rows(surveys, ("id", "due_at"), moved)
