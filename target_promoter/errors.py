@@ -143,9 +143,17 @@ class StoreError(PromoterError):
         )
 
     @classmethod
-    def moved(cls, store: str, to: str) -> StoreError:
-        """Return the error for a store that `target-promoter move` closed."""
-        return cls(f"The store {store} was moved to {to}: set `store_url` to that.")
+    def taken(cls, store: str) -> StoreError:
+        """Return the error for a store where another one was to be moved to."""
+        return cls(f"There is a store at {store} already: move yours to an address where there is nothing yet.")
+
+    @classmethod
+    def unfinished(cls, store: str) -> StoreError:
+        """Return the error for a store that is not wholly there."""
+        return cls(
+            f"The store {store} was not wholly moved there: run `target-promoter move` once more, "
+            "with the old store in `store_url`."
+        )
 
     @classmethod
     def foreign(cls, store: str) -> StoreError:
@@ -170,6 +178,14 @@ class StoreError(PromoterError):
             what: What differs, such as `another API key`.
         """
         return cls(f"The store {store} belongs to {what}: {mend}.")
+
+
+class StoreMovedError(StoreError):
+    """The store was closed by `target-promoter move`."""
+
+    def __init__(self, store: str, to: str) -> None:
+        super().__init__(f"The store {store} was moved to {to}: set `store_url` to that.")
+        self.to = to
 
 
 class StoreBusyError(StoreError):

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import logging
-import tempfile
 import time
 from dataclasses import replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from target_promoter.delivery import backlog as left
@@ -24,7 +22,7 @@ from target_promoter.promoter.account import account_client
 from target_promoter.promoter.api import NO_PACE, Withheld
 from target_promoter.singer.signals import Signals
 from target_promoter.store import runs, streams
-from target_promoter.store.copying import copy_store
+from target_promoter.store.copying import copy_store, folder_for_copy
 from target_promoter.store.database import open_store
 from target_promoter.store.summary import Summary
 from target_promoter.surveys import schedule
@@ -103,8 +101,8 @@ class Run:
     def _open_store(self, now: float) -> Store:
         settings = self._settings
         if settings.dry_run:
-            folder = self._closing.enter_context(tempfile.TemporaryDirectory(prefix="target-promoter-dry-run-"))
-            store = copy_store(settings.store_url, Path(folder), now)
+            folder = self._closing.enter_context(folder_for_copy())
+            store = copy_store(settings.store_url, folder, now)
         else:
             store = open_store(settings.store_url, now=now, hurried=self._signals.is_noted)
         self._closing.callback(store.close)

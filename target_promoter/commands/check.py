@@ -26,24 +26,28 @@ if TYPE_CHECKING:
     type=click.File(encoding="utf-8"),
     help="Show how each stream of a file of Singer messages is read, what of it would be sent, and what to add.",
 )
-@click.option("--rebind", is_flag=True, help="Accept a new API key of the account that the store belongs to.")
+@click.option("--rebind", is_flag=True, help="Accept a new API key or address of the store's account.")
+@click.option("--restored", is_flag=True, help="The store came from a backup: believe nothing that was sent since.")
 @click.pass_context
-def check(ctx: click.Context, /, config_files: tuple[str, ...], sample: IO[str] | None, *, rebind: bool) -> None:
+def check(
+    ctx: click.Context, /, config_files: tuple[str, ...], sample: IO[str] | None, *, rebind: bool, restored: bool
+) -> None:
     """Check key, campaigns, contact lists and store, one line each. Sends nothing; exits with 1 on any no."""
     config = config_of(ctx, config_files)
     settings = Settings.from_config(config)
-    if rebind:
-        refuse_dry_run(settings, "check --rebind")
+    for option, is_set in (("rebind", rebind), ("restored", restored)):
+        if is_set:
+            refuse_dry_run(settings, f"check --{option}")
     findings: list[Finding] = []
     for finding in check_account(settings):
         findings.append(finding)
         click.echo(finding.line())
     account_is_fine = all(finding.is_fine for finding in findings)
-    finding = check_store(settings, rebind=rebind and account_is_fine)
     if rebind and not account_is_fine:
         click.echo("no   rebind: the account has to be in order first")
-    findings.append(finding)
-    click.echo(finding.line())
+    for finding in check_store(settings, rebind=rebind and account_is_fine, restored=restored):
+        findings.append(finding)
+        click.echo(finding.line())
     fine = all(one.is_fine for one in findings) and not (rebind and not account_is_fine)
     if sample is not None:
         for line in inspect_input(sample, config, settings):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -11,6 +12,8 @@ from typing import TYPE_CHECKING
 from sqlalchemy import text, update
 from sqlalchemy.engine import make_url
 
+from target_promoter.config.settings import SANDBOX
+from target_promoter.contacts.contacts import mark_all_dirty
 from target_promoter.errors import AddressError, ConfigError, DeliveryError, KeyRefusedError, SandboxError, StoreError
 from target_promoter.promoter.account import account_client
 from target_promoter.store import runs
@@ -118,31 +121,53 @@ def _listed(known: Iterable[Campaign | ContactList]) -> str:
     return ", ".join(f"{one.id} {one.name}" for one in known) or "none"
 
 
-def check_store(settings: Settings, *, rebind: bool) -> Finding:
+def check_store(settings: Settings, *, rebind: bool, restored: bool = False) -> Iterator[Finding]:
     """Ask whether the store can be written to and belongs to the account; one that is missing is not created.
 
     Args:
-        rebind: Whether to have the store accept the key of the settings, which the account accepts.
+        rebind: Whether to have the store accept the key and the address of the settings, which the account accepts.
+        restored: Whether the store came from a backup just now.
     """
     try:
         store = find_store(settings.store_url)
         if store is None:
-            return _no_store(settings.store_url)
+            yield _no_store(settings.store_url)
+            return
         with contextlib.closing(store):
-            return _store(store, settings, rebind=rebind)
+            yield _store(store, settings, rebind=rebind)
+            if restored:
+                yield _restored(store)
     except StoreError as error:
-        return _no("store", str(error))
+        yield _no("store", str(error))
 
 
 def _store(store: Store, settings: Settings, *, rebind: bool) -> Finding:
     bound = store.read(lambda tx: runs.fact(tx, "api_url"))
-    if rebind and bound in {None, settings.api_url}:
+    # The embedded sandbox is another account, whatever its address: what was tried there was sent to nobody.
+    if rebind and (bound is None or settings.sandbox == (bound == SANDBOX)):
         store.write(lambda tx: runs.bind_account(tx, settings.api_url, settings.api_key))
-        return _yes("store", f"{store.name} belongs to the account with this key from now on")
+        moved = "" if bound in {None, settings.api_url} else f" at {settings.api_url}"
+        return _yes("store", f"{store.name} belongs to the account with this key{moved} from now on")
     store.read(lambda tx: runs.check_account(tx, store.name, settings.api_url, settings.api_key))
     store.write(_write_nothing)
     words = "belongs to this account" if bound is not None else "belongs to no account yet: the first answer binds it"
     return _yes("store", f"{store.name} can be written to, and {words}")
+
+
+def _restored(store: Store) -> Finding:
+    """Have the store believe nothing that may have happened after its backup was made."""
+    now = time.time()
+
+    def mark(tx: Transaction) -> int:
+        runs.set_fact(tx, "restored_at", repr(now))
+        return mark_all_dirty(tx, now, forget_sent=True)
+
+    number = store.write(mark)
+    return _yes(
+        "restored",
+        f"what was due more than 23 hours ago is not surveyed, and {number:,} contacts are sent once more; "
+        "forget once more whom you forgot after the backup was made",
+    )
 
 
 def _write_nothing(tx: Transaction) -> None:

@@ -5,12 +5,10 @@ from __future__ import annotations
 import itertools
 import json
 import logging
-import tempfile
 import time
 from collections import Counter
 from dataclasses import dataclass, field, replace
 from operator import itemgetter
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from target_promoter.contacts.attributes import contact_attributes, survey_attributes
@@ -27,7 +25,7 @@ from target_promoter.records.streams import Stream, recognize
 from target_promoter.singer.mapping import Mapper, UnmappedRecord
 from target_promoter.singer.messages import check_record, check_schema
 from target_promoter.singer.reader import Reader
-from target_promoter.store.copying import copy_store
+from target_promoter.store.copying import copy_store, folder_for_copy
 from target_promoter.store.summary import OUTCOMES, Summary
 from target_promoter.values.events import canonical, nearest
 
@@ -286,8 +284,8 @@ def _would_do(read: list[tuple[Stream, dict[str, Any]]], settings: Settings) -> 
     """Yield what a run would do, found out on a copy of the store with every request withheld."""
     now = time.time()
     summary = Summary(sandbox=settings.sandbox, dry_run=True, started_at=now)
-    with tempfile.TemporaryDirectory(prefix="target-promoter-check-") as folder:
-        store = copy_store(settings.store_url, Path(folder), now)
+    with folder_for_copy() as folder:
+        store = copy_store(settings.store_url, folder, now)
         try:
             intake = Intake(store, settings, summary)
             for stream, group in itertools.groupby(read, key=itemgetter(0)):

@@ -67,7 +67,7 @@ def gather(tx: Transaction, settings: Settings, store: str, now: float) -> Repor
         generated_at=now,
         verdict=(),
         is_well=True,
-        store=StoreFacts(store, runs.created_at(tx), runs.fact(tx, "api_url"), settings.sandbox),
+        store=StoreFacts(store, float(runs.fact(tx, "created_at") or 0.0), runs.fact(tx, "api_url"), settings.sandbox),
         overview=_overview(tx, survey_facts),
         events=found,
         more_events=more_events,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 import sqlite3
 from typing import TYPE_CHECKING, Final, TypeVar
 
@@ -43,6 +45,10 @@ class AccountFile:
     """
 
     def __init__(self, path: Path) -> None:
+        # It holds addresses: nobody else may read it, nor the files beside it, which get its mode.
+        with contextlib.suppress(OSError):
+            os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
+            path.chmod(0o600)
         # Used under the account's lock, from whichever thread calls the account.
         self._db = sqlite3.connect(path, timeout=0, isolation_level=None, check_same_thread=False)
         try:

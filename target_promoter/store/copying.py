@@ -2,6 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
+import fcntl
+import os
+import shutil
+import tempfile
+import time
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from sqlalchemy import Column, LargeBinary, MetaData, Table, Text, insert, select, text, update
@@ -9,15 +16,18 @@ from sqlalchemy import Column, LargeBinary, MetaData, Table, Text, insert, selec
 from target_promoter.errors import StoreError
 from target_promoter.store.database import find_store, open_store, version_of
 from target_promoter.store.engines import back_up
-from target_promoter.store.schema import SCHEMA_VERSION, contacts, metadata, request_clock, surveys
+from target_promoter.store.moving import copy_rows
+from target_promoter.store.schema import SCHEMA_VERSION, contacts, request_clock, surveys
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    from collections.abc import Iterator
 
     from target_promoter.store.database import Store
     from target_promoter.store.transaction import Transaction
 
-_ROWS: Final = 5000
+_PREFIX: Final = "target-promoter-copy-"
+_NEW_SECONDS: Final = 60.0
+"""A folder that is younger may have been made a moment ago, and be locked in the next."""
 
 before = Table(
     "contacts_before",
@@ -27,6 +37,30 @@ before = Table(
     Column("sent_lists", Text, nullable=False),
 )
 """In a copy: the contacts as they were last sent when the copy was made."""
+
+
+@contextlib.contextmanager
+def folder_for_copy() -> Iterator[Path]:
+    """Yield a folder for a copy, which is removed at the end, and first remove those that a killed process left."""
+    for left in Path(tempfile.gettempdir()).glob(f"{_PREFIX}*"):
+        # In use, somebody else's, or gone meanwhile.
+        with contextlib.suppress(OSError):
+            if time.time() - left.stat().st_mtime > _NEW_SECONDS:
+                with _locked(left):
+                    shutil.rmtree(left)
+    with tempfile.TemporaryDirectory(prefix=_PREFIX) as name, _locked(Path(name)):
+        yield Path(name)
+
+
+@contextlib.contextmanager
+def _locked(folder: Path) -> Iterator[None]:
+    """Lock a folder against all other processes, also those of other containers, for as long as this one lives."""
+    file = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        yield
+    finally:
+        os.close(file)
 
 
 def copy_store(url: str, folder: Path, now: float) -> Store:
@@ -63,16 +97,12 @@ def copy_store(url: str, folder: Path, now: float) -> Store:
 
 
 def _copy_rows(tx: Transaction, into: Transaction, name: str) -> None:
-    """Copy every table of one moment, in steps, into the tables of a new store."""
+    """Copy every table, all as they are at one moment."""
     tx.execute(text("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY"))
     version = version_of(tx, name)
     if version != SCHEMA_VERSION:
         raise StoreError.older(name, version, SCHEMA_VERSION)
-    for table in metadata.sorted_tables:
-        into.execute(table.delete())
-        result = tx.connection.execution_options(yield_per=_ROWS).execute(select(table))
-        for rows in result.mappings().partitions():
-            into.execute(insert(table), [dict(row) for row in rows])
+    copy_rows(tx, into)
 
 
 def _prepare(tx: Transaction) -> None:

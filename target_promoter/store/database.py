@@ -17,7 +17,7 @@ import backoff
 from sqlalchemy import Engine, exc, insert, inspect
 from sqlalchemy.engine import make_url
 
-from target_promoter.errors import StoreBusyError, StoreError, StoreLostError
+from target_promoter.errors import StoreBusyError, StoreError, StoreLostError, StoreMovedError
 from target_promoter.store.engines import (
     ATTEMPT_SECONDS,
     WRITING,
@@ -36,6 +36,9 @@ if TYPE_CHECKING:
     from sqlalchemy.engine import URL
 
 T = TypeVar("T")
+
+UNFINISHED: Final = "unfinished"
+"""The version of a store that is still being moved to its place."""
 
 _VERSION: Final = "SELECT value FROM facts WHERE name = 'schema_version'"
 
@@ -183,7 +186,7 @@ def open_store(url: str, *, now: float, keep_copy: bool = True, hurried: Callabl
     Raises:
         StoreError: It cannot be opened, is no store, was moved, or is of a newer version.
     """
-    store = _connected(url, hurried)
+    store = connected(url, hurried)
     try:
         if not _is_ready(store, keep_copy=keep_copy):
             store.write(lambda tx: _create(tx, store.name, now))
@@ -210,7 +213,7 @@ def find_store(url: str, *, as_it_is: bool = False) -> Store | None:
     path = Path(address.database or "")
     if address.get_backend_name() == "sqlite" and (not path.exists() or not path.stat().st_size):
         return None
-    store = _connected(url)
+    store = connected(url)
     found = False
     try:
         if as_it_is:
@@ -241,7 +244,8 @@ def version_of(tx: Transaction, name: str) -> int | None:
     return None
 
 
-def _connected(url: str, hurried: Callable[[], bool] = bool) -> Store:
+def connected(url: str, hurried: Callable[[], bool] = bool) -> Store:
+    """Return what is at an address, whether it is a store or not."""
     address = make_url(url)
     name = _printable(address)
     sqlite = address.get_backend_name() == "sqlite"
@@ -267,11 +271,11 @@ def _check_version(tx: Transaction, name: str) -> None:
 
 def _unfit(tx: Transaction, name: str, version: str | None) -> StoreError:
     moved_to = tx.sql("SELECT value FROM facts WHERE name = 'moved_to'").scalar()
-    return (
-        StoreError.other_version(name, version, SCHEMA_VERSION)
-        if moved_to is None
-        else StoreError.moved(name, moved_to)
-    )
+    if moved_to is not None:
+        return StoreMovedError(name, moved_to)
+    if version == UNFINISHED:
+        return StoreError.unfinished(name)
+    return StoreError.other_version(name, version, SCHEMA_VERSION)
 
 
 def _create(tx: Transaction, name: str, now: float) -> None:

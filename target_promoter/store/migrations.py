@@ -42,6 +42,7 @@ _TO_VERSION_3: Final = (
     "CREATE INDEX contacts_user_id ON contacts (user_id) WHERE user_id IS NOT NULL",
     "CREATE INDEX contacts_list_unknown ON contacts (status) WHERE status = 'list_unknown'",
     "CREATE TABLE request_workers (name TEXT NOT NULL PRIMARY KEY, seen_at {double} NOT NULL) {by_key}",
+    "CREATE INDEX throttles_survey_id ON throttles (survey_id) WHERE survey_id IS NOT NULL",
     "CREATE INDEX surveys_claimed_user_id ON surveys (claimed_user_id) WHERE claimed_user_id IS NOT NULL",
     """
         CREATE TABLE events (

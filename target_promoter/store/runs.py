@@ -63,8 +63,8 @@ def set_fact(tx: Transaction, name: str, value: str) -> None:
 
 
 def created_at(tx: Transaction) -> float:
-    """Return when the store was created, in epoch seconds."""
-    return float(fact(tx, "created_at") or 0.0)
+    """Return since when the store knows what was sent, in epoch seconds: its creation, or its return from a backup."""
+    return max(float(fact(tx, name) or 0.0) for name in ("created_at", "restored_at"))
 
 
 def check_account(tx: Transaction, store: str, api_url: str, api_key: str) -> None:
@@ -75,7 +75,10 @@ def check_account(tx: Transaction, store: str, api_url: str, api_key: str) -> No
     """
     address, mark = fact(tx, "api_url"), fact(tx, "key_mark")
     if address is not None and address != api_url:
-        mend = "set `api_url` to that again, or `store_url` to a store of its own"
+        mend = (
+            "set `api_url` to that again, or `store_url` to a store of its own, or, if it is a new address of the same "
+            "account, run `target-promoter --config CONFIG check --rebind`"
+        )
         raise StoreError.other_account(store, f"the account at {address}", mend)
     if mark is not None and not hmac.compare_digest(mark, _mark(tx, api_key)):
         mend = (

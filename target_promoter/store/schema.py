@@ -256,6 +256,8 @@ throttles = Table(
 )
 """When an e-mail address, and a user id, was last surveyed, and the claim that is open for it."""
 
+_partial_index("throttles_survey_id", throttles, "survey_id", "survey_id IS NOT NULL")
+
 rejected = Table(
     "rejected",
     metadata,

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import json
+import shutil
+import time
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +17,8 @@ from target_promoter.commands.inspection import inspect_input
 from target_promoter.config.settings import Settings
 from target_promoter.errors import ConfigError, InputError, StoreError
 from target_promoter.sandbox.server import SandboxServer
+from target_promoter.store import runs
+from target_promoter.store.database import open_store
 from tests.conftest import run_program
 from tests.program import CALLS, command, identify, order
 from tests.tap import CUSTOMERS, TEXT, hours_ago, record, schema, sync
@@ -107,6 +111,40 @@ def test_a_new_key_is_accepted_on_demand(config: dict[str, Any], sandbox: Sandbo
         assert lines_of(new, "--rebind")[-1].endswith("belongs to the account with this key from now on")
         assert lines_of(new)[-1].endswith("belongs to this account")
     assert isinstance(command("report", config=config).exception, StoreError)
+
+
+def test_a_new_address_of_the_account_is_accepted_on_demand(config: dict[str, Any], sandbox: SandboxServer) -> None:
+    """But a store that was tried with the embedded sandbox never becomes that of an account."""
+    sync(config, [CALLS, identify("1", "ann@example.com")])
+    moved = {**config, "api_url": sandbox.url.replace("127.0.0.1", "localhost")}
+    assert "--rebind" in lines_of(moved, status=1)[-1]
+    assert lines_of(moved, "--rebind")[-1].endswith(f"with this key at {moved['api_url']} from now on")
+    assert lines_of(moved)[-1].endswith("belongs to this account")
+    store = open_store(config["store_url"], now=0.0)
+    store.write(lambda tx: runs.set_fact(tx, "api_url", "sandbox"))
+    store.close()
+    assert lines_of(moved, "--rebind", status=1)[-1].startswith("no   store")
+
+
+def test_a_store_from_a_backup_surveys_nobody_twice_and_sends_every_contact_again(
+    config: dict[str, Any], sandbox: SandboxServer, tmp_path: Path
+) -> None:
+    """Within a day Promoter's own throttle refuses a second survey; what was due before is too old by then."""
+    store, backup = tmp_path / "store.db", tmp_path / "backup.db"
+    open_store(config["store_url"], now=time.time() - 10 * 86_400).close()
+    sync(config, [CALLS, *(identify(one, f"{one}@example.com") for one in ("ann", "bob", "cy"))])
+    assert sync(config, [CALLS, order("queued", "cy", hours=30)]).summary["surveys"]["sent"] == 1
+    shutil.copy(store, backup)
+    orders = [CALLS, order("old", "ann", hours=30), order("new", "bob", hours=2)]
+    assert sync(config, orders).summary["surveys"]["sent"] == 2
+    shutil.copy(backup, store)
+    assert lines_of(config, "--restored")[-1].startswith("ok   restored: what was due more than 23 hours ago")
+    again = sync(config, orders).summary
+    assert again["track"]["stale"] == 1
+    assert again["surveys"]["sent"] == 0
+    assert again["surveys"]["throttled"] == 1
+    assert again["contacts"]["synced"] == 3
+    assert len(sandbox.account.surveys) == 3
 
 
 def test_an_account_out_of_order_is_not_rebound(config: dict[str, Any]) -> None:
