@@ -174,8 +174,8 @@ def test_a_long_preview_tells_how_many_more() -> None:
 
 def test_the_fuse_holds_in_a_dry_run_too(config: dict[str, Any], tmp_path: Path) -> None:
     """What the fuse would keep for later runs is told beside what would be sent, and the exit status is a run's."""
-    people = [identify(str(n), f"p{n}@example.com") for n in range(3)]
-    orders = [order(f"t-{n}", str(n)) for n in range(3)]
+    people = [identify(str(n), f"p{n}@example.com") for n in range(1, 4)]
+    orders = [order(f"t-{n}", str(n)) for n in range(1, 4)]
     dry = {**config, "dry_run": True, "max_surveys_per_run": 1}
     run = run_program(config=dry, messages=[CALLS, *people, *orders], cwd=tmp_path)
     assert "send 1 of campaign 78" in run.log
@@ -187,9 +187,9 @@ def test_the_fuse_holds_in_a_dry_run_too(config: dict[str, Any], tmp_path: Path)
 def test_contacts_are_told_apart(config: dict[str, Any], sandbox: SandboxServer) -> None:
     """What would be added, changed, removed and left alone is told from what was sent before."""
     users = {**CALLS, "schema": {**CALLS["schema"], "additionalProperties": True}}
-    sync(config, [users, *(identify(str(n), f"p{n}@example.com") for n in range(4))])
+    sync(config, [users, *(identify(str(n), f"p{n}@example.com") for n in range(1, 5))])
     assert len(sandbox.account.contacts) == 4
-    gone = identify("0", "p0@example.com", hours=1)
+    gone = identify("4", "p4@example.com", hours=1)
     gone["record"]["_sdc_deleted_at"] = hours_ago(1)
     later = [users, gone, identify("1", "p1@example.com", {"plan": "Pro"}, hours=1), identify("9", "p9@example.com")]
     lines = inspect_input(map(json.dumps, later), config, Settings.from_config({**config, "hard_delete": True}))
