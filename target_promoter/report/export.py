@@ -14,7 +14,7 @@ from sqlalchemy import ColumnElement, Select, case, func, select
 
 from target_promoter.store import names
 from target_promoter.store.encoding import decode, encode
-from target_promoter.store.schema import OPEN, contacts, events, rejected, runs, surveys
+from target_promoter.store.schema import OPEN, contacts, events, people, rejected, runs, surveys
 from target_promoter.store.transaction import Transaction
 
 _ROWS: Final = 1000
@@ -87,13 +87,15 @@ STREAMS: Final[dict[str, Exported]] = {
             *(_S.id, _S.event, _S.event_at, _S.due_at, _S.stream, _S.message_id),
             func.coalesce(_S.claimed_user_id, _S.user_id).label("user_id"),
             _S.anonymous_id,
-            func.coalesce(_S.claimed_email, _S.email).label("email"),
+            func.coalesce(_S.claimed_email, _S.email, people.c.email).label("email"),
             _S.campaign_id,
             # What waits for its person and what waits for its day are one: no time tells when the one became the other.
             case((_S.status.in_(OPEN), "waiting"), (_S.status == "claimed", "pending"), else_=_S.status).label(
                 "outcome"
             ),
             *(_S.reason, _S.created_at, _S.claimed_at.label("requested_at"), _S.settled_at),
+        ).select_from(
+            surveys.outerjoin(people, people.c.user_id == func.coalesce(_S.claimed_user_id, _S.user_id)),
         ),
     ),
     "contacts": Exported(

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import csv
 import hashlib
+import io
 import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -195,3 +197,35 @@ def test_contacts_are_told_apart(config: dict[str, Any], sandbox: SandboxServer)
     lines = inspect_input(map(json.dumps, later), config, Settings.from_config({**config, "hard_delete": True}))
     assert "  add 1 contacts, change 1, remove 1, and leave 2 as they are." in list(lines)
     assert len(sandbox.account.contacts) == 4
+
+
+@pytest.mark.parametrize("name", ["preview.csv", "preview.json", "preview.txt"])
+def test_a_file_tells_who_would_be_surveyed_and_who_not(config: dict[str, Any], tmp_path: Path, name: str) -> None:
+    """All of them, with the reason, as CSV, JSON or text by the file's name."""
+    messages = [*MESSAGES, order("t-3", "1"), order("t-4", "9"), order("t-5", "1", 900)]
+    path = tmp_path / name
+    run = run_program("--preview", path, config={**config, "dry_run": True}, messages=messages, cwd=tmp_path)
+    assert run.status == 0
+    assert run.summary["surveys"]["sent"] == 0
+    text = path.read_text(encoding="utf-8")
+    assert "ann@example.com" in text
+    assert "max_event_age_hours" in text
+    if name.endswith(".txt"):
+        return
+    rows = json.loads(text) if name.endswith(".json") else list(csv.DictReader(io.StringIO(text)))
+    told = sorted((one["outcome"], one["email"] or "") for one in rows)
+    assert told == [
+        ("stale", ""),
+        ("throttled", "ann@example.com"),
+        ("waiting", ""),
+        ("would be sent", "ann@example.com"),
+        ("would be sent", "bob@example.com"),
+    ]
+
+
+def test_a_run_that_sends_has_no_preview(config: dict[str, Any], sandbox: SandboxServer, tmp_path: Path) -> None:
+    """It is refused before anything is read."""
+    run = run_program("--preview", tmp_path / "p.csv", config=config, messages=MESSAGES, cwd=tmp_path)
+    assert run.status == 1
+    assert "--preview needs a dry run" in run.log
+    assert sandbox.account.requests == []

@@ -61,6 +61,7 @@ def test_every_survey_is_a_row(config: dict[str, Any], store_url: str) -> None:
         "Order Completed",
     )
     assert rows["t-2"]["reason"]
+    assert rows["t-2"]["email"] == "ann@example.com"
     assert rows["t-1"]["settled_at"].endswith("+00:00")
     assert [one["email"] for one in records(messages, "contacts")] == ["ann@example.com"]
     assert {(one["name"], one["outcome"], one["number"]) for one in records(messages, "events")} == {
