@@ -6,16 +6,17 @@ import contextlib
 import logging
 import time
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from target_promoter.delivery import backlog as left
 from target_promoter.delivery.delivery import Delivery
-from target_promoter.errors import PromoterError, StoreError
+from target_promoter.errors import ConfigError, PromoterError, StoreError
 from target_promoter.intake import setup
 from target_promoter.intake.intake import Intake
 from target_promoter.progress.ending import for_people, log_summary, show
 from target_promoter.progress.metrics import Metrics
-from target_promoter.progress.preview import preview
+from target_promoter.progress.preview import preview, preview_rows, write_preview
 from target_promoter.progress.progress import Progress
 from target_promoter.progress.warnings import failures, unmatched, warnings
 from target_promoter.promoter.account import account_client
@@ -53,12 +54,14 @@ class Run:
     Args:
         command: The command, such as `sync` or `deliver`.
         signals: Tell the run to stop; without them it goes on to its end.
+        preview_file: Where a dry run writes who would be surveyed and who would not.
 
     Attributes:
         summary: What it did so far.
         exit_status: How it ended: 0 when all that was due is delivered, else 1.
 
     Raises:
+        ConfigError: A preview is asked of a run that sends.
         StoreError: The store cannot be used, or belongs to another account.
         SandboxError: The embedded sandbox cannot be started.
     """
@@ -69,8 +72,11 @@ class Run:
         command: str,
         signals: Signals | None = None,
         *,
+        preview_file: Path | None = None,
         clock: Callable[[], float] = time.time,
     ) -> None:
+        if preview_file is not None and not settings.dry_run:
+            raise ConfigError("--preview needs a dry run: set `dry_run` to true, or leave it out.")
         self._settings = settings
         self._signals = signals or Signals()
         self._clock = clock
@@ -78,6 +84,7 @@ class Run:
         now = clock()
         self.summary = Summary(sandbox=settings.sandbox, dry_run=settings.dry_run, started_at=now)
         self.exit_status = 0
+        self._preview_file = preview_file
         self._has_taken_any = False
         self._ended = False
         self._closing.enter_context(for_people())
@@ -221,11 +228,14 @@ class Run:
         all_rejected = list(failures(self.summary.findings))
         sentences += all_rejected
         self._warn()
+        if self._settings.dry_run:
+            try:
+                self._preview(began)
+            except PromoterError as error:
+                failed = True
+                sentences.append(str(error))
         for sentence in sentences:
             logger.error("%s", sentence)
-        if self._settings.dry_run:
-            with contextlib.suppress(StoreError):
-                logger.info("%s", "\n".join(self.store.read(lambda tx: preview(tx, self._settings, began)).lines()))
         if problem is not None or self._delivery.problem is not None or pending or behind or failed or all_rejected:
             self.exit_status = 1
         summary = self.summary.as_dict(now)
@@ -242,6 +252,18 @@ class Run:
             )
         log_summary(summary)
         self._show_end(summary, now)
+
+    def _preview(self, began: float) -> None:
+        """Log what a dry run would have done, and write whom it would have surveyed to a file.
+
+        Raises:
+            PromoterError: The store refused, or the file cannot be written.
+        """
+        logger.info("%s", "\n".join(self.store.read(lambda tx: preview(tx, self._settings, began)).lines()))
+        if self._preview_file is not None:
+            findings = self.summary.findings
+            rows = self.store.read(lambda tx: list(preview_rows(tx, findings, began)))
+            write_preview(self._preview_file, rows)
 
     def _warn(self) -> None:
         """Log what went wrong without ending the run."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import sys
 from dataclasses import replace
+from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, ClassVar, Final, cast
 
 import click
@@ -19,6 +20,7 @@ from target_promoter.config.files import environment_warnings, read_config, read
 from target_promoter.config.settings import SANDBOX, Settings, config_schema
 from target_promoter.errors import InputError, PromoterError
 from target_promoter.progress.ending import end_refused
+from target_promoter.progress.preview import PREVIEW_HELP
 from target_promoter.records.replay import Replay
 from target_promoter.records.streams import Stream, recognize
 from target_promoter.run import Run
@@ -59,6 +61,7 @@ class TargetPromoter(AtomicTarget):
         """
         self._streams: dict[str, Stream] = {}
         self._run: Run | None = None
+        self.preview_file: Path | None = None
         super().__init__(**options)
 
     @override
@@ -88,7 +91,7 @@ class TargetPromoter(AtomicTarget):
     def run(self) -> Run:
         """The run, begun when it is first needed."""
         if self._run is None:
-            self._run = Run(self.settings, "sync", self.signals)
+            self._run = Run(self.settings, "sync", self.signals, preview_file=self.preview_file)
         return self._run
 
     def stream(self, name: str) -> Stream:
@@ -162,12 +165,14 @@ class TargetPromoter(AtomicTarget):
         about_format: str | None = None,
         config: _ConfigInput | None = None,
         file_input: IO[str] | None = None,
+        preview: Path | None = None,
     ) -> None:
         """Run the target, and exit with 0 only if all that was due is delivered.
 
         Args:
             about: Whether to show what the target is instead.
             about_format: In what form.
+            preview: Where a dry run writes who would be surveyed and who would not.
         """
         super(Target, cls).invoke(about=about, about_format=about_format)
         cls.print_version(print_fn=cls.logger.info)
@@ -175,7 +180,9 @@ class TargetPromoter(AtomicTarget):
         for sentence in environment_warnings(is_read=config is not None and config.parse_env):
             cls.logger.warning(sentence)
         try:
-            status = cls(config=given).sync(file_input)
+            target = cls(config=given)
+            target.preview_file = preview
+            status = target.sync(file_input)
         except PromoterError as error:
             sandbox, dry_run = given.get("api_url") == SANDBOX, given.get("dry_run") is True
             status = end_refused(error, sandbox=sandbox, dry_run=dry_run)
@@ -223,6 +230,7 @@ class TargetPromoter(AtomicTarget):
         for option in command.params:
             if option.name == "file_input":
                 option.type = click.File(encoding="utf-8")  # Whatever the machine's own encoding is.
+        command.params.append(click.Option(["--preview"], type=click.Path(path_type=Path), help=PREVIEW_HELP))
         return program(command, cls.invoke, cls.logger)
 
     @override

@@ -7,15 +7,15 @@ from typing import TYPE_CHECKING
 
 import click
 
-from target_promoter.commands.checking import check_account, check_store
+from target_promoter.commands.checking import Finding, Verdict, check_account, check_settings, check_store, learn
 from target_promoter.commands.context import config_of, refuse_dry_run
 from target_promoter.commands.inspection import inspect_input
+from target_promoter.config.files import reads_environment
 from target_promoter.config.settings import Settings
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from typing import IO
-
-    from target_promoter.commands.checking import Finding
 
 
 @click.command()
@@ -32,24 +32,35 @@ if TYPE_CHECKING:
 def check(
     ctx: click.Context, /, config_files: tuple[str, ...], sample: IO[str] | None, *, rebind: bool, restored: bool
 ) -> None:
-    """Check key, campaigns, contact lists and store, one line each. Sends nothing; exits with 1 on any no."""
+    """Check key, campaigns, contact lists and store, one line each. Sends nothing; exits with 1 on any FAIL."""
     config = config_of(ctx, config_files)
     settings = Settings.from_config(config)
     for option, is_set in (("rebind", rebind), ("restored", restored)):
         if is_set:
             refuse_dry_run(settings, f"check --{option}")
-    findings: list[Finding] = []
-    for finding in check_account(settings):
-        findings.append(finding)
-        click.echo(finding.line())
-    account_is_fine = all(finding.is_fine for finding in findings)
+    learned: dict[int, str] = {}
+    odd = check_settings(config, settings, reads_environment=_reads_environment(ctx, config_files))
+    account_is_fine = _show([*odd, *check_account(settings, learned)])
     if rebind and not account_is_fine:
-        click.echo("no   rebind: the account has to be in order first")
-    for finding in check_store(settings, rebind=rebind and account_is_fine, restored=restored):
-        findings.append(finding)
-        click.echo(finding.line())
-    fine = all(one.is_fine for one in findings) and not (rebind and not account_is_fine)
+        _show([Finding(Verdict.FAIL, "rebind", "the account has to be in order first")])
+    fine = _show(check_store(settings, rebind=rebind and account_is_fine, restored=restored)) and account_is_fine
+    if fine and not settings.dry_run:
+        learn(settings, learned)
     if sample is not None:
         for line in inspect_input(sample, config, settings):
             click.echo(line)
     sys.exit(0 if fine else 1)
+
+
+def _show(findings: Iterable[Finding]) -> bool:
+    """Show answers, and return whether none of them is a no."""
+    shown = list(findings)
+    for finding in shown:
+        click.echo(finding.line())
+    return all(finding.is_fine for finding in shown)
+
+
+def _reads_environment(ctx: click.Context, config_files: tuple[str, ...]) -> bool:
+    """Return whether the environment is read, wherever on the command line that was said."""
+    before = ctx.parent.params.get("config") if ctx.parent is not None else None
+    return reads_environment(config_files) or bool(before is not None and before.parse_env)

@@ -6,24 +6,26 @@ import contextlib
 import os
 import time
 from dataclasses import dataclass
+from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import text, update
 from sqlalchemy.engine import make_url
 
+from target_promoter.config.files import environment_warnings
 from target_promoter.config.settings import SANDBOX
 from target_promoter.contacts.contacts import mark_all_dirty
 from target_promoter.errors import AddressError, ConfigError, DeliveryError, KeyRefusedError, SandboxError, StoreError
 from target_promoter.promoter.account import account_client
-from target_promoter.store import runs
+from target_promoter.store import names, runs
 from target_promoter.store.database import find_store
 from target_promoter.store.engines import postgresql_engine
 from target_promoter.store.schema import request_clock
 from target_promoter.values.masking import masked_url
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Mapping
 
     from sqlalchemy.engine import URL
 
@@ -35,35 +37,65 @@ if TYPE_CHECKING:
     from target_promoter.store.transaction import Transaction
 
 
+class Verdict(StrEnum):
+    """How an answer is."""
+
+    OK = "ok"
+    WARN = "warn"
+    """A run works, and may do something else than is meant."""
+    FAIL = "FAIL"
+
+
 @dataclass(frozen=True, slots=True)
 class Finding:
     """The answer to one question.
 
     Attributes:
-        is_fine: Whether it is yes.
+        verdict: How it is.
         what: What was asked about, such as `campaign 78`.
-        words: The answer, with the mend beside each no.
+        words: The answer, with what to do unless all is well.
     """
 
-    is_fine: bool
+    verdict: Verdict
     what: str
     words: str
 
+    @property
+    def is_fine(self) -> bool:
+        """Whether a run would work."""
+        return self.verdict is not Verdict.FAIL
+
     def line(self) -> str:
         """Return it in one line."""
-        return f"{'ok' if self.is_fine else 'no':4} {self.what}: {' '.join(self.words.split())}"
+        return f"{self.verdict:4} {self.what}: {' '.join(self.words.split())}"
 
 
 def _yes(what: str, words: str) -> Finding:
-    return Finding(is_fine=True, what=what, words=words)
+    return Finding(Verdict.OK, what, words)
+
+
+def _maybe(what: str, words: str) -> Finding:
+    return Finding(Verdict.WARN, what, words)
 
 
 def _no(what: str, words: str) -> Finding:
-    return Finding(is_fine=False, what=what, words=words)
+    return Finding(Verdict.FAIL, what, words)
 
 
-def check_account(settings: Settings) -> Iterator[Finding]:
+def check_settings(config: Mapping[str, Any], settings: Settings, *, reads_environment: bool) -> Iterator[Finding]:
+    """Yield what is odd about the config and the environment, though nothing is wrong with it."""
+    for sentence in environment_warnings(is_read=reads_environment):
+        yield _maybe("environment", sentence)
+    if settings.sandbox and config.get("store_url") is not None:
+        own = make_url(settings.store_url).render_as_string(hide_password=True)
+        yield _maybe("store_url", f"the sandbox has a store of its own, {own}: that of the config is not used")
+
+
+def check_account(settings: Settings, learned: dict[int, str]) -> Iterator[Finding]:
     """Ask whether the key is accepted, and whether campaigns and contact lists exist.
+
+    Args:
+        learned: Takes the names of the account's campaigns, by id.
 
     Yields:
         An answer for the key, each campaign and each contact list.
@@ -72,6 +104,7 @@ def check_account(settings: Settings) -> Iterator[Finding]:
     try:
         with account_client(settings) as client:
             campaigns = {one.id: one for one in client.campaigns()}
+            learned.update({one.id: one.name for one in campaigns.values()})
             yield _yes("key", f"accepted by {where}")
             yield from _campaigns(settings, campaigns)
             yield from _contact_lists(settings, client)
@@ -86,7 +119,7 @@ def check_account(settings: Settings) -> Iterator[Finding]:
 def _campaigns(settings: Settings, known: dict[int, Campaign]) -> Iterator[Finding]:
     if not settings.campaigns:
         shown = _listed(known.values())
-        yield _yes("campaigns", f"none in the config, so nobody is surveyed; the account has {shown}")
+        yield _maybe("campaigns", f"none in the config, so nobody is surveyed; the account has {shown}")
     for setting in settings.campaigns.values():
         yield _campaign(setting, known)
 
@@ -101,8 +134,9 @@ def _campaign(setting: CampaignSetting, known: dict[int, Campaign]) -> Finding:
     if found.drip_duration:
         mend = "set its distribution to instant at Promoter, or a survey in doubt may be sent twice"
         return _no(what, f"{name}: its surveys are dripped over time: {mend}")
-    told = "instant" if found.drip_duration is not None else "Promoter does not say whether it is instant"
-    return _yes(what, f"{name} ({told})")
+    if found.drip_duration is None:
+        return _maybe(what, f"{name}: Promoter does not say whether its distribution is instant: look it up there")
+    return _yes(what, f"{name} (instant)")
 
 
 def _contact_lists(settings: Settings, client: Client) -> Iterator[Finding]:
@@ -119,6 +153,14 @@ def _contact_lists(settings: Settings, client: Client) -> Iterator[Finding]:
 
 def _listed(known: Iterable[Campaign | ContactList]) -> str:
     return ", ".join(f"{one.id} {one.name}" for one in known) or "none"
+
+
+def learn(settings: Settings, campaigns: dict[int, str]) -> None:
+    """Keep the names of the account's campaigns for the report, if there is a store."""
+    store = find_store(settings.store_url)
+    if store is not None and campaigns:
+        with contextlib.closing(store):
+            store.write(lambda tx: names.learn_campaigns(tx, campaigns))
 
 
 def check_store(settings: Settings, *, rebind: bool, restored: bool = False) -> Iterator[Finding]:

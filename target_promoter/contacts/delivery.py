@@ -224,7 +224,7 @@ def _after(row: Contact, now: float, request: ContactRequest, answer: Answer | N
     row = replace(row, lease=None, leased_until=0.0, tried_until=request.tried_until)
     match answer and answer.outcome:
         case Outcome.ACCEPTED if request.body is None:
-            row = replace(row, status=ContactStatus.REMOVED, sent=None, sent_lists=())
+            row = replace(row, status=ContactStatus.REMOVED, changed_at=now, sent=None, sent_lists=())
             return replace(row, attempts=0, refused=None, reason=None)
         case Outcome.ACCEPTED:
             lists = tuple(sorted({*row.sent_lists, *request.contact_lists}))
@@ -235,7 +235,8 @@ def _after(row: Contact, now: float, request: ContactRequest, answer: Answer | N
         case Outcome.REFUSED | Outcome.NOT_ELIGIBLE | Outcome.UNKNOWN_CAMPAIGN:
             whole = _whole_digest(request.digest, request.contact_lists)
             words = answer.words if answer else None
-            return replace(row, status=ContactStatus.REFUSED, refused=whole, reason=words, attempts=0)
+            row = replace(row, status=ContactStatus.REFUSED, changed_at=now)
+            return replace(row, refused=whole, reason=words, attempts=0)
         case Outcome.UNANSWERED | Outcome.UNAVAILABLE as outcome:
             row = replace(row, attempts=row.attempts + 1, not_before=now + _pause(row.attempts))
             is_at_work = outcome is Outcome.UNANSWERED

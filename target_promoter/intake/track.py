@@ -119,6 +119,7 @@ class Tracking:
         too_old = rules.too_old(survey.first_due_at)
         if too_old is not None:
             self._lead_to_nothing(call, campaign, too_old)
+            self._batch.findings.add_too_old(clean(call.event), too_old)
             return "stale" if known is None else "duplicate"
         self._surveys.put(survey if known is None else msgspec.structs.replace(survey, id=known.id), marks, known)
         if survey.status is SurveyStatus.CANCELLED:

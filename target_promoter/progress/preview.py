@@ -2,22 +2,31 @@
 
 from __future__ import annotations
 
+import csv
+import io
+import json
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
 
 from sqlalchemy import func, or_, select
 
+from target_promoter.errors import PromoterError
 from target_promoter.store.copying import before
-from target_promoter.store.schema import SurveyStatus, attribute_notes, contacts, surveys
+from target_promoter.store.findings import Findings
+from target_promoter.store.schema import OPEN, UNSETTLED, SurveyStatus, attribute_notes, contacts, people, surveys
 from target_promoter.surveys.schedule import count_open
 from target_promoter.values.masking import masked, masked_text
 from target_promoter.values.times import iso
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from target_promoter.config.settings import Settings
     from target_promoter.store.transaction import Transaction
+
+PREVIEW_HELP: Final = (
+    "Have a dry run write to this file who would be surveyed and who would not, and why: as CSV, JSON or text."
+)
 
 _RECIPIENTS: Final = 5
 _NOTES: Final = 20
@@ -136,3 +145,77 @@ def preview(tx: Transaction, settings: Settings, since: float) -> Preview:
         notes=tuple((kind, masked_text(name), masked_text(detail)) for kind, name, detail in notes),
         more_notes=all_notes - len(notes),
     )
+
+
+_COLUMNS: Final = (
+    "outcome",
+    "number",
+    "event",
+    "campaign_id",
+    "email",
+    "user_id",
+    "event_at",
+    "due_at",
+    "reason",
+)
+_WOULD_BE_SENT: Final = "would be sent"
+_WITHOUT_SURVEY: Final = ("stale", "unmatched")
+
+
+def preview_rows(tx: Transaction, findings: Findings, since: float) -> Iterator[dict[str, Any]]:
+    """Yield who would be surveyed and who would not, one row each, then the events that would lead to no survey.
+
+    Args:
+        tx: An open transaction of the dry run's copy of the store.
+        findings: What the dry run found.
+        since: When it began, in epoch seconds.
+    """
+    table = surveys.c
+    here = (table.settled_at >= since) | table.status.in_(UNSETTLED)
+    person = surveys.outerjoin(people, people.c.user_id == func.coalesce(table.claimed_user_id, table.user_id))
+    query = select(surveys, people.c.email.label("address")).select_from(person)
+    for row in tx.execute(query.where(here).order_by(table.due_at, table.id)):
+        sent = row.status in {SurveyStatus.SENT, SurveyStatus.PRESUMED}
+        yield {
+            "outcome": _WOULD_BE_SENT if sent else "waiting" if row.status in OPEN else str(row.status),
+            "number": 1,
+            "event": row.event,
+            "campaign_id": row.campaign_id,
+            "email": row.claimed_email or row.email or row.address,
+            "user_id": row.claimed_user_id or row.user_id,
+            "event_at": iso(row.event_at),
+            "due_at": iso(row.due_at),
+            "reason": row.reason,
+        }
+    for outcome in _WITHOUT_SURVEY:
+        for event, tally in findings.of_outcome(outcome).items():
+            why = " or ".join(sorted(findings.too_old.get(event, ()))) if outcome == "stale" else "no campaign names it"
+            of_event = {"outcome": outcome, "number": tally.number, "event": event}
+            yield {**dict.fromkeys(_COLUMNS), **of_event, "event_at": iso(tally.last_at), "reason": why}
+
+
+def write_preview(path: Path, rows: Iterable[Mapping[str, Any]]) -> None:
+    """Write a preview to a file, by its name as CSV, as JSON or as a table of text.
+
+    Raises:
+        PromoterError: The file cannot be written.
+    """
+    found = [{name: row[name] for name in _COLUMNS} for row in rows]
+    text = io.StringIO()
+    if path.suffix == ".json":
+        json.dump(found, text, indent=2, ensure_ascii=False)
+    elif path.suffix == ".csv":
+        csv.writer(text).writerows([_COLUMNS, *(row.values() for row in found)])
+    else:
+        shown = [_COLUMNS, *([_shown(value) for value in row.values()] for row in found)]
+        widths = [max(map(len, column)) for column in zip(*shown, strict=True)]
+        text.writelines("  ".join(map(str.ljust, row, widths)).rstrip() + "\n" for row in shown)
+    try:
+        path.write_text(text.getvalue(), encoding="utf-8", errors="backslashreplace", newline="")
+    except OSError as error:
+        raise PromoterError(f"The preview cannot be written to {path} ({error.strerror}): name another.") from error
+
+
+def _shown(value: object) -> str:
+    text = "" if value is None else str(value)
+    return text if text.isprintable() else "".join(one if one.isprintable() else " " for one in text)

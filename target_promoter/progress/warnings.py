@@ -12,11 +12,11 @@ from sqlalchemy import func, select
 from target_promoter.config.settings import Settings
 from target_promoter.progress.fixes import fix_refused, fix_rejected
 from target_promoter.progress.words import count, listed, named, when
-from target_promoter.store import runs
 from target_promoter.store.findings import Findings
-from target_promoter.store.schema import OPEN, contacts, events, streams, surveys
+from target_promoter.store.schema import contacts, events, streams, surveys
 from target_promoter.store.summary import Summary
 from target_promoter.store.transaction import Transaction
+from target_promoter.surveys.schedule import without_campaign
 from target_promoter.values import globs
 from target_promoter.values.events import canonical, nearest
 
@@ -35,7 +35,7 @@ def warnings(tx: Transaction, settings: Settings, summary: Summary) -> Iterator[
         _rejected(findings),
         _no_campaigns(settings, summary),
         _near(settings, findings),
-        _too_old(tx, settings, summary),
+        _too_old(findings),
         _unmatched_settings(tx, settings, findings),
         _without_campaign(tx, settings),
         _refused(tx, summary),
@@ -99,25 +99,14 @@ def _meant(event: str, settings: Settings) -> str | None:
     return nearest(event, [campaign.event for campaign in settings.campaigns.values()])
 
 
-def _too_old(tx: Transaction, settings: Settings, summary: Summary) -> Iterator[str]:
-    created_at = runs.created_at(tx)
-    for event, tally in summary.findings.of_outcome("stale").items():
-        campaign = settings.campaigns.get(canonical(event))
-        delay = campaign.delay_hours * 3600 if campaign is not None else 0.0
-        oldest = summary.started_at - settings.max_event_age_hours * 3600
-        rules = []
-        if tally.first_at + delay < oldest:
-            rules.append(
-                f"a survey may be due {settings.max_event_age_hours:g} hours ago at the most (`max_event_age_hours`)"
-            )
-        if tally.last_at + delay >= oldest:
-            rules.append(
-                f"what was due before this store was created, {when(created_at)}, is surveyed for 23 hours only"
-            )
+def _too_old(findings: Findings) -> Iterator[str]:
+    for event, tally in findings.of_outcome("stale").items():
         happened = f"from {when(tally.first_at)} to {when(tally.last_at)}" if tally.number > 1 else when(tally.first_at)
+        reasons = " or ".join(sorted(findings.too_old.get(event, ())))
         yield (
-            f"{count(tally.number, 'event')} {named(event)} {_was(tally.number)} too old for a survey ({happened}): "
-            f"{listed(rules)}."
+            f"{count(tally.number, 'event')} {named(event)} {_was(tally.number)} too old for a survey ({happened})"
+            f"{f': {reasons}' if reasons else ''}. History is not surveyed; if it should be, raise "
+            "`max_event_age_hours`."
         )
 
 
@@ -145,14 +134,11 @@ def _unmatched_settings(tx: Transaction, settings: Settings, findings: Findings)
 
 
 def _without_campaign(tx: Transaction, settings: Settings) -> Iterator[str]:
-    is_open = surveys.c.status.in_(OPEN)
-    query = select(surveys.c.event, func.count()).where(is_open).group_by(surveys.c.event).order_by(surveys.c.event)
-    for event, number in tx.execute(query):
-        if canonical(event) not in settings.campaigns:
-            yield (
-                f"{count(number, 'survey')} of the event {named(event)} {'waits' if number == 1 else 'wait'}, and "
-                "`campaigns` names it no more: name it again, or cancel them (`target-promoter cancel`)."
-            )
+    for event, number in sorted(without_campaign(tx, settings).items()):
+        yield (
+            f"{count(number, 'survey')} of the event {named(event)} {'waits' if number == 1 else 'wait'}, and "
+            "`campaigns` names it no more: name it again, or cancel them (`target-promoter cancel`)."
+        )
 
 
 def _refused(tx: Transaction, summary: Summary) -> Iterator[str]:

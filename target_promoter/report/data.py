@@ -39,6 +39,7 @@ class RunFacts:
         exit_status: Its exit status; None before its end.
         problem: What went wrong, in sentences.
         summary: As in the summary line.
+        changes: The settings that differ from those of the run before, in words.
     """
 
     id: int
@@ -48,6 +49,7 @@ class RunFacts:
     exit_status: int | None
     problem: str | None
     summary: Mapping[str, Any] | None
+    changes: Sequence[str]
 
 
 @dataclass(frozen=True, slots=True)

@@ -149,8 +149,10 @@ def _runs(tx: Transaction) -> tuple[RunFacts, ...]:
             exit_status=row.exit_status,
             problem=row.problem,
             summary=None if row.summary is None else decode(row.summary),
+            changes=[f"{one.name}: {one.before or 'not set'} became {one.after or 'not set'}" for one in changed],
         )
-        for row in tx.execute(query)
+        for row in tx.execute(query).all()
+        for changed in [runs.changes(tx, row.id)]
     )
 
 

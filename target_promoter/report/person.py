@@ -10,14 +10,15 @@ from sqlalchemy import select
 
 from target_promoter.people import people
 from target_promoter.people.identity import identifiers_of, survey_rows
+from target_promoter.progress.words import when
 from target_promoter.report.waiting import waits_for
 from target_promoter.report.words import campaign, shown
-from target_promoter.store import runs
+from target_promoter.store import names, runs
 from target_promoter.store import schema as tables
 from target_promoter.store.encoding import decode
 from target_promoter.store.schema import SurveyStatus
 from target_promoter.surveys.surveys import not_surveyed_of
-from target_promoter.values.times import iso
+from target_promoter.values.events import canonical
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -32,6 +33,14 @@ _WHY: Final = {
     SurveyStatus.SENT: "Promoter accepted the request",
     SurveyStatus.PRESUMED: "a first request got no answer, and Promoter refused the second: the first had arrived",
     SurveyStatus.THROTTLED: "Promoter refused it",
+}
+_NAMES: Final = {"first_name": "first name", "last_name": "last name"}
+_CONTACT: Final = {
+    "pending": ("to be sent", "it changed; the next delivery looks at it"),
+    "list_unknown": ("to be sent", "Promoter does not know a contact list that it joins"),
+    "removing": ("to be removed", "its record was deleted"),
+    "removed": ("removed from Promoter", "its record was deleted"),
+    "unowned": ("nobody's any more", "its person was deleted, or has another address"),
 }
 
 
@@ -107,27 +116,28 @@ def story(tx: Transaction, settings: Settings, asked: str, rejected: Iterable[An
         asked: A user id or an e-mail address.
         rejected: The rows of the rejected records that name the person.
     """
-    names = identifiers_of(tx, asked)
-    rows = people.load(tx, names.user_ids)
+    known_by = identifiers_of(tx, asked)
+    rows = people.load(tx, known_by.user_ids)
     persons = [rows[user_id].person() for user_id in sorted(rows)]
+    named = _Names(tx, settings)
     moments = [
-        *(moment for person in persons for moment in _said(person)),
-        *_kept(tx, names),
-        *_cancelling(tx, names),
-        *_not_surveyed(tx, names),
-        *(moment for row in survey_rows(tx, names) for moment in _survey(row, settings, now)),
-        *_contact(tx, names),
-        *_throttle(tx, names, settings.throttle_days),
-        *(Moment(row.rejected_at, f"a record of stream {row.stream} was rejected", row.reason) for row in rejected),
+        *(moment for person in persons for moment in _said(person, named)),
+        *_kept(tx, known_by, named),
+        *_cancelling(tx, known_by, named),
+        *_not_surveyed(tx, known_by, named),
+        *(moment for row in survey_rows(tx, known_by) for moment in _survey(row, settings, named, now)),
+        *_contact(tx, known_by),
+        *_throttle(tx, known_by, settings.throttle_days),
+        *(Moment(row.rejected_at, f"A record of {row.stream} was rejected", row.reason) for row in rejected),
     ]
     return Story(
         asked=asked,
         generated_at=now,
-        user_ids=sorted(names.user_ids),
-        emails=sorted(names.emails),
-        anonymous_ids=sorted(names.anonymous_ids),
+        user_ids=sorted(known_by.user_ids),
+        emails=sorted(known_by.emails),
+        anonymous_ids=sorted(known_by.anonymous_ids),
         known=[_known(person) for person in persons],
-        forgotten=bool(runs.forgotten_among(tx, names.all_keys)),
+        forgotten=bool(runs.forgotten_among(tx, known_by.all_keys)),
         moments=sorted(moments, key=lambda moment: moment.happened_at),
     )
 
@@ -145,88 +155,99 @@ def _known(person: Person) -> Known:
     )
 
 
-def _said(person: Person) -> Iterator[Moment]:
-    """Yield what calls said of a person; of each trait only what stands is kept."""
-    by_time: defaultdict[float, list[str]] = defaultdict(list)
-    if person.email is not None:
-        email_at = max(part.email_at for part in person.parts.values())
-        by_time[email_at].append(f"email {person.email}")
-    for name, value, time in (*person.names, *person.traits):
-        by_time[time].append(f"{name} {shown(value)}")
+class _Names:
+    """Names of events and campaigns for people to read: the store knows some of them by other forms alone."""
+
+    def __init__(self, tx: Transaction, settings: Settings) -> None:
+        self.campaigns = names.campaigns(tx)
+        read = tx.scalars(select(tables.events.c.name).distinct())
+        as_written = [*read, *(campaign.event for campaign in settings.campaigns.values())]
+        self._events: dict[str, str] = {canonical(name): name for name in as_written}
+        self._prefixes = {prefix: event for event, prefix in settings.stored_events.items()}
+
+    def event(self, form: str) -> str:
+        """Return the name of an event as sent, by its canonical form or its prefix; that itself if it is not known."""
+        return self._events.get(self._prefixes.get(form, form), form)
+
+    def campaign(self, number: int) -> str:
+        """Return a campaign with its name, if it is known."""
+        return campaign(number, self.campaigns)
+
+
+def _said(person: Person, named: _Names) -> Iterator[Moment]:
+    """Yield what each stream said of a person; of each trait only what it said last is kept."""
     whom = f"user id {person.user_id}"
-    for time, said in by_time.items():
-        yield Moment(time, f"an identify call said of {whom}: {', '.join(said)}", "nothing later contradicts it")
-    if person.identified_at and person.identified_at not in by_time:
-        yield Moment(person.identified_at, f"the last identify call of {whom} said nothing new")
-    for prefix, (properties, time) in person.events.items():
-        names = ", ".join(sorted(properties)) or "no properties"
-        yield Moment(time, f"the event {prefix}: kept on the contact: {names}", "it is the latest of `stored_events`")
+    for stream, part in sorted(person.parts.items()):
+        by_time: defaultdict[float, list[str]] = defaultdict(list)
+        if part.email is not None:
+            by_time[part.email_at].append(f"e-mail {part.email}")
+        for name, value, time in (*part.names, *part.traits):
+            if value is not None:
+                by_time[time].append(f"{_NAMES.get(name, name)} {shown(value)}")
+        for time, said in by_time.items():
+            yield Moment(time, f"Identified: {', '.join(said)}", f"{stream} said so of {whom}")
+        if part.time and part.time not in by_time:
+            yield Moment(part.time, "Identified: nothing new", f"{stream} said so of {whom}")
+        for prefix, (properties, time) in part.events.items():
+            kept = ", ".join(sorted(properties)) or "no properties"
+            why = "it is the latest one, and the setting stored_events names it"
+            yield Moment(time, f"{named.event(prefix)}: kept on the contact: {kept}", why)
     if person.deleted_at is not None:
-        why = "it is not sent to Promoter, unless it is identified again"
-        yield Moment(person.deleted_at, f"{whom} was deleted at its source", why)
+        yield Moment(person.deleted_at, f"Deleted at the source ({whom})", "not sent, unless it is identified again")
 
 
-def _kept(tx: Transaction, names: Identifiers) -> Iterator[Moment]:
+def _kept(tx: Transaction, identifiers: Identifiers, named: _Names) -> Iterator[Moment]:
     table = tables.kept_properties.c
-    for row in tx.execute(select(tables.kept_properties).where(table.who.in_(names.all_keys))):
-        yield Moment(
-            row.time,
-            f"the event {row.prefix}: its properties are kept",
-            "of its names this is the only one that is known",
-        )
+    for row in tx.execute(select(tables.kept_properties).where(table.who.in_(identifiers.all_keys))):
+        why = "they go to the contact when its person is known"
+        yield Moment(row.time, f"{named.event(row.prefix)}: its properties are kept", why)
 
 
-def _cancelling(tx: Transaction, names: Identifiers) -> Iterator[Moment]:
+def _cancelling(tx: Transaction, identifiers: Identifiers, named: _Names) -> Iterator[Moment]:
     table = tables.cancellations.c
     # Those with a value of `match` are among those with any.
-    where = table.who.in_(names.all_keys) & (table.matched == "")
+    where = table.who.in_(identifiers.all_keys) & (table.matched == "")
     for row in tx.execute(select(tables.cancellations).where(where)):
-        yield Moment(row.time, f"the event {row.event}", "it cancels waiting surveys of earlier events (`cancel_on`)")
+        why = "cancel_on of a campaign names it: it cancels waiting surveys of earlier events"
+        yield Moment(row.time, f"{named.event(row.event)} happened", why)
 
 
-def _not_surveyed(tx: Transaction, identifiers: Identifiers) -> Iterator[Moment]:
+def _not_surveyed(tx: Transaction, identifiers: Identifiers, named: _Names) -> Iterator[Moment]:
     for one in not_surveyed_of(tx, identifiers.all_keys):
-        yield Moment(one.event_at, f"the event {one.event} led to no survey of {campaign(one.campaign_id)}", one.reason)
+        what = f"{one.event} led to no survey of {named.campaign(one.campaign_id)}"
+        yield Moment(one.event_at, what, one.reason.replace("`", ""))
 
 
-def _survey(row: Any, settings: Settings, now: float) -> Iterator[Moment]:  # noqa: ANN401 - a database row
-    name = f"the survey of {campaign(row.campaign_id)} for {row.event}"
-    yield Moment(row.event_at, f"the event {row.event} (stream {row.stream}, message id {row.message_id})")
-    yield Moment(row.created_at, f"{name} was taken, due at {iso(row.due_at)}", "`campaigns` names the event")
+def _survey(row: Any, settings: Settings, named: _Names, now: float) -> Iterator[Moment]:  # noqa: ANN401 - a row
+    name = f"Survey of {named.campaign(row.campaign_id)} for {row.event}"
+    yield Moment(row.event_at, f"{row.event} happened", f"{row.stream} said so, message id {row.message_id}")
+    yield Moment(row.created_at, f"{name}: due {when(row.due_at)}", "the setting campaigns names the event")
     if row.claimed_at is not None:
-        yield Moment(row.claimed_at, f"the request for {name} was made, to {row.claimed_email or 'nobody any more'}")
+        yield Moment(row.claimed_at, f"{name}: requested for {row.claimed_email or 'nobody any more'}")
     if row.status in tables.UNSETTLED:
-        yield Moment(now, f"{name} is not sent yet", f"it waits for {waits_for(row, settings, now)}")
+        yield Moment(now, f"{name}: not sent yet", f"it waits for {waits_for(row, settings, now)}")
     elif row.settled_at is not None:
         yield Moment(row.settled_at, f"{name}: {row.status}", row.reason or _WHY.get(row.status))
 
 
-def _contact(tx: Transaction, names: Identifiers) -> Iterator[Moment]:
+def _contact(tx: Transaction, identifiers: Identifiers) -> Iterator[Moment]:
     table = tables.contacts.c
-    for row in tx.execute(select(tables.contacts).where(table.email.in_(names.emails))):
-        name = f"the contact {row.email}"
+    for row in tx.execute(select(tables.contacts).where(table.email.in_(identifiers.emails))):
+        name = f"Contact {row.email}"
         if row.synced_at is not None:
             lists = decode(row.sent_lists)
-            on = f", on the lists {', '.join(map(str, lists))}" if lists else ""
-            yield Moment(row.synced_at, f"{name} was last sent{on}", "it differed from what was sent before")
-        match row.status:
-            case "refused":
-                yield Moment(row.changed_at, f"{name} was refused", row.reason or "Promoter said no more")
-            case "pending" | "removing" | "list_unknown":
-                doing = "sent" if row.status != "removing" else "removed"
-                yield Moment(row.changed_at, f"{name} is to be {doing}", "it changed; the next delivery looks at it")
-            case "removed":
-                yield Moment(row.changed_at, f"{name} was removed from Promoter", "its record was deleted")
-            case "unowned":
-                yield Moment(row.changed_at, f"{name} is nobody's any more", "its person was deleted or has another")
-            case _:
-                pass
+            on = f", with the contact lists {', '.join(map(str, lists))}" if lists else ""
+            yield Moment(row.synced_at, f"{name}: sent{on}", "it differed from what was sent before")
+        if row.status == "refused":
+            yield Moment(row.changed_at, f"{name}: refused", row.reason or "Promoter said no more")
+        elif row.status in _CONTACT:
+            yield Moment(row.changed_at, f"{name}: {_CONTACT[row.status][0]}", _CONTACT[row.status][1])
 
 
-def _throttle(tx: Transaction, names: Identifiers, days: float) -> Iterator[Moment]:
+def _throttle(tx: Transaction, identifiers: Identifiers, days: float) -> Iterator[Moment]:
     table = tables.throttles.c
-    where = table.who.in_(names.all_keys) & table.surveyed_at.is_not(None)
+    where = table.who.in_(identifiers.all_keys) & table.surveyed_at.is_not(None)
     for row in tx.execute(select(tables.throttles).where(where)):
-        until = iso(row.surveyed_at + days * _DAY)
+        until = when(row.surveyed_at + days * _DAY)
         who = row.who[2:] if row.who.startswith("e:") else f"user id {row.who[2:]}"
-        yield Moment(row.surveyed_at, f"{who} is not surveyed again before {until}", "`throttle_days`")
+        yield Moment(row.surveyed_at, f"Surveyed: {who}, not again before {until}", "the setting throttle_days")

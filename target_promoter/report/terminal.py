@@ -117,6 +117,9 @@ def _runs(report: Report) -> Iterator[RenderableType]:
         did = "; ".join(f"{part}: {counts[part]}" for part in ("contacts", "surveys") if part in counts)
         rows.append([moment(run.started_at), run.command, run.problem or state, did or "nothing to deliver"])
     yield _table("Last runs", ["Began (UTC)", "Command", "Ended", "Delivered"], rows, whole=0)
+    changed = [[moment(run.started_at), change] for run in report.runs for change in run.changes]
+    if changed:
+        yield _table("Settings changed", ["Before the run of (UTC)", "What"], changed, whole=0)
 
 
 def _surveys(report: Report) -> Iterator[RenderableType]:

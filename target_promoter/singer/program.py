@@ -17,7 +17,18 @@ if TYPE_CHECKING:
     import logging
     from collections.abc import Callable
 
-COMMANDS: Final = ("check", "deliver", "forget", "move", "rejected", "report", "resync", "sample", "sandbox")
+COMMANDS: Final = (
+    "check",
+    "deliver",
+    "export",
+    "forget",
+    "move",
+    "rejected",
+    "report",
+    "resync",
+    "sample",
+    "sandbox",
+)
 """The commands beside the target; each is in the module of its name, which is loaded only when it is asked for."""
 
 

@@ -10,9 +10,10 @@ from target_promoter.store.schema import events
 from target_promoter.store.transaction import Transaction
 
 _DAY: Final = 86_400
-_COLUMNS: Final = ("day", "name", "outcome", "number", "first_at", "last_at")
+_COLUMNS: Final = ("day", "name", "outcome", "number", "first_at", "last_at", "counted_at")
 _ADD: Final = """
-    ON CONFLICT (day, name, outcome) DO UPDATE SET number = events.number + excluded.number,
+    ON CONFLICT (day, name, outcome) DO UPDATE SET
+        number = events.number + excluded.number, counted_at = excluded.counted_at,
         first_at = CASE WHEN excluded.first_at < events.first_at THEN excluded.first_at ELSE events.first_at END,
         last_at = CASE WHEN excluded.last_at > events.last_at THEN excluded.last_at ELSE events.last_at END
 """
@@ -22,7 +23,7 @@ def add(tx: Transaction, read: Mapping[tuple[str, str], Tally], now: float) -> N
     """Count events that were read today, by name as sent and outcome."""
     day = int(now // _DAY)
     rows = [
-        (day, name, str(outcome), tally.number, tally.first_at, tally.last_at)
+        (day, name, str(outcome), tally.number, tally.first_at, tally.last_at, now)
         for (name, outcome), tally in sorted(read.items())
     ]
     tx.insert_rows(events, _COLUMNS, rows, _ADD)

@@ -36,12 +36,14 @@ class Findings:
         read: How many records of each stream were read.
         rejected: How many of each were rejected, by stream and reason.
         events: The events, by name as sent and outcome.
+        too_old: Why events were too old, by name as sent.
     """
 
     streams: set[str] = field(default_factory=set)
     read: Counter[str] = field(default_factory=Counter)
     rejected: Counter[tuple[str, str]] = field(default_factory=Counter)
     events: dict[tuple[str, str], Tally] = field(default_factory=dict)
+    too_old: dict[str, set[str]] = field(default_factory=dict)
 
     def reject(self, stream: str, reason: str, number: int = 1) -> None:
         """Count records that were rejected."""
@@ -58,6 +60,11 @@ class Findings:
         else:
             known.merge(tally)
 
+    def add_too_old(self, event: str, *reasons: str) -> None:
+        """Keep why events of one name were too old."""
+        if event in self.too_old or len(self.too_old) < _MOST_NAMES:
+            self.too_old.setdefault(event, set()).update(reasons)
+
     def merge(self, other: Findings) -> None:
         """Take in what was found in a batch."""
         self.streams |= other.streams
@@ -66,6 +73,8 @@ class Findings:
             self.reject(stream, reason, number)
         for (event, outcome), tally in other.events.items():
             self.add_event(event, outcome, tally)
+        for event, reasons in other.too_old.items():
+            self.add_too_old(event, *reasons)
 
     def of_outcome(self, outcome: str) -> dict[str, Tally]:
         """Return the events that came to an outcome, the most frequent first."""

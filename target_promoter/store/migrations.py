@@ -47,7 +47,8 @@ _TO_VERSION_3: Final = (
     """
         CREATE TABLE events (
             day {bigint} NOT NULL, name TEXT NOT NULL, outcome TEXT NOT NULL, number {bigint} NOT NULL,
-            first_at {double} NOT NULL, last_at {double} NOT NULL, PRIMARY KEY (day, name, outcome)
+            first_at {double} NOT NULL, last_at {double} NOT NULL, counted_at {double} NOT NULL,
+            PRIMARY KEY (day, name, outcome)
         ) {by_key}
     """,
     # Renamed so that a program of version 2 that still runs stops: every batch asks who was forgotten, every turn of

@@ -10,7 +10,7 @@ from sqlalchemy import select
 from target_promoter.store.schema import facts
 from target_promoter.store.transaction import Transaction
 
-_CAMPAIGN: Final = "campaign:"
+_CAMPAIGN: Final = "name of campaign:"
 
 
 def learn_campaigns(tx: Transaction, found: Mapping[int, str]) -> None:

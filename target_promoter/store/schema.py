@@ -346,7 +346,8 @@ events = Table(
     Column("number", BigInteger, nullable=False),
     Column("first_at", Double, nullable=False),
     Column("last_at", Double, nullable=False),
+    Column("counted_at", Double, nullable=False),
     sqlite_with_rowid=False,
 )
-"""How many track calls of each event were read on each day (days since the epoch), by what became of them, and when the
-first and the last of them happened."""
+"""How many track calls of each event were read on each day (days since the epoch), by what became of them, when the
+first and the last of them happened, and when the number was last added to."""

@@ -1,4 +1,4 @@
-"""`target-promoter check`: one line a question, the mend beside each no, and nothing sent."""
+"""`target-promoter check`: one line a question, what to do beside each fault, and nothing sent."""
 
 from __future__ import annotations
 
@@ -47,17 +47,17 @@ def test_all_is_well(config: dict[str, Any], sandbox: SandboxServer, tmp_path: P
     assert list(tmp_path.iterdir()) == []
 
 
-def test_every_no_has_its_mend(config: dict[str, Any]) -> None:
+def test_every_fault_has_its_fix(config: dict[str, Any]) -> None:
     """A campaign and a list that the account does not have, and a folder that is missing, are each one no."""
     config |= {"campaigns": {"Order Completed": 79}, "contact_lists": [7], "store_url": "sqlite:////nowhere/s.db"}
     _, campaign, contact_list, store = lines_of(config, status=1)
     assert campaign.startswith(
-        "no   campaign 79: the account has none of that id: set `campaigns.Order Completed` to one"
+        "FAIL campaign 79: the account has none of that id: set `campaigns.Order Completed` to one"
     )
     assert "78 Orders, 91 Support, 99 Quarterly" in campaign
-    assert contact_list.startswith("no   contact list 7: the account has none of that id")
+    assert contact_list.startswith("FAIL contact list 7: the account has none of that id")
     assert "5 Customers" in contact_list
-    assert store == "no   store: its folder /nowhere is missing: create it, or name another in `store_url`"
+    assert store == "FAIL store: its folder /nowhere is missing: create it, or name another in `store_url`"
 
 
 def test_a_database_that_may_hold_no_tables_is_a_no(config: dict[str, Any], postgres_url: str) -> None:
@@ -74,14 +74,14 @@ def test_a_campaign_that_is_dripped_is_no_good(config: dict[str, Any], sandbox: 
     """A campaign whose surveys are spread over days is a no: the throttle does not refuse its second survey."""
     sandbox.account.set_campaign(replace(sandbox.account.campaigns[78], drip_duration=3))
     _, campaign, _ = lines_of(config, status=1)
-    assert campaign.startswith("no   campaign 78: Orders")
+    assert campaign.startswith("FAIL campaign 78: Orders")
     assert "instant" in campaign
 
 
 def test_a_refused_key_is_one_no(config: dict[str, Any]) -> None:
     """A key that is refused is said once, with where to find the right one, and is not shown."""
     key, store = lines_of({**config, "api_key": "another-secret-key"}, status=1)
-    assert key.startswith("no   key: Promoter refuses the API key (status 401): set `api_key`")
+    assert key.startswith("FAIL key: Promoter refuses the API key (status 401): set `api_key`")
     assert "another-secret-key" not in key
     assert store.startswith("ok   store")
 
@@ -89,7 +89,7 @@ def test_a_refused_key_is_one_no(config: dict[str, Any]) -> None:
 def test_another_api_answers(config: dict[str, Any]) -> None:
     """An address where something else answers is a no that names the setting."""
     first, *_ = lines_of({**config, "api_url": config["api_url"] + "/v3"}, status=1)
-    assert first.startswith("no   api_url: `api_url` answers GET /campaigns/")
+    assert first.startswith("FAIL api_url: `api_url` answers GET /campaigns/")
     assert "with status 404" in first
 
 
@@ -97,6 +97,26 @@ def test_without_campaigns_the_accounts_are_named(config: dict[str, Any]) -> Non
     """A config without campaigns is told that nobody is surveyed, and what the account has."""
     _, campaigns, _ = lines_of({**config, "campaigns": {}})
     assert "nobody is surveyed; the account has 78 Orders, 91 Support, 99 Quarterly" in campaigns
+
+
+def test_the_names_of_campaigns_are_kept_for_the_report(config: dict[str, Any]) -> None:
+    """Once a check asked for them, the report tells campaigns by their names at Promoter."""
+    sync(config, [CALLS, identify("1", "ann@example.com"), order("t-1", "1")])
+    assert json.loads(command("report", "--format", "json", config=config).output)["surveys"]["campaigns"] == {}
+    lines_of(config)
+    told = json.loads(command("report", "--format", "json", config=config).output)["surveys"]["campaigns"]
+    assert told["78"] == "Orders"
+    sync(config, [])  # The names are no settings.
+
+
+def test_what_is_odd_is_a_warning(config: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    """A setting that is mistyped in the environment, a store that the sandbox does not use: the exit status is 0."""
+    monkeypatch.setenv("TARGET_PROMOTER_CAMPAIGN", "{}")
+    first, *_ = lines_of(config)
+    assert first.startswith("warn environment: The environment variable TARGET_PROMOTER_CAMPAIGN is no setting")
+    monkeypatch.delenv("TARGET_PROMOTER_CAMPAIGN")
+    first, *_ = lines_of({"api_url": "sandbox", "campaigns": {"Order Completed": 78}, "store_url": config["store_url"]})
+    assert first.startswith("warn store_url: the sandbox has a store of its own, sqlite:///")
 
 
 def test_a_new_key_is_accepted_on_demand(config: dict[str, Any], sandbox: SandboxServer, store_url: str) -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import csv
 import hashlib
+import io
 import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -174,8 +176,8 @@ def test_a_long_preview_tells_how_many_more() -> None:
 
 def test_the_fuse_holds_in_a_dry_run_too(config: dict[str, Any], tmp_path: Path) -> None:
     """What the fuse would keep for later runs is told beside what would be sent, and the exit status is a run's."""
-    people = [identify(str(n), f"p{n}@example.com") for n in range(3)]
-    orders = [order(f"t-{n}", str(n)) for n in range(3)]
+    people = [identify(str(n), f"p{n}@example.com") for n in range(1, 4)]
+    orders = [order(f"t-{n}", str(n)) for n in range(1, 4)]
     dry = {**config, "dry_run": True, "max_surveys_per_run": 1}
     run = run_program(config=dry, messages=[CALLS, *people, *orders], cwd=tmp_path)
     assert "send 1 of campaign 78" in run.log
@@ -187,11 +189,43 @@ def test_the_fuse_holds_in_a_dry_run_too(config: dict[str, Any], tmp_path: Path)
 def test_contacts_are_told_apart(config: dict[str, Any], sandbox: SandboxServer) -> None:
     """What would be added, changed, removed and left alone is told from what was sent before."""
     users = {**CALLS, "schema": {**CALLS["schema"], "additionalProperties": True}}
-    sync(config, [users, *(identify(str(n), f"p{n}@example.com") for n in range(4))])
+    sync(config, [users, *(identify(str(n), f"p{n}@example.com") for n in range(1, 5))])
     assert len(sandbox.account.contacts) == 4
-    gone = identify("0", "p0@example.com", hours=1)
+    gone = identify("4", "p4@example.com", hours=1)
     gone["record"]["_sdc_deleted_at"] = hours_ago(1)
     later = [users, gone, identify("1", "p1@example.com", {"plan": "Pro"}, hours=1), identify("9", "p9@example.com")]
     lines = inspect_input(map(json.dumps, later), config, Settings.from_config({**config, "hard_delete": True}))
     assert "  add 1 contacts, change 1, remove 1, and leave 2 as they are." in list(lines)
     assert len(sandbox.account.contacts) == 4
+
+
+@pytest.mark.parametrize("name", ["preview.csv", "preview.json", "preview.txt"])
+def test_a_file_tells_who_would_be_surveyed_and_who_not(config: dict[str, Any], tmp_path: Path, name: str) -> None:
+    """All of them, with the reason, as CSV, JSON or text by the file's name."""
+    messages = [*MESSAGES, order("t-3", "1"), order("t-4", "9"), order("t-5", "1", 900)]
+    path = tmp_path / name
+    run = run_program("--preview", path, config={**config, "dry_run": True}, messages=messages, cwd=tmp_path)
+    assert run.status == 0
+    assert run.summary["surveys"]["sent"] == 0
+    text = path.read_text(encoding="utf-8")
+    assert "ann@example.com" in text
+    assert "max_event_age_hours" in text
+    if name.endswith(".txt"):
+        return
+    rows = json.loads(text) if name.endswith(".json") else list(csv.DictReader(io.StringIO(text)))
+    told = sorted((one["outcome"], one["email"] or "") for one in rows)
+    assert told == [
+        ("stale", ""),
+        ("throttled", "ann@example.com"),
+        ("waiting", ""),
+        ("would be sent", "ann@example.com"),
+        ("would be sent", "bob@example.com"),
+    ]
+
+
+def test_a_run_that_sends_has_no_preview(config: dict[str, Any], sandbox: SandboxServer, tmp_path: Path) -> None:
+    """It is refused before anything is read."""
+    run = run_program("--preview", tmp_path / "p.csv", config=config, messages=MESSAGES, cwd=tmp_path)
+    assert run.status == 1
+    assert "--preview needs a dry run" in run.log
+    assert sandbox.account.requests == []

@@ -136,7 +136,7 @@ def test_lengths_of_time_in_words(seconds: float, words: str) -> None:
 def test_on_a_terminal_standard_output_stays_the_taps(tmp_path: Path) -> None:
     """With a terminal as standard error a run shows its view there, and prints state alone on standard output."""
     config = {"api_url": "sandbox", "campaigns": {"Order Completed": 78}, "requests_per_minute": 100}
-    messages = [CALLS, *(identify(str(n), f"p{n}@example.com") for n in range(3)), order("t-1", "1")]
+    messages = [CALLS, *(identify(str(n), f"p{n}@example.com") for n in range(1, 4)), order("t-1", "1")]
     lines = "".join(f"{line}\n" for line in map(json.dumps, [*messages, {"type": "STATE", "value": {"at": 1}}]))
     ours, theirs = pty.openpty()
     process = subprocess.Popen(

@@ -259,7 +259,7 @@ def test_a_store_in_which_all_is_well_says_so(config: dict[str, Any]) -> None:
 def test_the_overview_tells_what_fell_out_at_each_step(config: dict[str, Any]) -> None:
     """From what was read to what was sent, each outcome explained."""
     stray = {**order("t-3", "1"), "record": {**order("t-3", "1")["record"], "event": "Page Viewed"}}
-    old, second = order("t-2", "1", hours=900), order("t-4", "1")
+    old, second = order("t-2", "1", hours=900), order("t-4", "1", hours=1)
     sync(config, [CALLS, identify("1", "ann@example.com"), order("t-1", "1"), old, stray, second, order("t-5", "9")])
     data = json.loads(command("report", "--format", "json", config=config).output)
     steps = [(one["number"], {out["outcome"]: out["number"] for out in one["fell_out"]}) for one in data["overview"]]
@@ -270,6 +270,16 @@ def test_the_overview_tells_what_fell_out_at_each_step(config: dict[str, Any]) -
         (1, {}),
     ]
     assert {one["words"] for step in data["overview"] for one in step["fell_out"]} >= {"was too old to survey"}
+
+
+def test_settings_that_changed_are_told_with_their_run(config: dict[str, Any]) -> None:
+    """Whoever wonders why nobody is surveyed since Tuesday sees what was changed on Tuesday."""
+    sync(config, [CALLS, identify("1", "ann@example.com")])
+    config["max_event_age_hours"] = 24
+    sync(config, [])
+    runs = json.loads(command("report", "--format", "json", config=config).output)["runs"]
+    assert [one["changes"] for one in runs] == [["max_event_age_hours: 72 became 24"], []]
+    assert "max_event_age_hours: 72 became 24" in command("report", config=config).output
 
 
 def test_events_are_told_by_name(config: dict[str, Any]) -> None:
