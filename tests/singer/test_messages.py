@@ -558,7 +558,9 @@ def test_a_batch_that_cannot_be_read_is_refused(shop: dict[str, Any], message: d
 
 
 @pytest.mark.parametrize(
-    "data", [b"no gzip", gzip.compress(b'{"id": "1"}\n')[:-9], gzip.compress(b"[1]\n"), gzip.compress(b"\xff\n")]
+    "data",
+    [b"no gzip", gzip.compress(b'{"id": "1"}\n')[:-9], gzip.compress(b"[1]\n"), gzip.compress(b"\xff\n")],
+    ids=["no gzip", "cut off", "no object", "no UTF-8"],
 )
 def test_a_damaged_batch_file_is_refused(shop: dict[str, Any], tmp_path: Path, data: bytes) -> None:
     """The sentence names the file, and the state that covers it is held back."""
