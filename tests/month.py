@@ -11,6 +11,7 @@ from target_promoter.store import schema as tables
 from target_promoter.store.database import Store, open_store
 from target_promoter.store.encoding import encode
 from target_promoter.store.findings import Tally
+from target_promoter.values.events import canonical
 
 if TYPE_CHECKING:
     from target_promoter.store.transaction import Transaction
@@ -56,7 +57,8 @@ def survey(number: int, now: float, **more: object) -> dict[str, Any]:
         "claimed_at": now - 1,
         "unanswered": 0,
     }
-    return row | more
+    row |= more
+    return row | {"canonical": canonical(row["event"]), "first_due_at": row["due_at"]}
 
 
 def _fill(connection: Transaction, now: float) -> None:

@@ -43,7 +43,7 @@ FLAGS = (
     "--disable-dev-shm-usage",
 )
 AXE = files("axe_core_python").joinpath("axe.min.js").read_text(encoding="utf-8")
-SIZES = {"desktop": (1280, 900), "phone": (360, 740)}
+SIZES = {"desktop": (1280, 900), "phone": (390, 844)}
 LOOKS = [(theme, size) for theme in ("light", "dark") for size in SIZES]
 WAIT_SECONDS = 15.0
 
@@ -122,7 +122,7 @@ def report(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return the file of a report of a month of everything."""
     folder: Path = tmp_path_factory.mktemp("pages")
     now = time.time()
-    settings = Settings.from_config({"api_key": "a-key-of-the-tests"})
+    settings = Settings.from_config({"api_key": "a-key-of-the-tests", "campaigns": {"Order Completed": 78}})
     store = month.fill(f"sqlite:///{folder / 'store.db'}", now)
     told = store.read(lambda connection: gather(connection, settings, store.name, now))
     person = store.read(lambda connection: story(connection, settings, "user-1", [], now))
@@ -153,7 +153,7 @@ def test_the_report_shows_what_matters(browser: Chrome, report: Path) -> None:
     browser.get(report.as_uri())
     assert browser.title == "Promoter surveys: report"
     text = browser.find_element(By.TAG_NAME, "main").text
-    for part in ("Next due", "an identify call with its e-mail address", "no readable time", "Last runs", month.EVIL):
+    for part in ("the next is due", "an identify call with its e-mail address", "no readable time", "Last runs", month.EVIL):
         assert part in text
     drawing = browser.find_element(By.CSS_SELECTOR, ".chart svg")
     assert drawing.size["width"] > 600
@@ -181,7 +181,7 @@ def test_a_group_opens_with_the_keyboard(browser: Chrome, report: Path) -> None:
     summary.send_keys(Keys.ENTER)
     assert example.is_displayed()
     assert example.text == "email r1@x.org, id 1"
-    assert "Mend: name the column" in group.text
+    assert "What to do: name the column" in group.text
 
 
 # --- The sandbox's page ---

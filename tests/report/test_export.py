@@ -28,7 +28,7 @@ def fill(config: dict[str, Any]) -> None:
     messages = [
         CALLS,
         identify("1", "ann@example.com"),
-        order("t-1", "1", total=9.5),
+        order("t-1", "1", 3, total=9.5),
         order("t-2", "1"),
         order("t-3", "9"),
     ]

@@ -278,8 +278,8 @@ def test_settings_that_changed_are_told_with_their_run(config: dict[str, Any]) -
     config["max_event_age_hours"] = 24
     sync(config, [])
     runs = json.loads(command("report", "--format", "json", config=config).output)["runs"]
-    assert [one["changes"] for one in runs] == [["max_event_age_hours: 72 became 24"], []]
-    assert "max_event_age_hours: 72 became 24" in command("report", config=config).output
+    assert [one["changes"] for one in runs] == [["max_event_age_hours: 72.0 became 24.0"], []]
+    assert "max_event_age_hours: 72.0 became 24.0" in command("report", config=config).output
 
 
 def test_events_are_told_by_name(config: dict[str, Any]) -> None:
