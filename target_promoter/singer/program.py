@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     import logging
     from collections.abc import Callable
 
-COMMANDS: Final = ("check", "deliver", "forget", "rejected", "report", "resync", "sample", "sandbox")
+COMMANDS: Final = ("cancel", "check", "deliver", "drop", "forget", "rejected", "report", "resync", "sample", "sandbox")
 """The commands beside the target; each is in the module of its name, which is loaded only when it is asked for."""
 
 
