@@ -211,4 +211,4 @@ class House:
 
     def forget(self, *keys: str) -> None:
         """Mark people as forgotten."""
-        self.store.write(lambda connection: runs.forget_marks(connection, keys))
+        self.store.write(lambda connection: runs.forget_marks(connection, keys, self.now))

@@ -1,61 +1,237 @@
-"""`target-promoter forget`: remove a person from the store, and from Promoter if asked."""
+"""`target-promoter forget`: remove people from the store, and from Promoter if asked."""
 
 from __future__ import annotations
 
+import sys
 import time
-from typing import TYPE_CHECKING
+from collections import Counter
+from contextlib import closing
+from functools import partial
+from typing import TYPE_CHECKING, Final
 
 import click
+import msgspec
 
 from target_promoter.commands.context import check_named, count, existing_store, refuse_dry_run, with_settings
 from target_promoter.commands.rejections import rejected_of
 from target_promoter.commands.removing import remove_everywhere
-from target_promoter.contacts import contacts
-from target_promoter.people import forgetting
-from target_promoter.people.identity import identifiers_of
+from target_promoter.errors import PromoterError
+from target_promoter.intake import forgetting
+from target_promoter.intake.identifiers import identifiers_of, identifiers_of_all
+from target_promoter.people.identity import Identifiers
+from target_promoter.store import erasing, runs
+from target_promoter.store.database import open_store
+from target_promoter.store.encoding import encode
 from target_promoter.values.masking import masked
+from target_promoter.values.times import iso
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from typing import IO
+
     from target_promoter.config.settings import Settings
-    from target_promoter.people.forgetting import Forgotten
+    from target_promoter.intake.forgetting import Forgotten
+    from target_promoter.store.database import Store
     from target_promoter.store.transaction import Transaction
+
+_TOGETHER: Final = 50
+"""How many people are forgotten in one transaction."""
+
+_SHOWN: Final = 5
+
+
+class NotForgottenError(PromoterError):
+    """Somebody was named whom the store does not know."""
+
+    @classmethod
+    def unknown(cls, whom: Sequence[str]) -> NotForgottenError:
+        """Return the error for people whom nobody can confirm."""
+        return cls(
+            f"{_not_known(whom)} Nobody was forgotten: correct the names, or block what will name them with --yes."
+        )
+
+    @classmethod
+    def not_blocked(cls, who: str) -> NotForgottenError:
+        """Return the error for somebody whose marks are to be taken back, and who has none."""
+        return cls(
+            f"Nobody who has the name {masked(who)} was forgotten: `forget --list` shows how many were, and when."
+        )
+
+    @classmethod
+    def no_marks(cls, path: str, words: str) -> NotForgottenError:
+        """Return the error for a file that holds no marks."""
+        return cls(f"{path} holds no marks ({words}): write it with `forget --list --format json`.")
 
 
 @click.command()
-@click.argument("email_or_user_id")
-@click.option("--everywhere", is_flag=True, help="Remove the person's contact from Promoter too.")
+@click.argument("email_or_user_id", required=False)
+@click.option(
+    "--from", "names", type=click.File(encoding="utf-8-sig"), help="Forget many: a file of one such name a line."
+)
+@click.option("--everywhere", is_flag=True, help="Remove their contacts from Promoter too.")
+@click.option("--yes", is_flag=True, help="Do not ask about somebody whom the store does not know.")
+@click.option("--list", "listing", is_flag=True, help="Show the marks of those who were forgotten.")
+@click.option("--format", "form", type=click.Choice(["table", "json"]), default="table", help="Of --list.")
+@click.option("--undo", metavar="EMAIL_OR_USER_ID", help="Take back somebody's marks: block them no more.")
+@click.option("--marks", type=click.File("rb"), help="Block whom another store forgot, by its --list in JSON.")
 @with_settings
-def forget(settings: Settings, email_or_user_id: str, everywhere: bool) -> None:  # noqa: FBT001 - click passes it by name
-    """Remove a person from the store; a salted mark keeps a replay from surveying them.
+def forget(  # noqa: PLR0913 - one an option
+    settings: Settings,
+    email_or_user_id: str | None,
+    names: IO[str] | None,
+    undo: str | None,
+    marks: IO[bytes] | None,
+    form: str,
+    *,
+    everywhere: bool,
+    yes: bool,
+    listing: bool,
+) -> None:
+    """Remove a person from the store; a salted mark of each name keeps a replay from surveying them.
 
     EMAIL_OR_USER_ID is a user id, or an e-mail address: then everybody who has it is forgotten.
     """
-    refuse_dry_run(settings, "forget")
-    check_named(email_or_user_id)
+    if sum(one is not None for one in (email_or_user_id, names, undo, marks)) + listing != 1:
+        message = "Give one of: EMAIL_OR_USER_ID, --from, --list, --undo, --marks."
+        raise click.UsageError(message)
+    for who in (email_or_user_id, undo):
+        if who is not None:
+            check_named(who)
+    if not listing:
+        refuse_dry_run(settings, "forget")
     now = time.time()
+    if marks is not None:
+        _take_marks(settings, marks, now)
+        return
     with existing_store(settings) as store:
-        names = store.read(lambda tx: identifiers_of(tx, email_or_user_id))
-        alone = sorted(names.emails - names.shared)
+        if listing:
+            _list(store.read(runs.all_marks), form)
+        elif undo is not None:
+            _undo(store, undo)
+        else:
+            _forget(store, settings, _named(email_or_user_id, names), now, everywhere=everywhere, yes=yes)
+
+
+def _named(who: str | None, names: IO[str] | None) -> list[str]:
+    if who is not None:
+        return [who]
+    try:
+        lines = [line.strip() for line in names or ()]
+    except UnicodeDecodeError as error:
+        message = "The file of --from is not UTF-8: write one e-mail address or user id a line."
+        raise click.UsageError(message) from error
+    found = list(dict.fromkeys(filter(None, lines)))
+    if not found:
+        message = "The file of --from names nobody: write one e-mail address or user id a line."
+        raise click.UsageError(message)
+    return found
+
+
+def _forget(store: Store, settings: Settings, whom: Sequence[str], now: float, *, everywhere: bool, yes: bool) -> None:
+    unknown = store.read(lambda tx: [one for one in whom if not _is_known(tx, settings, one)])
+    if unknown and not yes:
+        if not sys.stdin.isatty():
+            raise NotForgottenError.unknown(unknown)
+        click.confirm(f"{_not_known(unknown)} Block what names them from now on?", abort=True)
+    gone = []
+    for start in range(0, len(whom), _TOGETHER):
+        some = whom[start : start + _TOGETHER]
         if everywhere:
             # First at Promoter: the store is where the addresses are known from.
-            remove_everywhere(store, settings, alone)
-            click.echo(f"Removed from Promoter: {count(len(alone), 'contact')}.")
-        gone = store.write(lambda tx: _forget(tx, settings, email_or_user_id, now))
-    click.echo(
-        f"Forgotten: {count(gone.people, 'user id')}, {count(gone.contacts, 'contact')}, "
-        f"{count(gone.rejected, 'rejected record')}, and whatever named the person in {count(gone.surveys, 'survey')}, "
-        f"{gone.cancelled:,} of which waited and will not be sent. What names this person from now on is blocked."
+            found = store.read(partial(identifiers_of_all, whom=some))
+            remove_everywhere(store, settings, sorted(Identifiers.joined(found).own_emails))
+        gone.append(
+            store.write(partial(_forget_in, settings=settings, whom=some, now=now + start * forgetting.STEP_SECONDS))
+        )
+    _tell(gone, everywhere=everywhere)
+    for sentence in erasing.erase_deleted(store):
+        click.echo(sentence)
+
+
+def _is_known(tx: Transaction, settings: Settings, who: str) -> bool:
+    names = identifiers_of(tx, who)
+    return forgetting.is_known(tx, names) or bool(rejected_of(tx, settings, names))
+
+
+def _forget_in(tx: Transaction, settings: Settings, whom: Sequence[str], now: float) -> Forgotten:
+    names = identifiers_of_all(tx, whom)
+    rejected = [row.id for row in rejected_of(tx, settings, Identifiers.joined(names))]
+    return forgetting.forget(tx, names, rejected, now)
+
+
+def _tell(gone: Sequence[Forgotten], *, everywhere: bool) -> None:
+    people, contacts, surveys, cancelled, rejected = (
+        sum(getattr(one, name) for one in gone) for name in ("people", "contacts", "surveys", "cancelled", "rejected")
     )
-    for email in sorted(names.shared):
+    if everywhere:
+        removed = sorted(masked(email) for one in gone for email in one.names.own_emails)
+        click.echo(f"Removed from Promoter: {', '.join(removed) or 'nobody, for no address is known'}.")
+    click.echo(
+        f"Forgotten: {count(people, 'user id')}, {count(contacts, 'contact')}, {count(rejected, 'rejected record')}, "
+        f"and whatever named the person in {count(surveys, 'survey')}, {cancelled:,} of which waited and will not be "
+        "sent. What names this person from now on is blocked."
+    )
+    own, shared = (
+        frozenset[str]().union(*many)
+        for many in zip(*((one.names.own_emails, one.names.shared) for one in gone), strict=True)
+    )
+    for email in sorted(shared - own):
         click.echo(f"Somebody else has the address {masked(email)} too: its contact is theirs, and stays.")
-    if not everywhere and gone.contacts:
+    mentions = Counter[str]()
+    for one in gone:
+        mentions.update(one.mentions)
+    if mentions:
+        where = ", ".join(f"{name}: {number:,}" for name, number in mentions.items())
+        click.echo(
+            f"What was said of others, or of a run, still names an address of theirs ({where}; rows by table): it goes "
+            "when its stream says otherwise, or with `drop`."
+        )
+    if not everywhere and contacts:
         click.echo("Promoter still has the contact: `forget --everywhere` removes it there too, or remove it by hand.")
 
 
-def _forget(tx: Transaction, settings: Settings, asked: str, now: float) -> Forgotten:
-    names = identifiers_of(tx, asked)
-    rejected = [row.id for row in rejected_of(tx, settings, names)]
-    gone = forgetting.forget(tx, names, rejected, now)
-    # Whoever has an address too may own its contact now.
-    contacts.mark_dirty(tx, dict.fromkeys(names.shared), now)
-    return gone
+def _list(marks: runs.Marks, form: str) -> None:
+    if form == "json":
+        click.echo(encode(marks))
+        click.echo(
+            "This holds no name, but whoever has it can try whether somebody was forgotten: keep it as you keep the "
+            "store. `forget --marks FILE` takes it into another one.",
+            err=True,
+        )
+        return
+    for one in marks.marks:
+        click.echo(f"{one.mark[:8]}  {'before version 3' if one.forgotten_at is None else iso(one.forgotten_at)}")
+    click.echo(
+        f"{count(len(marks.marks), 'mark')}: one of each name (user id, e-mail address, anonymous id) of those "
+        "who were forgotten, of no use but to know that name again."
+    )
+
+
+def _undo(store: Store, who: str) -> None:
+    number = store.write(lambda tx: runs.unforget(tx, identifiers_of(tx, who).all_keys))
+    if not number:
+        raise NotForgottenError.not_blocked(who)
+    click.echo(
+        f"Taken back: {count(number, 'mark')}. What names this person is taken again; what was forgotten comes back "
+        "only as its streams are read again."
+    )
+
+
+def _take_marks(settings: Settings, file: IO[bytes], now: float) -> None:
+    try:
+        marks = msgspec.json.decode(file.read(), type=runs.Marks)
+        for text in (*marks.salts, *(one.mark for one in marks.marks)):
+            bytes.fromhex(text)
+    except ValueError as error:
+        raise NotForgottenError.no_marks(file.name, str(error)) from error
+    # Before its first run, too: what that reads is blocked already.
+    with closing(open_store(settings.store_url, now=now)) as store:
+        store.read(lambda tx: runs.check_account(tx, store.name, settings.api_url, settings.api_key))
+        store.write(lambda tx: runs.add_marks(tx, marks))
+    click.echo(f"Taken in: {count(len(marks.marks), 'mark')} of people who were forgotten. What names them is blocked.")
+
+
+def _not_known(whom: Sequence[str]) -> str:
+    few = ", ".join(map(masked, whom[:_SHOWN]))
+    more = f" and {len(whom) - _SHOWN:,} more" if len(whom) > _SHOWN else ""
+    return f"The store does not know {few}{more}."

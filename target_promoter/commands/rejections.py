@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any, Final
 
 from sqlalchemy import select
@@ -10,19 +11,22 @@ from target_promoter.errors import ConfigError
 from target_promoter.records.replay import UNMAPPED
 from target_promoter.records.streams import Stream, recognize
 from target_promoter.store import streams
-from target_promoter.store.encoding import decode
+from target_promoter.store.encoding import decode, encode
 from target_promoter.store.rejected import ROWS
 from target_promoter.store.schema import rejected
 from target_promoter.values.reading import identifier
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Collection, Iterable, Iterator, Mapping
 
     from target_promoter.config.settings import Settings
     from target_promoter.people.identity import Identifiers
     from target_promoter.store.transaction import Transaction
 
-_IDS: Final = ("userId", "user_id", "anonymousId", "anonymous_id")
+_IDS: Final = ("userid", "anonymousid")
+
+_BEGINNING: Final = r"(?:(?<![\w.+-])|(?<=\\[nrtbf])|(?<=\\u[0-9a-f]{4}))"
+"""Where an address begins in JSON text: not in the middle of a longer one, but behind an escaped line break."""
 
 
 def rejected_of(tx: Transaction, settings: Settings, names: Identifiers) -> list[Any]:
@@ -33,32 +37,36 @@ def rejected_of(tx: Transaction, settings: Settings, names: Identifiers) -> list
     """
     streams: dict[str, Stream | None] = {}
     found = []
-    wanted = {*names.user_ids, *names.emails, *names.anonymous_ids}
+    addresses = _pattern(names.emails)
+    ids = names.user_ids | names.anonymous_ids
+    written = [encode(one)[1:-1] for one in ids]
     for row in tx.execute(select(rejected).order_by(rejected.c.id).execution_options(yield_per=ROWS)):
-        text = row.record.lower()
-        if not any(one.lower() in text for one in wanted):
+        by_address = addresses.search(row.record) is not None
+        if not by_address and not any(one in row.record for one in written):
             continue
         record = decode(row.record)
-        if not isinstance(record, dict):
-            continue
         if row.stream not in streams:
             streams[row.stream] = _stream(tx, settings, row.stream)
-        if _names(record, streams[row.stream], names):
+        if by_address or (isinstance(record, dict) and _names(record, streams[row.stream], ids)):
             found.append(row)
     return found
 
 
-def _names(record: Mapping[str, Any], stream: Stream | None, names: Identifiers) -> bool:
-    """Return whether a record names a person: its address anywhere in it, its ids where ids stand."""
-    if any(isinstance(value, str) and value.strip().lower() in names.emails for value in _values(record)):
-        return True
+def _pattern(emails: Iterable[str]) -> re.Pattern[str]:
+    """Return what finds any of the addresses in JSON text, also within other text or in an address of the web."""
+    any_of = "|".join(re.escape(one).replace("@", "(?:@|%40)") for one in sorted(emails)) or "(?!)"
+    return re.compile(rf"{_BEGINNING}(?:{any_of})(?![\w-]|\.\w)", re.IGNORECASE)
+
+
+def _names(record: Mapping[str, Any], stream: Stream | None, wanted: Collection[str]) -> bool:
+    """Return whether one of the ids stands in a record where ids stand."""
     if UNMAPPED in record:  # Where a map takes its ids from, only the map knows.
-        return not {identifier(value) for value in _values(record)}.isdisjoint(names.user_ids | names.anonymous_ids)
+        return not {identifier(value) for value in _values(record)}.isdisjoint(wanted)
     call = None if stream is None else stream.read(record)
-    ids = {identifier(record[name]) for name in _IDS if record.get(name) is not None}
+    ids = {identifier(value) for name, value in record.items() if name.lower().replace("_", "") in _IDS}
     if call is not None:
         ids |= {call.user_id, call.anonymous_id}
-    return not ids.isdisjoint(names.user_ids | names.anonymous_ids)
+    return not ids.isdisjoint(wanted)
 
 
 def _values(value: Any) -> Iterator[Any]:  # noqa: ANN401 - any JSON

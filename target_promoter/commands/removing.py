@@ -36,14 +36,14 @@ class RemovalError(DeliveryError):
         words = f", «{answer.words}»" if answer.words else ""
         super().__init__(
             f"Promoter did not remove the contact {masked(email)} ({said}{words}): "
-            "nothing was forgotten; run this again."
+            "whoever has it was not forgotten; run this again."
         )
 
     @classmethod
     def held(cls, until: float) -> DeliveryError:
         """Return the error for an account that wants no request now."""
         return DeliveryError(
-            f"Promoter asks to wait until {iso(until)}: nothing was forgotten; run this again after that."
+            f"Promoter asks to wait until {iso(until)}: not all were forgotten; run this again after that."
         )
 
 

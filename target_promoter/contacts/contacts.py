@@ -16,6 +16,7 @@ from target_promoter.store.schema import contacts, people, throttles
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
+    from target_promoter.people.identity import Identifiers
     from target_promoter.store.transaction import Transaction
 
 
@@ -122,6 +123,25 @@ def mark_dirty(tx: Transaction, owners: Mapping[str, str | None], now: float, *,
     status = ContactStatus.REMOVING if remove else ContactStatus.PENDING
     rows = [(email, owners[email], status.value, 1, now) for email in sorted(owners)]
     tx.insert_rows(contacts, ("email", "user_id", "status", "revision", "changed_at"), rows, _MARK_KNOWN)
+
+
+def owner_of(tx: Transaction, email: str) -> str | None:
+    """Return the user id of the person that had an address last."""
+    user_id: str | None = tx.scalar(select(contacts.c.user_id).where(contacts.c.email == email))
+    return user_id
+
+
+def addresses_of(tx: Transaction, user_ids: Iterable[str]) -> set[str]:
+    """Return the addresses that any of these people had last."""
+    return {row[0] for row in tx.rows_among("email", "contacts", "user_id", set(user_ids))}
+
+
+def forget(tx: Transaction, whom: Identifiers, now: float) -> int:
+    """Remove the contacts of people, and return how many they were; whoever has an address too may own its contact."""
+    mark_dirty(tx, dict.fromkeys(whom.shared), now)
+    owned = contacts.c.email.in_(whom.shared) & contacts.c.user_id.in_(whom.user_ids)
+    tx.execute(update(contacts).where(owned).values(user_id=None))
+    return tx.execute(contacts.delete().where(contacts.c.email.in_(whom.own_emails))).rowcount
 
 
 def of_deleted_people(tx: Transaction) -> list[str]:

@@ -7,16 +7,12 @@ through to an address.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any, Protocol
-
-from sqlalchemy import ColumnElement, or_, select
+from typing import Protocol
 
 from target_promoter.people import people
 from target_promoter.people.known import KnownPeople
-from target_promoter.store.schema import anonymous_ids, contacts, surveys
-from target_promoter.store.schema import people as people_table
 from target_promoter.store.transaction import Transaction
 
 
@@ -152,7 +148,7 @@ class Identity:
 
 @dataclass(frozen=True, slots=True)
 class Identifiers:
-    """Everything that the store knows a person by.
+    """Everything that the store knows a person by, or several together.
 
     Attributes:
         user_ids: Its user ids.
@@ -171,7 +167,7 @@ class Identifiers:
         """The keys under which the store keeps things of the person and nobody else."""
         return (
             *(user_key(one) for one in sorted(self.user_ids)),
-            *(email_key(one) for one in sorted(self.emails - self.shared)),
+            *(email_key(one) for one in sorted(self.own_emails)),
             *(anonymous_key(one) for one in sorted(self.anonymous_ids)),
         )
 
@@ -180,62 +176,14 @@ class Identifiers:
         """The keys, also of addresses that the person shares."""
         return (*self.keys, *(email_key(one) for one in sorted(self.shared)))
 
-    def surveys(self, *, shared: bool) -> ColumnElement[bool]:
-        """Return the condition for surveys of the person.
+    @property
+    def own_emails(self) -> frozenset[str]:
+        """The addresses that nobody else living has."""
+        return self.emails - self.shared
 
-        Args:
-            shared: Whether those count that an address which the person shares was surveyed by.
-        """
-        emails = self.emails if shared else self.emails - self.shared
-        nobody = surveys.c.user_id.is_(None)
-        return or_(
-            surveys.c.user_id.in_(self.user_ids),
-            surveys.c.claimed_user_id.in_(self.user_ids),
-            nobody & surveys.c.anonymous_id.in_(self.anonymous_ids),
-            nobody & surveys.c.email.in_(emails),
-            surveys.c.claimed_email.in_(emails),
-        )
-
-
-def identifiers_of(tx: Transaction, who: str) -> Identifiers:
-    """Return what a person is known by; of one that is not known, what was asked for.
-
-    Args:
-        tx: The transaction.
-        who: A user id or an e-mail address; an address means everybody who has it, or had it last.
-    """
-    asked = who.strip()
-    email = asked.lower() if "@" in asked else None
-    where = people_table.c.user_id == asked
-    if email is not None:
-        where |= people_table.c.email == email
-    user_ids = set(tx.scalars(select(people_table.c.user_id).where(where)))
-    if email is not None and not user_ids:
-        user_ids.update(one for one in tx.scalars(select(contacts.c.user_id).where(contacts.c.email == email)) if one)
-    if email is None or not user_ids:
-        user_ids.add(asked)
-    emails = {email} if email is not None else set[str]()
-    for addresses in (
-        select(people_table.c.email).where(people_table.c.user_id.in_(user_ids)),
-        select(contacts.c.email).where(contacts.c.user_id.in_(user_ids)),
-        select(surveys.c.claimed_email).where(surveys.c.claimed_user_id.in_(user_ids)).distinct(),
-    ):
-        emails.update(one for one in tx.scalars(addresses) if one is not None)
-    anonymous = tx.scalars(
-        select(anonymous_ids.c.anonymous_id).where(
-            or_(anonymous_ids.c.user_id.in_(user_ids), anonymous_ids.c.anonymous_id == asked)
-        )
-    )
-    others = select(people_table.c.email).where(
-        people_table.c.email.in_(emails),
-        people_table.c.user_id.not_in(user_ids),
-        or_(people_table.c.deleted_at.is_(None), people_table.c.deleted_at < people_table.c.identified_at),
-    )
-    shared = frozenset(one for one in tx.scalars(others) if one is not None)
-    return Identifiers(frozenset(user_ids), frozenset(emails), frozenset(anonymous), shared)
-
-
-def survey_rows(tx: Transaction, identifiers: Identifiers) -> Sequence[Any]:
-    """Return the surveys of a person, the oldest event first."""
-    query = select(surveys).where(identifiers.surveys(shared=True)).order_by(surveys.c.event_at, surveys.c.id)
-    return tx.execute(query).all()
+    @classmethod
+    def joined(cls, several: Iterable[Identifiers]) -> Identifiers:
+        """Return what several people are known by."""
+        many = list(several)
+        names = ("user_ids", "emails", "anonymous_ids", "shared")
+        return cls(*(frozenset[str]().union(*(getattr(one, name) for one in many)) for name in names))

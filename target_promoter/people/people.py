@@ -117,6 +117,20 @@ def load_by_email(tx: Transaction, emails: Iterable[str], *, whole: bool = True)
     return found
 
 
+def user_ids_of(tx: Transaction, user_id: str, email: str | None) -> set[str]:
+    """Return the user ids of people known by a user id or an e-mail address, also of those who were deleted."""
+    where = people.c.user_id == user_id
+    if email is not None:
+        where |= people.c.email == email
+    return set(tx.scalars(select(people.c.user_id).where(where)))
+
+
+def addresses_of(tx: Transaction, user_ids: Iterable[str]) -> set[str]:
+    """Return every address that a stream says of any of the people."""
+    persons = [row.person() for row in load(tx, user_ids).values()]
+    return {part.email for person in persons for part in person.parts.values() if part.email is not None}
+
+
 def save(tx: Transaction, changed: Iterable[Person]) -> None:
     """Write people, new and known."""
     rows = [

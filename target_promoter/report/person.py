@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 from sqlalchemy import select
 
+from target_promoter.intake.identifiers import identifiers_of
 from target_promoter.people import people
-from target_promoter.people.identity import identifiers_of, survey_rows
 from target_promoter.progress.words import when
 from target_promoter.report.waiting import waits_for
 from target_promoter.report.words import campaign, shown
@@ -17,7 +17,7 @@ from target_promoter.store import names, runs
 from target_promoter.store import schema as tables
 from target_promoter.store.encoding import decode
 from target_promoter.store.schema import SurveyStatus
-from target_promoter.surveys.surveys import not_surveyed_of
+from target_promoter.surveys.surveys import not_surveyed_of, survey_rows
 from target_promoter.values.events import canonical
 
 if TYPE_CHECKING:

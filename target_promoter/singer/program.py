@@ -18,8 +18,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 COMMANDS: Final = (
+    "cancel",
     "check",
     "deliver",
+    "drop",
     "export",
     "forget",
     "move",

@@ -33,6 +33,7 @@ from target_promoter.values.masking import masked_url
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from sqlalchemy import Connection
     from sqlalchemy.engine import URL
 
 T = TypeVar("T")
@@ -105,6 +106,16 @@ class Store:
         """
         with self._errors(), self._engine.connect() as connection, connection.begin():
             yield from work(Transaction(connection))
+
+    @contextlib.contextmanager
+    def without_transaction(self) -> Iterator[Connection]:
+        """Yield a connection of PostgreSQL for what cannot be done in a transaction.
+
+        Raises:
+            StoreError: The store refused.
+        """
+        with self._errors(), self._engine.connect() as connection:
+            yield connection.execution_options(isolation_level="AUTOCOMMIT")
 
     def analyze(self) -> None:
         """Have PostgreSQL look at how full its tables are; until then it takes them for empty, and reads them whole."""

@@ -54,6 +54,7 @@ _TO_VERSION_3: Final = (
     # Renamed so that a program of version 2 that still runs stops: every batch asks who was forgotten, every turn of
     # delivery for the limit.
     "ALTER TABLE forgotten RENAME COLUMN mark TO who",
+    "ALTER TABLE forgotten ADD COLUMN forgotten_at {double}",
     "ALTER TABLE people RENAME COLUMN traits TO parts",
     "ALTER TABLE request_clock RENAME COLUMN held_until TO paused_until",
 )

@@ -61,6 +61,11 @@ def remove(tx: Transaction, fingerprints: Iterable[bytes]) -> None:
         tx.execute(rejected.delete().where(rejected.c.fingerprint == fingerprint))
 
 
+def forget(tx: Transaction, ids: Iterable[int]) -> int:
+    """Remove the records of somebody who is forgotten, by their number, and return how many they were."""
+    return sum(tx.execute(rejected.delete().where(rejected.c.id == one)).rowcount for one in ids)
+
+
 def load(tx: Transaction, *, stream: str | None = None, reason: str | None = None) -> Iterator[Rejected]:
     """Yield the records that are kept, stream by stream, oldest first; there may be more than memory holds.
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hmac
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
 from typing import TYPE_CHECKING, Any, Final
@@ -14,9 +15,9 @@ from target_promoter.store.encoding import decode, encode
 from target_promoter.store.schema import facts, forgotten, runs
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
-
     from target_promoter.store.transaction import Transaction
+
+_OLDER_SALTS: Final = "older_salts"
 
 KEPT_SECONDS: Final = 30 * 86_400
 """How long settled surveys, rejected records and runs are kept."""
@@ -156,9 +157,36 @@ def _leaves(settings: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str
             yield f"{prefix}{name}", value
 
 
-def forget_marks(tx: Transaction, keys: Iterable[str]) -> None:
-    """Remember, without knowing them, people that were forgotten."""
-    tx.upsert(forgotten, [{"who": mark} for mark in _marks(tx, keys).values()])
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """What is left of one of the names of somebody who was forgotten.
+
+    Attributes:
+        mark: A salted hash of the name, in hexadecimal.
+        forgotten_at: When, in epoch seconds; the names of one person have the same time. None if that is not known.
+    """
+
+    mark: str
+    forgotten_at: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Marks:
+    """The marks of the forgotten, as another store can take them in.
+
+    Attributes:
+        salts: The salts that they were made with, in hexadecimal.
+        marks: The marks, the oldest first.
+    """
+
+    salts: Sequence[str]
+    marks: Sequence[Mark]
+
+
+def forget_marks(tx: Transaction, keys: Iterable[str], now: float) -> None:
+    """Remember, without knowing them, the names of a person who was forgotten."""
+    marks = _marks(keys, [_salt(tx)])
+    tx.upsert(forgotten, [{"who": mark, "forgotten_at": now} for mark in sorted(marks)])
 
 
 def anybody_forgotten(tx: Transaction) -> bool:
@@ -168,19 +196,45 @@ def anybody_forgotten(tx: Transaction) -> bool:
 
 def forgotten_among(tx: Transaction, keys: Iterable[str]) -> set[str]:
     """Return those of the keys whose people were forgotten."""
-    marks = _marks(tx, keys)
-    found = {bytes(row[0]) for row in tx.rows_among("who", "forgotten", "who", list(marks.values()))}
-    return {key for key, mark in marks.items() if mark in found}
+    marks = _marks(keys, _salts(tx))
+    return {marks[bytes(row[0])] for row in tx.rows_among("who", "forgotten", "who", marks)}
+
+
+def unforget(tx: Transaction, keys: Iterable[str]) -> int:
+    """Take back the marks of whoever has any of these names, and return how many they were."""
+    marks = _marks(keys, _salts(tx))
+    named = {bytes(row[0]): row[1] for row in tx.rows_among("who, forgotten_at", "forgotten", "who", marks)}
+    times = {time for time in named.values() if time is not None}
+    where = forgotten.c.who.in_(list(named)) | forgotten.c.forgotten_at.in_(times)
+    return tx.execute(forgotten.delete().where(where)).rowcount
+
+
+def all_marks(tx: Transaction) -> Marks:
+    """Return the marks of all who were forgotten."""
+    rows = tx.execute(select(forgotten).order_by(forgotten.c.forgotten_at, forgotten.c.who))
+    return Marks([one.hex() for one in _salts(tx)], [Mark(bytes(row[0]).hex(), row[1]) for row in rows])
+
+
+def add_marks(tx: Transaction, others: Marks) -> None:
+    """Forget those too who were forgotten in another store."""
+    own, *older = (one.hex() for one in _salts(tx))
+    set_fact(tx, _OLDER_SALTS, encode(sorted({*older, *others.salts} - {own})))
+    tx.upsert(forgotten, [{"who": bytes.fromhex(one.mark), "forgotten_at": one.forgotten_at} for one in others.marks])
 
 
 def _mark(tx: Transaction, secret: str) -> str:
     return blake2b(secret.encode(), key=_salt(tx), digest_size=32).hexdigest()
 
 
-def _marks(tx: Transaction, keys: Iterable[str]) -> dict[str, bytes]:
-    salt = _salt(tx)
-    return {key: blake2b(key.encode(), key=salt, digest_size=16).digest() for key in keys}
+def _marks(keys: Iterable[str], salts: Iterable[bytes]) -> dict[bytes, str]:
+    wanted = set(keys)
+    return {blake2b(key.encode(), key=salt, digest_size=16).digest(): key for salt in salts for key in wanted}
 
 
 def _salt(tx: Transaction) -> bytes:
     return bytes.fromhex(fact(tx, "salt") or "")
+
+
+def _salts(tx: Transaction) -> list[bytes]:
+    """Return the store's own salt, and those of stores whose marks were taken in."""
+    return [_salt(tx), *map(bytes.fromhex, decode(fact(tx, _OLDER_SALTS) or "[]"))]

@@ -323,8 +323,17 @@ runs = Table(
 )
 """Every run with its summary and its settings, without secrets, for the report."""
 
-forgotten = Table("forgotten", metadata, Column("who", LargeBinary, primary_key=True), sqlite_with_rowid=False)
-"""Salted marks of the people that were forgotten, so that a replay does not survey them."""
+forgotten = Table(
+    "forgotten",
+    metadata,
+    Column("who", LargeBinary, primary_key=True),
+    Column("forgotten_at", Double),
+    sqlite_with_rowid=False,
+)
+"""Salted marks of the names of people that were forgotten, so that a replay does not survey them.
+
+Those of one person have the same time; marks from before version 3 have none.
+"""
 
 attribute_notes = Table(
     "attribute_notes",

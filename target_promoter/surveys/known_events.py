@@ -70,6 +70,11 @@ class KnownEvents:
         for mark in marks:
             self._tx.execute(messages.delete().where(messages.c.message == mark))
 
+    def forget_unsalted(self, events: Iterable[tuple[str, str]]) -> None:
+        """Know events, by name and message id, by salted hashes alone: one without salt can be guessed."""
+        if self._any_unsalted:
+            self.forget(_hash(b"", encode(one)) for one in events)
+
 
 def _hash(salt: bytes, text: str) -> bytes:
     hasher = _hasher(salt).copy()

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy import ColumnElement
 
+    from target_promoter.people.identity import Identifiers
     from target_promoter.store.transaction import Transaction
 
 _STEP: Final = 500
@@ -303,6 +304,29 @@ def of_person(
         nobody & surveys.c.email.in_(emails),
         surveys.c.claimed_email.in_(emails),
     )
+
+
+def of_identifiers(whom: Identifiers, *, shared: bool = False) -> ColumnElement[bool]:
+    """Return the condition for surveys of people; `shared` is whether those count that a shared address names."""
+    return of_person(whom.user_ids, whom.anonymous_ids, whom.emails if shared else whom.own_emails)
+
+
+def survey_rows(tx: Transaction, whom: Identifiers) -> Sequence[Any]:
+    """Return the surveys of people, the oldest event first."""
+    where = of_identifiers(whom, shared=True)
+    return tx.execute(select(surveys).where(where).order_by(surveys.c.event_at, surveys.c.id)).all()
+
+
+def addresses_of(tx: Transaction, user_ids: Collection[str]) -> set[str]:
+    """Return the addresses that people were, or may have been, surveyed at."""
+    query = select(surveys.c.claimed_email).where(surveys.c.claimed_user_id.in_(user_ids)).distinct()
+    return {one for one in tx.scalars(query) if one is not None}
+
+
+def anonymous_ids_of(tx: Transaction, user_ids: Collection[str], emails: Collection[str]) -> set[str]:
+    """Return the anonymous ids that calls named beside the user id or the address of people."""
+    query = select(surveys.c.anonymous_id).where(of_person(user_ids, (), emails), surveys.c.anonymous_id.is_not(None))
+    return set(tx.scalars(query.distinct()))
 
 
 def _settled(status: SurveyStatus, reason: str | None, now: float) -> dict[str, Any]:

@@ -147,7 +147,7 @@ def test_a_shared_address_stays_the_others(config: dict[str, Any], sandbox: Sand
 def test_somebody_unknown_is_blocked_all_the_same(config: dict[str, Any]) -> None:
     """Of somebody whom the store does not know yet the mark is set, and nothing else happens."""
     fill(config)
-    assert "0 user ids, 0 contacts" in command("forget", "carl@example.com", config=config).output
+    assert "0 user ids, 0 contacts" in command("forget", "carl@example.com", "--yes", config=config).output
     assert sync(config, [CALLS, identify("9", "carl@example.com")]).summary["identify"]["blocked"] == 1
 
 

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 import pytest
 from sqlalchemy import event, update
 
-from target_promoter.people.forgetting import forget
-from target_promoter.people.identity import identifiers_of
+from target_promoter.intake.forgetting import forget
+from target_promoter.intake.identifiers import identifiers_of
 from target_promoter.store import schema
 from target_promoter.surveys.claims import Claim
 from tests.delivering import Process, contact, survey
@@ -282,7 +282,7 @@ def test_who_leaves_an_address_while_a_request_to_it_is_open(house: House, proce
 def test_who_shares_an_address_with_one_forgotten(house: House, process: Process) -> None:
     """The claim of a forgotten person holds the address no longer, and yet counts as a survey of it."""
     house.take(identify("2", ANN, hours=0))
-    house.store.write(lambda one: forget(one, identifiers_of(one, "1"), [], house.now))
+    house.store.write(lambda one: forget(one, [identifiers_of(one, "1")], [], house.now))
     process.turn(1, "accepted", room=0)
     assert Process(house).turn(2).requests, "the contact is the other one's, and is sent"
     house.take(track("Order Completed", "2", messageId="n"))

@@ -1,0 +1,51 @@
+"""`target-promoter drop`: take back all that a stream said."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+import click
+
+from target_promoter.commands.context import count, existing_store, refuse_dry_run, with_settings
+from target_promoter.config.kinds import did_you_mean
+from target_promoter.errors import PromoterError
+from target_promoter.intake import setup
+from target_promoter.store import streams
+
+if TYPE_CHECKING:
+    from target_promoter.config.settings import Settings
+    from target_promoter.store.transaction import Transaction
+
+
+class UnknownStreamError(PromoterError):
+    """No stream of the name was read into the store."""
+
+    def __init__(self, stream: str, known: list[str]) -> None:
+        """Build the sentence."""
+        near = did_you_mean(stream, known)
+        hint = f"did you mean `{near}`?" if near else f"it knows {', '.join(known) or 'no stream'}."
+        super().__init__(f"The store took nothing from a stream `{stream}`: {hint}")
+
+
+@click.command()
+@click.argument("stream")
+@with_settings
+def drop(settings: Settings, stream: str) -> None:
+    """Take back all that a stream said: its part of every person, and its waiting surveys."""
+    refuse_dry_run(settings, "drop")
+    now = time.time()
+
+    def dropped(tx: Transaction) -> tuple[int, int]:
+        people, surveys = setup.drop(tx, stream, now)
+        if not people and not surveys and streams.known(tx, stream) is None:
+            raise UnknownStreamError(stream, sorted(one.name for one in streams.all_read(tx)))
+        return people, surveys
+
+    with existing_store(settings) as store:
+        people, surveys = store.write(dropped)
+    click.echo(
+        f"Dropped what `{stream}` said: of {count(people, 'user id')}, and {count(surveys, 'waiting survey')}. "
+        "The next run brings what it says now: have the tap read it in full once more, or remove it from the tap and "
+        "from `streams`. Contacts change at Promoter with the next delivery."
+    )

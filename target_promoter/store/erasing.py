@@ -1,0 +1,129 @@
+"""Making sure that what was deleted cannot be read in the store's files, or saying why it still can."""
+
+from __future__ import annotations
+
+import sqlite3
+from contextlib import closing
+from functools import reduce
+from operator import add
+from typing import TYPE_CHECKING, Final
+
+from sqlalchemy import Text, exc, func, or_, select, text, update
+
+from target_promoter.store.engines import ATTEMPT_SECONDS
+from target_promoter.store.schema import metadata
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterator
+
+    from sqlalchemy import Connection, Table
+
+    from target_promoter.store.database import Store
+    from target_promoter.store.transaction import Transaction
+
+_WORDS: Final = ("reason", "withdrawn", "problem")
+"""The columns that hold sentences, in which words of Promoter's may stand."""
+
+_GONE: Final = "its words named somebody who was forgotten"
+
+_FILE: Final = text("SELECT pg_relation_filenode(:name)")
+_READERS: Final = text("""
+    SELECT (
+        SELECT count(*) FROM pg_stat_activity
+        WHERE backend_xmin IS NOT NULL AND pid <> pg_backend_pid() AND datname = current_database()
+    ) + (SELECT count(*) FROM pg_replication_slots WHERE xmin IS NOT NULL)
+""")
+
+
+def overwrite_deleted(tx: Transaction) -> None:
+    """Have SQLite overwrite what this connection deletes."""
+    if tx.is_sqlite:
+        tx.sql("PRAGMA secure_delete = ON")
+
+
+def erase_words(tx: Transaction, addresses: Collection[str]) -> None:
+    """Remove sentences in which an address stands, whoever they are about."""
+    for table in metadata.sorted_tables if addresses else ():
+        for name in set(table.c.keys()) & set(_WORDS):
+            named = or_(*(table.c[name].icontains(one, autoescape=True) for one in addresses))
+            tx.execute(update(table).where(table.c[name].is_not(None), named).values({name: _GONE}))
+
+
+def mentions(tx: Transaction, addresses: Collection[str]) -> dict[str, int]:
+    """Return how many rows of each table still hold an address, such as one that somebody else's order names."""
+    found = {table.name: _mentions(tx, table, addresses) for table in metadata.sorted_tables if addresses}
+    return {name: number for name, number in found.items() if number}
+
+
+def erase_deleted(store: Store) -> Iterator[str]:
+    """Write the store's files anew without what was deleted, and yield, a sentence each, where it can still be read."""
+    if store.is_sqlite:
+        yield from _erase_in_file(store)
+    else:
+        yield from _erase_in_database(store)
+
+
+def _erase_in_file(store: Store) -> Iterator[str]:
+    path, busy = store.path, 0
+    try:
+        with closing(sqlite3.connect(path, timeout=ATTEMPT_SECONDS, isolation_level=None)) as connection:
+            connection.execute("PRAGMA secure_delete = ON")
+            connection.execute("VACUUM")
+            busy = connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]
+    except sqlite3.Error as error:
+        yield (
+            f"What was deleted can still be read in {path} and {path.name}-wal, which could not be written anew "
+            f"({error}): end what uses the store or make room on the disk, then run the same command again."
+        )
+    if busy:
+        yield (
+            f"What was deleted can still be read in {path}-wal, because another program reads the store: it can no "
+            "longer once that ends; run the same command again to see."
+        )
+    for copy in sorted(one for one in path.parent.iterdir() if one.name.startswith(f"{path.name}.version-")):
+        yield f"{copy} is the store as it was before an upgrade, and what was deleted is still in it: delete that file."
+
+
+def _erase_in_database(store: Store) -> Iterator[str]:
+    with store.without_transaction() as connection:
+        connection.execute(text(f"SET lock_timeout = '{ATTEMPT_SECONDS:g}s'"))
+        old = [table for table in metadata.tables if not _is_written_anew(connection, table)]
+        readers = connection.scalar(_READERS)
+        connection.execute(text("RESET lock_timeout"))
+    if old:
+        yield (
+            f"What was deleted can still be read in the files of {', '.join(old)}, which could not be written anew "
+            "(VACUUM FULL): end what uses the store, or let the owner of the tables run it, then run the same command "
+            "again."
+        )
+    if readers:
+        yield (
+            "What was deleted can still be read in PostgreSQL's files as long as sessions or replicas read that began "
+            "before: run the same command again when they ended."
+        )
+    yield (
+        "PostgreSQL's write-ahead log holds it until that is recycled, which a checkpoint does; archives of it, and "
+        "backups of the server, hold it until they are deleted."
+    )
+
+
+def _is_written_anew(connection: Connection, table: str) -> bool:
+    """Write the files of a table and of its indexes anew, and return whether it was done."""
+    before = connection.scalar(_FILE, {"name": table})
+    try:
+        connection.execute(text(f"VACUUM (FULL, ANALYZE) {table}"))
+    except exc.DBAPIError as error:
+        if error.connection_invalidated:
+            raise
+        return False
+    # Tables of somebody else are skipped with nothing but a notice.
+    return bool(connection.scalar(_FILE, {"name": table}) != before)
+
+
+def _mentions(tx: Transaction, table: Table, addresses: Collection[str]) -> int:
+    texts = [func.coalesce(column, "") for column in table.c if isinstance(column.type, Text)]
+    if not texts:
+        return 0
+    whole = func.lower(reduce(add, texts))
+    named = or_(*(whole.contains(one, autoescape=True) for one in addresses))
+    return tx.scalar(select(func.count()).select_from(table).where(named)) or 0
