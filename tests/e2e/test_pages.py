@@ -153,13 +153,8 @@ def test_the_report_shows_what_matters(browser: Chrome, report: Path) -> None:
     browser.get(report.as_uri())
     assert browser.title == "Promoter surveys: report"
     text = browser.find_element(By.TAG_NAME, "main").text
-    for part in (
-        "the next is due",
-        "an identify call with its e-mail address",
-        "no readable time",
-        "Last runs",
-        month.EVIL,
-    ):
+    parts = ("the next is due", "an identify call with its e-mail address", "no readable time", "Last runs", month.EVIL)
+    for part in parts:
         assert part in text
     drawing = browser.find_element(By.CSS_SELECTOR, ".chart svg")
     assert drawing.size["width"] > 600

@@ -9,6 +9,7 @@ import os
 import pty
 import subprocess
 import threading
+import time
 from typing import TYPE_CHECKING
 
 import pytest
@@ -152,7 +153,13 @@ def test_on_a_terminal_standard_output_stays_the_taps(tmp_path: Path) -> None:
     screen: list[bytes] = []
     reading = threading.Thread(target=_read_all, args=(ours, screen), daemon=True)
     reading.start()
-    output, _ = process.communicate(lines, timeout=60)
+    assert process.stdin is not None
+    process.stdin.write(lines)
+    process.stdin.flush()
+    deadline = time.monotonic() + 60
+    while b"surveys sent" not in b"".join(screen) and time.monotonic() < deadline:
+        reading.join(0.05)  # The input stays open until the view was shown.
+    output, _ = process.communicate(timeout=60)
     reading.join(10)
     os.close(ours)
     shown = b"".join(screen).decode()
