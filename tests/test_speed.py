@@ -50,7 +50,8 @@ class Statements:
         """Take a batch of people; return how many statements it cost."""
         before = len(self.seen)
         records = [
-            {"id": one, "email": f"p{one}@example.com", "plan": plan, "received_at": NOW} for one in range(number)
+            {"id": one, "email": f"p{one}@example.com", "plan": plan, "received_at": NOW}
+            for one in range(1, number + 1)
         ]
         rows, _, _ = self._stream.split(records, {})
         self._intake.take(rows)
