@@ -15,12 +15,11 @@ from target_promoter.errors import ConfigError, PromoterError, StoreError
 from target_promoter.intake import setup
 from target_promoter.intake.intake import Intake
 from target_promoter.progress.ending import for_people, log_summary, show
-from target_promoter.progress.metrics import Metrics
 from target_promoter.progress.preview import preview, preview_rows, write_preview
-from target_promoter.progress.progress import Progress
+from target_promoter.progress.progress import Metrics, Progress
 from target_promoter.progress.warnings import failures, unmatched, warnings
 from target_promoter.promoter.account import account_client
-from target_promoter.promoter.api import NO_PACE, Withheld
+from target_promoter.promoter.client import NO_PACE, Withheld
 from target_promoter.singer.signals import Signals
 from target_promoter.store import runs, streams
 from target_promoter.store.copying import copy_store, folder_for_copy

@@ -6,11 +6,12 @@ from typing import TYPE_CHECKING, Any, Final
 
 from sqlalchemy import insert
 
-from target_promoter.store import events, names, rejected, runs
+from target_promoter.store import events, rejected, runs
+from target_promoter.store import events as names
 from target_promoter.store import schema as tables
 from target_promoter.store.database import Store, open_store
 from target_promoter.store.encoding import encode
-from target_promoter.store.findings import Tally
+from target_promoter.store.summary import Tally
 from target_promoter.values.events import canonical
 
 if TYPE_CHECKING:

@@ -2,20 +2,246 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 import sys
-from typing import TYPE_CHECKING
+import time
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import click
+from sqlalchemy import text, update
+from sqlalchemy.engine import make_url
 
-from target_promoter.commands.checking import Finding, Verdict, check_account, check_settings, check_store, learn
 from target_promoter.commands.context import config_of, refuse_dry_run
 from target_promoter.commands.inspection import inspect_input
-from target_promoter.config.files import reads_environment
-from target_promoter.config.settings import Settings
+from target_promoter.config.files import environment_warnings, reads_environment
+from target_promoter.config.settings import SANDBOX, Settings
+from target_promoter.contacts.contacts import mark_all_dirty
+from target_promoter.errors import AddressError, ConfigError, DeliveryError, KeyRefusedError, SandboxError, StoreError
+from target_promoter.promoter.account import account_client
+from target_promoter.store import events as names
+from target_promoter.store import runs
+from target_promoter.store.database import find_store, postgresql_engine
+from target_promoter.store.schema import request_clock
+from target_promoter.values.masking import masked_url
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator, Mapping
     from typing import IO
+
+    from sqlalchemy.engine import URL
+
+    from target_promoter.config.settings import Campaign as CampaignSetting
+    from target_promoter.config.settings import Settings
+    from target_promoter.promoter.client import Campaign, Client, ContactList
+    from target_promoter.store.database import Store
+    from target_promoter.store.transaction import Transaction
+
+
+class Verdict(StrEnum):
+    """How an answer is."""
+
+    OK = "ok"
+    WARN = "warn"
+    """A run works, and may do something else than is meant."""
+    FAIL = "FAIL"
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """The answer to one question.
+
+    Attributes:
+        verdict: How it is.
+        what: What was asked about, such as `campaign 78`.
+        words: The answer, with what to do unless all is well.
+    """
+
+    verdict: Verdict
+    what: str
+    words: str
+
+    @property
+    def is_fine(self) -> bool:
+        """Whether a run would work."""
+        return self.verdict is not Verdict.FAIL
+
+    def line(self) -> str:
+        """Return it in one line."""
+        return f"{self.verdict:4} {self.what}: {' '.join(self.words.split())}"
+
+
+def _yes(what: str, words: str) -> Finding:
+    return Finding(Verdict.OK, what, words)
+
+
+def _maybe(what: str, words: str) -> Finding:
+    return Finding(Verdict.WARN, what, words)
+
+
+def _no(what: str, words: str) -> Finding:
+    return Finding(Verdict.FAIL, what, words)
+
+
+def check_settings(config: Mapping[str, Any], settings: Settings, *, reads_environment: bool) -> Iterator[Finding]:
+    """Yield what is odd about the config and the environment, though nothing is wrong with it."""
+    for sentence in environment_warnings(is_read=reads_environment):
+        yield _maybe("environment", sentence)
+    if settings.sandbox and config.get("store_url") is not None:
+        own = make_url(settings.store_url).render_as_string(hide_password=True)
+        yield _maybe("store_url", f"the sandbox has a store of its own, {own}: that of the config is not used")
+
+
+def check_account(settings: Settings, learned: dict[int, str]) -> Iterator[Finding]:
+    """Ask whether the key is accepted, and whether campaigns and contact lists exist.
+
+    Args:
+        learned: Takes the names of the account's campaigns, by id.
+
+    Yields:
+        An answer for the key, each campaign and each contact list.
+    """
+    where = "the sandbox" if settings.sandbox else settings.api_url
+    try:
+        with account_client(settings) as client:
+            campaigns = {one.id: one for one in client.campaigns()}
+            learned.update({one.id: one.name for one in campaigns.values()})
+            yield _yes("key", f"accepted by {where}")
+            yield from _campaigns(settings, campaigns)
+            yield from _contact_lists(settings, client)
+    except KeyRefusedError as error:
+        yield _no("key", str(error))
+    except AddressError as error:
+        yield _no("api_url", str(error))
+    except (ConfigError, DeliveryError, SandboxError) as error:
+        yield _no("account", str(error))
+
+
+def _campaigns(settings: Settings, known: dict[int, Campaign]) -> Iterator[Finding]:
+    if not settings.campaigns:
+        shown = _listed(known.values())
+        yield _maybe("campaigns", f"none in the config, so nobody is surveyed; the account has {shown}")
+    for setting in settings.campaigns.values():
+        yield _campaign(setting, known)
+
+
+def _campaign(setting: CampaignSetting, known: dict[int, Campaign]) -> Finding:
+    what = f"campaign {setting.id}"
+    found = known.get(setting.id)
+    if found is None:
+        mend = f"set `campaigns.{setting.event}` to one it has: {_listed(known.values())}"
+        return _no(what, f"the account has none of that id: {mend}")
+    name = f"{found.name}, for the event {setting.event}"
+    if found.drip_duration:
+        mend = "set its distribution to instant at Promoter, or a survey in doubt may be sent twice"
+        return _no(what, f"{name}: its surveys are dripped over time: {mend}")
+    if found.drip_duration is None:
+        return _maybe(what, f"{name}: Promoter does not say whether its distribution is instant: look it up there")
+    return _yes(what, f"{name} (instant)")
+
+
+def _contact_lists(settings: Settings, client: Client) -> Iterator[Finding]:
+    if not settings.all_contact_lists:
+        return
+    known = {one.id: one for one in client.contact_lists()}
+    for one in settings.all_contact_lists:
+        if one in known:
+            yield _yes(f"contact list {one}", known[one].name)
+        else:
+            mend = f"set `contact_lists` (here or in `streams`) to ones it has: {_listed(known.values())}"
+            yield _no(f"contact list {one}", f"the account has none of that id: {mend}")
+
+
+def _listed(known: Iterable[Campaign | ContactList]) -> str:
+    return ", ".join(f"{one.id} {one.name}" for one in known) or "none"
+
+
+def learn(settings: Settings, campaigns: dict[int, str]) -> None:
+    """Keep the names of the account's campaigns for the report, if there is a store."""
+    store = find_store(settings.store_url)
+    if store is not None and campaigns:
+        with contextlib.closing(store):
+            store.write(lambda tx: names.learn_campaigns(tx, campaigns))
+
+
+def check_store(settings: Settings, *, rebind: bool, restored: bool = False) -> Iterator[Finding]:
+    """Ask whether the store can be written to and belongs to the account; one that is missing is not created.
+
+    Args:
+        rebind: Whether to have the store accept the key and the address of the settings, which the account accepts.
+        restored: Whether the store came from a backup just now.
+    """
+    try:
+        store = find_store(settings.store_url)
+        if store is None:
+            yield _no_store(settings.store_url)
+            return
+        with contextlib.closing(store):
+            yield _store(store, settings, rebind=rebind)
+            if restored:
+                yield _restored(store)
+    except StoreError as error:
+        yield _no("store", str(error))
+
+
+def _store(store: Store, settings: Settings, *, rebind: bool) -> Finding:
+    bound = store.read(lambda tx: runs.fact(tx, "api_url"))
+    # The embedded sandbox is another account, whatever its address: what was tried there was sent to nobody.
+    if rebind and (bound is None or settings.sandbox == (bound == SANDBOX)):
+        store.write(lambda tx: runs.bind_account(tx, settings.api_url, settings.api_key))
+        moved = "" if bound in {None, settings.api_url} else f" at {settings.api_url}"
+        return _yes("store", f"{store.name} belongs to the account with this key{moved} from now on")
+    store.read(lambda tx: runs.check_account(tx, store.name, settings.api_url, settings.api_key))
+    store.write(_write_nothing)
+    words = "belongs to this account" if bound is not None else "belongs to no account yet: the first answer binds it"
+    return _yes("store", f"{store.name} can be written to, and {words}")
+
+
+def _restored(store: Store) -> Finding:
+    """Have the store believe nothing that may have happened after its backup was made."""
+    now = time.time()
+
+    def mark(tx: Transaction) -> int:
+        runs.set_fact(tx, "restored_at", repr(now))
+        return mark_all_dirty(tx, now, forget_sent=True)
+
+    number = store.write(mark)
+    return _yes(
+        "restored",
+        f"what was due more than 23 hours ago is not surveyed, and {number:,} contacts are sent once more; "
+        "forget once more whom you forgot after the backup was made",
+    )
+
+
+def _write_nothing(tx: Transaction) -> None:
+    """Write what is there already: whoever may not write is refused."""
+    tx.execute(update(request_clock).values(id=request_clock.c.id))
+
+
+def _no_store(store_url: str) -> Finding:
+    url = make_url(store_url)
+    name = masked_url(store_url)
+    if url.get_backend_name() == "sqlite":
+        folder = Path(str(url.database)).parent
+        if not folder.is_dir():
+            return _no("store", f"its folder {folder} is missing: create it, or name another in `store_url`")
+        if not os.access(folder, os.W_OK):
+            return _no("store", f"its folder {folder} may not be written to: allow it, or name another in `store_url`")
+    elif not _may_create(url):
+        return _no("store", f"{name} has no store, and its user may not create tables: grant CREATE on the schema")
+    return _yes("store", f"there is none at {name} yet, and the first run creates it")
+
+
+def _may_create(url: URL) -> bool:
+    engine = postgresql_engine(url)
+    try:
+        with engine.connect() as tx:
+            return bool(tx.scalar(text("SELECT has_schema_privilege(current_schema(), 'CREATE')")))
+    finally:
+        engine.dispose()
 
 
 @click.command()

@@ -16,15 +16,13 @@ from target_promoter.delivery.delivery import Delivery
 from target_promoter.errors import ConfigError, InputError
 from target_promoter.intake.intake import Intake
 from target_promoter.progress.preview import preview
-from target_promoter.promoter.api import NO_PACE, Withheld
-from target_promoter.records.advice import Advice, as_yaml, config_of
+from target_promoter.promoter.client import NO_PACE, Withheld
+from target_promoter.records.advice import Advice, UnknownStreamError, as_yaml, config_of
 from target_promoter.records.calls import Identify, Track
 from target_promoter.records.fields import said
-from target_promoter.records.refusals import UnknownStreamError
 from target_promoter.records.streams import Stream, recognize
 from target_promoter.singer.mapping import Mapper, UnmappedRecord
-from target_promoter.singer.messages import check_record, check_schema
-from target_promoter.singer.reader import Reader
+from target_promoter.singer.reader import Reader, check_record, check_schema
 from target_promoter.store.copying import copy_store, folder_for_copy
 from target_promoter.store.summary import OUTCOMES, Summary
 from target_promoter.values.events import canonical, nearest

@@ -9,9 +9,10 @@ import click
 from sqlalchemy import func, select
 
 from target_promoter.commands.context import count, existing_store, refuse_dry_run, with_settings
-from target_promoter.config.addresses import STORE_URL
+from target_promoter.config.kinds import STORE_URL
 from target_promoter.errors import StoreMovedError
-from target_promoter.store import moving, schema
+from target_promoter.store import copying as moving
+from target_promoter.store import schema
 
 if TYPE_CHECKING:
     from target_promoter.config.settings import Settings

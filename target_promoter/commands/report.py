@@ -12,7 +12,7 @@ from rich.console import Console
 from target_promoter.commands.context import check_named, existing_store, with_settings
 from target_promoter.commands.rejections import rejected_of
 from target_promoter.intake.identifiers import identifiers_of
-from target_promoter.report.as_json import as_json
+from target_promoter.report.data import as_json
 from target_promoter.report.gather import gather
 from target_promoter.report.html import report_page, story_page
 from target_promoter.report.person import story

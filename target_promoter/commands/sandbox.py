@@ -31,7 +31,7 @@ def sandbox(
     show: bool,  # noqa: FBT001
 ) -> None:
     """Serve the sandbox: a Promoter account that speaks the API, with a page of contacts, surveys and requests."""
-    from target_promoter.sandbox.file import AccountInUseError  # noqa: PLC0415 - the sandbox, only where it is needed
+    from target_promoter.sandbox.book import AccountInUseError  # noqa: PLC0415 - the sandbox, only where it is needed
 
     if show:
         try:

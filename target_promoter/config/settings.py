@@ -18,14 +18,16 @@ from zoneinfo import ZoneInfo
 
 from singer_sdk import Target
 
-from target_promoter.config.addresses import API_KEY, STORE_URL, api_url
 from target_promoter.config.kinds import (
+    API_KEY,
     BOOLEAN,
     ID,
     IDS,
+    STORE_URL,
     TEXT,
     Declared,
     Kind,
+    api_url,
     choice,
     declared,
     list_of,
@@ -41,10 +43,10 @@ from target_promoter.config.kinds import (
     whole,
 )
 from target_promoter.errors import ConfigError
-from target_promoter.values import globs
+from target_promoter.values import events as globs
 from target_promoter.values.events import canonical, snake
-from target_promoter.values.hours import SurveyHours
 from target_promoter.values.masking import masked_url
+from target_promoter.values.times import SurveyHours
 
 PLACEHOLDER: Final = "NAME OF THE COLUMN"
 """What advice writes where it can guess no column."""

@@ -11,11 +11,12 @@ from sqlalchemy import select, text, update
 
 from target_promoter.store import runs
 from target_promoter.store.encoding import decode, encode
-from target_promoter.store.schema import contacts, people, throttles
+from target_promoter.store.schema import attribute_notes, contacts, people, throttles
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
+    from target_promoter.contacts.attributes import Note
     from target_promoter.people.identity import Identifiers
     from target_promoter.store.transaction import Transaction
 
@@ -272,3 +273,9 @@ def _row(contact: Contact) -> tuple[Any, ...]:
     values = list(_VALUES(contact))
     values[_STATUS], values[_LISTS] = contact.status.value, encode(contact.sent_lists)
     return tuple(values)
+
+
+def add(tx: Transaction, notes: Iterable[Note], now: float) -> None:
+    """Remember that attributes were renamed, merged or left out."""
+    rows = {(one.kind, one.name, one.detail) for one in notes}
+    tx.upsert_rows(attribute_notes, ("kind", "name", "detail", "noted_at"), [(*row, now) for row in sorted(rows)])

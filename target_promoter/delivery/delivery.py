@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from target_promoter.config.settings import Settings
     from target_promoter.delivery.sender import Answered, Request
     from target_promoter.delivery.turn import Turn
-    from target_promoter.promoter.api import Api
+    from target_promoter.promoter.client import Api
     from target_promoter.store.database import Store
     from target_promoter.store.summary import Summary
 

@@ -21,7 +21,7 @@ from target_promoter.surveys.claims import Claim
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from target_promoter.promoter.api import Api
+    from target_promoter.promoter.client import Api
     from target_promoter.store.summary import Summary
 
 logger = logging.getLogger("target-promoter.delivery")

@@ -7,7 +7,8 @@ from collections import Counter
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final
 
-from target_promoter.contacts import attribute_notes, contacts
+from target_promoter.contacts import contacts
+from target_promoter.contacts import contacts as attribute_notes
 from target_promoter.contacts.delivery import ContactDelivery, ContactRequest
 from target_promoter.delivery import leases
 from target_promoter.delivery import limit as clock

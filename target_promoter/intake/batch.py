@@ -13,8 +13,8 @@ from target_promoter.people.known import KnownPeople
 from target_promoter.records.calls import Identify, Track
 from target_promoter.records.replay import REPLAYED
 from target_promoter.store import events, rejected, runs
-from target_promoter.store.findings import Findings
 from target_promoter.store.schema import SurveyStatus
+from target_promoter.store.summary import Findings
 from target_promoter.store.transaction import Transaction
 from target_promoter.surveys import claims, surveys
 from target_promoter.surveys.cancelling import CancelRules

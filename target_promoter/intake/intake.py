@@ -14,8 +14,7 @@ from target_promoter.intake.track import Tracking
 from target_promoter.records.calls import Track
 from target_promoter.records.readers import Rows
 from target_promoter.store.database import Store
-from target_promoter.store.findings import Findings
-from target_promoter.store.summary import Part, Summary
+from target_promoter.store.summary import Findings, Part, Summary
 from target_promoter.store.transaction import Transaction
 
 _ANALYZED_FROM: Final = 5000

@@ -15,7 +15,7 @@ from target_promoter.store.encoding import decode, encode
 from target_promoter.store.streams import KnownStream
 from target_promoter.store.transaction import Transaction
 from target_promoter.surveys import schedule, surveys
-from target_promoter.values import globs
+from target_promoter.values import events as globs
 
 
 def apply_settings(tx: Transaction, settings: Settings, now: float) -> list[str]:

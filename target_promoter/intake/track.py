@@ -15,8 +15,8 @@ from target_promoter.people.stored_events import Place
 from target_promoter.people.traits import later_properties
 from target_promoter.records.replay import is_refused
 from target_promoter.store.encoding import encode
-from target_promoter.store.findings import Tally
 from target_promoter.store.schema import SurveyStatus
+from target_promoter.store.summary import Tally
 from target_promoter.surveys import cancelling, claims, surveys
 from target_promoter.surveys.known_events import KnownEvents, Marks
 from target_promoter.surveys.surveys import NotSurveyed, Survey

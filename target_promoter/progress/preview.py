@@ -14,8 +14,8 @@ from sqlalchemy import func, or_, select
 
 from target_promoter.errors import PromoterError
 from target_promoter.store.copying import before
-from target_promoter.store.findings import Findings
 from target_promoter.store.schema import OPEN, UNSETTLED, SurveyStatus, attribute_notes, contacts, people, surveys
+from target_promoter.store.summary import Findings
 from target_promoter.surveys.schedule import count_open
 from target_promoter.values.masking import masked, masked_text
 from target_promoter.values.times import iso

@@ -7,7 +7,10 @@ import sys
 import threading
 import time
 from collections import deque
-from typing import TYPE_CHECKING, Final
+from enum import StrEnum
+from typing import TYPE_CHECKING, Final, cast
+
+from singer_sdk import metrics
 
 from target_promoter.errors import StoreError
 
@@ -15,10 +18,50 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from target_promoter.config.settings import Settings
-    from target_promoter.progress.metrics import Metrics
-    from target_promoter.progress.status import RunStatus
+    from target_promoter.progress.live import RunStatus
     from target_promoter.store.database import Store
     from target_promoter.store.summary import Part, Summary
+
+
+class Measure(StrEnum):
+    """What the SDK has no name for."""
+
+    RETRIES = "http_retry_count"
+    RATE_LIMITED = "rate_limit_count"
+    WAITED = "rate_limit_wait_seconds"
+
+
+class Metrics:
+    """Counts what a run's delivery did since the last metric line, and logs it about once a minute.
+
+    Args:
+        waited: Returns how long requests waited for the account's limit so far, in seconds.
+    """
+
+    def __init__(self, summary: Summary, waited: Callable[[], float]) -> None:
+        sources: dict[metrics.Metric | Measure, Callable[[], float]] = {
+            metrics.Metric.HTTP_REQUEST_COUNT: lambda: summary.value("api", "requests"),
+            Measure.RETRIES: lambda: summary.value("api", "retries"),
+            Measure.RATE_LIMITED: lambda: summary.value("api", "rate_limited"),
+            Measure.WAITED: lambda: round(waited(), 3),
+        }
+        # The SDK types a metric's name as one of its own, and takes any enumeration of texts.
+        self._counters = [(metrics.Counter(cast("metrics.Metric", name)), read) for name, read in sources.items()]
+        self._seen: list[float] = [0] * len(self._counters)
+
+    def update(self) -> None:
+        """Take in what was done since the last time; a counter that was silent for a minute is logged."""
+        for place, (counter, read) in enumerate(self._counters):
+            total = read()
+            counter.increment(cast("int", total - self._seen[place]))
+            self._seen[place] = total
+
+    def end(self) -> None:
+        """Log what was not logged yet."""
+        self.update()
+        for counter, _ in self._counters:
+            counter.exit()
+
 
 logger = logging.getLogger("target-promoter.progress")
 
@@ -69,7 +112,7 @@ class Progress:
         Raises:
             StoreError: The store refused.
         """
-        from target_promoter.progress.status import RunStatus, work_left  # noqa: PLC0415 - most runs end before they tell it
+        from target_promoter.progress.live import RunStatus, work_left  # noqa: PLC0415 - most runs end before they tell it
 
         now = self._clock()
         value = self._summary.value

@@ -10,14 +10,12 @@ from typing import Final
 from sqlalchemy import func, select
 
 from target_promoter.config.settings import Settings
-from target_promoter.progress.fixes import fix_refused, fix_rejected
-from target_promoter.progress.words import count, listed, named, when
-from target_promoter.store.findings import Findings
+from target_promoter.progress.words import count, fix_refused, fix_rejected, listed, named, when
 from target_promoter.store.schema import contacts, events, streams, surveys
-from target_promoter.store.summary import Summary
+from target_promoter.store.summary import Findings, Summary
 from target_promoter.store.transaction import Transaction
 from target_promoter.surveys.schedule import without_campaign
-from target_promoter.values import globs
+from target_promoter.values import events as globs
 from target_promoter.values.events import canonical, nearest
 
 WHOLE_STREAM: Final = 10

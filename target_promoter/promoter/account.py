@@ -47,7 +47,7 @@ def start_sandbox(settings: Settings) -> SandboxServer:
         SandboxError: It is not installed or does not start.
     """
     try:
-        from target_promoter.sandbox.file import AccountInUseError  # noqa: PLC0415 - an extra
+        from target_promoter.sandbox.book import AccountInUseError  # noqa: PLC0415 - an extra
         from target_promoter.sandbox.server import SandboxServer  # noqa: PLC0415 - an extra
     except ModuleNotFoundError as error:
         raise SandboxError.not_installed() from error

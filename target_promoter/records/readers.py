@@ -32,8 +32,7 @@ from target_promoter.values.reading import email_address, fingerprint, identifie
 from target_promoter.values.times import epoch_seconds, is_date, is_zero
 
 if TYPE_CHECKING:
-    from target_promoter.records.contents import Contents, Integrations
-    from target_promoter.records.fields import Personal
+    from target_promoter.records.fields import Contents, Integrations, Personal
 
 logger = logging.getLogger("target-promoter.records")
 

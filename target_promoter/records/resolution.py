@@ -6,10 +6,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, cast
 
 from target_promoter.records import advice
-from target_promoter.records.contents import Contents, Integrations
+from target_promoter.records.advice import MissingColumnError, MissingFieldError
 from target_promoter.records.fields import (
     PERSONAL,
     TRAITS,
+    Contents,
+    Integrations,
     Kind,
     Path,
     candidates,
@@ -22,7 +24,6 @@ from target_promoter.records.fields import (
     telling_keys,
 )
 from target_promoter.records.readers import IdentifyReader, Layout, TrackReader
-from target_promoter.records.refusals import MissingColumnError, MissingFieldError
 from target_promoter.records.shapes import Columns, Shape, holds_calls
 
 if TYPE_CHECKING:

@@ -9,9 +9,9 @@ import msgspec
 
 from target_promoter.config.settings import StreamSetting
 from target_promoter.records import advice
+from target_promoter.records.advice import UnknownStreamError
 from target_promoter.records.fields import first
 from target_promoter.records.readers import OTHER_CALLS, Rows, call_type
-from target_promoter.records.refusals import UnknownStreamError
 from target_promoter.records.resolution import Source
 from target_promoter.records.shapes import Columns, Shape, shape
 from target_promoter.values.reading import fingerprint
@@ -21,8 +21,7 @@ if TYPE_CHECKING:
 
     from target_promoter.config.settings import Settings
     from target_promoter.records.calls import Identify, Track
-    from target_promoter.records.contents import Contents
-    from target_promoter.records.fields import Kind, Path
+    from target_promoter.records.fields import Contents, Kind, Path
     from target_promoter.records.readers import IdentifyReader, TrackReader
 
 StreamType = Literal["identify", "track", "segment", "ignore"]

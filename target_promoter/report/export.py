@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from sqlalchemy import ColumnElement, Select, case, func, select
 
-from target_promoter.store import names
+from target_promoter.store import events as names
 from target_promoter.store.encoding import decode, encode
 from target_promoter.store.schema import OPEN, contacts, events, people, rejected, runs, surveys
 from target_promoter.store.transaction import Transaction

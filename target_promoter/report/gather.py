@@ -6,19 +6,22 @@ import datetime as dt
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from sqlalchemy import Integer, cast, func, select
 
 from target_promoter.delivery import backlog as left
 from target_promoter.delivery import limit as clock
-from target_promoter.progress.words import EXPLAINED, NOT_SENT, told
+from target_promoter.people import people
+from target_promoter.progress.words import EXPLAINED, NOT_SENT, fix_refused, fix_rejected, told
 from target_promoter.report.data import (
     ContactFacts,
     DayFacts,
     EventFacts,
     FellOut,
+    Group,
     NoteFacts,
+    OpenFacts,
     Report,
     RequestDay,
     RequestFacts,
@@ -28,21 +31,117 @@ from target_promoter.report.data import (
     SurveyFacts,
     UncertainFacts,
 )
-from target_promoter.report.grouping import refused_groups, rejected_groups
-from target_promoter.report.verdict import achieved, trouble
-from target_promoter.report.waiting import open_surveys
-from target_promoter.report.words import E_MAILED
-from target_promoter.store import names, runs
+from target_promoter.report.words import E_MAILED, achieved, trouble
+from target_promoter.store import events as names
+from target_promoter.store import runs
 from target_promoter.store import schema as tables
 from target_promoter.store.encoding import decode
+from target_promoter.store.schema import UNSETTLED, SurveyStatus, contacts, rejected, surveys
 from target_promoter.surveys.schedule import count_open
 from target_promoter.values.events import canonical, nearest
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from sqlalchemy import ColumnElement
 
     from target_promoter.config.settings import Settings
     from target_promoter.store.transaction import Transaction
+
+
+GROUPS: Final = 25
+EXAMPLES: Final = 3
+_TELLING: Final = ("userId", "user_id", "email", "email_address", "messageId", "message_id", "id")
+_LONGEST: Final = 60
+
+
+def rejected_groups(tx: Transaction) -> tuple[Group, ...]:
+    """Return the rejected records by stream and reason, the most frequent first."""
+    of_group = (rejected.c.stream, rejected.c.reason)
+    number = func.count().label("number")
+    query = select(*of_group, number).group_by(*of_group).order_by(number.desc(), *of_group).limit(GROUPS)
+    groups = []
+    for stream, reason, count in tx.execute(query).all():
+        where = (rejected.c.stream == stream) & (rejected.c.reason == reason)
+        records = tx.scalars(select(rejected.c.record).where(where).order_by(rejected.c.id).limit(EXAMPLES))
+        examples = tuple(_telling(decode(record) or {}) for record in records)
+        groups.append(Group("record", f"stream {stream}", reason, count, examples, fix_rejected(reason)))
+    return tuple(groups)
+
+
+def refused_groups(tx: Transaction) -> tuple[Group, ...]:
+    """Return the surveys and contacts that Promoter refused by its words, the most frequent first."""
+    groups = []
+    number = func.count().label("number")
+    refused = surveys.c.status == "refused"
+    of_group = (surveys.c.campaign_id, surveys.c.reason)
+    query = (
+        select(*of_group, number).where(refused).group_by(*of_group).order_by(number.desc(), *of_group).limit(GROUPS)
+    )
+    for campaign, reason, count in tx.execute(query).all():
+        of_this = refused & (surveys.c.campaign_id == campaign) & surveys.c.reason.is_not_distinct_from(reason)
+        emails = tx.scalars(select(surveys.c.claimed_email).where(of_this).order_by(surveys.c.id).limit(EXAMPLES))
+        examples = tuple(email for email in emails if email)
+        groups.append(Group("survey", f"campaign {campaign}", _words(reason), count, examples, fix_refused("survey")))
+    refused = contacts.c.status == "refused"
+    query = select(contacts.c.reason, number).where(refused).group_by(contacts.c.reason)
+    for reason, count in tx.execute(query.order_by(number.desc(), contacts.c.reason).limit(GROUPS)).all():
+        of_this = refused & contacts.c.reason.is_not_distinct_from(reason)
+        examples = tuple(tx.scalars(select(contacts.c.email).where(of_this).order_by(contacts.c.email).limit(EXAMPLES)))
+        groups.append(Group("contact", "contacts", _words(reason), count, examples, fix_refused("contact")))
+    return tuple(sorted(groups, key=lambda group: -group.number))
+
+
+def _words(reason: str | None) -> str:
+    return reason or "no words"
+
+
+def _telling(record: Mapping[str, Any]) -> str:
+    """Return what tells a record from others: its ids and its address."""
+    traits = record.get("traits")
+    inner = traits if isinstance(traits, dict) else {}
+    found = [(name, value) for name in _TELLING for value in [record.get(name, inner.get(name))] if value is not None]
+    return ", ".join(f"{name} {str(value)[:_LONGEST]}" for name, value in found) or "a record without any id"
+
+
+def open_surveys(tx: Transaction, settings: Settings, now: float, *, most: int) -> tuple[OpenFacts, ...]:
+    """Return surveys that are not settled, the next due first."""
+    query = select(surveys).where(surveys.c.status.in_(UNSETTLED)).order_by(surveys.c.due_at, surveys.c.id).limit(most)
+    rows = tx.execute(query).all()
+    links = people.users_of(tx, {row.anonymous_id for row in rows if row.user_id is None and row.anonymous_id})
+    users = {row.id: row.user_id or links.get(row.anonymous_id or "") for row in rows}
+    known = people.load(tx, {user_id for user_id in users.values() if user_id is not None})
+    found = []
+    for row in rows:
+        user_id = users[row.id]
+        person = None if user_id is None else known.get(user_id)
+        email = row.claimed_email or (person.address if person is not None else row.email)
+        found.append(OpenFacts(row.event, row.campaign_id, who(row), email, waits_for(row, settings, now), row.due_at))
+    return tuple(found)
+
+
+def who(row: Any) -> str:  # noqa: ANN401 - a database row
+    """Return whom a survey's call names."""
+    if row.user_id is not None:
+        return f"user id {row.user_id}"
+    if row.anonymous_id is not None:
+        return f"anonymous id {row.anonymous_id}"
+    return row.email or "nobody that is known any more"
+
+
+def waits_for(row: Any, settings: Settings, now: float) -> str:  # noqa: ANN401 - a database row
+    """Return what has to happen before a survey is settled."""
+    if row.status == SurveyStatus.WAITING:
+        return "an identify call with its e-mail address"
+    if row.status == SurveyStatus.CLAIMED:
+        return "Promoter's answer to its request"
+    campaign = settings.campaigns.get(row.canonical)
+    if campaign is None:
+        return "a campaign of its event in the setting campaigns"
+    if campaign.paused:
+        return "the end of its campaign's pause"
+    return "its day" if row.due_at > now else "the next delivery"
+
 
 _RUNS: Final = 10
 _EVENTS: Final = 30

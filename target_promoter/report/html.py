@@ -9,7 +9,7 @@ from typing import Any, Final
 
 import jinja2
 
-from target_promoter.progress.fixes import REPLAY
+from target_promoter.progress.words import REPLAY
 from target_promoter.report import chart, words
 from target_promoter.report.data import Report
 from target_promoter.report.figures import figures

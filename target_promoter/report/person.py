@@ -11,9 +11,10 @@ from sqlalchemy import select
 from target_promoter.intake.identifiers import identifiers_of
 from target_promoter.people import people
 from target_promoter.progress.words import when
-from target_promoter.report.waiting import waits_for
+from target_promoter.report.gather import waits_for
 from target_promoter.report.words import campaign, shown
-from target_promoter.store import names, runs
+from target_promoter.store import events as names
+from target_promoter.store import runs
 from target_promoter.store import schema as tables
 from target_promoter.store.encoding import decode
 from target_promoter.store.schema import SurveyStatus

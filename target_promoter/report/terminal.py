@@ -8,7 +8,7 @@ from rich.console import RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from target_promoter.progress.fixes import REPLAY
+from target_promoter.progress.words import REPLAY
 from target_promoter.report.data import Group, OpenFacts, Report, SurveyFacts, UncertainFacts
 from target_promoter.report.figures import figures
 from target_promoter.report.person import Story

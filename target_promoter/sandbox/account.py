@@ -11,18 +11,24 @@ from collections import Counter
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
-from target_promoter.sandbox.book import Book
-from target_promoter.sandbox.forms import NotFoundError, RefusedError, SurveyForm
-from target_promoter.sandbox.ledger import Ledger
-from target_promoter.sandbox.limits import DAY, MINUTE
-from target_promoter.sandbox.records import Campaign, Contact, ContactList, Survey, iso
+from target_promoter.sandbox.book import Book, Ledger
+from target_promoter.sandbox.faults import DAY, MINUTE
+from target_promoter.sandbox.records import (
+    Campaign,
+    Contact,
+    ContactList,
+    NotFoundError,
+    RefusedError,
+    Survey,
+    SurveyForm,
+    iso,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from pathlib import Path
 
-    from target_promoter.sandbox.forms import ContactForm
-    from target_promoter.sandbox.records import Request
+    from target_promoter.sandbox.records import ContactForm, Request
 
 CAMPAIGNS: Mapping[int, str] = {78: "After the order", 91: "After a support ticket", 99: "Quarterly check"}
 THROTTLE_DAYS: Final = (1, 30, 60, 90, 180)

@@ -10,7 +10,7 @@ from urllib.parse import parse_qs, urlencode
 
 import msgspec
 
-from target_promoter.sandbox import forms
+from target_promoter.sandbox import records as forms
 from target_promoter.sandbox.records import Response, iso
 
 if TYPE_CHECKING:

@@ -11,9 +11,8 @@ from urllib.parse import parse_qsl
 from target_promoter.sandbox.api import answer, as_json, detail, route_of, throttled
 from target_promoter.sandbox.control import control, is_local, is_same_origin
 from target_promoter.sandbox.faults import NOT_CARRIED_OUT, Dice
-from target_promoter.sandbox.page import page
 from target_promoter.sandbox.records import Call, Request, Response
-from target_promoter.sandbox.view import view
+from target_promoter.sandbox.view import page, view
 
 if TYPE_CHECKING:
     from target_promoter.sandbox.account import Account

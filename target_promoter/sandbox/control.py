@@ -11,7 +11,7 @@ import msgspec
 
 from target_promoter.sandbox.api import as_json, detail
 from target_promoter.sandbox.faults import Faults
-from target_promoter.sandbox.forms import RefusedError
+from target_promoter.sandbox.records import RefusedError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+import re
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Container, Mapping
 
 
 def iso(time: float) -> str:
@@ -159,3 +160,255 @@ class Response:
     body: bytes = b""
     headers: tuple[tuple[bytes, bytes], ...] = ()
     content_type: bytes = b"application/json"
+
+
+_EMAIL: Final = re.compile(r"[^@\s]+@[^@\s]+\.[^@\s.]+")
+# \w holds letters of every script: the facts say "letters" and name no alphabet.
+_ATTRIBUTE_NAME: Final = re.compile(r"[\w ]+")
+
+Form = dict[str, object]
+"""A body: a JSON object."""
+
+_REQUIRED: Final = "This field is required."
+_NULL: Final = "This field may not be null."
+
+
+class RefusedError(Exception):
+    """Promoter says no: a status and a JSON body that says why.
+
+    Args:
+        headers: Further headers of the answer, names in lower case.
+    """
+
+    def __init__(
+        self,
+        body: dict[str, object],
+        status: int = 400,
+        headers: tuple[tuple[bytes, bytes], ...] = (),
+    ) -> None:
+        super().__init__(f"{status} {body}")
+        self.body = body
+        self.status = status
+        self.headers = headers
+
+
+class NotFoundError(RefusedError):
+    """The account has no such thing."""
+
+    def __init__(self) -> None:
+        super().__init__({"detail": "Not found."}, 404)
+
+
+@dataclass(frozen=True, slots=True)
+class ContactForm:
+    """A valid `POST /api/contacts/` body; None stands for a field that was not sent."""
+
+    email: str
+    first_name: str | None
+    last_name: str | None
+    attributes: dict[str, object] | None
+    contact_list: tuple[int, ...] = ()
+    campaign: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SurveyForm:
+    """A valid survey body of v1 or v2."""
+
+    campaign: int
+    contact: ContactForm
+    attributes: dict[str, object]
+
+
+def contact_form(data: Form, campaigns: Container[int], lists: Container[int]) -> ContactForm:
+    """Read the body of `POST /api/contacts/`.
+
+    Args:
+        lists: Ids of the account's contact lists.
+
+    Returns:
+        The form; `campaign` is set only if `send` asks for a survey at once.
+
+    Raises:
+        RefusedError: 400, with every field's errors.
+    """
+    errors: dict[str, object] = {}
+    send = data.get("send", False)
+    if not isinstance(send, bool):
+        errors["send"] = ["Must be a valid boolean."]
+    campaign = None
+    if "campaign" in data or send is True:
+        campaign = _key(data, "campaign", campaigns, errors)
+    contact = _contact(data, _string_error, errors)
+    contact_list = _keys(data, "contact_list", lists, errors)
+    _refuse(errors)
+    return replace(contact, contact_list=contact_list, campaign=campaign if send is True else None)
+
+
+def survey_form(data: Form, campaigns: Container[int]) -> SurveyForm:
+    """Read the body of `POST /api/v2/survey/`.
+
+    Returns:
+        The form.
+
+    Raises:
+        RefusedError: 400, with every field's errors.
+    """
+    errors: dict[str, object] = {}
+    campaign = _key(data, "campaign_id", campaigns, errors)
+    attributes = _attributes(data, _json_error, errors)
+    inner = data.get("contact")
+    contact_errors: dict[str, object] = {}
+    contact = _contact(inner if isinstance(inner, dict) else {}, _json_error, contact_errors)
+    if "contact" not in data:
+        errors["contact"] = [_REQUIRED]
+    elif not isinstance(inner, dict):
+        errors["contact"] = no_object(inner)
+    elif contact_errors:
+        errors["contact"] = contact_errors
+    _refuse(errors)
+    return SurveyForm(campaign, contact, attributes or {})
+
+
+def survey_form_v1(data: Form, campaigns: Container[int]) -> SurveyForm:
+    """Read the body of `POST /api/contacts/survey/`.
+
+    Its attributes are taken as the contact's and the survey's both; the facts do not say which.
+
+    Returns:
+        The form.
+
+    Raises:
+        RefusedError: 400, with every field's errors.
+    """
+    errors: dict[str, object] = {}
+    campaign = _key(data, "campaign", campaigns, errors)
+    contact = _contact(data, _string_error, errors)
+    _refuse(errors)
+    return SurveyForm(campaign, contact, contact.attributes or {})
+
+
+def email_form(data: Form) -> str:
+    """Read a body that is one e-mail address: `{"email"}`.
+
+    Raises:
+        RefusedError: 400.
+    """
+    errors: dict[str, object] = {}
+    email = _email(data, errors)
+    _refuse(errors)
+    return email
+
+
+def name_form(data: Form) -> str:
+    """Read a body that is one name: `{"name"}`.
+
+    Raises:
+        RefusedError: 400.
+    """
+    errors: dict[str, object] = {}
+    name = _text(data, "name", errors)
+    if not name and not errors:
+        errors["name"] = ["This field may not be blank." if "name" in data else _REQUIRED]
+    _refuse(errors)
+    return name or ""
+
+
+def no_object(value: object) -> list[str]:
+    """Return the error of a value that ought to be a JSON object."""
+    return [f"Invalid data. Expected a dictionary, but got {type(value).__name__}."]
+
+
+def _refuse(errors: dict[str, object]) -> None:
+    if errors:
+        raise RefusedError(errors)
+
+
+def _contact(data: Form, error_of: Callable[[object], str | None], errors: dict[str, object]) -> ContactForm:
+    return ContactForm(
+        email=_email(data, errors),
+        first_name=_text(data, "first_name", errors),
+        last_name=_text(data, "last_name", errors),
+        attributes=_attributes(data, error_of, errors),
+    )
+
+
+def _email(data: Form, errors: dict[str, object]) -> str:
+    value = _text(data, "email", errors)
+    if value is None:
+        errors.setdefault("email", [_REQUIRED])
+        return ""
+    if not value:
+        errors["email"] = ["This field may not be blank."]
+    elif not _EMAIL.fullmatch(value):
+        errors["email"] = ["Enter a valid email address."]
+    return value
+
+
+def _text(data: Form, name: str, errors: dict[str, object]) -> str | None:
+    if name not in data:
+        return None
+    value = data[name]
+    if isinstance(value, str):
+        return value.strip()
+    errors[name] = [_NULL if value is None else "Not a valid string."]
+    return None
+
+
+def _key(data: Form, name: str, known: Container[int], errors: dict[str, object]) -> int:
+    if name not in data:
+        errors[name] = [_REQUIRED]
+        return 0
+    value = data[name]
+    if isinstance(value, int) and not isinstance(value, bool):
+        if value in known:
+            return value
+        errors[name] = [f'Invalid pk "{value}" - object does not exist.']
+    elif value is None:
+        errors[name] = [_NULL]
+    else:
+        errors[name] = [f"Incorrect type. Expected pk value, received {type(value).__name__}."]
+    return 0
+
+
+def _keys(data: Form, name: str, known: Container[int], errors: dict[str, object]) -> tuple[int, ...]:
+    values = data.get(name, [])
+    if not isinstance(values, list):
+        errors[name] = [f'Expected a list of items but got type "{type(values).__name__}".']
+        return ()
+    return tuple(_key({name: value}, name, known, errors) for value in values)
+
+
+def _string_error(value: object) -> str | None:
+    if isinstance(value, str):
+        return None
+    return _NULL if value is None else "Not a valid string."
+
+
+def _json_error(_: object) -> None:
+    return None
+
+
+def _attributes(
+    data: Form, error_of: Callable[[object], str | None], errors: dict[str, object]
+) -> dict[str, object] | None:
+    """Check an `attributes` object and leave out what Promoter does not store."""
+    if "attributes" not in data:
+        return None
+    values = data["attributes"]
+    if not isinstance(values, dict):
+        kind = type(values).__name__
+        errors["attributes"] = [f'Expected a dictionary of items but got type "{kind}".']
+        return None
+    wrong: dict[str, object] = {}
+    stored: dict[str, object] = {}
+    for name, value in values.items():
+        if not _ATTRIBUTE_NAME.fullmatch(name):
+            wrong[name] = ["Names may hold letters, digits, underscores and spaces only."]
+        elif (error := error_of(value)) is not None:
+            wrong[name] = [error]
+        elif value is not None and value != "" and not isinstance(value, (dict, list)):
+            stored[name] = value
+    if wrong:
+        errors["attributes"] = wrong
+    return stored

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
+from importlib.resources import files
 from typing import TYPE_CHECKING, Final
+
+from target_promoter.sandbox.records import Response
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -10,6 +15,7 @@ if TYPE_CHECKING:
     from target_promoter.sandbox.account import Account
     from target_promoter.sandbox.faults import Faults
     from target_promoter.sandbox.records import Contact, Request, Survey
+
 
 CONTACTS_SHOWN: Final = 50
 SURVEYS_SHOWN: Final = 12
@@ -125,3 +131,48 @@ def _attributes(attributes: Mapping[str, object]) -> dict[str, object]:
 
 def _short(text: str) -> str:
     return text if len(text) <= _LONGEST else f"{text[: _LONGEST - 1]}…"
+
+
+def _read(name: str) -> str:
+    return files(__package__).joinpath(name).read_text(encoding="utf-8")
+
+
+def _hash(text: str) -> str:
+    return f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'"
+
+
+_STYLE: Final = _read("page.css")
+_LIVE: Final = _read("page.js")
+_CONTROLS: Final = _read("controls.js")
+_PAGE: Final = (
+    _read("page.html")
+    .replace("{{style}}", _STYLE)
+    .replace("{{live}}", _LIVE)
+    .replace("{{controls}}", _CONTROLS)
+    .encode()
+)
+
+# What comes from outside is data: even if the script took it for more, the browser would not run or fetch it.
+_POLICY: Final = "; ".join(
+    [
+        "default-src 'none'",
+        f"script-src {_hash(_LIVE)} {_hash(_CONTROLS)}",
+        f"style-src {_hash(_STYLE)}",
+        "connect-src 'self'",
+        "img-src data:",
+        "base-uri 'none'",
+        "form-action 'none'",
+        "frame-ancestors 'none'",
+    ]
+)
+_HEADERS: Final = (
+    (b"content-security-policy", _POLICY.encode()),
+    (b"x-content-type-options", b"nosniff"),
+    (b"referrer-policy", b"no-referrer"),
+    (b"cache-control", b"no-store"),
+)
+
+
+def page() -> Response:
+    """Return the page; what the account holds it asks for itself."""
+    return Response(200, _PAGE, _HEADERS, b"text/html; charset=utf-8")

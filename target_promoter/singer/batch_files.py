@@ -13,8 +13,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO, Final, cast
 from urllib.parse import unquote, urlsplit
 
 from target_promoter.errors import InputError
-from target_promoter.singer.messages import refuse
-from target_promoter.singer.reader import Reader
+from target_promoter.singer.reader import Reader, refuse
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

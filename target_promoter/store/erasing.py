@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 from sqlalchemy import Text, exc, func, or_, select, text, update
 
-from target_promoter.store.engines import ATTEMPT_SECONDS
+from target_promoter.store.database import ATTEMPT_SECONDS
 from target_promoter.store.schema import metadata
 
 if TYPE_CHECKING:

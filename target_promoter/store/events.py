@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
-from target_promoter.store.findings import Tally
-from target_promoter.store.schema import events
+from sqlalchemy import select
+
+from target_promoter.store.schema import events, facts
+from target_promoter.store.summary import Tally
 from target_promoter.store.transaction import Transaction
 
 _DAY: Final = 86_400
@@ -27,3 +29,17 @@ def add(tx: Transaction, read: Mapping[tuple[str, str], Tally], now: float) -> N
         for (name, outcome), tally in sorted(read.items())
     ]
     tx.insert_rows(events, _COLUMNS, rows, _ADD)
+
+
+_CAMPAIGN: Final = "name of campaign:"
+
+
+def learn_campaigns(tx: Transaction, found: Mapping[int, str]) -> None:
+    """Keep the names of campaigns, by id."""
+    tx.upsert(facts, [{"name": f"{_CAMPAIGN}{number}", "value": name} for number, name in found.items()])
+
+
+def campaigns(tx: Transaction) -> dict[int, str]:
+    """Return the names of campaigns, by id."""
+    known = select(facts).where(facts.c.name.startswith(_CAMPAIGN, autoescape=True))
+    return {int(name.removeprefix(_CAMPAIGN)): value for name, value in tx.execute(known)}

@@ -12,8 +12,8 @@ from collections.abc import Callable
 from hashlib import blake2b
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
+from target_promoter.store.database import back_up, copy_path
 from target_promoter.store.encoding import decode, encode
-from target_promoter.store.engines import back_up, copy_path
 from target_promoter.store.schema import SCHEMA_VERSION
 from target_promoter.values.events import canonical
 

@@ -20,8 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from target_promoter.sandbox.account import Account
-    from target_promoter.sandbox.forms import ContactForm, SurveyForm
-    from target_promoter.sandbox.records import Contact
+    from target_promoter.sandbox.records import Contact, ContactForm, SurveyForm
 
 COLUMNS = "type userId messageId event timestamp traits properties"
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from target_promoter.sandbox.faults import Faults
-from target_promoter.sandbox.forms import RefusedError
+from target_promoter.sandbox.records import RefusedError
 from target_promoter.sandbox.server import SandboxServer
 from tests.conftest import CAMPAIGNS
 from tests.e2e.programs import SHORT_CLOCK, Programs, until

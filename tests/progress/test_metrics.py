@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, cast
 
 from singer_sdk import metrics
 
-from target_promoter.progress.metrics import Metrics
+from target_promoter.progress.progress import Metrics
 from target_promoter.store.summary import Summary
 
 if TYPE_CHECKING:

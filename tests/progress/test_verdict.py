@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from target_promoter.progress.verdict import rows, verdict
+from target_promoter.progress.ending import rows, verdict
 from target_promoter.store.summary import Part, Summary
 
 

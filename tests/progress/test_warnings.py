@@ -11,8 +11,8 @@ import pytest
 from target_promoter.sandbox.faults import Faults
 from target_promoter.sandbox.server import SandboxServer
 from target_promoter.store.database import open_store
-from target_promoter.store.findings import OTHER, Findings, Tally
 from target_promoter.store.schema import events
+from target_promoter.store.summary import OTHER, Findings, Tally
 from tests.program import CALLS, identify, order
 from tests.tap import CUSTOMERS, STREAMS, hours_ago, record, schema, sync
 

@@ -17,10 +17,10 @@ from typing import TYPE_CHECKING
 import pytest
 
 from target_promoter.errors import AddressError, ConfigError, KeyRefusedError
-from target_promoter.promoter import listings, transport
+from target_promoter.promoter import client as listings
+from target_promoter.promoter import transport
 from target_promoter.promoter.answers import Answer, Outcome
-from target_promoter.promoter.client import Client
-from target_promoter.promoter.listings import Campaign, ContactList, EndlessListingError, NoAnswerError
+from target_promoter.promoter.client import Campaign, Client, ContactList, EndlessListingError, NoAnswerError
 from target_promoter.sandbox.faults import Faults
 from target_promoter.sandbox.server import SandboxServer
 

@@ -13,10 +13,9 @@ import pytest
 from rich.console import Console
 
 from target_promoter.config.settings import Settings
-from target_promoter.progress.fixes import fix_refused, fix_rejected
-from target_promoter.report.as_json import as_json
+from target_promoter.progress.words import fix_refused, fix_rejected
 from target_promoter.report.chart import chart, last_days
-from target_promoter.report.data import DayFacts
+from target_promoter.report.data import DayFacts, as_json
 from target_promoter.report.gather import gather
 from target_promoter.report.html import report_page
 from target_promoter.report.terminal import report_tables

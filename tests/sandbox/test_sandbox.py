@@ -18,9 +18,8 @@ import pytest
 import requests
 
 from target_promoter.sandbox.account import Account
-from target_promoter.sandbox.faults import Faults
-from target_promoter.sandbox.file import AccountInUseError
-from target_promoter.sandbox.limits import Limit
+from target_promoter.sandbox.book import AccountInUseError
+from target_promoter.sandbox.faults import Faults, Limit
 from target_promoter.sandbox.records import Campaign
 from target_promoter.sandbox.server import SandboxServer
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from target_promoter.commands.replaying import messages as replay
+from target_promoter.commands.rejected import messages as replay
 from target_promoter.store.database import open_store
 from tests.tap import CUSTOMERS, STREAMS, TEXT, hours_ago, record, schema, state, sync
 

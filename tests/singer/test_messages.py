@@ -12,7 +12,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from target_promoter.commands.replaying import messages as replay
+from target_promoter.commands.rejected import messages as replay
 from target_promoter.singer import batch_files
 from target_promoter.store.database import open_store
 from tests.conftest import outcome, program, run_program
