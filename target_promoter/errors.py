@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
-
-if TYPE_CHECKING:
-    import sqlite3
+import sqlite3
+from typing import Final
 
 _SQLITE_MENDS: Final = (
     ("locked", "another program holds it: end that program, then run again"),

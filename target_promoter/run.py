@@ -5,10 +5,12 @@ from __future__ import annotations
 import contextlib
 import logging
 import time
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
+from target_promoter.config.settings import Settings
 from target_promoter.delivery import backlog as left
 from target_promoter.delivery.delivery import Delivery
 from target_promoter.errors import ConfigError, PromoterError, StoreError
@@ -20,22 +22,16 @@ from target_promoter.progress.progress import Metrics, Progress
 from target_promoter.progress.warnings import failures, unmatched, warnings
 from target_promoter.promoter.account import account_client
 from target_promoter.promoter.client import NO_PACE, Withheld
+from target_promoter.records.calls import Track
+from target_promoter.records.readers import Rows
+from target_promoter.records.streams import Stream
 from target_promoter.singer.signals import Signals
 from target_promoter.store import runs, streams
 from target_promoter.store.copying import copy_store, folder_for_copy
-from target_promoter.store.database import open_store
+from target_promoter.store.database import Store, open_store
 from target_promoter.store.summary import Summary
+from target_promoter.store.transaction import Transaction
 from target_promoter.surveys import schedule
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
-
-    from target_promoter.config.settings import Settings
-    from target_promoter.records.calls import Track
-    from target_promoter.records.readers import Rows
-    from target_promoter.records.streams import Stream
-    from target_promoter.store.database import Store
-    from target_promoter.store.transaction import Transaction
 
 logger = logging.getLogger("target-promoter.run")
 

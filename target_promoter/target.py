@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import gc
 import sys
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any, ClassVar, Final, cast
+from typing import IO, Any, ClassVar, Final, cast
 
 import click
 from singer_sdk import Target
 from singer_sdk.exceptions import SingerSDKError
-from singer_sdk.helpers.capabilities import TargetCapabilities
+from singer_sdk.helpers.capabilities import CapabilitiesEnum, TargetCapabilities
 from singer_sdk.plugin_base import _ConfigInput
 from singer_sdk.singerlib.exceptions import SingerError
+from singer_sdk.sinks import Sink
 from typing_extensions import override
 
 from target_promoter.config.files import environment_warnings, read_config, reads_environment
@@ -30,13 +32,6 @@ from target_promoter.singer.reader import Reader
 from target_promoter.singer.signals import StoppedError
 from target_promoter.singer.target import AtomicTarget
 from target_promoter.sinks import SINKS, PromoterSink
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from singer_sdk.helpers.capabilities import CapabilitiesEnum
-    from singer_sdk.sinks import Sink
-
 
 _OBJECTS_OF_A_BATCH: Final = 50_000
 """How many new objects are worth a look for garbage; those of a batch go with it."""

@@ -3,20 +3,17 @@
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING
 
 import click
 
 from target_promoter.commands.context import check_named, count, existing_store, refuse_dry_run, with_settings
 from target_promoter.config.kinds import did_you_mean
+from target_promoter.config.settings import Settings
 from target_promoter.errors import PromoterError
 from target_promoter.intake.identifiers import identifiers_of
+from target_promoter.store.transaction import Transaction
 from target_promoter.surveys import surveys
 from target_promoter.values.events import canonical
-
-if TYPE_CHECKING:
-    from target_promoter.config.settings import Settings
-    from target_promoter.store.transaction import Transaction
 
 
 class NothingToCancelError(PromoterError):

@@ -6,39 +6,31 @@ import contextlib
 import os
 import sys
 import time
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import IO, Any
 
 import click
 from sqlalchemy import text, update
-from sqlalchemy.engine import make_url
+from sqlalchemy.engine import URL, make_url
 
 from target_promoter.commands.context import config_of, refuse_dry_run
 from target_promoter.commands.inspection import inspect_input
 from target_promoter.config.files import environment_warnings, reads_environment
 from target_promoter.config.settings import SANDBOX, Settings
+from target_promoter.config.settings import Campaign as CampaignSetting
 from target_promoter.contacts.contacts import mark_all_dirty
 from target_promoter.errors import AddressError, ConfigError, DeliveryError, KeyRefusedError, SandboxError, StoreError
 from target_promoter.promoter.account import account_client
+from target_promoter.promoter.client import Campaign, Client, ContactList
 from target_promoter.store import events as names
 from target_promoter.store import runs
-from target_promoter.store.database import find_store, postgresql_engine
+from target_promoter.store.database import Store, find_store, postgresql_engine
 from target_promoter.store.schema import request_clock
+from target_promoter.store.transaction import Transaction
 from target_promoter.values.masking import masked_url
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
-    from typing import IO
-
-    from sqlalchemy.engine import URL
-
-    from target_promoter.config.settings import Campaign as CampaignSetting
-    from target_promoter.config.settings import Settings
-    from target_promoter.promoter.client import Campaign, Client, ContactList
-    from target_promoter.store.database import Store
-    from target_promoter.store.transaction import Transaction
 
 
 class Verdict(StrEnum):

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import functools
-from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar
+from collections.abc import Callable, Iterator
+from typing import Any, Concatenate, ParamSpec, TypeVar
 
 import click
 
@@ -12,13 +13,8 @@ from target_promoter.config.files import read_config
 from target_promoter.config.settings import Settings
 from target_promoter.errors import SettingError, StoreError
 from target_promoter.store import runs
-from target_promoter.store.database import find_store
+from target_promoter.store.database import Store, find_store
 from target_promoter.values.masking import masked_url
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-
-    from target_promoter.store.database import Store
 
 P = ParamSpec("P")
 R = TypeVar("R")

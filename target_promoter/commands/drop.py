@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING
 
 import click
 
 from target_promoter.commands.context import count, existing_store, refuse_dry_run, with_settings
 from target_promoter.config.kinds import did_you_mean
+from target_promoter.config.settings import Settings
 from target_promoter.errors import PromoterError
 from target_promoter.intake import setup
 from target_promoter.store import streams
-
-if TYPE_CHECKING:
-    from target_promoter.config.settings import Settings
-    from target_promoter.store.transaction import Transaction
+from target_promoter.store.transaction import Transaction
 
 
 class UnknownStreamError(PromoterError):

@@ -5,9 +5,10 @@ from __future__ import annotations
 import sys
 import time
 from collections import Counter
+from collections.abc import Sequence
 from contextlib import closing
 from functools import partial
-from typing import TYPE_CHECKING, Final
+from typing import IO, Final
 
 import click
 import msgspec
@@ -15,24 +16,18 @@ import msgspec
 from target_promoter.commands.context import check_named, count, existing_store, refuse_dry_run, with_settings
 from target_promoter.commands.rejections import rejected_of
 from target_promoter.commands.removing import remove_everywhere
+from target_promoter.config.settings import Settings
 from target_promoter.errors import PromoterError
 from target_promoter.intake import forgetting
+from target_promoter.intake.forgetting import Forgotten
 from target_promoter.intake.identifiers import identifiers_of, identifiers_of_all
 from target_promoter.people.identity import Identifiers
 from target_promoter.store import erasing, runs
-from target_promoter.store.database import open_store
+from target_promoter.store.database import Store, open_store
 from target_promoter.store.encoding import encode
+from target_promoter.store.transaction import Transaction
 from target_promoter.values.masking import masked
 from target_promoter.values.times import iso
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-    from typing import IO
-
-    from target_promoter.config.settings import Settings
-    from target_promoter.intake.forgetting import Forgotten
-    from target_promoter.store.database import Store
-    from target_promoter.store.transaction import Transaction
 
 _TOGETHER: Final = 50
 """How many people are forgotten in one transaction."""

@@ -7,11 +7,13 @@ import json
 import logging
 import time
 from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from operator import itemgetter
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
-from target_promoter.contacts.attributes import contact_attributes, survey_attributes
+from target_promoter.config.settings import Settings
+from target_promoter.contacts.attributes import Note, contact_attributes, survey_attributes
 from target_promoter.delivery.delivery import Delivery
 from target_promoter.errors import ConfigError, InputError
 from target_promoter.intake.intake import Intake
@@ -24,15 +26,8 @@ from target_promoter.records.streams import Stream, recognize
 from target_promoter.singer.mapping import Mapper, UnmappedRecord
 from target_promoter.singer.reader import Reader, check_record, check_schema
 from target_promoter.store.copying import copy_store, folder_for_copy
-from target_promoter.store.summary import OUTCOMES, Summary
+from target_promoter.store.summary import OUTCOMES, Part, Summary
 from target_promoter.values.events import canonical, nearest
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
-
-    from target_promoter.config.settings import Settings
-    from target_promoter.contacts.attributes import Note
-    from target_promoter.store.summary import Part
 
 _INTAKE: Final[tuple[Part, ...]] = ("identify", "track")
 _BATCH: Final = 5000

@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 import contextlib
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 import click
 from sqlalchemy import func, select
 
 from target_promoter.commands.context import count, existing_store, refuse_dry_run, with_settings
 from target_promoter.config.kinds import STORE_URL
+from target_promoter.config.settings import Settings
 from target_promoter.errors import StoreMovedError
 from target_promoter.store import copying as moving
 from target_promoter.store import schema
-
-if TYPE_CHECKING:
-    from target_promoter.config.settings import Settings
-    from target_promoter.store.database import Store
+from target_promoter.store.database import Store
 
 _COUNTED: Final = (schema.people, schema.contacts, schema.surveys)
 

@@ -4,26 +4,22 @@ from __future__ import annotations
 
 import datetime as dt
 import itertools
-from typing import TYPE_CHECKING, Any, Final
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any, Final
 
 import click
 from sqlalchemy import select
 
 from target_promoter.commands.context import count, existing_store, with_settings
+from target_promoter.config.settings import Settings
 from target_promoter.people import people
 from target_promoter.records.replay import REFUSED, REFUSED_STREAM, REPLAYED, UNMAPPED, Replay
 from target_promoter.store import rejected as kept
 from target_promoter.store import runs, streams
 from target_promoter.store.encoding import decode, encode
+from target_promoter.store.rejected import Rejected
 from target_promoter.store.schema import contacts, surveys
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
-
-    from target_promoter.config.settings import Settings
-    from target_promoter.store.rejected import Rejected
-    from target_promoter.store.transaction import Transaction
-
+from target_promoter.store.transaction import Transaction
 
 _TEXT: Final = {"type": ["null", "string"]}
 _OBJECT: Final = {"type": ["null", "object"]}

@@ -3,25 +3,22 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Any, Final
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from typing import Any, Final
 
 from sqlalchemy import select
 
+from target_promoter.config.settings import Settings
 from target_promoter.errors import ConfigError
+from target_promoter.people.identity import Identifiers
 from target_promoter.records.replay import UNMAPPED
 from target_promoter.records.streams import Stream, recognize
 from target_promoter.store import streams
 from target_promoter.store.encoding import decode, encode
 from target_promoter.store.rejected import ROWS
 from target_promoter.store.schema import rejected
+from target_promoter.store.transaction import Transaction
 from target_promoter.values.reading import identifier
-
-if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Iterator, Mapping
-
-    from target_promoter.config.settings import Settings
-    from target_promoter.people.identity import Identifiers
-    from target_promoter.store.transaction import Transaction
 
 _IDS: Final = ("userid", "anonymousid")
 

@@ -3,22 +3,19 @@
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING, Final
+from collections.abc import Callable, Iterable
+from typing import Final
 
+from target_promoter.config.settings import Settings
 from target_promoter.delivery import limit as clock
 from target_promoter.errors import DeliveryError
 from target_promoter.promoter.account import account_client
+from target_promoter.promoter.answers import Answer
+from target_promoter.promoter.client import Client
+from target_promoter.store.database import Store
+from target_promoter.store.transaction import Transaction
 from target_promoter.values.masking import masked
 from target_promoter.values.times import iso
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
-
-    from target_promoter.config.settings import Settings
-    from target_promoter.promoter.answers import Answer
-    from target_promoter.promoter.client import Client
-    from target_promoter.store.database import Store
-    from target_promoter.store.transaction import Transaction
 
 _PATIENCE_SECONDS: Final = 60.0
 

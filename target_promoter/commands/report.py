@@ -4,29 +4,21 @@ from __future__ import annotations
 
 import sys
 import time
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Iterable
 
 import click
-from rich.console import Console
+from rich.console import Console, RenderableType
 
 from target_promoter.commands.context import check_named, existing_store, with_settings
 from target_promoter.commands.rejections import rejected_of
+from target_promoter.config.settings import Settings
 from target_promoter.intake.identifiers import identifiers_of
-from target_promoter.report.data import as_json
+from target_promoter.report.data import Report, as_json
 from target_promoter.report.gather import gather
 from target_promoter.report.html import report_page, story_page
-from target_promoter.report.person import story
+from target_promoter.report.person import Story, story
 from target_promoter.report.terminal import report_tables, story_tables
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
-
-    from rich.console import RenderableType
-
-    from target_promoter.config.settings import Settings
-    from target_promoter.report.data import Report
-    from target_promoter.report.person import Story
-    from target_promoter.store.transaction import Transaction
+from target_promoter.store.transaction import Transaction
 
 
 @click.command()

@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING
 
 import click
 
 from target_promoter.commands.context import count, existing_store, refuse_dry_run, with_settings
+from target_promoter.config.settings import Settings
 from target_promoter.contacts import contacts
-
-if TYPE_CHECKING:
-    from target_promoter.config.settings import Settings
 
 
 @click.command()

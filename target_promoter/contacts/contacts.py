@@ -2,23 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from operator import attrgetter
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 from sqlalchemy import select, text, update
 
+from target_promoter.contacts.attributes import Note
+from target_promoter.people.identity import Identifiers
 from target_promoter.store import runs
 from target_promoter.store.encoding import decode, encode
 from target_promoter.store.schema import attribute_notes, contacts, people, throttles
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
-
-    from target_promoter.contacts.attributes import Note
-    from target_promoter.people.identity import Identifiers
-    from target_promoter.store.transaction import Transaction
+from target_promoter.store.transaction import Transaction
 
 
 class ContactStatus(StrEnum):

@@ -4,24 +4,21 @@ from __future__ import annotations
 
 import re
 from collections import Counter
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 import backoff
 
+from target_promoter.config.settings import Settings
 from target_promoter.contacts import contacts
+from target_promoter.contacts.attributes import Note
 from target_promoter.contacts.contacts import Contact, ContactStatus
 from target_promoter.contacts.wanted import ContactForm, contact_forms
 from target_promoter.promoter import timeouts as times
 from target_promoter.promoter.answers import Answer, Outcome
 from target_promoter.store.encoding import digest, encode
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterator, Sequence
-
-    from target_promoter.config.settings import Settings
-    from target_promoter.contacts.attributes import Note
-    from target_promoter.store.transaction import Transaction
+from target_promoter.store.transaction import Transaction
 
 _MOST_UNCHANGED: Final = 500
 """How many contacts a turn looks at beyond those it has time for, while it finds none that must be sent."""

@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from target_promoter.contacts.attributes import Note, contact_attributes
 from target_promoter.people import people
 from target_promoter.people import stored_events as kept
+from target_promoter.people.person import Person
+from target_promoter.people.stored_events import Place
+from target_promoter.people.traits import Trait
 from target_promoter.store.encoding import digest
+from target_promoter.store.transaction import Transaction
 from target_promoter.values.times import iso
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
-
-    from target_promoter.people.person import Person
-    from target_promoter.people.stored_events import Place
-    from target_promoter.people.traits import Trait
-    from target_promoter.store.transaction import Transaction
 
 
 @dataclass(frozen=True, slots=True)

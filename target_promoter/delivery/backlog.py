@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from sqlalchemy import text
 
-if TYPE_CHECKING:
-    from target_promoter.store.transaction import Transaction
+from target_promoter.store.transaction import Transaction
 
 _NEXT_DUE: Final = text("SELECT min(due_at) FROM surveys WHERE status = 'queued' AND due_at > :now")
 

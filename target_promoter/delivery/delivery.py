@@ -5,25 +5,20 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from typing import TYPE_CHECKING, Final
+from collections.abc import Callable
+from typing import Final
 
+from target_promoter.config.settings import Settings
 from target_promoter.delivery.patience import Patience
-from target_promoter.delivery.sender import MOST_IN_FLIGHT, Sender
-from target_promoter.delivery.turn import Turns
+from target_promoter.delivery.sender import MOST_IN_FLIGHT, Answered, Request, Sender
+from target_promoter.delivery.turn import Turn, Turns
 from target_promoter.errors import DeliveryError, PromoterError
 from target_promoter.promoter import timeouts as times
 from target_promoter.promoter.answers import Outcome
+from target_promoter.promoter.client import Api
+from target_promoter.store.database import Store
+from target_promoter.store.summary import Summary
 from target_promoter.values.times import iso
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from target_promoter.config.settings import Settings
-    from target_promoter.delivery.sender import Answered, Request
-    from target_promoter.delivery.turn import Turn
-    from target_promoter.promoter.client import Api
-    from target_promoter.store.database import Store
-    from target_promoter.store.summary import Summary
 
 logger = logging.getLogger("target-promoter.delivery")
 

@@ -6,10 +6,7 @@ import itertools
 import os
 import secrets
 import socket
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
+from collections.abc import Iterator
 
 
 def new_names() -> Iterator[str]:

@@ -8,16 +8,14 @@ from __future__ import annotations
 import logging
 import math
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from sqlalchemy import func, select, update
 
 from target_promoter.promoter.answers import LONGEST_WAIT
 from target_promoter.store.schema import request_clock, request_days, request_seconds, request_workers
+from target_promoter.store.transaction import Transaction
 from target_promoter.values.times import duration
-
-if TYPE_CHECKING:
-    from target_promoter.store.transaction import Transaction
 
 _MARGIN: Final = 0.985
 """Share of the limit that is used: at all of it, jitter would put one request too many into Promoter's minute."""

@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import logging
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 import backoff
 
 from target_promoter.errors import DeliveryError
-from target_promoter.promoter.answers import FAILURES
-
-if TYPE_CHECKING:
-    from target_promoter.promoter.answers import Answer
+from target_promoter.promoter.answers import FAILURES, Answer
 
 logger = logging.getLogger("target-promoter.delivery")
 

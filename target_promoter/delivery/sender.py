@@ -9,20 +9,17 @@ import queue
 import threading
 import time
 from collections import deque
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Final, Generic, TypeVar
+from typing import Final, Generic, TypeVar
 
 from target_promoter.contacts.delivery import ContactRequest
 from target_promoter.errors import DeliveryError, PromoterError
 from target_promoter.promoter import timeouts as times
 from target_promoter.promoter.answers import Answer, Outcome
+from target_promoter.promoter.client import Api
+from target_promoter.store.summary import Summary
 from target_promoter.surveys.claims import Claim
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from target_promoter.promoter.client import Api
-    from target_promoter.store.summary import Summary
 
 logger = logging.getLogger("target-promoter.delivery")
 

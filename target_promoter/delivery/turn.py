@@ -4,29 +4,25 @@ from __future__ import annotations
 
 import math
 from collections import Counter
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
+from target_promoter.config.settings import Settings
 from target_promoter.contacts import contacts
 from target_promoter.contacts import contacts as attribute_notes
+from target_promoter.contacts.attributes import Note
 from target_promoter.contacts.delivery import ContactDelivery, ContactRequest
 from target_promoter.delivery import leases
 from target_promoter.delivery import limit as clock
-from target_promoter.delivery.sender import Answered, Plan
+from target_promoter.delivery.sender import Answered, Plan, Request
 from target_promoter.promoter.answers import Outcome
 from target_promoter.store import runs
+from target_promoter.store.database import Store
+from target_promoter.store.transaction import Transaction
 from target_promoter.surveys import claims
 from target_promoter.surveys.claims import Claim
 from target_promoter.surveys.delivery import Fuse, SurveyDelivery
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
-
-    from target_promoter.config.settings import Settings
-    from target_promoter.contacts.attributes import Note
-    from target_promoter.delivery.sender import Request
-    from target_promoter.store.database import Store
-    from target_promoter.store.transaction import Transaction
 
 _HORIZON_SECONDS: Final = 0.25
 """How far ahead requests are claimed; a turn ends early when a survey falls due, which is then the next to leave."""

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from collections import Counter
-from typing import TYPE_CHECKING, Final
+from collections.abc import Iterator, Sequence
+from typing import Final
 
 import msgspec
 
-from target_promoter.intake.batch import DELETED
+from target_promoter.config.settings import Campaign
+from target_promoter.intake.batch import DELETED, Batch
 from target_promoter.people import stored_events
 from target_promoter.people.identity import Identity, email_key, keys_kept_under, keys_named, user_key
 from target_promoter.people.person import FUTURE_SECONDS
 from target_promoter.people.stored_events import Place
-from target_promoter.people.traits import later_properties
+from target_promoter.people.traits import Trait, later_properties
+from target_promoter.records.calls import Track
 from target_promoter.records.replay import is_refused
 from target_promoter.store.encoding import encode
 from target_promoter.store.schema import SurveyStatus
@@ -21,14 +24,6 @@ from target_promoter.surveys import cancelling, claims, surveys
 from target_promoter.surveys.known_events import KnownEvents, Marks
 from target_promoter.surveys.surveys import NotSurveyed, Survey
 from target_promoter.values.reading import clean
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
-
-    from target_promoter.config.settings import Campaign
-    from target_promoter.intake.batch import Batch
-    from target_promoter.people.traits import Trait
-    from target_promoter.records.calls import Track
 
 _EVENT_DELETED: Final = "its event was deleted"
 

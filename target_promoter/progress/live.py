@@ -3,26 +3,22 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from types import TracebackType
+from typing import Self
 
 from rich.console import Console
 from rich.live import Live
 from rich.table import Table
 
+from target_promoter.config.settings import Settings
 from target_promoter.delivery import backlog as left
 from target_promoter.delivery import limit as clock
 from target_promoter.progress.ending import terminal_handlers
+from target_promoter.store.transaction import Transaction
 from target_promoter.surveys.schedule import count_open
 from target_promoter.values.times import duration
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from types import TracebackType
-    from typing import Self
-
-    from target_promoter.config.settings import Settings
-    from target_promoter.store.transaction import Transaction
 
 
 @dataclass(frozen=True, slots=True)

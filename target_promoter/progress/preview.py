@@ -8,21 +8,19 @@ import json
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 from sqlalchemy import func, or_, select
 
+from target_promoter.config.settings import Settings
 from target_promoter.errors import PromoterError
 from target_promoter.store.copying import before
 from target_promoter.store.schema import OPEN, UNSETTLED, SurveyStatus, attribute_notes, contacts, people, surveys
 from target_promoter.store.summary import Findings
+from target_promoter.store.transaction import Transaction
 from target_promoter.surveys.schedule import count_open
 from target_promoter.values.masking import masked, masked_text
 from target_promoter.values.times import iso
-
-if TYPE_CHECKING:
-    from target_promoter.config.settings import Settings
-    from target_promoter.store.transaction import Transaction
 
 PREVIEW_HELP: Final = (
     "Have a dry run write to this file who would be surveyed and who would not, and why: as CSV, JSON or text."

@@ -7,20 +7,17 @@ import sys
 import threading
 import time
 from collections import deque
+from collections.abc import Callable
 from enum import StrEnum
-from typing import TYPE_CHECKING, Final, cast
+from typing import Final, cast
 
 from singer_sdk import metrics
 
+from target_promoter.config.settings import Settings
 from target_promoter.errors import StoreError
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from target_promoter.config.settings import Settings
-    from target_promoter.progress.live import RunStatus
-    from target_promoter.store.database import Store
-    from target_promoter.store.summary import Part, Summary
+from target_promoter.progress.live import RunStatus
+from target_promoter.store.database import Store
+from target_promoter.store.summary import Part, Summary
 
 
 class Measure(StrEnum):

@@ -3,16 +3,12 @@
 from __future__ import annotations
 
 import contextlib
-from typing import TYPE_CHECKING
+from collections.abc import Iterator
 
+from target_promoter.config.settings import Settings
 from target_promoter.errors import SandboxError
 from target_promoter.promoter.client import Client
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from target_promoter.config.settings import Settings
-    from target_promoter.sandbox.server import SandboxServer
+from target_promoter.sandbox.server import SandboxServer
 
 
 @contextlib.contextmanager

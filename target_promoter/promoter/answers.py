@@ -5,16 +5,14 @@ from __future__ import annotations
 import json
 import math
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import UTC
 from email.utils import parsedate_to_datetime
 from enum import StrEnum
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from target_promoter.values.masking import masked_text
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 
 class Outcome(StrEnum):

@@ -4,22 +4,16 @@ from __future__ import annotations
 
 import math
 import time
+from collections.abc import Callable, Generator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final, Protocol
+from typing import Any, Final, Protocol
 
 import backoff
 import msgspec
 
 from target_promoter.errors import AddressError, DeliveryError, KeyRefusedError, SettingError
-from target_promoter.promoter.answers import FAILURES, Answer, Outcome, doubted, meaning
-from target_promoter.promoter.transport import Exchange
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Generator
-
-    from target_promoter.promoter.answers import Reply
-    from target_promoter.promoter.transport import Call, Exchange
-
+from target_promoter.promoter.answers import FAILURES, Answer, Outcome, Reply, doubted, meaning
+from target_promoter.promoter.transport import Call, Exchange
 
 _TRIES: Final = 5
 _PATIENCE_SECONDS: Final = 60.0

@@ -6,12 +6,9 @@ parsing the record: hence structs of msgspec, which are as frozen, and made some
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
 
 import msgspec
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
 
 
 class Identify(msgspec.Struct, frozen=True, gc=False):

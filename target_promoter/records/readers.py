@@ -8,14 +8,17 @@ import logging
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from msgspec.structs import replace
 
 from target_promoter.records.calls import Identify, Track
 from target_promoter.records.fields import (
     TRAITS,
+    Contents,
+    Integrations,
     Path,
+    Personal,
     finder,
     first,
     is_loader_made,
@@ -30,9 +33,6 @@ from target_promoter.records.fields import (
 from target_promoter.values.events import canonical
 from target_promoter.values.reading import email_address, fingerprint, identifier, person_id, person_name
 from target_promoter.values.times import epoch_seconds, is_date, is_zero
-
-if TYPE_CHECKING:
-    from target_promoter.records.fields import Contents, Integrations, Personal
 
 logger = logging.getLogger("target-promoter.records")
 

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from enum import Enum
-from typing import TYPE_CHECKING, Final
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
+from typing import Final
 
 REPLAYED: Final = "_sdc_rejected"
 """The column by which a replayed record says which kept one it is; its description in a SCHEMA is the store's mark."""

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final, cast
+from typing import Final, cast
 
+from target_promoter.config.settings import StreamSetting
 from target_promoter.records import advice
 from target_promoter.records.advice import MissingColumnError, MissingFieldError
 from target_promoter.records.fields import (
@@ -25,11 +27,6 @@ from target_promoter.records.fields import (
 )
 from target_promoter.records.readers import IdentifyReader, Layout, TrackReader
 from target_promoter.records.shapes import Columns, Shape, holds_calls
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
-
-    from target_promoter.config.settings import StreamSetting
 
 _ROWS: dict[Kind, frozenset[Shape]] = {
     "identify": frozenset({"identifies", "users"}),

@@ -2,27 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
-from typing import TYPE_CHECKING, Any, Final, Literal, cast
+from typing import Any, Final, Literal, cast
 
 import msgspec
 
-from target_promoter.config.settings import StreamSetting
+from target_promoter.config.settings import Settings, StreamSetting
 from target_promoter.records import advice
 from target_promoter.records.advice import UnknownStreamError
-from target_promoter.records.fields import first
-from target_promoter.records.readers import OTHER_CALLS, Rows, call_type
+from target_promoter.records.calls import Identify, Track
+from target_promoter.records.fields import Contents, Kind, Path, first
+from target_promoter.records.readers import OTHER_CALLS, IdentifyReader, Rows, TrackReader, call_type
 from target_promoter.records.resolution import Source
 from target_promoter.records.shapes import Columns, Shape, shape
 from target_promoter.values.reading import fingerprint
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-
-    from target_promoter.config.settings import Settings
-    from target_promoter.records.calls import Identify, Track
-    from target_promoter.records.fields import Contents, Kind, Path
-    from target_promoter.records.readers import IdentifyReader, TrackReader
 
 StreamType = Literal["identify", "track", "segment", "ignore"]
 

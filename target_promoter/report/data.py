@@ -6,13 +6,9 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 from target_promoter.values.times import iso
-
-if TYPE_CHECKING:
-    from target_promoter.report.person import Story
-
 
 Count = Mapping[str, int]
 """How many of each, by name."""
@@ -330,7 +326,7 @@ VERSION: Final = 1
 """Raised when a name goes away or means something else; names may be added without."""
 
 
-def as_json(told: Report | Story) -> str:
+def as_json(told: Any) -> str:  # noqa: ANN401 - any dataclass of this room
     """Return a report as JSON: times as ISO 8601 in UTC, the rest as it is.
 
     Args:

@@ -6,10 +6,11 @@ import datetime as dt
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
-from sqlalchemy import Integer, cast, func, select
+from sqlalchemy import ColumnElement, Integer, cast, func, select
 
+from target_promoter.config.settings import Settings
 from target_promoter.delivery import backlog as left
 from target_promoter.delivery import limit as clock
 from target_promoter.people import people
@@ -37,17 +38,9 @@ from target_promoter.store import runs
 from target_promoter.store import schema as tables
 from target_promoter.store.encoding import decode
 from target_promoter.store.schema import UNSETTLED, SurveyStatus, contacts, rejected, surveys
+from target_promoter.store.transaction import Transaction
 from target_promoter.surveys.schedule import count_open
 from target_promoter.values.events import canonical, nearest
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from sqlalchemy import ColumnElement
-
-    from target_promoter.config.settings import Settings
-    from target_promoter.store.transaction import Transaction
-
 
 GROUPS: Final = 25
 EXAMPLES: Final = 3

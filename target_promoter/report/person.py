@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 from sqlalchemy import select
 
+from target_promoter.config.settings import Settings
 from target_promoter.intake.identifiers import identifiers_of
 from target_promoter.people import people
+from target_promoter.people.identity import Identifiers
+from target_promoter.people.person import Person
 from target_promoter.progress.words import when
 from target_promoter.report.gather import waits_for
 from target_promoter.report.words import campaign, shown
@@ -18,16 +22,9 @@ from target_promoter.store import runs
 from target_promoter.store import schema as tables
 from target_promoter.store.encoding import decode
 from target_promoter.store.schema import SurveyStatus
+from target_promoter.store.transaction import Transaction
 from target_promoter.surveys.surveys import not_surveyed_of, survey_rows
 from target_promoter.values.events import canonical
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
-
-    from target_promoter.config.settings import Settings
-    from target_promoter.people.identity import Identifiers
-    from target_promoter.people.person import Person
-    from target_promoter.store.transaction import Transaction
 
 _DAY: Final = 86_400
 _WHY: Final = {
@@ -252,3 +249,22 @@ def _throttle(tx: Transaction, identifiers: Identifiers, days: float) -> Iterato
         until = when(row.surveyed_at + days * _DAY)
         who = row.who[2:] if row.who.startswith("e:") else f"user id {row.who[2:]}"
         yield Moment(row.surveyed_at, f"Surveyed: {who}, not again before {until}", "the setting throttle_days")
+
+
+def known_by(story: Story) -> str:
+    """Return what a person is known by."""
+    names = (("user id", story.user_ids), ("e-mail address", story.emails), ("anonymous id", story.anonymous_ids))
+    return "; ".join(f"{what} {', '.join(values)}" for what, values in names if values)
+
+
+def facts(known: Known) -> list[tuple[str, str]]:
+    """Return what is known of a user id, by name; what is not known is left out."""
+    found: list[tuple[str, object]] = [
+        ("e-mail address", known.email),
+        ("first name", known.first_name),
+        ("last name", known.last_name),
+        ("contact lists", ", ".join(map(str, known.contact_lists)) or None),
+        *known.traits.items(),
+        *((f"{prefix}_{name}", value) for prefix, stored in known.stored.items() for name, value in stored.items()),
+    ]
+    return [(name, shown(value)) for name, value in found if value is not None]

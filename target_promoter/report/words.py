@@ -6,18 +6,13 @@ from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping
 from decimal import Decimal
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from target_promoter.progress.words import EXPLAINED, NOT_SENT, count, told
-from target_promoter.report.data import Report
+from target_promoter.report.data import Report, RunFacts, SurveyFacts
 from target_promoter.store.encoding import encode
 from target_promoter.store.schema import SurveyStatus
 from target_promoter.values.times import iso
-
-if TYPE_CHECKING:
-    from target_promoter.report.data import RunFacts, SurveyFacts
-    from target_promoter.report.person import Known, Story
-
 
 E_MAILED: Final = (SurveyStatus.SENT, SurveyStatus.PRESUMED)
 """The outcomes of surveys that e-mailed somebody."""
@@ -85,25 +80,6 @@ def run_counts(run: RunFacts) -> dict[str, str]:
             if text:
                 found[part] = text
     return found
-
-
-def known_by(story: Story) -> str:
-    """Return what a person is known by."""
-    names = (("user id", story.user_ids), ("e-mail address", story.emails), ("anonymous id", story.anonymous_ids))
-    return "; ".join(f"{what} {', '.join(values)}" for what, values in names if values)
-
-
-def facts(known: Known) -> list[tuple[str, str]]:
-    """Return what is known of a user id, by name; what is not known is left out."""
-    found: list[tuple[str, object]] = [
-        ("e-mail address", known.email),
-        ("first name", known.first_name),
-        ("last name", known.last_name),
-        ("contact lists", ", ".join(map(str, known.contact_lists)) or None),
-        *known.traits.items(),
-        *((f"{prefix}_{name}", value) for prefix, stored in known.stored.items() for name, value in stored.items()),
-    ]
-    return [(name, shown(value)) for name, value in found if value is not None]
 
 
 def achieved(report: Report) -> Iterator[str]:

@@ -8,27 +8,25 @@ from __future__ import annotations
 import threading
 import time
 from collections import Counter
+from collections.abc import Callable, Mapping
 from dataclasses import replace
-from typing import TYPE_CHECKING, Final
+from pathlib import Path
+from typing import Final
 
 from target_promoter.sandbox.book import Book, Ledger
 from target_promoter.sandbox.faults import DAY, MINUTE
 from target_promoter.sandbox.records import (
     Campaign,
     Contact,
+    ContactForm,
     ContactList,
     NotFoundError,
     RefusedError,
+    Request,
     Survey,
     SurveyForm,
     iso,
 )
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
-    from pathlib import Path
-
-    from target_promoter.sandbox.records import ContactForm, Request
 
 CAMPAIGNS: Mapping[int, str] = {78: "After the order", 91: "After a support ticket", 99: "Quarterly check"}
 THROTTLE_DAYS: Final = (1, 30, 60, 90, 180)

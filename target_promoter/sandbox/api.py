@@ -4,22 +4,18 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Callable, Iterable
 from email.utils import formatdate
-from typing import TYPE_CHECKING, Final
+from typing import Final
 from urllib.parse import parse_qs, urlencode
 
 import msgspec
 
 from target_promoter.sandbox import records as forms
-from target_promoter.sandbox.records import Response, iso
+from target_promoter.sandbox.account import Account
+from target_promoter.sandbox.records import Call, Contact, Response, iso
 
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
-
-    from target_promoter.sandbox.account import Account
-    from target_promoter.sandbox.records import Call, Contact
-
-    Handler = Callable[[Account, Call, tuple[int, ...]], Response]
+Handler = Callable[[Account, Call, tuple[int, ...]], Response]
 
 PAGE_SIZE: Final = 50
 """Results on a page. Promoter's own number is not documented: follow `next`."""

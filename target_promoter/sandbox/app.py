@@ -5,18 +5,15 @@ from __future__ import annotations
 import asyncio
 import secrets
 from collections.abc import Awaitable, Callable, MutableMapping
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 from urllib.parse import parse_qsl
 
+from target_promoter.sandbox.account import Account
 from target_promoter.sandbox.api import answer, as_json, detail, route_of, throttled
 from target_promoter.sandbox.control import control, is_local, is_same_origin
-from target_promoter.sandbox.faults import NOT_CARRIED_OUT, Dice
+from target_promoter.sandbox.faults import NOT_CARRIED_OUT, Dice, Fault, Faults
 from target_promoter.sandbox.records import Call, Request, Response
 from target_promoter.sandbox.view import page, view
-
-if TYPE_CHECKING:
-    from target_promoter.sandbox.account import Account
-    from target_promoter.sandbox.faults import Fault, Faults
 
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]

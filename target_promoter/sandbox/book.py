@@ -7,19 +7,14 @@ import os
 import sqlite3
 import threading
 from collections import Counter, deque
-from typing import TYPE_CHECKING, Final, TypeVar
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Final, TypeVar
 
 import msgspec
 
 from target_promoter.sandbox.faults import Busiest, Limit
-from target_promoter.sandbox.records import Contact, ContactList, Survey
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
-    from pathlib import Path
-
-    from target_promoter.sandbox.records import Request
-
+from target_promoter.sandbox.records import Contact, ContactList, Request, Survey
 
 _T = TypeVar("_T")
 _TABLES: Final = ("contacts", "surveys", "lists", "unsubscribed", "settings")

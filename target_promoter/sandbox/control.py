@@ -3,21 +3,17 @@
 from __future__ import annotations
 
 import ipaddress
+from collections.abc import Callable, Mapping
 from dataclasses import fields
-from typing import TYPE_CHECKING, Final
+from typing import Final
 from urllib.parse import urlsplit
 
 import msgspec
 
+from target_promoter.sandbox.account import Account
 from target_promoter.sandbox.api import as_json, detail
 from target_promoter.sandbox.faults import Faults
-from target_promoter.sandbox.records import RefusedError
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
-
-    from target_promoter.sandbox.account import Account
-    from target_promoter.sandbox.records import Call, Response
+from target_promoter.sandbox.records import Call, RefusedError, Response
 
 _MOST_HOURS: Final = 24 * 366
 _FAULT_NAMES: Final = {one.name for one in fields(Faults)}

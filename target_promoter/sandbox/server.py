@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 import signal
 import socket
 import threading
 import time
-from typing import TYPE_CHECKING, Any, Final
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Final, Self
 
 import uvicorn
 from uvicorn.protocols.http.auto import AutoHTTPProtocol
@@ -14,13 +18,6 @@ from uvicorn.protocols.http.auto import AutoHTTPProtocol
 from target_promoter.sandbox.account import CAMPAIGNS, Account
 from target_promoter.sandbox.app import App
 from target_promoter.sandbox.faults import Faults
-
-if TYPE_CHECKING:
-    import asyncio
-    from collections.abc import Callable, Mapping
-    from pathlib import Path
-    from types import TracebackType
-    from typing import Self
 
 _KEEP_ALIVE_SECONDS: Final = 75
 _START_SECONDS: Final = 10.0

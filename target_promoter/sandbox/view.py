@@ -4,18 +4,13 @@ from __future__ import annotations
 
 import base64
 import hashlib
+from collections.abc import Mapping
 from importlib.resources import files
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
-from target_promoter.sandbox.records import Response
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from target_promoter.sandbox.account import Account
-    from target_promoter.sandbox.faults import Faults
-    from target_promoter.sandbox.records import Contact, Request, Survey
-
+from target_promoter.sandbox.account import Account
+from target_promoter.sandbox.faults import Faults
+from target_promoter.sandbox.records import Contact, Request, Response, Survey
 
 CONTACTS_SHOWN: Final = 50
 SURVEYS_SHOWN: Final = 12

@@ -6,17 +6,14 @@ import gzip
 import os
 import stat
 import zlib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO, Final, cast
+from typing import Any, BinaryIO, Final, cast
 from urllib.parse import unquote, urlsplit
 
 from target_promoter.errors import InputError
 from target_promoter.singer.reader import Reader, refuse
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 _COMPRESSIONS: Final = (None, "none", "gzip")
 _HOSTS: Final = ("", "localhost")

@@ -3,25 +3,20 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Mapping
+import logging
+from collections.abc import Callable, Mapping, Sequence
 from fnmatch import fnmatch
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 from singer_sdk.exceptions import SingerSDKError
 from singer_sdk.helpers._flattening import FlatteningOptions
-from singer_sdk.mapper import CustomStreamMap, PluginMapper, RemoveRecordTransform, SameRecordTransform
+from singer_sdk.mapper import CustomStreamMap, PluginMapper, RemoveRecordTransform, SameRecordTransform, StreamMap
 from typing_extensions import override
 
 from target_promoter.errors import ConfigError
 from target_promoter.records.replay import REPLAYED, Replay
 from target_promoter.records.shapes import Columns, columns, holds_calls
 from target_promoter.store.encoding import encode
-
-if TYPE_CHECKING:
-    import logging
-    from collections.abc import Callable, Sequence
-
-    from singer_sdk.mapper import StreamMap
 
 _FILTER: Final = "__filter__"
 _MOST_SCHEMAS: Final = 20

@@ -7,13 +7,11 @@ import errno
 import io
 import os
 import sys
+from collections.abc import Iterator
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Final
+from typing import IO, Final
 
 from target_promoter.errors import OutputError
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 _FULL_OR_CLOSED: Final = {errno.ENOSPC, errno.EDQUOT, errno.EPIPE, errno.EBADF, errno.EIO}
 

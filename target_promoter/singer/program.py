@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import importlib
+import logging
 import sys
-from typing import TYPE_CHECKING, Any, Final, NoReturn
+from collections.abc import Callable
+from typing import Any, Final, NoReturn
 
 import click
 from singer_sdk.plugin_base import SingerCommand
@@ -12,10 +14,6 @@ from typing_extensions import override
 
 from target_promoter.errors import OutputError, PromoterError
 from target_promoter.singer import output
-
-if TYPE_CHECKING:
-    import logging
-    from collections.abc import Callable
 
 COMMANDS: Final = (
     "cancel",

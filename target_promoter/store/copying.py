@@ -8,25 +8,18 @@ import os
 import shutil
 import tempfile
 import time
+from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from sqlalchemy import Column, LargeBinary, MetaData, Table, Text, func, insert, inspect, select, text, update
 from sqlalchemy.engine import make_url
 
 from target_promoter.errors import StoreError, StoreMovedError
 from target_promoter.store import runs
-from target_promoter.store.database import UNFINISHED, back_up, connected, find_store, open_store, version_of
+from target_promoter.store.database import UNFINISHED, Store, back_up, connected, find_store, open_store, version_of
 from target_promoter.store.schema import SCHEMA_VERSION, contacts, facts, metadata, request_clock, surveys
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from sqlalchemy import Table
-
-    from target_promoter.store.database import Store
-    from target_promoter.store.transaction import Transaction
-
+from target_promoter.store.transaction import Transaction
 
 ROWS: Final = 5000
 """How many rows are copied at a time."""

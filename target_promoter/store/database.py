@@ -10,25 +10,19 @@ import contextlib
 import os
 import sqlite3
 import threading
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, TypeVar
+from typing import Final, TypeVar
 
 import backoff
-from sqlalchemy import Engine, create_engine, event, exc, insert, inspect, text
-from sqlalchemy.engine import make_url
+from sqlalchemy import Connection, Engine, create_engine, event, exc, insert, inspect, text
+from sqlalchemy.engine import URL, make_url
 from sqlalchemy.pool import QueuePool
 
 from target_promoter.errors import StoreBusyError, StoreError, StoreLostError, StoreMovedError
 from target_promoter.store.schema import SCHEMA_VERSION, facts, metadata, request_clock
 from target_promoter.store.transaction import Transaction
 from target_promoter.values.masking import masked_url
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-
-    from sqlalchemy import Connection
-    from sqlalchemy.engine import URL
-
 
 ATTEMPT_SECONDS: Final = 3.0
 """How long one attempt to write waits for another program that holds the store."""

@@ -3,23 +3,17 @@
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Collection, Iterator
 from contextlib import closing
 from functools import reduce
 from operator import add
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
-from sqlalchemy import Text, exc, func, or_, select, text, update
+from sqlalchemy import Connection, Table, Text, exc, func, or_, select, text, update
 
-from target_promoter.store.database import ATTEMPT_SECONDS
+from target_promoter.store.database import ATTEMPT_SECONDS, Store
 from target_promoter.store.schema import metadata
-
-if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator
-
-    from sqlalchemy import Connection, Table
-
-    from target_promoter.store.database import Store
-    from target_promoter.store.transaction import Transaction
+from target_promoter.store.transaction import Transaction
 
 _WORDS: Final = ("reason", "withdrawn", "problem")
 """The columns that hold sentences, in which words of Promoter's may stand."""

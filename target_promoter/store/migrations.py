@@ -10,16 +10,13 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 from hashlib import blake2b
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
-from target_promoter.store.database import back_up, copy_path
+from target_promoter.store.database import Store, back_up, copy_path
 from target_promoter.store.encoding import decode, encode
 from target_promoter.store.schema import SCHEMA_VERSION
+from target_promoter.store.transaction import Transaction
 from target_promoter.values.events import canonical
-
-if TYPE_CHECKING:
-    from target_promoter.store.database import Store
-    from target_promoter.store.transaction import Transaction
 
 logger = logging.getLogger("target-promoter.store")
 

@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 from sqlalchemy import select
 
 from target_promoter.store.encoding import decode, encode
 from target_promoter.store.schema import rejected
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
-
-    from target_promoter.store.transaction import Transaction
+from target_promoter.store.transaction import Transaction
 
 ROWS: Final = 1000
 """How many rows of a long table are in memory at once."""

@@ -6,16 +6,14 @@ import hmac
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 from sqlalchemy import insert, select, text
 
 from target_promoter.errors import StoreError
 from target_promoter.store.encoding import decode, encode
 from target_promoter.store.schema import facts, forgotten, runs
-
-if TYPE_CHECKING:
-    from target_promoter.store.transaction import Transaction
+from target_promoter.store.transaction import Transaction
 
 _OLDER_SALTS: Final = "older_salts"
 

@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator, Mapping
 from hashlib import blake2b
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
+from target_promoter.config.settings import CancelRule, Settings
+from target_promoter.people.identity import Identity
 from target_promoter.store.encoding import decode, encode
 from target_promoter.store.schema import cancellations
+from target_promoter.store.transaction import Transaction
+from target_promoter.surveys.surveys import Survey
 from target_promoter.values.reading import identifier
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
-
-    from target_promoter.config.settings import CancelRule, Settings
-    from target_promoter.people.identity import Identity
-    from target_promoter.store.transaction import Transaction
-    from target_promoter.surveys.surveys import Survey
 
 _ANY: Final = ""
 """What stands for any value where a rule has no `match`."""

@@ -2,24 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from heapq import merge
 from itertools import islice
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
-from sqlalchemy import func, select, update
+from sqlalchemy import Select, func, select, update
 
 from target_promoter.people.identity import email_key, user_key
 from target_promoter.store.schema import UNSETTLED, SurveyStatus, surveys, throttles
+from target_promoter.store.transaction import Transaction
+from target_promoter.surveys.rules import Sendable
 from target_promoter.surveys.surveys import COLUMNS, Survey, as_survey
-
-if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Mapping, Sequence
-
-    from sqlalchemy import Select
-
-    from target_promoter.store.transaction import Transaction
-    from target_promoter.surveys.rules import Sendable
 
 _CLAIMED: Final = (
     "id",

@@ -3,35 +3,26 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
+from target_promoter.config.settings import Settings
 from target_promoter.contacts import contacts
-from target_promoter.contacts.attributes import survey_attributes
-from target_promoter.contacts.wanted import contact_forms
-from target_promoter.people.identity import Identity, email_key, user_key
+from target_promoter.contacts.attributes import Note, survey_attributes
+from target_promoter.contacts.wanted import ContactForm, contact_forms
+from target_promoter.people.identity import Identity, Who, email_key, user_key
 from target_promoter.promoter import timeouts as times
-from target_promoter.promoter.answers import Outcome
+from target_promoter.promoter.answers import Answer, Outcome
 from target_promoter.store.encoding import decode, encode
 from target_promoter.store.schema import SurveyStatus
+from target_promoter.store.transaction import Transaction
 from target_promoter.surveys import claims, schedule, surveys
 from target_promoter.surveys.cancelling import CancelRules
 from target_promoter.surveys.claims import Claim, Settled
-from target_promoter.surveys.rules import Rules
-from target_promoter.surveys.surveys import NotSurveyed
+from target_promoter.surveys.rules import Rules, Sendable
+from target_promoter.surveys.surveys import NotSurveyed, Survey
 from target_promoter.values.times import iso
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
-
-    from target_promoter.config.settings import Settings
-    from target_promoter.contacts.attributes import Note
-    from target_promoter.contacts.wanted import ContactForm
-    from target_promoter.people.identity import Who
-    from target_promoter.promoter.answers import Answer
-    from target_promoter.store.transaction import Transaction
-    from target_promoter.surveys.rules import Sendable
-    from target_promoter.surveys.surveys import Survey
 
 _EXPIRED_EVERY_SECONDS: Final = 60.0
 """How often what became too old is ended; it is not sent meanwhile."""

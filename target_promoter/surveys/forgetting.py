@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from sqlalchemy import delete, select, update
 
 from target_promoter.people.forgetting import forget_kept
+from target_promoter.people.identity import Identifiers
 from target_promoter.store.schema import OPEN, SurveyStatus, cancellations, not_surveyed, surveys, throttles
+from target_promoter.store.transaction import Transaction
 from target_promoter.surveys.known_events import KnownEvents
 from target_promoter.surveys.surveys import of_identifiers
-
-if TYPE_CHECKING:
-    from target_promoter.people.identity import Identifiers
-    from target_promoter.store.transaction import Transaction
 
 _FORGOTTEN: Final = "its person was forgotten"
 _PERSONAL: Final[dict[str, Any]] = {

@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from functools import lru_cache
 from hashlib import blake2b
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 from target_promoter.store import runs
 from target_promoter.store.encoding import encode
 from target_promoter.store.schema import messages
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
-
-    from target_promoter.store.transaction import Transaction
+from target_promoter.store.transaction import Transaction
 
 
 class Marks(NamedTuple):

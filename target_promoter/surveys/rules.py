@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from hashlib import blake2b
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
+from target_promoter.config.settings import Campaign, Settings
 from target_promoter.store.encoding import encode
 from target_promoter.store.schema import SurveyStatus
-
-if TYPE_CHECKING:
-    from collections.abc import Collection
-
-    from target_promoter.config.settings import Campaign, Settings
-    from target_promoter.surveys.surveys import Survey
+from target_promoter.surveys.surveys import Survey
 
 _DAY: Final = 86_400.0
 _LOST_STORE_SECONDS: Final = 23 * 3600.0

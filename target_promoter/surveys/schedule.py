@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from collections.abc import Iterable
+from typing import Final
 
 import msgspec
 from sqlalchemy import select, text, update
 
+from target_promoter.config.settings import Settings
 from target_promoter.store import runs
 from target_promoter.store.encoding import encode
 from target_promoter.store.schema import IS_OPEN, OPEN, SurveyStatus, surveys
+from target_promoter.store.transaction import Transaction
 from target_promoter.surveys.rules import OLDER_THAN_STORE, Rules
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
-
-    from target_promoter.config.settings import Settings
-    from target_promoter.store.transaction import Transaction
 
 _MOST_EXPIRED: Final = 20_000
 """How many surveys one transaction ends, so that it holds the store for a moment only."""

@@ -2,22 +2,17 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from typing import Any, Final
 
 import msgspec
-from sqlalchemy import or_, select, update
+from sqlalchemy import ColumnElement, or_, select, update
 
+from target_promoter.people.identity import Identifiers
 from target_promoter.store.encoding import decode, encode
 from target_promoter.store.schema import IS_OPEN, OPEN, SETTLED, UNSETTLED, SurveyStatus, not_surveyed, surveys
+from target_promoter.store.transaction import Transaction
 from target_promoter.values.events import canonical
-
-if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Mapping, Sequence
-
-    from sqlalchemy import ColumnElement
-
-    from target_promoter.people.identity import Identifiers
-    from target_promoter.store.transaction import Transaction
 
 _STEP: Final = 500
 
