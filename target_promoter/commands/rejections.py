@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from typing import Any, Final
 
 from sqlalchemy import select
@@ -15,15 +14,13 @@ from target_promoter.records.replay import UNMAPPED
 from target_promoter.records.streams import Stream, recognize
 from target_promoter.store import streams
 from target_promoter.store.encoding import decode, encode
+from target_promoter.store.erasing import naming
 from target_promoter.store.rejected import ROWS
 from target_promoter.store.schema import rejected
 from target_promoter.store.transaction import Transaction
 from target_promoter.values.reading import identifier
 
 _IDS: Final = ("userid", "anonymousid")
-
-_BEGINNING: Final = r"(?:(?<![\w.+-])|(?<=\\[nrtbf])|(?<=\\u[0-9a-f]{4}))"
-"""Where an address begins in JSON text: not in the middle of a longer one, but behind an escaped line break."""
 
 
 def rejected_of(tx: Transaction, settings: Settings, names: Identifiers) -> list[Any]:
@@ -34,7 +31,7 @@ def rejected_of(tx: Transaction, settings: Settings, names: Identifiers) -> list
     """
     streams: dict[str, Stream | None] = {}
     found = []
-    addresses = _pattern(names.emails)
+    addresses = naming(names.emails)
     ids = names.user_ids | names.anonymous_ids
     written = [encode(one)[1:-1] for one in ids]
     for row in tx.execute(select(rejected).order_by(rejected.c.id).execution_options(yield_per=ROWS)):
@@ -47,12 +44,6 @@ def rejected_of(tx: Transaction, settings: Settings, names: Identifiers) -> list
         if by_address or (isinstance(record, dict) and _names(record, streams[row.stream], ids)):
             found.append(row)
     return found
-
-
-def _pattern(emails: Iterable[str]) -> re.Pattern[str]:
-    """Return what finds any of the addresses in JSON text, also within other text or in an address of the web."""
-    any_of = "|".join(re.escape(one).replace("@", "(?:@|%40)") for one in sorted(emails)) or "(?!)"
-    return re.compile(rf"{_BEGINNING}(?:{any_of})(?![\w-]|\.\w)", re.IGNORECASE)
 
 
 def _names(record: Mapping[str, Any], stream: Stream | None, wanted: Collection[str]) -> bool:

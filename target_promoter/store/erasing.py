@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import re
 import sqlite3
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import closing
 from functools import reduce
 from operator import add
 from typing import Final
 
-from sqlalchemy import Connection, Table, Text, exc, func, or_, select, text, update
+from sqlalchemy import Column, Connection, RowMapping, Table, Text, exc, func, or_, select, text, update
 
 from target_promoter.store.database import ATTEMPT_SECONDS, Store
 from target_promoter.store.schema import metadata
@@ -17,6 +18,9 @@ from target_promoter.store.transaction import Transaction
 
 _WORDS: Final = ("reason", "withdrawn", "problem")
 """The columns that hold sentences, in which words of Promoter's may stand."""
+
+_BEGINNING: Final = r"(?:(?<![\w.+-])|(?<=\\[nrtbf])|(?<=\\u[0-9a-f]{4}))"
+"""Where an address begins: not in the middle of a longer one, but behind a line break as JSON writes it."""
 
 _GONE: Final = "its words named somebody who was forgotten"
 
@@ -35,17 +39,27 @@ def overwrite_deleted(tx: Transaction) -> None:
         tx.sql("PRAGMA secure_delete = ON")
 
 
+def naming(addresses: Collection[str]) -> re.Pattern[str]:
+    """Return what finds any of the addresses in a text, JSON among them, but not as a part of a longer one."""
+    any_of = "|".join(re.escape(one).replace("@", "(?:@|%40)") for one in sorted(addresses)) or "(?!)"
+    return re.compile(rf"{_BEGINNING}(?:{any_of})(?![\w-]|\.\w)", re.IGNORECASE)
+
+
 def erase_words(tx: Transaction, addresses: Collection[str]) -> None:
     """Remove sentences in which an address stands, whoever they are about."""
-    for table in metadata.sorted_tables if addresses else ():
+    for table in metadata.sorted_tables:
         for name in set(table.c.keys()) & set(_WORDS):
-            named = or_(*(table.c[name].icontains(one, autoescape=True) for one in addresses))
-            tx.execute(update(table).where(table.c[name].is_not(None), named).values({name: _GONE}))
+            for row in _rows_naming(tx, table, [table.c[name]], addresses):
+                key = (column == row[column.name] for column in table.primary_key)
+                tx.execute(update(table).where(*key).values({name: _GONE}))
 
 
 def mentions(tx: Transaction, addresses: Collection[str]) -> dict[str, int]:
     """Return how many rows of each table still hold an address, such as one that somebody else's order names."""
-    found = {table.name: _mentions(tx, table, addresses) for table in metadata.sorted_tables if addresses}
+    found = {}
+    for table in metadata.sorted_tables:
+        texts = [column for column in table.c if isinstance(column.type, Text)]
+        found[table.name] = len(_rows_naming(tx, table, texts, addresses))
     return {name: number for name, number in found.items() if number}
 
 
@@ -81,7 +95,9 @@ def _erase_in_file(store: Store) -> Iterator[str]:
 def _erase_in_database(store: Store) -> Iterator[str]:
     with store.without_transaction() as connection:
         connection.execute(text(f"SET lock_timeout = '{ATTEMPT_SECONDS:g}s'"))
-        old = [table for table in metadata.tables if not _is_written_anew(connection, table)]
+        # The planner's statistics, last, hold values of every column.
+        tables = (*metadata.tables, "pg_catalog.pg_statistic")
+        old = [table for table in tables if not _is_written_anew(connection, table)]
         readers = connection.scalar(_READERS)
         connection.execute(text("RESET lock_timeout"))
     if old:
@@ -114,10 +130,14 @@ def _is_written_anew(connection: Connection, table: str) -> bool:
     return bool(connection.scalar(_FILE, {"name": table}) != before)
 
 
-def _mentions(tx: Transaction, table: Table, addresses: Collection[str]) -> int:
-    texts = [func.coalesce(column, "") for column in table.c if isinstance(column.type, Text)]
-    if not texts:
-        return 0
-    whole = func.lower(reduce(add, texts))
-    named = or_(*(whole.contains(one, autoescape=True) for one in addresses))
-    return tx.scalar(select(func.count()).select_from(table).where(named)) or 0
+def _rows_naming(
+    tx: Transaction, table: Table, texts: Sequence[Column[str]], addresses: Collection[str]
+) -> list[RowMapping]:
+    """Return the keys of the rows in whose texts an address stands."""
+    if not texts or not addresses:
+        return []
+    whole = func.lower(reduce(add, [func.coalesce(column, "") + " " for column in texts])).label("texts")
+    near = or_(*(whole.contains(one, autoescape=True) for one in addresses))
+    pattern = naming(addresses)
+    rows = tx.execute(select(*table.primary_key, whole).where(near)).mappings()
+    return [row for row in rows if pattern.search(row["texts"])]

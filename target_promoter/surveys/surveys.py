@@ -15,6 +15,8 @@ from target_promoter.store.transaction import Transaction
 from target_promoter.values.events import canonical
 
 _STEP: Final = 500
+_LONGEST_ID: Final = 18
+"""How many digits of a campaign's id a database takes at least."""
 
 
 class Survey(msgspec.Struct, frozen=True, gc=False):
@@ -191,7 +193,7 @@ def cancel_waiting(tx: Transaction, what: str, whose: ColumnElement[bool] | None
         whose: The condition for surveys of one person alone.
     """
     where = surveys.c.canonical == canonical(what)
-    if what.strip().isdigit():
+    if what.strip().isdecimal() and len(what) <= _LONGEST_ID:
         where |= surveys.c.campaign_id == int(what)
     return _call_off(tx, where if whose is None else where & whose, "cancelled by hand", now)
 

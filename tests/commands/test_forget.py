@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import os
+import pty
+import re
 import sqlite3
+import subprocess
 import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from target_promoter.delivery import limit as clock
-from target_promoter.errors import ConfigError, DeliveryError, StoreError
+from target_promoter.errors import ConfigError, DeliveryError, PromoterError, StoreError
 from target_promoter.sandbox.faults import Faults
 from target_promoter.store.database import open_store
 from target_promoter.values.times import iso
+from tests.conftest import program
 from tests.program import CALLS, command, identify, order
 from tests.tap import record, sync
 
@@ -144,11 +149,127 @@ def test_a_shared_address_stays_the_others(config: dict[str, Any], sandbox: Sand
     assert sandbox.account.contacts[home].attributes["user_id"] == "2"
 
 
-def test_somebody_unknown_is_blocked_all_the_same(config: dict[str, Any]) -> None:
-    """Of somebody whom the store does not know yet the mark is set, and nothing else happens."""
+def test_somebody_unknown_is_blocked_if_that_is_meant(config: dict[str, Any]) -> None:
+    """Of somebody whom the store does not know yet the mark is set only with `--yes`, and nothing else happens."""
     fill(config)
-    assert "0 user ids, 0 contacts" in command("forget", "carl@example.com", "--yes", config=config).output
-    assert sync(config, [CALLS, identify("9", "carl@example.com")]).summary["identify"]["blocked"] == 1
+    error = command("forget", "carl@example.com", config=config).exception
+    assert isinstance(error, PromoterError)
+    assert "does not know c…@example.com. Nobody was forgotten" in str(error)
+    assert sync(config, [CALLS, identify("9", "carl@example.com")]).summary["identify"]["changed"] == 1
+    assert command("forget", "carl@example.com", config=config).exit_code == 0
+    assert command("forget", "carl@example.com", config=config).exit_code == 0, "whoever is blocked already is known"
+    assert "0 user ids, 0 contacts" in command("forget", "dora@example.com", "--yes", config=config).output
+    assert sync(config, [CALLS, identify("8", "dora@example.com")]).summary["identify"]["blocked"] == 1
+
+
+def test_the_contact_of_an_older_address_goes_too(
+    config: dict[str, Any], sandbox: SandboxServer, tmp_path: Path
+) -> None:
+    """A contact keeps whose it was: `--everywhere` removes both from Promoter, and names them."""
+    sync(config, [CALLS, identify("1", "old@example.com", hours=9), identify("2", "bob@example.com")])
+    sync(config, [CALLS, identify("1", "new@example.com", hours=5)])
+    assert len(sandbox.account.contacts) == 3
+    output = command("forget", "1", "--everywhere", config=config).output
+    assert "Removed from Promoter: n…@example.com, o…@example.com." in output
+    assert list(sandbox.account.contacts) == ["bob@example.com"]
+    assert "old@example.com" not in everything(tmp_path)
+    assert sync(config, [CALLS, identify("9", "old@example.com")]).summary["identify"]["blocked"] == 1
+
+
+def test_many_of_a_file(config: dict[str, Any], sandbox: SandboxServer, tmp_path: Path) -> None:
+    """`--from` forgets each of a file, asks about those whom nobody knows, and takes a shared address with both."""
+    people = [identify(str(one), f"{one}@example.com") for one in range(100, 160)]
+    home = [identify("a", "home@example.com", hours=9), identify("b", "home@example.com", hours=5)]
+    sync(config, [CALLS, *people, *home])
+    names = tmp_path / "names.txt"
+    names.write_text("\ufeff100\r\n101@Example.com\r\n\r\na\r\nb\r\nnobody@example.com\r\n", encoding="utf-8")
+    error = command("forget", "--from", str(names), config=config).exception
+    assert "does not know n…@example.com." in str(error)
+    result = command("forget", "--from", str(names), "--everywhere", "--yes", config=config)
+    assert "4 user ids, 3 contacts" in result.output
+    assert "Somebody else" not in result.output
+    assert "still names" not in result.output
+    assert {"100@example.com", "101@example.com", "home@example.com"}.isdisjoint(sandbox.account.contacts)
+    names.write_text("\n".join(str(one) for one in range(100, 160)), encoding="utf-8")
+    assert "58 user ids, 58 contacts" in command("forget", "--from", str(names), config=config).output
+    assert sync(config, [CALLS, *people, *home]).summary["identify"]["blocked"] == 62
+    assert command("forget", "--undo", "159", config=config).output.startswith("Taken back: 2 marks")
+    assert sync(config, [CALLS, *people]).summary["identify"]["blocked"] == 59
+
+
+@pytest.mark.parametrize("content", [b"", b"\xff\xfe1"])
+def test_a_file_that_names_nobody(config: dict[str, Any], tmp_path: Path, content: bytes) -> None:
+    """One that is empty, or of another encoding, is refused."""
+    fill(config)
+    names = tmp_path / "names.txt"
+    names.write_bytes(content)
+    result = command("forget", "--from", str(names), config=config)
+    assert result.exit_code == 2
+    assert "write one e-mail address or user id a line" in result.output
+
+
+def test_who_is_blocked_can_be_listed_and_taken_back(config: dict[str, Any]) -> None:
+    """The list shows marks and times and no name; taken back by one name, the person is taken again by every name."""
+    messages = fill(config)
+    command("forget", "user-of-ann", config=config)
+    listed = command("forget", "--list", config=config).output.splitlines()
+    assert len(listed) == 4
+    assert all(re.fullmatch(r"[0-9a-f]{8}  \d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", line) for line in listed[:3])
+    assert listed[3].startswith("3 marks: one of each name")
+    assert str(command("forget", "--undo", "2", config=config).exception).startswith("Nobody who has the name 2…")
+    assert command("forget", "--undo", ANN.upper(), config=config).output.startswith("Taken back: 3 marks")
+    assert command("forget", "--list", config=config).output.startswith("0 marks")
+    summary = sync(config, messages).summary
+    assert summary["identify"]["blocked"] == summary["track"]["blocked"] == 0
+
+
+def test_the_blocked_are_brought_along_to_a_new_store(config: dict[str, Any], tmp_path: Path) -> None:
+    """What `--list` prints as JSON holds no name, and blocks the same people in a store that was not there yet."""
+    messages = fill(config)
+    command("forget", ANN, config=config)
+    for number in range(2):
+        marks = tmp_path / f"marks-{number}.json"
+        result = command("forget", "--list", "--format", "json", config=config)
+        assert "keep it as you keep the store" in result.stderr
+        marks.write_text(result.stdout, encoding="utf-8")
+        assert "ann" not in result.stdout
+        config["store_url"] = f"sqlite:///{tmp_path}/new-{number}.db"
+        assert command("forget", "--marks", str(marks), config=config).output.startswith("Taken in: 3 marks")
+    assert sync(config, messages).summary["identify"]["blocked"] == 3
+    command("forget", "2", config=config)
+    assert command("forget", "--undo", ANN, config=config).output.startswith("Taken back: 3 marks")
+
+
+@pytest.mark.parametrize(
+    "content", ["", "[]", '{"salts": ["x"], "marks": []}', '{"salts": [], "marks": [{"mark": 1}]}']
+)
+def test_a_file_without_marks_is_refused(config: dict[str, Any], tmp_path: Path, content: str) -> None:
+    """With a sentence, and without creating a store."""
+    marks = tmp_path / "marks.json"
+    marks.write_text(content, encoding="utf-8")
+    assert "holds no marks" in str(command("forget", "--marks", str(marks), config=config).exception)
+    assert [one.name for one in tmp_path.iterdir()] == ["marks.json"]
+
+
+@pytest.mark.parametrize("arguments", [(), ("1", "--list"), ("--undo", "1", "--list")])
+def test_one_thing_at_a_time(config: dict[str, Any], arguments: tuple[str, ...]) -> None:
+    """Without anything to do, or with two things, the command says what there is."""
+    result = command("forget", *arguments, config=config)
+    assert result.exit_code == 2
+    assert "Give one of: EMAIL_OR_USER_ID" in result.output
+
+
+@pytest.mark.parametrize(("answer", "marks"), [("n", "0 marks"), ("y", "1 mark")])
+def test_a_terminal_is_asked(config: dict[str, Any], tmp_path: Path, answer: str, marks: str) -> None:
+    """On a terminal the command asks whether somebody unknown is to be blocked."""
+    fill(config)
+    terminal, side = pty.openpty()
+    os.write(terminal, f"{answer}\n".encode())
+    line = program("forget", "3", config=config, cwd=tmp_path)
+    done = subprocess.run(line, stdin=side, capture_output=True, text=True, check=False, timeout=120)
+    assert "The store does not know 3…. Block what names them from now on?" in done.stdout
+    assert done.returncode == (0 if answer == "y" else 1)
+    assert marks in command("forget", "--list", config=config).output
 
 
 @pytest.mark.parametrize("arguments", [("forget", " "), ("report", "--person", "")])
