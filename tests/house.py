@@ -15,7 +15,7 @@ from target_promoter.delivery.turn import Turns
 from target_promoter.intake import setup
 from target_promoter.intake.intake import Intake
 from target_promoter.records.streams import recognize
-from target_promoter.store import runs, schema
+from target_promoter.store import runs, schema, streams
 from target_promoter.store.database import open_store
 from target_promoter.store.summary import Summary
 from target_promoter.surveys.surveys import COLUMNS as COLUMNS_OF_SURVEYS
@@ -26,7 +26,8 @@ if TYPE_CHECKING:
 
     from target_promoter.contacts.wanted import ContactForm
     from target_promoter.delivery.turn import Turn
-    from target_promoter.records.streams import Stream
+    from target_promoter.records.streams import Reading, Stream
+    from target_promoter.store.transaction import Transaction
     from target_promoter.surveys.surveys import Survey
 
 NOW: Final = 1_750_000_000.0
@@ -116,6 +117,7 @@ class House:
 
     Attributes:
         now: The time, in epoch seconds.
+        changed: The streams that the config has read otherwise than before.
     """
 
     def __init__(self, store: Path | str, *, created: float = 240.0, **settings: object) -> None:
@@ -128,7 +130,8 @@ class House:
     def configure(self, **settings: object) -> None:
         """Go on with other settings, as a next run may."""
         self.settings = Settings.from_config({**CONFIG, **settings})
-        self.store.write(lambda tx: setup.apply_settings(tx, self.settings, self.now))
+        self._read: dict[str, Reading | None] = {}
+        self.changed = self.store.write(lambda tx: setup.apply_settings(tx, self.settings, self.now))
         self.summary = Summary(sandbox=False, dry_run=False, started_at=self.now)
         self._intake = Intake(self.store, self.settings, self.summary, clock=lambda: self.now)
 
@@ -137,12 +140,27 @@ class House:
         columns: dict[str, Any] = {column: {} for column in COLUMNS.get(name, " ".join(record)).split()}
         return recognize(name, {"properties": columns}, KEYS.get(name, ["id"]), self.settings)
 
+    def announce(self, name: str, record: dict[str, Any]) -> Stream:
+        """Have a stream's SCHEMA read, and return what it is."""
+        stream = self.stream(name, record)
+        reading = stream.reading
+
+        def remember(tx: Transaction) -> None:
+            known = streams.known(tx, name)
+            if reading is not None and (known is not None or stream.type != "ignore"):
+                setup.take_in_reading(tx, known or streams.KnownStream(name, None, None), reading, self.now)
+
+        if self._read.get(name) != reading:
+            self.store.write(remember)
+            self._read[name] = reading
+        return stream
+
     def take(self, *records: tuple[str, dict[str, Any]]) -> dict[str, dict[str, int]]:
         """Take records, those of a stream as one batch, and return what they came to: the counts that grew, by part."""
         before = self._counts()
         for name in dict.fromkeys(name for name, _ in records):
             of_stream = [record for one, record in records if one == name]
-            rows, tracks, ignored = self.stream(name, of_stream[0]).split(of_stream, {})
+            rows, tracks, ignored = self.announce(name, of_stream[0]).split(of_stream, {})
             self._intake.take(rows, tracks, ignored=ignored)
         after = self._counts()
         grown = {part: {name: after[part][name] - before[part][name] for name in after[part]} for part in after}

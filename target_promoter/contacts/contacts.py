@@ -143,10 +143,16 @@ def forget(tx: Transaction, whom: Identifiers, now: float) -> int:
 
 
 def of_deleted_people(tx: Transaction) -> list[str]:
-    """Return the addresses of contacts whose person was deleted and not identified since."""
+    """Return the addresses of contacts whose person was deleted and not identified since, and that were not removed."""
     deleted = people.c.deleted_at.is_not(None) & (people.c.deleted_at >= people.c.identified_at)
     joined = contacts.join(people, people.c.user_id == contacts.c.user_id)
-    return list(tx.scalars(select(contacts.c.email).select_from(joined).where(deleted)))
+    query = select(contacts.c.email).select_from(joined)
+    return list(tx.scalars(query.where(deleted, contacts.c.status != ContactStatus.REMOVED)))
+
+
+def of_person(tx: Transaction, user_id: str) -> list[str]:
+    """Return the addresses that were last a person's, older ones among them."""
+    return list(tx.scalars(select(contacts.c.email).where(contacts.c.user_id == user_id)))
 
 
 def mark_all_dirty(tx: Transaction, now: float, *, forget_sent: bool = False) -> int:

@@ -105,7 +105,8 @@ class _Taking:
 
     def _problem(self, call: Identify) -> str | None:
         """Return why a call is rejected; one with a bad address only if nothing else of it can be kept."""
-        if call.problem is None and call.bad_email and not self._batch.people.is_known(call.user_id or ""):
+        known = self._batch.people
+        if call.problem is None and call.bad_email and call.user_id and not known.is_known(call.user_id):
             return "no usable e-mail address"
         return call.problem
 
@@ -140,8 +141,9 @@ class _Taking:
         address = before.email
         person = delete(before, deleted_at if deleted_at <= batch.now + FUTURE_SECONDS else batch.now)
         batch.people.put(person.marked(call.stream, mark))
-        if person.deleted and batch.settings.hard_delete and address is not None:
-            batch.remove_contact(address)
+        if person.deleted and batch.settings.hard_delete:
+            for email in {*contacts.of_person(batch.tx, user_id), *([] if address is None else [address])}:
+                batch.remove_contact(email)
         if person.deleted:
             claims.withdraw(batch.tx, DELETED, user_ids=[user_id])
         anonymous_ids = people.anonymous_links_of(batch.tx, [user_id])
@@ -182,7 +184,7 @@ class _Taking:
         if owner is not None and owner != user_id:
             person = self._batch.people.get(owner)
             part = person.parts.get(call.stream)
-            if part is not None and part.key in {"", call.key}:
+            if part is not None and part.key == ("" if owner == call.key else call.key):
                 self._batch.people.put(person.without(call.stream))
         if call.key != user_id:
             if self._on.get(row) != user_id:

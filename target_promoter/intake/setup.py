@@ -11,27 +11,27 @@ from target_promoter.people import people, stored_events
 from target_promoter.people.person import Person
 from target_promoter.records.streams import Reading, reading_of
 from target_promoter.store import runs, streams
-from target_promoter.store.encoding import decode, encode
+from target_promoter.store.migrations import BEFORE_3
 from target_promoter.store.streams import KnownStream
 from target_promoter.store.transaction import Transaction
-from target_promoter.surveys import schedule, surveys
+from target_promoter.surveys import claims, schedule, surveys
 from target_promoter.values import events as globs
 
 
 def apply_settings(tx: Transaction, settings: Settings, now: float) -> list[str]:
     """Have the config hold for all that is stored, and return the streams that are read otherwise than before.
 
-    A glob speaks for the streams that come: another config may read others into the same store.
+    A glob speaks for the streams that it spoke for before: another config may read others into the same store.
     """
     changed = []
     for known in list(streams.all_read(tx)):
-        setting = settings.stream(known.name)
-        if setting is None or known.reading is None or not globs.is_name(setting.pattern):
+        if known.reading is None:
             continue
         before = Reading.from_record(known.reading)
-        if take_in_reading(tx, known, reading_of(setting, before.shape), now):
+        reading = reading_of(known.name, before.shape, settings)
+        speaks = reading.pattern == before.pattern or (reading.pattern and globs.is_name(reading.pattern))
+        if speaks and reading.as_record() != known.reading and take_in_reading(tx, known, reading, now):
             changed.append(known.name)
-    _drop_events(tx, settings, now)
     _remove_deleted(tx, settings, now)
     contacts.join_lists(tx, settings.contact_lists, now)
     schedule.apply_settings(tx, settings, now)
@@ -40,19 +40,36 @@ def apply_settings(tx: Transaction, settings: Settings, now: float) -> list[str]
 
 def take_in_reading(tx: Transaction, known: KnownStream, reading: Reading, now: float) -> bool:
     """Keep how a stream is read, take off what may not be sent any more, and return whether it was read otherwise."""
-    before = None if known.reading is None else Reading.from_record(known.reading)
+    stream = known.name
     streams.remember(tx, replace(known, reading=reading.as_record()), now)
-    if before is None or before == reading:
+    if known.reading is None:
         return False
-    if reading.type == "ignore":
-        drop(tx, known.name, now)
-    elif reading.withdraws(before):
-        allowed = reading.traits
-        lists = frozenset(reading.contact_lists)
-        _change(tx, lambda person: person.restricted(known.name, allowed, lists), now)
-        if allowed is not None:
-            surveys.restrict(tx, known.name, allowed)
-    return True
+    before = Reading.from_record(known.reading)
+    if reading.type not in {before.type, "segment"}:
+        # What it was taken for it is not: nobody it told of, and nothing they did.
+        drop(tx, stream, now)
+    else:
+        if reading.is_about != before.is_about and not reading.is_snapshot:
+            # A call has no key by which it would be found again on the person that it is not about.
+            stored_events.drop(tx, stream)
+            _change(tx, lambda person: person.without(stream), now)
+        elif reading.fields != before.fields:
+            _change(tx, lambda person: person.outdated(stream), now)
+        _withdraw(tx, stream, reading, before, now)
+    return reading != before
+
+
+def _withdraw(tx: Transaction, stream: str, reading: Reading, before: Reading, now: float) -> None:
+    """Take off what a stream said, and could be sent when it was read as before, but may not be any more."""
+    if reading.withdraws(before):
+        allowed, lists = reading.left_of(before), frozenset(reading.contact_lists)
+        stored_events.restrict(tx, stream, allowed, ())
+        surveys.restrict(tx, stream, allowed)
+        _change(tx, lambda person: person.restricted(stream, allowed, lists), now)
+    gone = before.stored_events - reading.stored_events
+    if gone:
+        stored_events.restrict(tx, stream, None, gone)
+        _change(tx, lambda person: person.without_events(frozenset({stream, BEFORE_3}), gone), now)
 
 
 def drop(tx: Transaction, stream: str, now: float) -> tuple[int, int]:
@@ -64,22 +81,15 @@ def drop(tx: Transaction, stream: str, now: float) -> tuple[int, int]:
 def _change(tx: Transaction, change: Callable[[Person], Person], now: float) -> int:
     """Change everybody, have delivery look at the contacts of those who differ, and return how many they are."""
     number = 0
+    left = {}
     for before, after in people.change_all(tx, change):
         number += 1
         owners = {email: after.user_id for email in (before.address, after.address) if email is not None}
         contacts.mark_dirty(tx, owners, now)
+        if before.address is not None and before.address != after.address:
+            left[after.user_id] = before.address
+    claims.move_throttles(tx, left, now)
     return number
-
-
-def _drop_events(tx: Transaction, settings: Settings, now: float) -> None:
-    """Take the properties of events that are not stored any more off their people."""
-    prefixes = sorted(settings.stored_events.values())
-    known = runs.fact(tx, "stored_events")
-    gone = frozenset(() if known is None else decode(known)).difference(prefixes)
-    if gone:
-        stored_events.drop_prefixes(tx, gone)
-        _change(tx, lambda person: person.without_events(gone), now)
-    runs.set_fact(tx, "stored_events", encode(prefixes))
 
 
 def _remove_deleted(tx: Transaction, settings: Settings, now: float) -> None:

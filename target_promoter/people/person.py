@@ -35,6 +35,8 @@ class Part(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
         traits: The traits.
         contact_lists: The ids of the contact lists that the stream's people join.
         events: Of each stored event (by its attribute prefix) the latest properties, with the event's time.
+        outdated: The times of what was read by other fields than those of now, and goes when it is read again, in epoch
+            seconds.
     """
 
     time: float = 0.0
@@ -46,6 +48,7 @@ class Part(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     traits: Traits = NOTHING_SAID
     contact_lists: tuple[int, ...] = ()
     events: Mapping[str, Trait] = {}
+    outdated: tuple[float, ...] = ()
 
     def with_row(self, call: Identify, time: float, *, dated: bool) -> Part:
         """Return the part after a row of a snapshot: the row, unless another row of the same person stands.
@@ -55,7 +58,7 @@ class Part(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
         """
         key = "" if call.key is None or call.key == call.user_id else call.key
         timed = dated and self.dated
-        if self.time and self.key is not None and (key != self.key or call.key is None):
+        if self.time and not self.outdated and self.key is not None and (key != self.key or call.key is None):
             ours, theirs = (time, key), (self.time, self.key)
             if (ours if timed else ours[1:]) < (theirs if timed else theirs[1:]):
                 return self
@@ -76,22 +79,27 @@ class Part(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
         )
 
     def with_call(self, call: Identify, time: float, *, dated: bool) -> Part:
-        """Return the part after an identify call; what a later call said stands, and null says nothing."""
-        email = self.email, self.email_at
+        """Return the part after an identify call; what a later call said stands, and null says nothing.
+
+        What the same call said when it was read by other fields goes.
+        """
+        names, traits, email = self.names, self.traits, (self.email, self.email_at)
+        if time in self.outdated:
+            names, traits = names.without(time), traits.without(time)
+            email = (None, 0.0) if email[1] == time else email
         if call.email is not None:
-            email = later(None if self.email is None else email, (call.email, time))
+            email = later(None if email[0] is None else email, (call.email, time))
         return Part(
             max(self.time, time),
             dated and (self.dated or not self.time),
             self.key,
             email[0],
             email[1],
-            self.names.merged(_names(call), time),
-            self.traits.merged(
-                _storable({name: value for name, value in call.traits.items() if value is not None}), time
-            ),
+            names.merged(_names(call), time),
+            traits.merged(_storable({name: value for name, value in call.traits.items() if value is not None}), time),
             call.contact_lists,
             self.events,
+            tuple(at for at in self.outdated if at != time),
         )
 
     def since(self, time: float) -> Part:
@@ -209,14 +217,22 @@ class Person(msgspec.Struct, frozen=True, gc=False):
         allowed = replace(part, traits=part.traits.only(traits), contact_lists=lists, events=events)
         return self.with_part(stream, allowed)
 
-    def without_events(self, prefixes: frozenset[str]) -> Person:
-        """Return the person without the properties of stored events of these attribute prefixes."""
+    def without_events(self, streams: frozenset[str], prefixes: frozenset[str]) -> Person:
+        """Return the person without the properties of stored events of these streams and attribute prefixes."""
         person = self
-        for stream, part in self.parts.items():
-            if not prefixes.isdisjoint(part.events):
-                events = {prefix: said for prefix, said in part.events.items() if prefix not in prefixes}
-                person = person.with_part(stream, replace(part, events=events))
+        for stream in streams & self.parts.keys():
+            part = self.parts[stream]
+            events = {prefix: said for prefix, said in part.events.items() if prefix not in prefixes}
+            person = person.with_part(stream, replace(part, events=events))
         return person
+
+    def outdated(self, stream: str) -> Person:
+        """Return the person with what a stream said to be replaced by what is read again, by other fields."""
+        part = self.parts.get(stream)
+        if part is None or not part.time:
+            return self
+        times = {part.time, part.email_at, *part.names.times, *part.traits.times}
+        return self.with_part(stream, replace(part, outdated=tuple(sorted(times))))
 
     def with_event(self, stream: str, prefix: str, properties: Mapping[str, Any], time: float) -> Person:
         """Return the person with a stored event's properties, if no later ones of its stream are there.

@@ -78,9 +78,24 @@ def drop(tx: Transaction, stream: str) -> None:
     tx.execute(kept_properties.delete().where(kept_properties.c.stream == stream))
 
 
-def drop_prefixes(tx: Transaction, prefixes: Iterable[str]) -> None:
-    """Remove the properties of events of these attribute prefixes."""
-    tx.execute(kept_properties.delete().where(kept_properties.c.prefix.in_(list(prefixes))))
+def restrict(tx: Transaction, stream: str, traits: frozenset[str] | None, prefixes: Iterable[str]) -> None:
+    """Take off what a stream brought that may not be sent any more.
+
+    Args:
+        traits: The names of the properties that may be, in lower case; None for all of them.
+        prefixes: The attribute prefixes of the events that are not stored any more.
+    """
+    of_stream = kept_properties.c.stream == stream
+    tx.execute(kept_properties.delete().where(of_stream, kept_properties.c.prefix.in_(list(prefixes))))
+    if traits is None:
+        return
+    rows = []
+    for row in tx.execute(select(kept_properties).where(of_stream)):
+        before = decode(row.properties)
+        allowed = {name: value for name, value in before.items() if name.lower() in traits}
+        if allowed != before:
+            rows.append({**row._asdict(), "properties": encode(allowed)})
+    tx.upsert(kept_properties, rows)
 
 
 def _any_kept(tx: Transaction) -> bool:

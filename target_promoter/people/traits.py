@@ -52,6 +52,11 @@ class Traits(msgspec.Struct, frozen=True, array_like=True, gc=False):
         return self._of({**known, **{name: later(known.get(name), (value, at)) for name, value, at in other}})
 
     @property
+    def times(self) -> set[float]:
+        """When they were said, in epoch seconds."""
+        return {at for _, _, at in self}
+
+    @property
     def standing(self) -> dict[str, Any]:
         """The values that were not taken away."""
         return {name: value for name, value in self.values.items() if value is not None}
@@ -59,6 +64,10 @@ class Traits(msgspec.Struct, frozen=True, array_like=True, gc=False):
     def after(self, time: float) -> Traits:
         """Return the values that were said after a time, in epoch seconds."""
         return self._of({name: (value, at) for name, value, at in self if at > time})
+
+    def without(self, time: float) -> Traits:
+        """Return the values but for those that were said at a time, in epoch seconds."""
+        return self._of({name: (value, at) for name, value, at in self if at != time})
 
     def only(self, names: frozenset[str]) -> Traits:
         """Return the values of these names, which are in lower case."""

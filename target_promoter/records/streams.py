@@ -46,9 +46,12 @@ class Reading:
     Attributes:
         type: What its records are.
         shape: Its shape.
-        traits: The names of the traits or properties that may be sent, in lower case; None for all of them.
+        traits: The traits or properties that may be sent, as the config names them, in lower case; None for all.
         contact_lists: The ids of the contact lists that its people join.
         digest: A hash of all that the config says of it.
+        pattern: The name or glob of its setting; empty if it has none.
+        fields: Where the config says that its logical fields are.
+        stored_events: The attribute prefixes of the events whose properties are kept.
     """
 
     type: str
@@ -56,35 +59,64 @@ class Reading:
     traits: frozenset[str] | None
     contact_lists: tuple[int, ...]
     digest: str
+    pattern: str = field(default="", compare=False)
+    fields: Mapping[str, list[str]] = field(default_factory=dict, compare=False)
+    stored_events: frozenset[str] = field(default=frozenset(), compare=False)
+
+    @property
+    def is_snapshot(self) -> bool:
+        """Whether its records are rows that tell a person's whole present state."""
+        return self.type == "identify" and self.shape not in {"identifies", "raw calls"}
+
+    @property
+    def is_about(self) -> list[list[str] | None]:
+        """Where the config says that its records name their people."""
+        return [self.fields.get(name) for name in ("user_id", "anonymous_id")]
+
+    def left_of(self, before: Reading) -> frozenset[str] | None:
+        """Return the names of traits that could be sent before and still may, in lower case; None for all of them."""
+        if self.traits is None:
+            return None
+        if before.traits is None:
+            return frozenset(name for name in self.traits if "." not in name)
+        return frozenset(name.rpartition(".")[2] for name in self.traits & before.traits)
 
     def withdraws(self, before: Reading) -> bool:
-        """Return whether something that could be sent before may not be sent any more."""
+        """Return whether a trait or list that could be sent before may not be sent any more."""
         fewer = self.traits is not None and (before.traits is None or not before.traits <= self.traits)
         return fewer or not set(before.contact_lists) <= set(self.contact_lists)
 
     def as_record(self) -> dict[str, object]:
         """Return it as plain JSON, for the store."""
         traits = None if self.traits is None else sorted(self.traits)
-        return {**asdict(self), "traits": traits, "contact_lists": list(self.contact_lists)}
+        lists = {"contact_lists": list(self.contact_lists), "stored_events": sorted(self.stored_events)}
+        return {**asdict(self), "traits": traits, **lists}
 
     @classmethod
     def from_record(cls, record: Mapping[str, Any]) -> Reading:
         """Return what `as_record` returned."""
         traits = None if record["traits"] is None else frozenset(record["traits"])
-        return cls(**{**record, "traits": traits, "contact_lists": tuple(record["contact_lists"])})
+        stored = frozenset(record.get("stored_events", ()))
+        lists = tuple(record["contact_lists"])
+        return cls(**{**record, "traits": traits, "contact_lists": lists, "stored_events": stored})
 
 
-def reading_of(setting: StreamSetting, form: Shape) -> Reading:
-    """Return how a stream of this shape is read by its setting."""
+def reading_of(name: str, form: Shape, settings: Settings) -> Reading:
+    """Return how a stream of a name and a shape is read by the settings."""
+    found = settings.stream(name)
+    setting = found or StreamSetting(name)
     listed = setting.traits
     traits: frozenset[str] | None = None
     if listed is not None and "*" not in listed:
-        traits = frozenset(name.rpartition(".")[2].lower() for name in listed)
+        traits = frozenset(map(str.lower, listed))
     elif listed is None and form == "plain":
         traits = frozenset()
     kind = setting.type or _TYPES.get(form, "ignore")
     digest = fingerprint({"setting": setting.as_config(), "shape": form}) or b""
-    return Reading(kind, form, traits, setting.contact_lists, digest.hex())
+    pattern = "" if found is None else found.pattern
+    fields = {logical: list(own) for logical, own in setting.fields.items()}
+    stored = frozenset(settings.stored_events.values())
+    return Reading(kind, form, traits, setting.contact_lists, digest.hex(), pattern, fields, stored)
 
 
 @dataclass(frozen=True, slots=True)
@@ -236,7 +268,7 @@ def recognize(name: str, schema: Mapping[str, object], key_properties: Sequence[
         guess = replace(guess, setting={**guess.setting, **setting.as_config()})
         raise UnknownStreamError(guess, setting.pattern)
     if stream_type == "ignore":
-        return Stream(name, stream_type, how, reading_of(setting, form))
+        return Stream(name, stream_type, how, reading_of(name, form, settings))
     source = Source(name, stream_type, form, columns, tuple(key_properties), setting)
     if stream_type == "segment":
         source.require_call_type()
@@ -244,7 +276,7 @@ def recognize(name: str, schema: Mapping[str, object], key_properties: Sequence[
         name,
         stream_type,
         how,
-        reading_of(setting, form),
+        reading_of(name, form, settings),
         None if stream_type == "track" else source.identify_reader(),
         None if stream_type == "identify" else source.track_reader(),
         source.call_type,

@@ -25,7 +25,7 @@ _ROWS: Final = 5000
 _SQLITE: Final = {"bytes": "BLOB", "double": "DOUBLE", "bigint": "BIGINT", "by_key": "WITHOUT ROWID"}
 _POSTGRESQL: Final = {"bytes": "BYTEA", "double": "DOUBLE PRECISION", "bigint": "BIGINT", "by_key": ""}
 
-_BEFORE_3: Final = "before version 3"
+BEFORE_3: Final = "before version 3"
 """The stream that is said to have said what version 2 knew without knowing who said it."""
 
 _TO_VERSION_3: Final = (
@@ -200,10 +200,10 @@ def _parts_in_3(person: _Row) -> str:
         "traits": said.get("traits", [{}, 0.0, {}]),
         "contact_lists": [int(one) for one in said.get("contact_lists", ())],
     }
-    streams = decode(person.fingerprints) or (_BEFORE_3,)
+    streams = decode(person.fingerprints) or (BEFORE_3,)
     parts: dict[str, object] = dict.fromkeys(streams, part) if person.identified_at else {}
     if said.get("stored"):
-        parts[_BEFORE_3] = {**(part if _BEFORE_3 in parts else {}), "events": said["stored"]}
+        parts[BEFORE_3] = {**(part if BEFORE_3 in parts else {}), "events": said["stored"]}
     return encode(parts)
 
 
