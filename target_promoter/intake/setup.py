@@ -65,7 +65,8 @@ def _withdraw(tx: Transaction, stream: str, reading: Reading, before: Reading, n
         allowed, lists = reading.left_of(before), frozenset(reading.contact_lists)
         stored_events.restrict(tx, stream, allowed, ())
         surveys.restrict(tx, stream, allowed)
-        _change(tx, lambda person: person.restricted(stream, allowed, lists), now)
+        changed = _change(tx, lambda person: person.restricted(stream, allowed, lists), now)
+        claims.withdraw(tx, "a trait in its request may not be sent any more", user_ids=changed)
     gone = before.stored_events - reading.stored_events
     if gone:
         stored_events.restrict(tx, stream, None, gone)
@@ -75,21 +76,22 @@ def _withdraw(tx: Transaction, stream: str, reading: Reading, before: Reading, n
 def drop(tx: Transaction, stream: str, now: float) -> tuple[int, int]:
     """Take back all that a stream said; return how many people it spoke of, and how many surveys are cancelled."""
     stored_events.drop(tx, stream)
-    return _change(tx, lambda person: person.without(stream), now), surveys.drop(tx, stream, now)
+    changed = _change(tx, lambda person: person.without(stream), now)
+    return len(changed), surveys.drop(tx, stream, now)
 
 
-def _change(tx: Transaction, change: Callable[[Person], Person], now: float) -> int:
-    """Change everybody, have delivery look at the contacts of those who differ, and return how many they are."""
-    number = 0
+def _change(tx: Transaction, change: Callable[[Person], Person], now: float) -> set[str]:
+    """Change everybody, have delivery look at the contacts of those who differ, and return their user ids."""
+    changed = set()
     left = {}
     for before, after in people.change_all(tx, change):
-        number += 1
+        changed.add(after.user_id)
         owners = {email: after.user_id for email in (before.address, after.address) if email is not None}
         contacts.mark_dirty(tx, owners, now)
         if before.address is not None and before.address != after.address:
             left[after.user_id] = before.address
     claims.move_throttles(tx, left, now)
-    return number
+    return changed
 
 
 def _remove_deleted(tx: Transaction, settings: Settings, now: float) -> None:
