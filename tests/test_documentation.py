@@ -1,46 +1,45 @@
-"""What the README says of settings, fields, commands and outcomes is what the program knows, and all of it."""
+"""What the documentation says of settings, fields, commands and outcomes is what the program knows, and all of it."""
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import re
 import subprocess
 import sys
-from pathlib import Path
 from typing import Any, Final
 
 import pytest
 import yaml
 
 from target_promoter.config.files import environment_config
-from target_promoter.config.settings import FIELDS, STREAM_TYPES, Settings, config_schema
+from target_promoter.config.settings import FIELDS, STREAM_TYPES, Campaign, Settings, StreamSetting, config_schema
 from target_promoter.records.fields import candidates
-from target_promoter.singer.program import COMMANDS
+from target_promoter.report.export import STREAMS
+from target_promoter.singer.program import COMMANDS, load
 from target_promoter.sinks import PromoterSink
 from target_promoter.store.summary import OUTCOMES
+from tests.documentation import CODE, PAGES, ROOT, anchors, rows, section
+from tests.test_layers import LAYERS
 
-ROOT: Final = Path(__file__).parent.parent
-README: Final = (ROOT / "README.md").read_text(encoding="utf-8")
-CODE: Final = re.compile(r"`([^`]*)`")
-
-
-def section(title: str) -> str:
-    """Return what stands under a heading of the README."""
-    match = re.search(rf"^## {re.escape(title)}\n(.*?)(?=^## |\Z)", README, re.MULTILINE | re.DOTALL)
-    assert match is not None, f"The README has no section {title}."
-    return match[1]
-
-
-def rows(text: str) -> list[list[str]]:
-    """Return the rows of all tables in a text without their heads; a bar in code is no border."""
-    lines = [line for line in text.splitlines() if re.match(r"\| ?`", line)]
-    return [[cell.strip() for cell in re.split(r"(?<!\\)\|", line)[1:-1]] for line in lines]
-
+README: Final = "README.md"
+SETTINGS_PAGE: Final = "docs/reference/settings.md"
+STREAMS_PAGE: Final = "docs/reference/streams.md"
+OUTCOMES_PAGE: Final = "docs/reference/outcomes.md"
+COMMANDS_PAGE: Final = "docs/reference/commands.md"
 
 SETTINGS: Final = {
-    name: (meaning, default) for names, meaning, default in rows(section("Settings")) for name in CODE.findall(names)
+    name: (meaning, default)
+    for names, meaning, default in rows(section(SETTINGS_PAGE, "All settings"))
+    for name in CODE.findall(names)
 }
-"""What the README says of each setting: its meaning and its default."""
+"""What is said of each setting: its meaning and its default."""
+
+BLOCKS: Final = [
+    (page, language, block)
+    for page, text in PAGES.items()
+    for language, block in re.findall(r"^```(\w+)\n(.*?)^```", text, re.DOTALL | re.MULTILINE)
+]
 
 
 @pytest.fixture(scope="module")
@@ -61,14 +60,14 @@ def meltano() -> dict[str, dict[str, Any]]:
 
 
 def test_every_setting_stands_in_all_four_places(about: dict[str, Any], meltano: dict[str, Any]) -> None:
-    """Code, `--about`, meltano.yml and README name the same settings."""
+    """Code, `--about`, meltano.yml and documentation name the same settings."""
     assert set(about) == set(meltano)
     assert sorted(SETTINGS) == sorted(about)
     assert set(config_schema()) == set(about)
 
 
 def test_defaults_are_the_same_in_all_four_places(about: dict[str, Any], meltano: dict[str, Any]) -> None:
-    """The README shows a default as JSON, a text without its quotes."""
+    """The documentation shows a default as JSON, a text without its quotes."""
     read = Settings.from_config({"api_key": "k"})
     for name, schema in about.items():
         default = schema.get("default")
@@ -101,55 +100,136 @@ def test_durations_and_rates_say_their_unit(about: dict[str, Any]) -> None:
         ("campaigns", "hours"),
     ):
         assert unit in about[name]["description"], name
+        assert unit in SETTINGS[name][0], name
 
 
-def test_every_command_is_described() -> None:
-    """The README's table has each command of the program, and no other."""
-    named = [CODE.findall(cells[0])[0].split()[0] for cells in rows(section("Commands"))]
+def test_all_that_a_stream_and_a_campaign_may_say_is_described() -> None:
+    """And the hours in which surveys may be sent."""
+    said = {title: _named(section(SETTINGS_PAGE, title)) for title in ("Streams", "Campaigns", "Survey hours")}
+    assert said["Streams"] == {one.name for one in dataclasses.fields(StreamSetting)} - {"pattern"}
+    assert said["Campaigns"] == {one.name for one in dataclasses.fields(Campaign)} - {"event"}
+    assert said["Survey hours"] == set(config_schema()["survey_hours"]["properties"])
+    assert all(f"`{kind}`" in section(SETTINGS_PAGE, "Streams") for kind in STREAM_TYPES)
+
+
+def _named(text: str) -> set[str]:
+    return {name for cells in rows(text) for name in CODE.findall(cells[0])}
+
+
+@pytest.mark.parametrize(("page", "title"), [(README, "Commands"), (COMMANDS_PAGE, "Commands")])
+def test_every_command_is_described(page: str, title: str) -> None:
+    """Each table has each command of the program, and no other."""
+    text = section(page, title) if page == README else PAGES[page].split("\n## ")[0]
+    named = [CODE.findall(cells[0])[0].split()[0] for cells in rows(text)]
     assert sorted(named) == sorted(COMMANDS)
 
 
+def test_every_option_of_a_command_is_described() -> None:
+    """What the help of a command lists, but what all have."""
+    text = "".join(text for page, text in PAGES.items() if page.startswith("docs/"))
+    for name in COMMANDS:
+        if name != "sandbox":  # Its options concern nobody but who tries things.
+            options = {option for one in load(name).params for option in one.opts if option.startswith("--")}
+            assert [one for one in options - {"--config", "--help"} if f"{one}" not in text] == [], name
+
+
 def test_every_outcome_is_described() -> None:
-    """The README names the outcomes of a part of the summary in the item of that part."""
-    text = section("What becomes of a record")
-    for part, names in OUTCOMES.items():
-        if part == "api":
-            continue
-        item = re.search(rf"\*\*{part}\*\* →(.*?)(?=\n- \*\*|\n\n|\Z)", text, re.DOTALL)
-        assert item is not None, part
-        said = set(CODE.findall(item[1])) - {"integrations", "survey_recipients"}
-        assert said == set(names) - {"read"}, part
+    """The outcomes of a part of the summary are the rows of the table behind it."""
+    parts = dict(re.findall(r"\nWhat `(\w+)` .*?:\n(.*?)(?=\n## )", PAGES[OUTCOMES_PAGE], re.DOTALL))
+    assert parts.keys() == OUTCOMES.keys() - {"api"}
+    for part, text in parts.items():
+        assert _named(text) == set(OUTCOMES[part]) - {"read"}, part
 
 
-def test_every_field_and_stream_type_is_described() -> None:
-    """The README names every logical field that `fields` takes, and where it is looked for first."""
-    text = section("What your streams are")
-    said = {name: cells[1] for cells in rows(text) for name in CODE.findall(cells[0])}
+def test_every_reason_of_no_survey_is_told() -> None:
+    """Somebody who asks why nobody was surveyed finds each outcome that says so."""
+    told = set(CODE.findall(PAGES["docs/why-was-nobody-surveyed.md"]))
+    silent = {"sent", "presumed", "pending", "waiting"}
+    assert set(OUTCOMES["surveys"]) - silent - told == set()
+    assert {"stale", "unmatched", "duplicate", "blocked", "deleted", "rejected"} - told == set()
+
+
+def test_every_field_is_described() -> None:
+    """Every logical field that `fields` takes, and where it is looked for first."""
+    said = {name: cells[1] for cells in rows(section(STREAMS_PAGE, "Fields")) for name in CODE.findall(cells[0])}
     assert set(said) == set(FIELDS)
     places: dict[str, set[str]] = {}
     for kind in ("identify", "track"):
         found = candidates(kind, users=True, segment=True, call_id=True, keyed=False)
         for logical, paths in found.items():
             places.setdefault(logical, set()).update(path[-1] for path in paths)
-    for logical in ("user_id", "anonymous_id", "email", "timestamp", "message_id"):
+    for logical in ("user_id", "anonymous_id", "email", "event", "timestamp"):
         named = CODE.findall(said[logical])
         assert named, logical
         assert set(named) - {"users"} <= places[logical], logical
-    assert all(f"`{kind}`" in text for kind in STREAM_TYPES)
 
 
-@pytest.mark.parametrize("block", re.findall(r"```json\n(.*?)```", README, re.DOTALL))
-def test_configs_of_the_readme_are_accepted(block: str) -> None:
-    """What is copied from the README works."""
-    Settings.from_config(
-        {"api_key": "k", **{name: one for name, one in json.loads(block).items() if name != "api_key"}}
-    )
+def test_every_column_of_the_export_is_described() -> None:
+    """Each stream with its keys and columns."""
+    said = {
+        CODE.findall(stream)[0]: (CODE.findall(keys), set(CODE.findall(columns)) - {"check"})
+        for stream, keys, columns in rows(PAGES["docs/reference/export.md"])
+    }
+    assert said == {name: (list(one.keys), set(one.columns) - set(one.keys)) for name, one in STREAMS.items()}
 
 
-def test_variables_of_the_readme_are_read(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What is copied from the README into an environment works."""
-    variables = re.findall(r"`(TARGET_PROMOTER_[A-Z_]+)(?:='([^']*)')?`", README)
+@pytest.mark.parametrize(
+    ("page", "block"), [(page, block) for page, language, block in BLOCKS if language == "json"], ids=str
+)
+def test_configs_of_the_documentation_are_accepted(page: str, block: str) -> None:
+    """What is copied works."""
+    config = {name: one for name, one in json.loads(block).items() if name != "api_key"}
+    assert Settings.from_config({"api_key": "k", **config}), page
+
+
+def test_variables_of_the_documentation_are_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is copied into an environment works."""
+    text = section(COMMANDS_PAGE, "Environment")
+    variables = [
+        one for one in re.findall(r"`(TARGET_PROMOTER_[A-Z_]+)(?:='([^']*)')?`", text) if "LOGLEVEL" not in one[0]
+    ]
     assert variables
     for name, value in variables:
         monkeypatch.setenv(name, " ".join(value.split()) or "k")
-    assert {f"TARGET_PROMOTER_{name.upper()}" for name in environment_config()} == {name for name, _ in variables}
+    names = {f"TARGET_PROMOTER_{name.upper()}" for name in environment_config()}
+    assert names == {name for name, _ in variables if name != "TARGET_PROMOTER_"}
+
+
+def test_links_lead_somewhere() -> None:
+    """Each page and heading that a page links to is there."""
+    broken = []
+    for page, text in PAGES.items():
+        for link in re.findall(r"\]\(([^)\s]+)\)", re.sub(r"`[^`\n]*`", "", text)):
+            if re.match(r"[a-z]+:", link):
+                continue
+            place, _, anchor = link.partition("#")
+            target = (ROOT / page).parent.joinpath(place).resolve() if place else ROOT / page
+            name = str(target.relative_to(ROOT)) if target.is_relative_to(ROOT) else ""
+            if not target.exists() or (anchor and anchor not in anchors(name)):
+                broken.append(f"{page}: {link}")
+    assert broken == []
+
+
+def test_every_page_is_found_from_the_first() -> None:
+    """The documentation's own index links to all of it."""
+    linked = {f"docs/{link.partition('#')[0]}" for link in re.findall(r"\]\(([^)\s]+)\)", PAGES["docs/README.md"])}
+    assert {page for page in PAGES if page.startswith("docs/")} - linked == {"docs/README.md"}
+
+
+def test_the_map_of_the_house_is_true() -> None:
+    """Every room stands on it, those that it may import above it; and every file that is named is there."""
+    page = PAGES["CONTRIBUTING.md"]
+    rooms = [CODE.findall(cells[0]) for cells in rows(section("CONTRIBUTING.md", "The map of the house"))]
+    named = [name.rstrip("/").removesuffix(".py") for names in rooms for name in names]
+    assert named == [*(one for one in LAYERS if one != "__main__"), "sandbox"]
+    for name in re.findall(r"`([\w./-]+\.(?:py|md|toml|json))`", page):
+        assert (ROOT / name).exists() or (ROOT / "target_promoter" / name).exists(), name
+
+
+def test_the_readme_is_short_and_reads_alike_on_a_package_index() -> None:
+    """There, a link that is no whole address leads nowhere, so files are named; each of them is there."""
+    text = PAGES[README]
+    assert len(text.split()) <= 1500
+    assert [link for link in re.findall(r"\]\(([^)\s]+)\)", text) if not link.startswith("https://")] == []
+    for name in re.findall(r"`(docs/[^`]*|[A-Z]+\.md|LICENSE)`", text):
+        assert (ROOT / name).exists(), name

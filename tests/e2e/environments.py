@@ -24,6 +24,7 @@ _CACHE: Final = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
 _INSTALL_SECONDS: Final = 300
 
 TAP_POSTGRES: Final = "meltanolabs-tap-postgres==0.10.0"
+TARGET_JSONL: Final = "target-jsonl==0.1.4"
 MELTANO: Final = "meltano~=4.4.0"
 
 NO_STATISTICS: Final = {"MELTANO_SEND_ANONYMOUS_USAGE_STATS": "false"}

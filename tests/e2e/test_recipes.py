@@ -1,12 +1,14 @@
-"""The README's recipes, each run as it stands there: only addresses and keys come from the test."""
+"""The documentation's recipes, each run as it stands there: only addresses and keys come from the test."""
 
 from __future__ import annotations
 
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -15,13 +17,11 @@ import pytest
 
 from target_promoter.sandbox.server import SandboxServer
 from tests.conftest import CAMPAIGNS, Postgres
-from tests.e2e.environments import MELTANO, NO_STATISTICS, TAP_POSTGRES, programs
+from tests.documentation import PAGES, RECIPES, ROOT
+from tests.e2e.environments import MELTANO, NO_STATISTICS, TAP_POSTGRES, TARGET_JSONL, programs
 from tests.tap import TEXT, hours_ago, record, schema, state
 
-ROOT = Path(__file__).parent.parent.parent
 DATA = ROOT / "tests" / "data" / "warehouse"
-_BLOCK = re.compile(r"^<!-- recipe: (.+?) -->\n```\w+\n(.*?)^```$", re.DOTALL | re.MULTILINE)
-RECIPES = dict(_BLOCK.findall((ROOT / "README.md").read_text(encoding="utf-8")))
 CALLS: dict[str, Any] = {
     "properties": {
         **dict.fromkeys(("type", "messageId", "userId", "event", "timestamp"), TEXT),
@@ -64,25 +64,49 @@ class Kitchen:
         """Put more programs on the path, behind those that are there."""
         self._env["PATH"] += f"{os.pathsep}{programs}"
 
+    def set(self, **variables: str) -> None:
+        """Set environment variables for what runs from now on."""
+        self._env |= variables
+
+    def run_program(self, config: str) -> None:
+        """Have the target read what the tap prints."""
+        self._shell(f"tap | target-promoter --config {config} --config=ENV")
+
     def write(self, *names: str, **more: object) -> None:
-        """Write files as they stand in the README; `more` is added to those that are JSON."""
+        """Write files as they stand on a page; `more` is added to those that are JSON."""
         for name in names:
             text = RECIPES[name]
             if name.endswith(".json"):
                 text = json.dumps({**json.loads(text), **more})
             # What the recipe installs from an index is here already, and this checkout's own.
-            (self.folder / name).write_text(re.sub(r"^ +pip_url: .*\n", "", text, flags=re.MULTILINE), encoding="utf-8")
+            text = re.sub(r"^ +pip_url: .*\n", "", text, flags=re.MULTILINE)
+            (self.folder / Path(name).name).write_text(text, encoding="utf-8")
 
     def tap(self, *messages: dict[str, Any]) -> None:
         """Have the tap print some messages of the stream `calls` from now on."""
-        lines = [schema("calls", CALLS, keys=["messageId"]), *messages, state({"at": 1})]
-        text = "".join(json.dumps(line) + "\n" for line in lines)
+        self.tap_all(schema("calls", CALLS, keys=["messageId"]), *messages)
+
+    def tap_all(self, *messages: dict[str, Any]) -> None:
+        """Have the tap print some messages, those of their schemas among them, from now on."""
+        text = "".join(json.dumps(line) + "\n" for line in (*messages, state({"at": 1})))
         (self.folder / "messages.jsonl").write_text(text, encoding="utf-8")
+
+    def read(self, name: str) -> str:
+        """Return what stands in a file that a recipe wrote."""
+        return (self.folder / name).read_text(encoding="utf-8")
 
     def run(self, name: str) -> list[dict[str, Any]]:
         """Run the commands of a recipe; return the summaries that they logged."""
+        return self.tell(name)[1]
+
+    def tell(self, name: str) -> tuple[str, list[dict[str, Any]]]:
+        """Run the commands of a recipe; return what they printed, and the summaries that they logged."""
+        done = self._shell(RECIPES[f"run {name}"])
+        return done.stdout, [json.loads(text) for text in re.findall(r"Run summary: (\{.*\})", done.stderr)]
+
+    def _shell(self, commands: str) -> subprocess.CompletedProcess[str]:
         done = subprocess.run(
-            ["/bin/bash", "-euo", "pipefail", "-c", RECIPES[f"run {name}"]],
+            ["/bin/bash", "-euo", "pipefail", "-c", commands],
             capture_output=True,
             text=True,
             cwd=self.folder,
@@ -91,7 +115,7 @@ class Kitchen:
             check=False,
         )
         assert done.returncode == 0, done.stderr
-        return [json.loads(text) for text in re.findall(r"Run summary: (\{.*\})", done.stderr)]
+        return done
 
 
 @pytest.fixture
@@ -107,12 +131,41 @@ def kitchen(sandbox: SandboxServer, tmp_path: Path) -> Kitchen:
 
 
 def test_every_recipe_is_run() -> None:
-    """There is no block in the README's recipes that no test of this file uses."""
+    """There is no recipe on any page that no test of this file uses."""
     text = Path(__file__).read_text(encoding="utf-8")
-    section = (ROOT / "README.md").read_text(encoding="utf-8").split("\n## Recipes\n")[1].split("\n## ")[0]
-    assert len(RECIPES) == section.count("\n```") / 2 >= 16
+    assert len(RECIPES) == "".join(PAGES.values()).count("\n<!-- recipe: ") >= 30
     for name in RECIPES:
         assert f'"{name.removeprefix("run ")}"' in text, name
+
+
+@pytest.mark.timeout(400)  # Meltano needs some ten seconds a command, and more on a busy machine.
+def test_the_first_hour(postgres: Postgres, tmp_path: Path) -> None:
+    """What the tutorial says comes of each step does."""
+    url = postgres.new_database()
+    kitchen = Kitchen(
+        tmp_path,
+        {**NO_STATISTICS, "TAP_POSTGRES_SQLALCHEMY_URL": url.replace("postgres@", "postgres:any@")},
+    )
+    kitchen.add_to_path(programs(TAP_POSTGRES))
+    kitchen.add_to_path(programs(MELTANO))
+    with psycopg.connect(url, autocommit=True) as connection:
+        connection.execute(RECIPES["first-hour/shop.sql"].encode())
+        kitchen.write("first-hour/meltano.yml")
+        printed, _ = kitchen.tell("first-hour check")
+        assert [line[:4] for line in printed.splitlines() if line[4:5] == " "][:3] == ["ok  "] * 3
+        assert "shop-customers: identify (2 identify calls)" in printed
+        assert "2 x Order Completed: a survey of campaign 78" in printed
+        [dry] = kitchen.run("first-hour dry")
+        assert (dry["contacts"]["pending"], dry["surveys"]["pending"], dry["track"]["stale"]) == (2, 1, 1)
+        [first] = kitchen.run("first-hour")
+        assert (first["contacts"]["synced"], first["surveys"]["sent"]) == (2, 1)
+        printed, _ = kitchen.tell("first-hour report")
+        assert "ann@example.com" in printed
+        assert "2 contacts:" in printed
+        assert "password_hash" not in printed
+        connection.execute(RECIPES["first-hour/later.sql"].encode())
+        [later] = kitchen.run("first-hour later")
+    assert (later["surveys"]["sent"], later["api"]["requests"]) == (1, 1)
 
 
 def test_a_meltano_project_of_warehouse_shop_and_audiences(
@@ -246,3 +299,191 @@ def test_a_lost_store_surveys_nobody_twice(kitchen: Kitchen, sandbox: SandboxSer
     assert sandbox.account.surveys_by_email == before
     assert len(sandbox.account.contacts) == 3
     assert summary["surveys"]["throttled"] == 2
+
+
+OBJECT: dict[str, Any] = {"type": ["null", "object"], "properties": {}}
+
+
+def table(stream: str, *rows: dict[str, Any], keys: tuple[str, ...] = ("id",)) -> list[dict[str, Any]]:
+    """Return the messages of a stream, whose columns are those of its rows."""
+    columns = {name: {} for row in rows for name in row}
+    return [schema(stream, {"properties": columns}, keys=list(keys)), *(record(stream, **row) for row in rows)]
+
+
+def ticket(number: int, requester: int, status: str, hours: float) -> dict[str, Any]:
+    """Return a row of Zendesk's tickets."""
+    return {
+        "id": number,
+        "requester_id": requester,
+        "status": status,
+        "priority": "high",
+        "updated_at": hours_ago(hours),
+    }
+
+
+def shopify_order(number: int, customer: object, email: str | None, status: str = "FULFILLED") -> dict[str, Any]:
+    """Return a row of Shopify's orders."""
+    return {
+        "id": f"gid://shopify/Order/{number}",
+        "name": f"#{number}",
+        "email": email,
+        "customer": customer,
+        "billingAddress": {"firstName": "Gus", "lastName": "Guest"},
+        "totalPriceSet": {"shopMoney": {"amount": "19.90"}},
+        "displayFulfillmentStatus": status,
+        "test": False,
+        "processedAt": hours_ago(2),
+    }
+
+
+TAPS: dict[str, tuple[list[dict[str, Any]], dict[str, int], dict[str, dict[str, str]]]] = {
+    "shopify.json": (
+        [
+            *table("customers", {"id": "gid://7", "email": "ann@example.com", "firstName": "Ann", "numberOfOrders": 3}),
+            *table(
+                "orders",
+                shopify_order(1, {"id": "gid://7"}, "ann@example.com"),
+                shopify_order(2, None, "gus@example.com"),
+                shopify_order(3, {"id": "gid://7"}, "ann@example.com", "UNFULFILLED"),
+                shopify_order(4, None, None),
+            ),
+            *table("products", {"id": "1", "title": "Tea"}),
+        ],
+        {"ann@example.com": 1, "gus@example.com": 1},
+        {"ann@example.com": {"numberOfOrders": "3", "order_completed_total": "19.9"}, "gus@example.com": {}},
+    ),
+    "zendesk.json": (
+        [
+            *table(
+                "users",
+                {"id": 1, "email": "ann@example.com", "name": "Ann Lee", "role": "end-user"},
+                {"id": 2, "email": "bob@example.com", "name": "Bob Ray", "role": "end-user"},
+                {"id": 9, "email": "agent@our-company.com", "name": "Agent", "role": "agent"},
+            ),
+            *table(
+                "tickets",
+                ticket(11, 1, "solved", 5),
+                ticket(12, 2, "solved", 5),
+                ticket(12, 2, "open", 3),
+                ticket(13, 1, "open", 2),
+            ),
+        ],
+        {"ann@example.com": 1},
+        {"ann@example.com": {"role": "end-user"}, "bob@example.com": {"role": "end-user"}},
+    ),
+    "stripe.json": (
+        [
+            *table("customers", {"id": "cus_1", "email": "ann@example.com", "name": "Ann Lee", "currency": "eur"}),
+            *table(
+                "events",
+                {
+                    "id": "evt_1",
+                    "type": "customer.subscription.created",
+                    "created": int(time.time()) - 600,
+                    "data": {"object": {"customer": "cus_1", "plan": {"nickname": "Team", "amount": 990}}},
+                },
+                {"id": "evt_2", "type": "invoice.paid", "created": int(time.time()) - 600, "data": {"object": {}}},
+            ),
+        ],
+        {"ann@example.com": 1},
+        {"ann@example.com": {"currency": "eur"}},
+    ),
+    "hubspot.json": (
+        table(
+            "contacts",
+            *(
+                {
+                    "id": str(number),
+                    "archived": archived,
+                    "updatedAt": hours_ago(1),
+                    "properties": {"email": email, "firstname": "Ann", "lifecyclestage": "customer", **more},
+                }
+                for number, email, archived, more in (
+                    (1, "ann@example.com", False, {}),
+                    (2, "bob@example.com", True, {}),
+                    (3, "cleo@example.com", False, {"hs_email_optout": "true"}),
+                )
+            ),
+        ),
+        {},
+        {"ann@example.com": {"lifecyclestage": "customer"}},
+    ),
+    "sheet.json": (
+        table(
+            "Orders",
+            {"Order": 1, "Customer": 7, "E-mail": "ann@example.com", "Name": "Ann Lee", "Date": hours_ago(1)},
+            {"Order": 2, "Customer": 8, "E-mail": "bob@example.com", "Name": "Bob", "Date": hours_ago(900)},
+            keys=(),
+        ),
+        {"ann@example.com": 1},
+        {"ann@example.com": {}, "bob@example.com": {}},
+    ),
+}
+"""Of each popular tap what it prints, and the surveys and contacts that come of it."""
+
+
+@pytest.mark.parametrize("name", TAPS)
+def test_popular_taps(name: str, kitchen: Kitchen, sandbox: SandboxServer) -> None:
+    """Each config works as it stands, and the second run sends nothing."""
+    messages, surveys, contacts = TAPS[name]
+    kitchen.write(name)
+    (kitchen.folder / name).rename(kitchen.folder / "tap.json")
+    kitchen.tap_all(*messages)
+    [first] = kitchen.run("tap")
+    assert first["identify"]["rejected"] + first["track"]["rejected"] == 0
+    assert sandbox.account.surveys_by_email == surveys
+    assert sandbox.account.contacts.keys() == contacts.keys()
+    for email, attributes in contacts.items():
+        assert attributes.items() <= sandbox.account.contacts[email].attributes.items(), email
+    [second] = kitchen.run("tap")
+    assert second["api"]["requests"] == 0
+
+
+def test_an_export_goes_on_where_it_was(kitchen: Kitchen, sandbox: SandboxServer) -> None:
+    """The second time only what is new reaches the target."""
+    del sandbox
+    kitchen.set(TARGET=f"{programs(TARGET_JSONL) / 'target-jsonl'}")
+    kitchen.write("config.json", "staging.json")
+    kitchen.tap(identify("1", "ann@our-company.com"), order("a", "1", 1))
+    kitchen.run_program("config.json")
+    kitchen.tell("export")
+    kitchen.tap(identify("2", "bob@our-company.com"), order("b", "2", 1))
+    kitchen.run_program("config.json")
+    kitchen.tell("export")
+    lines = [line for path in kitchen.folder.glob("surveys*.jsonl") for line in path.read_text().splitlines()]
+    rows = [json.loads(line) for line in lines]
+    assert sorted((row["message_id"], row["outcome"]) for row in rows) == [("a", "sent"), ("b", "sent")]
+    assert kitchen.read("surveys.csv").count("sent") == 2
+
+
+def test_a_store_that_is_restored_and_moved(kitchen: Kitchen, sandbox: SandboxServer, postgres: Postgres) -> None:
+    """What was sent since the backup is not sent again, and the new store knows what the old one knew."""
+    kitchen.set(NEW_STORE_URL=postgres.new_database())
+    kitchen.write("config.json")
+    kitchen.tap(identify("1", "ann@example.com"))
+    kitchen.run_program("config.json")
+    shutil.copy(kitchen.folder / "target-promoter.db", kitchen.folder / "backup.db")
+    kitchen.tap(identify("1", "ann@example.com"), order("a", "1", 30), order("b", "1", 1))
+    kitchen.run_program("config.json")
+    before = sandbox.account.surveys_by_email
+    assert before == {"ann@example.com": 1}
+    printed, _ = kitchen.tell("restore")
+    assert "23 hours" in printed
+    kitchen.run_program("config.json")
+    assert sandbox.account.surveys_by_email == before
+    printed, _ = kitchen.tell("move")
+    assert "1 user id" in printed
+
+
+def test_privacy_requests(kitchen: Kitchen, sandbox: SandboxServer) -> None:
+    """Somebody sees what is stored, is forgotten everywhere, and stays blocked, in a new store too."""
+    kitchen.write("config.json", "staging.json")
+    kitchen.tap(identify("1", "ann@example.com"), order("a", "1", 1))
+    kitchen.run_program("config.json")
+    kitchen.tell("person")
+    assert json.loads(kitchen.read("ann.json"))["user_ids"] == ["1"]
+    kitchen.tell("forget")
+    assert not sandbox.account.contacts
+    kitchen.tell("marks")
+    [summary] = kitchen.run("staging")
+    assert (summary["identify"]["blocked"], summary["track"]["blocked"]) == (1, 1)
