@@ -306,7 +306,7 @@ OBJECT: dict[str, Any] = {"type": ["null", "object"], "properties": {}}
 
 def table(stream: str, *rows: dict[str, Any], keys: tuple[str, ...] = ("id",)) -> list[dict[str, Any]]:
     """Return the messages of a stream, whose columns are those of its rows."""
-    columns = {name: {} for row in rows for name in row}
+    columns: dict[str, Any] = {name: {} for row in rows for name in row}
     return [schema(stream, {"properties": columns}, keys=list(keys)), *(record(stream, **row) for row in rows)]
 
 
