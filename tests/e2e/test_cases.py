@@ -19,7 +19,7 @@ import pytest
 
 from target_promoter.sandbox.server import SandboxServer
 
-FOLDER: Final = Path(__file__).parent / "data" / "cases"
+FOLDER: Final = Path(__file__).parent.parent / "data" / "cases"
 CASES: Final = sorted(path.stem for path in FOLDER.glob("*.json"))
 CAMPAIGNS: Final = {78: "Orders", 79: "Trials", 12: "Quarterly"}
 _AGO: Final = re.compile(r"@([+-])(\d+)([smhd])")
