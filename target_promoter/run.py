@@ -86,9 +86,9 @@ class Run:
         try:
             self.store = self._open_store(now)
             self._delivery = self._make_delivery()
-            self._number, changed = self.store.write(lambda tx: self._open_books(tx, command, now))
-            for stream in changed:
-                _warn_of_change(stream)
+            self._number, told = self.store.write(lambda tx: self._open_books(tx, command, now))
+            for sentence in told:
+                logger.warning("%s", sentence)
         except BaseException:
             self._closing.close()
             raise
@@ -124,12 +124,12 @@ class Run:
         """Refuse the store of another account, have the config hold for what is stored, and begin the run's entry.
 
         Returns:
-            The number of the run, and the streams that are read otherwise than before.
+            The number of the run, and what people should hear of settings that changed.
         """
         settings = self._settings
         runs.check_account(tx, self.store.name, settings.api_url, settings.api_key)
-        changed = setup.apply_settings(tx, settings, now)
-        return runs.begin(tx, command, now, settings.as_record()), changed
+        told = setup.apply_settings(tx, settings, now)
+        return runs.begin(tx, command, now, settings.as_record()), told
 
     def take(self, rows: Rows | None = None, tracks: Sequence[Track] = (), *, ignored: int = 0) -> None:
         """Take a batch; when this returns, all of it is in the store.
@@ -171,7 +171,7 @@ class Run:
             return
         one = replace(one, reading=None if before is None else before.reading)
         if self.store.write(lambda tx: setup.take_in_reading(tx, one, reading, self._clock())):
-            _warn_of_change(stream.name)
+            logger.warning("%s", setup.read_otherwise(stream.name))
 
     def deliver(self) -> None:
         """Deliver until all that is due is delivered; call it when nothing more will be taken.
@@ -279,14 +279,6 @@ class Run:
     def _any_rejected(self) -> bool:
         counts = (("identify", "rejected"), ("track", "rejected"), ("contacts", "refused"), ("surveys", "refused"))
         return any(self.summary.value(part, outcome) for part, outcome in counts)  # type: ignore[arg-type] # parts
-
-
-def _warn_of_change(stream: str) -> None:
-    logger.warning(
-        "Stream `%s` is read otherwise than before: what may not be sent any more was taken back; refresh it in full, "
-        "so that what was read before is put right.",
-        stream,
-    )
 
 
 def _storable(text: str) -> str:

@@ -117,7 +117,7 @@ class House:
 
     Attributes:
         now: The time, in epoch seconds.
-        changed: The streams that the config has read otherwise than before.
+        told: What the config's run says of settings that changed.
     """
 
     def __init__(self, store: Path | str, *, created: float = 240.0, **settings: object) -> None:
@@ -131,7 +131,7 @@ class House:
         """Go on with other settings, as a next run may."""
         self.settings = Settings.from_config({**CONFIG, **settings})
         self._read: dict[str, Reading | None] = {}
-        self.changed = self.store.write(lambda tx: setup.apply_settings(tx, self.settings, self.now))
+        self.told = self.store.write(lambda tx: setup.apply_settings(tx, self.settings, self.now))
         self.summary = Summary(sandbox=False, dry_run=False, started_at=self.now)
         self._intake = Intake(self.store, self.settings, self.summary, clock=lambda: self.now)
 

@@ -19,11 +19,11 @@ from target_promoter.values import events as globs
 
 
 def apply_settings(tx: Transaction, settings: Settings, now: float) -> list[str]:
-    """Have the config hold for all that is stored, and return the streams that are read otherwise than before.
+    """Have the config hold for all that is stored, and return what people should hear of it, a sentence each.
 
     A glob speaks for the streams that it spoke for before: another config may read others into the same store.
     """
-    changed = []
+    told = []
     for known in list(streams.all_read(tx)):
         if known.reading is None:
             continue
@@ -31,11 +31,18 @@ def apply_settings(tx: Transaction, settings: Settings, now: float) -> list[str]
         reading = reading_of(known.name, before.shape, settings)
         speaks = reading.pattern == before.pattern or (reading.pattern and globs.is_name(reading.pattern))
         if speaks and reading.as_record() != known.reading and take_in_reading(tx, known, reading, now):
-            changed.append(known.name)
+            told.append(read_otherwise(known.name))
     _remove_deleted(tx, settings, now)
     contacts.join_lists(tx, settings.contact_lists, now)
-    schedule.apply_settings(tx, settings, now)
-    return changed
+    return told + schedule.apply_settings(tx, settings, now)
+
+
+def read_otherwise(stream: str) -> str:
+    """Return what is said of a stream that is read otherwise than before."""
+    return (
+        f"Stream `{stream}` is read otherwise than before: what may not be sent any more was taken back; refresh it in "
+        "full, so that what was read before is put right."
+    )
 
 
 def take_in_reading(tx: Transaction, known: KnownStream, reading: Reading, now: float) -> bool:

@@ -9,11 +9,14 @@ import msgspec
 from sqlalchemy import select, text, update
 
 from target_promoter.config.settings import Settings
+from target_promoter.people.identity import keys_named
 from target_promoter.store import runs
 from target_promoter.store.encoding import encode
 from target_promoter.store.schema import IS_OPEN, OPEN, SurveyStatus, surveys
 from target_promoter.store.transaction import Transaction
+from target_promoter.surveys.known_events import KnownEvents
 from target_promoter.surveys.rules import OLDER_THAN_STORE, Rules
+from target_promoter.surveys.surveys import COLUMNS, as_survey
 
 _MOST_EXPIRED: Final = 20_000
 """How many surveys one transaction ends, so that it holds the store for a moment only."""
@@ -90,23 +93,30 @@ class _Applied(msgspec.Struct, frozen=True):
     delay_hours: float
     hours: str
     paused: bool
+    cancel_on: tuple[tuple[str, str | None], ...] | None = None
+    """The events that cancel, each with the property to match; null if an older program did not tell."""
 
 
-def apply_settings(tx: Transaction, settings: Settings, now: float) -> None:
-    """Have what the config says of campaigns hold for the surveys that wait, as a run begins."""
+def apply_settings(tx: Transaction, settings: Settings, now: float) -> list[str]:
+    """Have what the config says of campaigns hold for the surveys that wait, as a run begins.
+
+    Returns:
+        What cannot hold for what was read before, a sentence each.
+    """
+    told = []
     rules = Rules(settings, now, runs.created_at(tx))
     hours = repr(settings.survey_hours)
     for event, campaign in settings.campaigns.items():
         name = f"campaign:{event}"
-        current = _Applied(campaign.id, campaign.delay_hours, hours, campaign.paused)
+        cancel_on = tuple((rule.event, rule.match) for rule in campaign.cancel_on)
+        current = _Applied(campaign.id, campaign.delay_hours, hours, campaign.paused, cancel_on)
         known = runs.fact(tx, name)
         before = None if known is None else msgspec.json.decode(known, type=_Applied)
         if current == before:
             continue
         runs.set_fact(tx, name, encode(current))
         of_event = surveys.c.status.in_(OPEN) & (surveys.c.canonical == event)
-        other = of_event & (surveys.c.campaign_id != campaign.id)
-        tx.execute(update(surveys).where(other).values(campaign_id=campaign.id))
+        _give_campaign(tx, rules, event)
         if current.paused and not (before is not None and before.paused):
             # What was too old by then does not become young again by the pause.
             while expire(tx, rules, [event])[1]:
@@ -118,6 +128,33 @@ def apply_settings(tx: Transaction, settings: Settings, now: float) -> None:
         if before.paused and not current.paused:
             late = of_event & (surveys.c.due_at < now)
             tx.execute(update(surveys).where(late).values(due_at=now))
+        if before.cancel_on is not None:
+            gained = [one.name for one in campaign.cancel_on if (one.event, one.match) not in before.cancel_on]
+            told += [_not_known_before(name, campaign.event) for name in gained]
+    return told
+
+
+def _not_known_before(cancelling: str, event: str) -> str:
+    return (
+        f"`{cancelling}` now cancels surveys of `{event}`, but what was read of it before is not known: refresh its "
+        "stream in full, so that surveys which wait are cancelled by it."
+    )
+
+
+def _give_campaign(tx: Transaction, rules: Rules, event: str) -> None:
+    """Have the surveys of an event be its present campaign's; those that are settled are known by it from now on."""
+    campaign, events = rules.settings.campaigns[event], KnownEvents(tx)
+    other = (surveys.c.canonical == event) & (surveys.c.campaign_id != campaign.id)
+    moved, marks = [], []
+    for survey in map(as_survey, tx.execute(select(*COLUMNS).where(other, surveys.c.due_at >= rules.oldest_due))):
+        keys = keys_named(survey)
+        mark = events.occurrence(campaign.id, keys[0] if keys else "", survey.event_at)
+        marks.append(mark)
+        if survey.is_open:
+            moved.append((survey.id, mark))
+    events.remember(marks)
+    tx.update_rows(surveys, ("id", "occurrence"), moved)
+    tx.execute(update(surveys).where(other, surveys.c.status.in_(OPEN)).values(campaign_id=campaign.id))
 
 
 def _reschedule(tx: Transaction, rules: Rules, event: str) -> None:
