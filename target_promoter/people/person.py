@@ -200,7 +200,7 @@ class Person(msgspec.Struct, frozen=True, gc=False):
         return replace(self, parts=_without(self.parts, stream), fingerprints=_without(self.fingerprints, stream))
 
     def restricted(self, stream: str, traits: frozenset[str] | None, contact_lists: frozenset[int]) -> Person:
-        """Return the person with only those traits and lists of a stream that may be sent.
+        """Return the person with only those traits and lists of a stream that may be sent, its last record forgotten.
 
         Args:
             stream: The stream.
@@ -211,11 +211,12 @@ class Person(msgspec.Struct, frozen=True, gc=False):
         if part is None:
             return self
         lists = tuple(one for one in part.contact_lists if one in contact_lists)
-        if traits is None:
-            return self.with_part(stream, replace(part, contact_lists=lists))
-        events = {prefix: (_only(said[0], traits), said[1]) for prefix, said in part.events.items()}
-        allowed = replace(part, traits=part.traits.only(traits), contact_lists=lists, events=events)
-        return self.with_part(stream, allowed)
+        allowed = replace(part, contact_lists=lists)
+        if traits is not None:
+            events = {prefix: (_only(said[0], traits), said[1]) for prefix, said in part.events.items()}
+            allowed = replace(allowed, traits=part.traits.only(traits), events=events)
+        # The same record may say all of it again one day.
+        return replace(self.with_part(stream, allowed), fingerprints=_without(self.fingerprints, stream))
 
     def without_events(self, streams: frozenset[str], prefixes: frozenset[str]) -> Person:
         """Return the person without the properties of stored events of these streams and attribute prefixes."""
