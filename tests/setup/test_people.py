@@ -228,7 +228,7 @@ def test_two_loaders_with_other_configs(house: House) -> None:
     first = {"streams": people(contact_lists=[5]), "contact_lists": [1], "stored_events": ["Order Completed"]}
     second: dict[str, Any] = {"streams": {"*": {"type": "ignore"}, "calls": {"type": "segment"}}, "contact_lists": [2]}
     second["stored_events"] = ["Plan Changed"]
-    second["campaigns"] = {"Ticket Closed": {"id": 91}}
+    second["campaigns"] = {"Plan Paid": {"id": 91}}
     records = {
         0: [row(1, 2, ANN), ("orders", {"id": 7, "customer_id": 1, "ordered_at": at(-30), "total": 3})],
         1: [identify("1", None, city="Oslo"), track("Plan Changed", "1", -3, to="pro", messageId="p")],
