@@ -265,6 +265,11 @@ class _Surveys:
         occurrences = {one.occurrence for one in others if one.occurrence is not None}
         self._known |= self._events.among(occurrences | {one.row_key for one in others})
         found = surveys.by_message(self._batch.tx, self._known & messages)
+        if len(others) < len(self._marks) and surveys.any_open(self._batch.tx):
+            # One that was renamed, and has its old name again, waits by the other name.
+            renamed = [one for one in self._marks.values() if one.message in self._known and one.message not in found]
+            occurrences |= {one.occurrence for one in renamed if one.occurrence is not None}
+            self._known |= self._events.among(occurrences)
         found |= {
             survey.message: survey
             for survey in surveys.by_occurrence(self._batch.tx, self._known & occurrences).values()
@@ -296,7 +301,7 @@ class _Surveys:
     def find(self, marks: Marks) -> Survey | None:
         """Return the survey of an event, if there is one that may change."""
         message = marks.message
-        if message not in self._known and marks.occurrence is not None:
+        if message not in self._standing and marks.occurrence is not None:
             message = self._by_occurrence.get(marks.occurrence, message)
         return self._standing.get(message)
 

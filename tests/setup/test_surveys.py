@@ -75,6 +75,14 @@ def test_an_event_is_the_same_however_it_is_read(house: House, changed: dict[str
     assert surveyed(house, 2) == []
 
 
+def test_an_event_that_has_its_old_name_again(house: House) -> None:
+    """Its survey waits by the name that it has now."""
+    for event in ("Order Completed", "Order Paid", "Order Completed"):
+        house.configure(streams=orders(event=event), campaigns=campaign(event))
+        house.take(order())
+    assert surveyed(house) == [ANN]
+
+
 @pytest.mark.parametrize("sent", [True, False])
 def test_a_campaign_with_another_id_and_then_an_event_with_another_name(house: House, *, sent: bool) -> None:
     """What was asked for by the old id is known by the new one."""
