@@ -1,11 +1,11 @@
-"""The errors of this program: one family, each message a sentence that names the thing and the mend."""
+"""The errors of this program: one family, each message a sentence that names the thing and what to do."""
 
 from __future__ import annotations
 
 import sqlite3
 from typing import Final
 
-_SQLITE_MENDS: Final = (
+_SQLITE_FIXES: Final = (
     ("locked", "another program holds it: end that program, then run again"),
     ("lock timeout", "another program holds it: end that program, then run again"),
     ("malformed", "it is damaged: restore it from a backup, or move it away to begin with a new one"),
@@ -34,21 +34,21 @@ class ConfigError(PromoterError):
         """
         where = "" if stream is None else f" to stream `{stream}`"
         return cls(
-            f"Setting `stream_maps` cannot be applied{where} ({words}): mend the map, or the flattening beside it."
+            f"Setting `stream_maps` cannot be applied{where} ({words}): fix the map, or the flattening beside it."
         )
 
 
 class SettingError(ConfigError):
     """A setting is unknown or wrong."""
 
-    def __init__(self, name: str, problem: str, mend: str) -> None:
+    def __init__(self, name: str, problem: str, fix: str) -> None:
         """Build the sentence.
 
         Args:
             name: The setting, with dots into it, such as `campaigns.Order Completed.id`.
             problem: What is wrong with it, without its value, such as `is a text`.
         """
-        super().__init__(f"Setting `{name}` {problem}: {mend}{'' if mend.endswith('?') else '.'}")
+        super().__init__(f"Setting `{name}` {problem}: {fix}{'' if fix.endswith('?') else '.'}")
 
 
 class InputError(PromoterError):
@@ -62,7 +62,7 @@ class InputError(PromoterError):
     @classmethod
     def malformed(cls, message: str, key: str, wanted: str) -> InputError:
         """Return the error for a message whose form is wrong."""
-        return cls(f"The tap sends a {message} message whose `{key}` is not {wanted}: see to the tap.")
+        return cls(f"The tap sends a {message} message whose `{key}` is not {wanted}: fix the tap.")
 
     @classmethod
     def batch(cls, stream: str, problem: str) -> InputError:
@@ -84,7 +84,7 @@ class InputError(PromoterError):
             error: What it raised; its message names streams and keys, and shows no record.
         """
         words = "the input is not UTF-8" if isinstance(error, UnicodeDecodeError) else " ".join(str(error).split())
-        return cls(f"The input was refused ({type(error).__name__}: {words}): see to the tap or its stream maps.")
+        return cls(f"The input was refused ({type(error).__name__}: {words}): fix the tap or its stream maps.")
 
 
 class OutputError(PromoterError):
@@ -113,8 +113,8 @@ class StoreError(PromoterError):
         """
         # Further lines of PostgreSQL show the row that it refuses.
         words = next(iter(str(error).splitlines()), "")
-        mend = next((mend for part, mend in _SQLITE_MENDS if part in words.lower()), "see to it, then run again")
-        return cls(f"The store {store} refused with «{words}»: {mend}.")
+        fix = next((fix for part, fix in _SQLITE_FIXES if part in words.lower()), "fix that, then run again")
+        return cls(f"The store {store} refused with «{words}»: {fix}.")
 
     @classmethod
     def from_os(cls, store: str, error: OSError) -> StoreError:
@@ -129,8 +129,8 @@ class StoreError(PromoterError):
     def other_version(cls, store: str, found: str | None, known: int) -> StoreError:
         """Return the error for a store that a newer version of this program wrote."""
         newer = found is not None and found.isdigit() and int(found) > known
-        mend = "install the newer target-promoter" if newer else "name another store in `store_url`"
-        return cls(f"The store {store} has schema version {found}, and this program writes version {known}: {mend}.")
+        fix = "install the newer target-promoter" if newer else "name another store in `store_url`"
+        return cls(f"The store {store} has schema version {found}, and this program writes version {known}: {fix}.")
 
     @classmethod
     def older(cls, store: str, found: int | None, known: int) -> StoreError:
@@ -169,13 +169,13 @@ class StoreError(PromoterError):
         return cls("A PostgreSQL store needs a driver: install target-promoter[postgres].")
 
     @classmethod
-    def other_account(cls, store: str, what: str, mend: str) -> StoreError:
+    def other_account(cls, store: str, what: str, fix: str) -> StoreError:
         """Return the error for a store that belongs to another Promoter account.
 
         Args:
             what: What differs, such as `another API key`.
         """
-        return cls(f"The store {store} belongs to {what}: {mend}.")
+        return cls(f"The store {store} belongs to {what}: {fix}.")
 
 
 class StoreMovedError(StoreError):

@@ -182,6 +182,18 @@ def test_configs_of_the_documentation_are_accepted(page: str, block: str) -> Non
     assert Settings.from_config({"api_key": "k", **config}), page
 
 
+@pytest.mark.parametrize("block", [block for _, language, block in BLOCKS if language == "yaml"])
+def test_projects_of_the_documentation_name_settings_and_commands_that_there_are(
+    block: str, about: dict[str, Any]
+) -> None:
+    """What is copied into a Meltano project works."""
+    loaders = yaml.safe_load(block).get("plugins", {}).get("loaders", [])
+    for loader in loaders:
+        names = {one["name"] for one in loader.get("settings", [])}
+        assert (names | loader.get("config", {}).keys()) - about.keys() == set()
+        assert loader.get("commands", {}).keys() - set(COMMANDS) == set()
+
+
 def test_variables_of_the_documentation_are_read(monkeypatch: pytest.MonkeyPatch) -> None:
     """What is copied into an environment works."""
     text = section(COMMANDS_PAGE, "Environment")

@@ -124,12 +124,12 @@ def _campaign(setting: CampaignSetting, known: dict[int, Campaign]) -> Finding:
     what = f"campaign {setting.id}"
     found = known.get(setting.id)
     if found is None:
-        mend = f"set `campaigns.{setting.event}` to one it has: {_listed(known.values())}"
-        return _no(what, f"the account has none of that id: {mend}")
+        fix = f"set `campaigns.{setting.event}` to one it has: {_listed(known.values())}"
+        return _no(what, f"the account has none of that id: {fix}")
     name = f"{found.name}, for the event {setting.event}"
     if found.drip_duration:
-        mend = "set its distribution to instant at Promoter, or a survey in doubt may be sent twice"
-        return _no(what, f"{name}: its surveys are dripped over time: {mend}")
+        fix = "set its distribution to instant at Promoter, or a survey in doubt may be sent twice"
+        return _no(what, f"{name}: its surveys are dripped over time: {fix}")
     if found.drip_duration is None:
         return _maybe(what, f"{name}: Promoter does not say whether its distribution is instant: look it up there")
     return _yes(what, f"{name} (instant)")
@@ -143,8 +143,8 @@ def _contact_lists(settings: Settings, client: Client) -> Iterator[Finding]:
         if one in known:
             yield _yes(f"contact list {one}", known[one].name)
         else:
-            mend = f"set `contact_lists` (here or in `streams`) to ones it has: {_listed(known.values())}"
-            yield _no(f"contact list {one}", f"the account has none of that id: {mend}")
+            fix = f"set `contact_lists` (here or in `streams`) to ones it has: {_listed(known.values())}"
+            yield _no(f"contact list {one}", f"the account has none of that id: {fix}")
 
 
 def _listed(known: Iterable[Campaign | ContactList]) -> str:

@@ -76,7 +76,7 @@ def environment_warnings(*, is_read: bool) -> list[str]:
     for name in sorted(os.environ):
         if name.startswith(_PREFIX) and name not in known and not name.startswith(of_meltano):
             near = did_you_mean(name.removeprefix(_PREFIX).lower(), config_schema())
-            hint = f"did you mean {_variable(near)}?" if near else "unset it, or see the README for the settings."
+            hint = f"did you mean {_variable(near)}?" if near else "unset it, or see the settings in `--about`."
             sentences.append(f"The environment variable {name} is no setting: {hint}")
     unread = sorted(variables & os.environ.keys())
     if unread and not is_read and _MELTANO not in os.environ:

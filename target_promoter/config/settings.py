@@ -325,7 +325,7 @@ class Settings:
     max_surveys_per_run: int = setting(
         whole(),
         "Most surveys a run",
-        "The fuse: after so many surveys the rest stay pending and the run exits non-zero.",
+        "After so many surveys the rest stay pending and the run exits non-zero.",
         default=1000,
     )
     max_event_age_hours: float = setting(
@@ -356,7 +356,7 @@ class Settings:
     survey_hours: SurveyHours | None = optional(  # noqa: RUF009 - it makes a field
         parts(_HOURS).then(_hours),
         "Survey hours",
-        'When surveys may leave: {"from": "09:00", "to": "18:00", "days": ["mon", "fri"], "time_zone": '
+        'When surveys may be sent: {"from": "09:00", "to": "18:00", "days": ["mon", "fri"], "time_zone": '
         '"Europe/Berlin"}; outside of these hours they wait. Default: always.',
     )
     hard_delete: bool = setting(

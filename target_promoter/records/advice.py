@@ -42,7 +42,7 @@ class MissingFieldError(ConfigError):
 
         Args:
             fields: The fields, any one of which would do.
-            lines: The config, as JSON, that would mend it.
+            lines: The config, as JSON, that would fix it.
         """
         super().__init__(
             f"Stream `{stream}` has no column for {fields}, which a stream of type {stream_type} cannot do without: "

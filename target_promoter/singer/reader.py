@@ -27,7 +27,7 @@ def refuse(kind: str, key: str, wanted: str) -> NoReturn:
 
 
 def check_schema(message: dict[str, Any]) -> None:
-    """Refuse a SCHEMA message that is out of form, and mend what may be missing.
+    """Refuse a SCHEMA message that is out of form, and fill in what may be missing.
 
     Args:
         message: The message; a schema without `properties` is given none, since the SDK cannot do without.

@@ -74,17 +74,17 @@ def check_account(tx: Transaction, store: str, api_url: str, api_key: str) -> No
     """
     address, mark = fact(tx, "api_url"), fact(tx, "key_mark")
     if address is not None and address != api_url:
-        mend = (
+        fix = (
             "set `api_url` to that again, or `store_url` to a store of its own, or, if it is a new address of the same "
             "account, run `target-promoter --config CONFIG check --rebind`"
         )
-        raise StoreError.other_account(store, f"the account at {address}", mend)
+        raise StoreError.other_account(store, f"the account at {address}", fix)
     if mark is not None and not hmac.compare_digest(mark, _mark(tx, api_key)):
-        mend = (
+        fix = (
             "name a store of its own in `store_url`, or, if it is a new key of the same account, run "
             "`target-promoter --config CONFIG check --rebind`"
         )
-        raise StoreError.other_account(store, "another API key", mend)
+        raise StoreError.other_account(store, "another API key", fix)
 
 
 def bind_account(tx: Transaction, api_url: str, api_key: str) -> None:

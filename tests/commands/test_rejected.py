@@ -1,4 +1,4 @@
-"""`target-promoter rejected`: what was rejected or refused comes out as Singer messages, and succeeds once mended."""
+"""`target-promoter rejected`: what was rejected or refused comes out as Singer messages, and succeeds once fixed."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def records(messages: list[dict[str, Any]]) -> list[dict[str, Any]]:
 
 
 def test_what_succeeds_leaves_the_list(config: dict[str, Any], store_url: str, sandbox: SandboxServer) -> None:
-    """A record that a mended config can take is surveyed when it is replayed, and is gone from the list."""
+    """A record that a fixed config can take is surveyed when it is replayed, and is gone from the list."""
     config["store_url"] = store_url
     orders = schema("orders", {"properties": {"id": TEXT, "customer": TEXT, "customer_id": TEXT, "ordered_at": TEXT}})
     row = record("orders", id="o-1", customer="1", ordered_at=hours_ago(2))
@@ -46,7 +46,7 @@ def test_what_succeeds_leaves_the_list(config: dict[str, Any], store_url: str, s
     assert messages[0]["stream"] == "orders"
     assert messages[0]["key_properties"] == ["id"]
     assert sync(config, messages).summary["track"]["rejected"] == 1
-    assert len(printed(config)) == 2  # Not mended yet: still one, not two.
+    assert len(printed(config)) == 2  # Not fixed yet: still one, not two.
     config["streams"] = {"orders": {**STREAMS["orders"], "fields": {"user_id": "customer", "timestamp": "ordered_at"}}}
     assert sync(config, messages).summary["surveys"]["sent"] == 1
     assert printed(config) == []

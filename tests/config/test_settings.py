@@ -241,13 +241,13 @@ REFUSED: list[tuple[dict[str, object], str, str]] = [
 ]
 
 
-@pytest.mark.parametrize(("config", "names", "mend"), REFUSED, ids=[str(config) for config, _, _ in REFUSED])
-def test_refusals_name_setting_and_mend(config: dict[str, object], names: str, mend: str) -> None:
-    """Every refusal is one sentence that names the setting and the mend, and shows no secret."""
+@pytest.mark.parametrize(("config", "names", "fix"), REFUSED, ids=[str(config) for config, _, _ in REFUSED])
+def test_refusals_name_setting_and_mend(config: dict[str, object], names: str, fix: str) -> None:
+    """Every refusal is one sentence that names the setting and the fix, and shows no secret."""
     sentence = refusal(**config)
     assert sentence.startswith("Setting ")
     assert names in sentence
-    assert mend in sentence
+    assert fix in sentence
     assert "\n" not in sentence
     assert "secret" not in sentence
     assert KEY not in sentence

@@ -186,7 +186,7 @@ def test_variables_that_are_no_settings_are_told(monkeypatch: pytest.MonkeyPatch
     for name in ("CAMPAIGNS", "CAMPAINS", "ZZZ", "LOGLEVEL"):
         monkeypatch.setenv(PREFIX + name, "{}")
     near = f"The environment variable {PREFIX}CAMPAINS is no setting: did you mean {PREFIX}CAMPAIGNS?"
-    far = f"The environment variable {PREFIX}ZZZ is no setting: unset it, or see the README for the settings."
+    far = f"The environment variable {PREFIX}ZZZ is no setting: unset it, or see the settings in `--about`."
     assert environment_warnings(is_read=True) == [near, far]
     unread = f"The environment holds settings that are not read ({PREFIX}CAMPAIGNS): add --config=ENV."
     assert environment_warnings(is_read=False) == [near, far, unread]
@@ -276,7 +276,7 @@ def test_a_wrong_command_line_is_refused(config: dict[str, Any], tmp_path: Path,
 
 
 def test_without_config_the_key_is_asked_for(tmp_path: Path) -> None:
-    """The first thing a newcomer sees is a sentence with the mend."""
+    """The first thing a newcomer sees is a sentence with what to do."""
     run = run_program(messages=MESSAGES, cwd=tmp_path)
     assert run.status == 1
     assert "Setting `api_key` is missing" in run.log

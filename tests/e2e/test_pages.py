@@ -164,7 +164,7 @@ def test_the_report_shows_what_matters(browser: Chrome, report: Path) -> None:
 
 
 def test_a_group_opens_with_the_keyboard(browser: Chrome, report: Path) -> None:
-    """Tab reaches each group of failures, and Enter opens it to its examples and its mend."""
+    """Tab reaches each group of failures, and Enter opens it to its examples and what to do."""
     look(browser, "light", "phone")
     browser.get(report.as_uri())
     body = browser.find_element(By.TAG_NAME, "body")

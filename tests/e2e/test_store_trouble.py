@@ -171,16 +171,16 @@ def test_postgresql_stays_away(
     check(shop, sandbox.account, config["store_url"])
 
 
-@pytest.mark.parametrize(("version", "mend"), [(0, "name another store"), (999, "install the newer target-promoter")])
+@pytest.mark.parametrize(("version", "fix"), [(0, "name another store"), (999, "install the newer target-promoter")])
 def test_another_schema_version(
-    version: int, mend: str, programs: Programs, sandbox: SandboxServer, config: dict[str, Any], tmp_path: Path
+    version: int, fix: str, programs: Programs, sandbox: SandboxServer, config: dict[str, Any], tmp_path: Path
 ) -> None:
     """An older or newer store is refused before anything is sent, with what to do."""
     open_store(config["store_url"], now=time.time()).close()
     with_version(tmp_path / "store.db", version)
     ended = programs.run(config=config, messages=Shop(3, 5).messages)
     assert ended.status == 1
-    assert mend in ended.log
+    assert fix in ended.log
     assert ended.states == []
     assert sandbox.account.requests == []
 

@@ -109,7 +109,7 @@ class Trial:
         self._end()
         account = self.server.account
         self.figures.outcomes += check(self._shop, account, self.config["store_url"])
-        # Not the account's throttle but the claims see to it: no survey is asked for while it may be at work (a slow
+        # Not the account's throttle but the claims make sure: no survey is asked for while it may be at work (a slow
         # account carries the first one out some time after it was asked), and no second one of a person at all.
         assert self._watch.closest() >= min(SETTLING, 1.5 * SETTLING - self.faults.latency)
         assert {email: len(orders) for email, orders in self._watch.emails.items()} == dict.fromkeys(

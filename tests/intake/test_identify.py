@@ -98,7 +98,7 @@ def test_rejected(house: House, call: tuple[str, dict[str, Any]], reason: str) -
 
 
 def test_a_rejected_record_that_is_replayed_leaves_the_list(house: House) -> None:
-    """Mended or not, the replayed record says which kept one it is."""
+    """Fixed or not, the replayed record says which kept one it is."""
     house.take(identify("1", "ann at example.com"))
     mark = house.store.read(lambda tx: next(rejected.load(tx))).fingerprint.hex()
     assert house.take(identify("1", "ann@example.com", _sdc_rejected=mark)) == {"identify": {"changed": 1}}

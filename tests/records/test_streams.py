@@ -141,7 +141,7 @@ def test_rudderstack_warehouse() -> None:
 
 
 def test_plain_tables() -> None:
-    """A plain table is what the config says, and only the columns it lists leave the house."""
+    """A plain table is what the config says, and only the columns it lists are sent."""
     streams, calls = read("shop_tables", SHOP)
     assert [s.type for s in streams.values()] == ["track", "identify"]
     order, other, ann, bob = track(calls[0]), track(calls[1]), identify(calls[2]), identify(calls[3])

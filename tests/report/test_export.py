@@ -15,11 +15,9 @@ from target_promoter.report.export import STREAMS
 from target_promoter.store import runs
 from target_promoter.store.database import open_store
 from tests.conftest import program
-from tests.e2e.environments import programs
+from tests.e2e.environments import TARGET_JSONL, programs
 from tests.program import CALLS, command, identify, order
 from tests.tap import sync
-
-TARGET_JSONL = "target-jsonl==0.1.4"
 
 
 def fill(config: dict[str, Any]) -> None:

@@ -40,8 +40,8 @@ def later(shop: dict[str, Any], campaigns: dict[str, Any]) -> Run:
     return sync({**shop, "campaigns": campaigns}, [])
 
 
-def test_a_wrong_id_that_is_mended(shop: dict[str, Any], sandbox: SandboxServer) -> None:
-    """The survey stays pending, the run fails with the mend, and the mend sends it."""
+def test_a_wrong_id_that_is_fixed(shop: dict[str, Any], sandbox: SandboxServer) -> None:
+    """The survey stays pending, the run fails with the fix, and the fix sends it."""
     first = order(shop, {"Order Completed": 7})
     assert first.status == 1
     assert "knows no campaign 7" in first.log
