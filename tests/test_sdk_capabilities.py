@@ -425,7 +425,7 @@ def test_a_run_that_cannot_begin_ends_its_log_with_the_summary(
 
 def test_refused_settings_end_the_log_with_the_summary(shop: dict[str, Any], tmp_path: Path) -> None:
     """A run that is refused for its settings is one too: the sentence that names the setting, then the summary."""
-    run = run_program(config={**shop, "dry_run": True, "campaigns": {"Order Completed": "78"}}, cwd=tmp_path)
+    run = run_program(config={**shop, "dry_run": True, "campaigns": {"Order Completed": "the 78th"}}, cwd=tmp_path)
     *_, why, last = run.log.splitlines()
     assert run.status == 1
     assert "`campaigns.Order Completed`" in why

@@ -70,7 +70,8 @@ def test_a_batch_costs_hardly_more_statements_when_it_is_larger(statements: Stat
     """New people, unchanged ones and changed ones are looked up and written a hundred and more at a time."""
     few = [statements.take(10, plan) for plan in ("a", "a", "b")]
     many = [statements.take(400, plan) for plan in ("a", "a", "b")]
-    assert max(many) <= max(few) + 4
+    # Of a person and a contact with six and five columns, SQLite takes some 150 and 200 with a statement.
+    assert max(many) <= max(few) + 6
 
 
 def test_people_who_did_not_change_are_only_read(statements: Statements) -> None:

@@ -143,7 +143,7 @@ def test_a_new_address_of_the_account_is_accepted_on_demand(config: dict[str, An
     store = open_store(config["store_url"], now=0.0)
     store.write(lambda tx: runs.set_fact(tx, "api_url", "sandbox"))
     store.close()
-    assert lines_of(moved, "--rebind", status=1)[-1].startswith("no   store")
+    assert lines_of(moved, "--rebind", status=1)[-1].startswith("FAIL store")
 
 
 def test_a_store_from_a_backup_surveys_nobody_twice_and_sends_every_contact_again(

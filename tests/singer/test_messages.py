@@ -203,7 +203,7 @@ NULLABLE = {"anyOf": [{"type": "string"}, {"type": "null"}]}
         ),
         pytest.param({"allOf": [CUSTOMERS]}, True, id="allOf"),
         pytest.param({**CUSTOMERS, "additionalProperties": False}, True, id="a column that nobody reads"),
-        pytest.param({**CUSTOMERS, "required": ["country"]}, True, id="a column that nobody reads, required"),
+        pytest.param({**CUSTOMERS, "required": ["country"]}, False, id="a column required and not declared"),
         pytest.param({"properties": {**CUSTOMERS["properties"], "email": {"type": "integer"}}}, False, id="a misfit"),
     ],
 )
