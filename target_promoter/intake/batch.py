@@ -193,10 +193,10 @@ class Batch:
         late: list[int] = []
         ready: list[int] = []
         for survey in waiting:
-            user_id = identity.user_id(survey)
-            if user_id is not None and self.people.is_deleted_since(user_id, survey.event_at):
+            who = identity.who(survey)
+            if who.user_id is not None and self.people.is_deleted_since(who.user_id, survey.event_at):
                 late.append(survey.id)
-            elif identity.who(survey).email is not None:
+            elif who.email is not None:
                 ready.append(survey.id)
         self.cancel(late, DELETED)
         surveys.queue(self.tx, ready)

@@ -82,13 +82,15 @@ class _Taking:
         batch = self._batch
         if call is None:
             self._outcomes["ignored"] += 1
-        elif call.blocked or forgotten:
+        elif forgotten:
             self._outcomes["blocked"] += 1
         elif call.deleted_at is not None and UNMAPPED not in call.record and self._owner(call) is not None:
             # Whatever is wrong with the rest of it: taps of a log often send a deleted row's key alone.
             self._outcomes["deleted"] += 1
             self._delete(self._owner(call) or "", call)
             batch.discard_rejection(call.stream, call.record)
+        elif call.blocked:
+            self._outcomes["blocked"] += 1
         elif (problem := self._problem(call)) is not None or call.user_id is None:
             self._outcomes["rejected"] += 1
             batch.reject(call, "identify", problem or "no user id")
@@ -129,7 +131,8 @@ class _Taking:
         """Delete a person: never upserted again, its waiting surveys cancelled, its contact removed if so set."""
         batch = self._batch
         deleted_at = call.deleted_at or 0.0
-        mark = f"deleted {deleted_at}"
+        # A mark without a time comes with every reading of its table, also when the person is back by another stream.
+        mark = f"deleted {deleted_at}" if call.deletion_dated else "deleted"
         if batch.people.is_marked(user_id, call.stream, mark):
             return  # Its stream brought nothing of the person since.
         before = batch.people.get(user_id)
@@ -147,11 +150,17 @@ class _Taking:
         if person.deleted:
             claims.withdraw(batch.tx, DELETED, user_ids=[user_id])
         anonymous_ids = people.anonymous_links_of(batch.tx, [user_id])
-        waiting = surveys.open_of_people(batch.tx, user_ids=[user_id], anonymous_ids=anonymous_ids)
+        emails = [] if address is None or self._is_shared(address, user_id) else [address]
+        waiting = surveys.open_of_people(batch.tx, user_ids=[user_id], anonymous_ids=anonymous_ids, emails=emails)
         batch.cancel(
             [one.id for one in waiting if person.deleted or batch.people.is_deleted_since(user_id, one.event_at)],
             DELETED,
         )
+
+    def _is_shared(self, address: str, user_id: str) -> bool:
+        """Return whether somebody else living has an address."""
+        living = people.load_by_email(self._batch.tx, [address], whole=False).get(address, ())
+        return any(row.user_id != user_id for row in living)
 
     # A row of a snapshot is known by its stream's key, where that is not the user id itself.
 

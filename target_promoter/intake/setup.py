@@ -15,6 +15,7 @@ from target_promoter.store.migrations import BEFORE_3
 from target_promoter.store.streams import KnownStream
 from target_promoter.store.transaction import Transaction
 from target_promoter.surveys import claims, schedule, surveys
+from target_promoter.surveys.rules import READ_OTHERWISE
 from target_promoter.values import events as globs
 
 
@@ -62,6 +63,8 @@ def take_in_reading(tx: Transaction, known: KnownStream, reading: Reading, now: 
             _change(tx, lambda person: person.without(stream), now)
         elif reading.fields != before.fields:
             _change(tx, lambda person: person.outdated(stream), now)
+        if reading.may_be_about_others(before):
+            surveys.withhold(tx, stream, READ_OTHERWISE, now)
         _withdraw(tx, stream, reading, before, now)
     return reading != before
 
@@ -72,8 +75,7 @@ def _withdraw(tx: Transaction, stream: str, reading: Reading, before: Reading, n
         allowed, lists = reading.left_of(before), frozenset(reading.contact_lists)
         stored_events.restrict(tx, stream, allowed, ())
         surveys.restrict(tx, stream, allowed)
-        changed = _change(tx, lambda person: person.restricted(stream, allowed, lists), now)
-        claims.withdraw(tx, "a trait in its request may not be sent any more", user_ids=changed)
+        _change(tx, lambda person: person.restricted(stream, allowed, lists), now)
     gone = before.stored_events - reading.stored_events
     if gone:
         stored_events.restrict(tx, stream, None, gone)
@@ -88,7 +90,10 @@ def drop(tx: Transaction, stream: str, now: float) -> tuple[int, int]:
 
 
 def _change(tx: Transaction, change: Callable[[Person], Person], now: float) -> set[str]:
-    """Change everybody, have delivery look at the contacts of those who differ, and return their user ids."""
+    """Change everybody, have delivery look at the contacts of those who differ, and return their user ids.
+
+    A request that was made for one of them holds what was known before: it is not sent again.
+    """
     changed = set()
     left = {}
     for before, after in people.change_all(tx, change):
@@ -98,6 +103,7 @@ def _change(tx: Transaction, change: Callable[[Person], Person], now: float) -> 
         if before.address is not None and before.address != after.address:
             left[after.user_id] = before.address
     claims.move_throttles(tx, left, now)
+    claims.withdraw(tx, "what its request says of the person was taken back", user_ids=changed)
     return changed
 
 

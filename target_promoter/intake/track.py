@@ -77,12 +77,12 @@ class Tracking:
         campaign = batch.settings.campaigns.get(call.canonical)
         if not self._forgotten.isdisjoint(keys_named(call)):
             return "blocked"
-        if call.blocked:
-            self._lead_to_nothing(call, campaign, "its call says not to send it to Promoter.io (integrations)")
-            return "blocked"
         if call.deleted_at is not None and (call.message_id or call.key):
             self._delete(call)
             return "deleted"
+        if call.blocked:
+            self._lead_to_nothing(call, campaign, "its call says not to send it to Promoter.io (integrations)")
+            return "blocked"
         time, problem = call.time, call.problem
         if problem is None and (time is None or time > batch.now + FUTURE_SECONDS):
             problem = "its time is more than 24 hours in the future"

@@ -36,6 +36,7 @@ class Identify(msgspec.Struct, frozen=True, gc=False):
         key: What tells the record from others of its stream, as one text; None if its stream has no such key.
         bad_email: Whether there is something in the place of an e-mail address, and nothing usable.
         email_is_null: Whether there is a place for an e-mail address, and nothing in it.
+        deletion_dated: Whether the record says itself when it was deleted.
     """
 
     stream: str
@@ -56,6 +57,7 @@ class Identify(msgspec.Struct, frozen=True, gc=False):
     key: str | None
     bad_email: bool
     email_is_null: bool
+    deletion_dated: bool = False
 
     def __repr__(self) -> str:
         """Show nothing personal."""

@@ -125,14 +125,20 @@ class _Reader:
 
     def _deleted_at(self, record: Mapping[str, object]) -> float | None:
         """Return when a record was deleted at its source; if it does not say, when its loader saw it, or now."""
+        deletion = self._deletion(record)
+        return None if deletion is None else deletion[0]
+
+    def _deletion(self, record: Mapping[str, object]) -> tuple[float, bool] | None:
+        """Return when a record was deleted at its source, and whether it says so itself."""
         for column in self.layout.marks:
             value = record.get(column)
             if value is None or value is False or _is_no_mark(value):
                 continue
             when = epoch_seconds(value)
-            if when is None:
-                when = first(record, tuple((name,) for name in _MARKED_AT), epoch_seconds)
-            return time.time() if when is None else when
+            if when is not None:
+                return when, True
+            seen_at = first(record, tuple((name,) for name in _MARKED_AT), epoch_seconds)
+            return time.time() if seen_at is None else seen_at, False
         return None
 
 
@@ -169,10 +175,11 @@ class IdentifyReader(_Reader):
 
     def read(self, record: Mapping[str, object]) -> Identify | None:
         """Return what a record says; None if it is of an anonymous visitor, which names nobody to keep."""
-        user_id, anonymous_id, deleted_at = self._user_id(record), self._anonymous_id(record), self._deleted_at(record)
+        user_id, anonymous_id, deletion = self._user_id(record), self._anonymous_id(record), self._deletion(record)
         when = self._time(record)
-        if deleted_at is None and self._is_delete_call(record):
-            deleted_at = time.time() if when is None else when
+        if deletion is None and self._is_delete_call(record):
+            deletion = (time.time(), False) if when is None else (when, True)
+        deleted_at, deletion_dated = (None, False) if deletion is None else deletion
         if user_id is None and anonymous_id is not None and deleted_at is None:
             return None
         mark = self.fingerprint(record)
@@ -220,6 +227,7 @@ class IdentifyReader(_Reader):
             key,
             bad_email,
             email is None and not bad_email and any(path[0] in record for path in self._paths["email"]),
+            deletion_dated,
         )
 
     def _is_delete_call(self, record: Mapping[str, object]) -> bool:

@@ -73,6 +73,15 @@ class Reading:
         """Where the config says that its records name their people."""
         return [self.fields.get(name) for name in ("user_id", "anonymous_id")]
 
+    def may_be_about_others(self, before: Reading) -> bool:
+        """Return whether its records may have named other people before than they do now."""
+        for name in ("user_id", "anonymous_id", "email"):
+            own, other = self.fields.get(name), before.fields.get(name)
+            # Further places count only where the earlier ones have nothing usable.
+            if own != other and (own is None or other is None or own[: len(other)] != other):
+                return True
+        return False
+
     def left_of(self, before: Reading) -> frozenset[str] | None:
         """Return the names of traits that could be sent before and still may, in lower case; None for all of them."""
         if self.traits is None:

@@ -205,10 +205,22 @@ def drop(tx: Transaction, stream: str, now: float) -> int:
     return cancelled
 
 
-def _call_off(tx: Transaction, where: ColumnElement[bool], reason: str, now: float) -> int:
+def withhold(tx: Transaction, stream: str, reason: str, now: float) -> None:
+    """Withhold the open surveys that a stream brought; a request at work is not sent again."""
+    _call_off(tx, surveys.c.stream == stream, reason, now, status=SurveyStatus.WITHHELD)
+
+
+def _call_off(
+    tx: Transaction,
+    where: ColumnElement[bool],
+    reason: str,
+    now: float,
+    *,
+    status: SurveyStatus = SurveyStatus.CANCELLED,
+) -> int:
     claimed = where & (surveys.c.status == SurveyStatus.CLAIMED)
     tx.execute(update(surveys).where(claimed).values(withdrawn=reason))
-    values = _settled(SurveyStatus.CANCELLED, reason, now)
+    values = _settled(status, reason, now)
     return tx.execute(update(surveys).where(where & surveys.c.status.in_(OPEN)).values(**values)).rowcount
 
 

@@ -317,3 +317,69 @@ def test_a_dropped_stream_leaves_the_throttle_with_its_person(house: House) -> N
     assert owners(house) == {ANN: "1", BOB: "2"}
     assert [one for one in house.turn(60 / HOUR).requests if isinstance(one, Claim)] == []
     assert house.surveys["m"] == "throttled"
+
+
+def test_a_waiting_survey_of_a_wrong_person_is_held_until_its_row_comes_again(house: House) -> None:
+    """Delivery runs before the row is read again: nobody is surveyed whom a wrong column named."""
+    orders = CONFIG["streams"]["orders"]
+    wrong = {**orders, "fields": {**orders["fields"], "user_id": "number"}}
+    order = ("orders", {"id": 1, "customer_id": "buyer", "number": "seller", "ordered_at": at(-1)})
+    house.configure(streams={**CONFIG["streams"], "orders": wrong})
+    house.take(identify("seller", BOB), identify("buyer", ANN))
+    house.take(order)
+    house.configure()
+    assert not [one for one in house.turn(0).requests if isinstance(one, Claim)]
+    assert house.take(order)["track"] == {"queued": 1}
+    assert [one.email for one in house.turn(0).requests if isinstance(one, Claim)] == [ANN]
+
+
+@pytest.mark.parametrize(
+    "change", [{"streams": {**CONFIG["streams"], "customers": {"type": "ignore"}}}, {"stored_events": []}]
+)
+def test_a_request_is_not_sent_again_that_holds_what_was_taken_back(house: House, change: dict[str, Any]) -> None:
+    """Whatever takes it back: a trait, a whole stream, a stored event."""
+    house.take(("customers", {"id": "u1", "email": ANN, "plan": "pro"}))
+    house.take(track("Order Completed", "u1", messageId="m", total=1))
+    assert [one.email for one in house.turn(0).requests if isinstance(one, Claim)] == [ANN]
+    house.configure(**change)
+    assert not [one for one in house.turn(0.1).requests if isinstance(one, Claim)]
+    assert house.surveys == {"m": "uncertain"}
+
+
+def test_an_event_is_known_by_the_new_id_of_its_campaign(house: House) -> None:
+    """While its survey waits, another row of it is the same event, also after the campaign's id was corrected."""
+    house.take(identify("u1", ANN))
+    house.take(track("Order Completed", "u1", hours=-0.5, messageId="m1"))
+    house.configure(campaigns={"Order Completed": 79})
+    assert house.take(track("Order Completed", "u1", hours=-0.5, messageId="m2"))["track"] == {"duplicate": 1}
+
+
+def test_a_mark_of_deletion_without_a_time_deletes_once(house: House) -> None:
+    """A table that keeps the deleted brings it with every reading, also when the person is back by another stream."""
+    house.configure(streams={**CONFIG["streams"], "old": CONFIG["streams"]["customers"]})
+    row = ("old", {"id": "u1", "email": ANN, "_fivetran_deleted": True, "_fivetran_synced": at(-5)})
+    house.take(row)
+    house.take(identify("u1", ANN, hours=-3))
+    later = {**row[1], "_fivetran_synced": at(-1)}
+    assert house.take(("old", later))["identify"] == {"deleted": 1}
+    assert list(house.forms) == [ANN]
+
+
+def test_a_deletion_cancels_what_named_its_person_by_the_address(house: House) -> None:
+    """Also when the person comes back before delivery looks."""
+    house.take(identify("u1", ANN, hours=-50))
+    house.take(track("Order Completed", hours=-3, messageId="m", context={"traits": {"email": ANN}}))
+    assert house.take(identify("u1", hours=-2, _sdc_deleted_at=at(-2)))["surveys"] == {"cancelled": 1}
+    house.take(identify("u1", ANN, hours=-1))
+    assert house.surveys == {"m": "cancelled"}
+
+
+def test_a_deletion_counts_whatever_its_integrations_say(house: House) -> None:
+    """Nobody who was deleted is surveyed, nor for an event that was."""
+    no = {"All": False}
+    house.take(identify("u1", ANN, hours=-50), identify("u2", BOB, hours=-50))
+    house.take(track("Order Completed", "u1", messageId="m1"), track("Order Completed", "u2", messageId="m2"))
+    assert house.take(identify("u1", _sdc_deleted_at=at(-0.5), integrations=no))["identify"] == {"deleted": 1}
+    gone = track("Order Completed", "u2", messageId="m2", _sdc_deleted_at=at(-0.5), integrations=no)
+    assert house.take(gone)["track"] == {"deleted": 1}
+    assert house.surveys == {"m1": "cancelled", "m2": "cancelled"}
