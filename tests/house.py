@@ -38,6 +38,7 @@ DAY: Final = 24 * HOUR
 
 COLUMNS: Final = {
     "calls": "type userId anonymousId messageId event timestamp traits properties context integrations",
+    "site-calls": "type userId anonymousId messageId event timestamp traits properties context integrations",
     "customers": "id email first_name plan score vip",
     "members": "id email plan updated_at",
     "orders": "id customer_id ordered_at total number order_id",
@@ -48,7 +49,7 @@ COLUMNS: Final = {
 }
 """The columns of the streams that a house knows; any other stream has those of the record."""
 
-KEYS: Final = {"calls": ["messageId"]}
+KEYS: Final = {"calls": ["messageId"], "site-calls": ["messageId"]}
 
 CONFIG: Final[dict[str, Any]] = {
     "api_key": "k",
