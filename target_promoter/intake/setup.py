@@ -78,7 +78,8 @@ def _withdraw(tx: Transaction, stream: str, reading: Reading, before: Reading, n
         _change(tx, lambda person: person.restricted(stream, allowed, lists), now)
     gone = before.stored_events - reading.stored_events
     if gone:
-        stored_events.restrict(tx, stream, None, gone)
+        for source in (stream, BEFORE_3):
+            stored_events.restrict(tx, source, None, gone)
         _change(tx, lambda person: person.without_events(frozenset({stream, BEFORE_3}), gone), now)
 
 

@@ -10,7 +10,7 @@ from typing import Any, Final
 import jinja2
 
 from target_promoter.progress.words import REPLAY
-from target_promoter.report import chart, words
+from target_promoter.report import chart, person, words
 from target_promoter.report.data import Report
 from target_promoter.report.figures import figures
 from target_promoter.report.person import Story
@@ -43,7 +43,7 @@ def _page(template: str, **values: Any) -> str:  # noqa: ANN401 - whatever the t
         lstrip_blocks=True,
         undefined=jinja2.StrictUndefined,
     )
-    environment.globals.update(policy=_POLICY, style=_STYLE, words=words, duration=duration)
+    environment.globals.update(policy=_POLICY, style=_STYLE, words=words, person=person, duration=duration)
     environment.filters["number"] = "{:,}".format
     return environment.get_template(template).render(**values)
 

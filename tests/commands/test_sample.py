@@ -58,7 +58,7 @@ def test_every_kind_of_call_is_there() -> None:
         assert any(call.deleted_at for call in some)
     ids = [(call.canonical, call.message_id) for call in tracks]
     assert len(ids) == len(set(ids)) + 1
-    assert {call.user_id for call in tracks} - {call.user_id for call in identifies} == {"1098"}
+    assert {call.user_id for call in tracks} - {call.user_id for call in identifies} == {"1098", None}
     stored = set(Settings.from_config(SAMPLE_CONFIG).stored_events)
     assert stored - set(Settings.from_config(SAMPLE_CONFIG).campaigns) <= {call.canonical for call in tracks}
 
