@@ -86,13 +86,13 @@ def test_no_update_is_lost(programs: Programs, sandbox: SandboxServer, config: d
     def brings(trait: int) -> list[dict[str, Any]]:
         said = [
             {"traits": {"email": f"c{who}@example.com", f"trait_{trait}": trait + who}, "messageId": f"{who}-{trait}"}
-            for who in range(50)
+            for who in range(1, 51)
         ]
-        calls = [{**one, "type": "identify", "userId": str(who)} for who, one in enumerate(said)]
+        calls = [{**one, "type": "identify", "userId": str(who)} for who, one in enumerate(said, start=1)]
         return [SCHEMA, *({"type": "RECORD", "stream": "calls", "record": one} for one in calls), state(trait)]
 
     together(programs, {**config, "batch_size_rows": 10}, [brings(trait) for trait in range(4)])
-    for who in range(50):
+    for who in range(1, 51):
         found = sandbox.account.contacts[f"c{who}@example.com"].attributes
         assert found == {"user_id": str(who), **{f"trait_{trait}": str(trait + who) for trait in range(4)}}
 

@@ -39,8 +39,8 @@ def programs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Programs]:
 def people(number: int) -> list[dict[str, Any]]:
     """Return so many customers, each with an order, and a STATE that covers them."""
     now = time.time()
-    calls = [SCHEMA, *(identify(str(one), now - 60, email=f"c{one}@example.com") for one in range(number))]
-    return [*calls, *(order(str(one), f"o{one}", now - 30) for one in range(number)), state(number)]
+    calls = [SCHEMA, *(identify(str(one), now - 60, email=f"c{one}@example.com") for one in range(1, number + 1))]
+    return [*calls, *(order(str(one), f"o{one}", now - 30) for one in range(1, number + 1)), state(number)]
 
 
 @BOTH
