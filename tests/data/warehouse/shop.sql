@@ -26,7 +26,7 @@ INSERT INTO shop.customers VALUES
     (3, 'cleo@example.org', 'Cleo Ray', NULL, 'x3', 12.5, now() - interval '5 days');
 
 INSERT INTO shop.orders VALUES
-    (501, 1, 'shipped', 99.90, now() - interval '3 hours', now() - interval '3 hours'),
+    (501, 1, 'shipped', 99.90, now() - interval '170 minutes', now() - interval '170 minutes'),
     (502, 2, 'shipped', 20.00, now() - interval '40 days', now() - interval '40 days'),
     (503, 3, 'shipped', 45.50, now() - interval '2 hours', now() - interval '2 hours'),
     (504, 2, 'open', 7.25, NULL, now() - interval '1 hours');
