@@ -533,11 +533,13 @@ def check(found: Identify | Track | None) -> None:
     for text in (found.user_id, found.anonymous_id, found.email):
         assert text is None or (text and text.encode() and "\x00" not in text)
     if isinstance(found, Track):
-        if found.problem is None:
+        if found.problem is None and found.deleted_at is not None:
+            assert found.key or found.message_id, "a deleted row needs its key alone"
+        elif found.problem is None:
             assert found.canonical
             assert found.message_id
             assert found.time is not None
         assert (found.event + found.canonical + found.message_id).encode()
     elif found.problem is None:
-        assert found.user_id is not None
+        assert found.user_id is not None or (found.deleted_at is not None and found.key)
         assert len(found.fingerprint) == 32
