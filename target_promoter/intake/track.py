@@ -215,9 +215,11 @@ class Tracking:
     def _let_through(self, call: Track, known: Survey) -> bool:
         """Return whether a setting kept a survey from being sent that would not keep it any more."""
         who = self._identity.who(call)
-        keys = (who.user_id and user_key(who.user_id), who.email and email_key(who.email))
-        throttles = claims.throttles_of(self._batch.tx, (key for key in keys if key)).values()
-        surveyed_at = max((one.surveyed_at or 0.0 for one in throttles), default=0.0)
+        surveyed_at = 0.0
+        if known.status is SurveyStatus.THROTTLED:  # Of no other outcome it matters, and most were sent.
+            keys = (who.user_id and user_key(who.user_id), who.email and email_key(who.email))
+            throttles = claims.throttles_of(self._batch.tx, (key for key in keys if key)).values()
+            surveyed_at = max((one.surveyed_at or 0.0 for one in throttles), default=0.0)
         return self._batch.rules.lets_through(known, who.email, surveyed_at)
 
     def _store_properties(self, call: Track, prefix: str, time: float) -> None:
