@@ -111,6 +111,8 @@ _MOVE_SCHEMAS: Final = (
     "DELETE FROM facts WHERE substr(name, 1, 7) = 'schema:'",
 )
 
+_TO_VERSION_4: Final[tuple[str, ...]] = ()
+
 _OWN_CONTACTS: Final = """
     UPDATE contacts SET user_id = coalesce(
         (
@@ -178,6 +180,11 @@ def _from_2(tx: Transaction) -> None:
     _split_people(tx)
     tx.sql(_OWN_CONTACTS)
     _know_surveys(tx)
+
+
+def _from_3(tx: Transaction) -> None:
+    """Make the tables of version 4."""
+    _run(tx, _TO_VERSION_4)
 
 
 def _split_people(tx: Transaction) -> None:
@@ -267,5 +274,5 @@ def _run(tx: Transaction, statements: tuple[str, ...]) -> None:
         tx.sql(statement.format(**words))
 
 
-_STEPS: Final[tuple[Callable[[Transaction], None], ...]] = (_from_1, _from_2)
+_STEPS: Final[tuple[Callable[[Transaction], None], ...]] = (_from_1, _from_2, _from_3)
 """By the version that each begins with, less one."""

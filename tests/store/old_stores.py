@@ -9,7 +9,7 @@ from typing import Final
 import psycopg
 
 FOLDER: Final = Path(__file__).parents[1] / "data" / "stores"
-VERSIONS: Final = (1, 2)
+VERSIONS: Final = (1, 2, 3)
 
 
 def restore(url: str, version: int) -> None:

@@ -1,13 +1,16 @@
 # mypy: ignore-errors
-"""Make a store with the code of version 1 or 2: see README.md beside this. Run as `python make.py STORE_URL`."""
+"""Make a store with the code of version 3: see README.md beside this. Run as `python make.py STORE_URL`."""
 
 from __future__ import annotations
 
-import json
 import sys
+from dataclasses import replace
 
 # Modules of the code that wrote the version, which is checked out elsewhere.
-from target_promoter.store import clock, forgetting, runs, whose
+from target_promoter.delivery import limit
+from target_promoter.intake import forgetting
+from target_promoter.intake.identifiers import identifiers_of
+from target_promoter.store import runs, streams
 from tests.delivering import Process
 from tests.house import NOW, House, at, identify, track
 
@@ -27,7 +30,6 @@ def main(url: str) -> None:
     """Fill a new store."""
     house = House(url)
     house.store.write(lambda tx: runs.bind_account(tx, "https://promoter.example/api", "k"))
-    house.store.write(lambda tx: runs.set_fact(tx, "schema:calls", json.dumps(CALLS, separators=(",", ":"))))
     run = house.store.write(lambda tx: runs.begin(tx, "sync", NOW - 60))
     house.take(
         ("customers", {"id": 1, "email": "ann@example.com", "first_name": "Ann", "plan": "gold", "score": 12.5}),
@@ -56,10 +58,12 @@ def main(url: str) -> None:
         if process.turn(second).requests:
             deliver(process, second + 1, {"bob@example.com": "unanswered", "dee@example.com": "refused"})
     for who in ("6",):
-        house.store.write(lambda tx, who=who: forgetting.forget(tx, whose.names_of(tx, who), [], NOW))
+        house.store.write(lambda tx, who=who: forgetting.forget(tx, [identifiers_of(tx, who)], [], NOW))
     house.take(("customers", {"id": 7, "email": "gus@example.com", "_sdc_deleted_at": at(0)}))
-    house.store.write(lambda tx: clock.count(tx, NOW + 50, accepted=200, rate_limited=0))
-    house.store.write(lambda tx: clock.limited(tx, NOW + 60, 30.0, limit=600.0))
+    calls = streams.StreamSchema(**CALLS)
+    house.store.write(lambda tx: streams.remember(tx, replace(streams.known(tx, "calls"), schema=calls), NOW))
+    house.store.write(lambda tx: limit.count(tx, NOW + 50, accepted=200, rate_limited=0))
+    house.store.write(lambda tx: limit.limited(tx, NOW + 60, 30.0, limit=600.0))
     house.store.write(
         lambda tx: runs.end(tx, run, NOW + 60, exit_status=0, problem=None, summary=house.summary.as_dict(NOW + 60))
     )
