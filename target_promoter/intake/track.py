@@ -43,6 +43,12 @@ class Tracking:
         )
         self._identity = Identity(batch.tx, batch.people)
         self._identity.look_up(calls)
+        # One look-up for all: those whose properties are kept on them are read whole.
+        batch.people.load(
+            call.user_id
+            for call in calls
+            if call.user_id and call.canonical in batch.settings.stored_events and batch.people.is_known(call.user_id)
+        )
         self._events = KnownEvents(batch.tx)
         self._surveys = _Surveys(batch, self._events)
         self._surveys.look_up(call for call in calls if call.canonical in batch.settings.campaigns)
