@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final
 
 import msgspec
@@ -102,21 +102,18 @@ def change(tx: Transaction, changed: Iterable[Survey], now: float) -> None:
 def by_message(tx: Transaction, marks: Collection[bytes]) -> dict[bytes, Survey]:
     """Return those surveys that may change when their row comes again, by the hash of their event."""
     kept = (*OPEN, SurveyStatus.EXPIRED, SurveyStatus.WITHHELD, SurveyStatus.THROTTLED)
-    rows = tx.rows_among(_COLUMNS, "surveys", f"{_is_among('status', kept)} AND message", marks)
-    return {survey.message: survey for survey in map(as_survey, rows)}
+    return {survey.message: survey for survey in _among(tx, "message", marks, _is_among("status", kept))}
 
 
 def by_occurrence(tx: Transaction, marks: Collection[bytes]) -> dict[bytes, Survey]:
     """Return the open surveys by who did what when."""
-    rows = tx.rows_among(_COLUMNS, "surveys", f"{IS_OPEN} AND occurrence", marks)
-    return {survey.occurrence or b"": survey for survey in map(as_survey, rows)}
+    return {survey.occurrence or b"": survey for survey in _among(tx, "occurrence", marks)}
 
 
 def open_of_rows(tx: Transaction, messages: Collection[bytes], row_keys: Collection[bytes]) -> list[Survey]:
     """Return the open surveys of events, or of rows known by their key."""
-    rows = tx.rows_among(_COLUMNS, "surveys", f"{IS_OPEN} AND message", messages)
-    rows += tx.rows_among(_COLUMNS, "surveys", f"{IS_OPEN} AND row_key", row_keys)
-    return list({survey.id: survey for survey in map(as_survey, rows)}.values())
+    found = (*_among(tx, "message", messages), *_among(tx, "row_key", row_keys))
+    return list({survey.id: survey for survey in found}.values())
 
 
 def open_of_people(
@@ -134,10 +131,21 @@ def open_of_people(
         return []
     found: dict[int, Survey] = {}
     for column, keys in (("user_id", user_ids), ("anonymous_id", anonymous_ids), ("email", emails)):
-        for survey in map(as_survey, tx.rows_among(_COLUMNS, "surveys", f"{IS_OPEN} AND {column}", set(keys))):
+        for survey in _among(tx, column, set(keys)):
             if column == "user_id" or survey.user_id is None:
                 found[survey.id] = survey
     return list(found.values())
+
+
+_MESSAGE_INDEX: Final = "sqlite_autoindex_surveys_1"
+"""The name that SQLite gives to the index of a table's first unique column."""
+
+
+def _among(tx: Transaction, column: str, keys: Collection[Any], condition: str = IS_OPEN) -> Iterator[Survey]:
+    # Asked for many keys, SQLite would rather look through all surveys of the status, a million perhaps.
+    index = _MESSAGE_INDEX if column == "message" else f"surveys_{column}"
+    table = f"surveys INDEXED BY {index}" if tx.is_sqlite else "surveys"
+    return map(as_survey, tx.rows_among(_COLUMNS, table, f"{condition} AND {column}", keys))
 
 
 def by_id(tx: Transaction, ids: Iterable[int]) -> dict[int, Survey]:
