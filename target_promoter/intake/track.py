@@ -232,7 +232,10 @@ class Tracking:
         """Keep a stored event's properties on its person, or by the keys that the call names its person by."""
         known, user_id = self._batch.people, call.user_id
         if user_id is not None and known.is_known(user_id):
-            known.put(known.get(user_id).with_event(call.stream, prefix, call.properties, time))
+            before = known.get(user_id)
+            person = before.with_event(call.stream, prefix, call.properties, time)
+            if person is not before:
+                known.put(person)
             return
         said = (dict(call.properties), time)
         for key in keys_kept_under(call):
@@ -302,9 +305,9 @@ class _Surveys:
         return not self._known.isdisjoint(marks)
 
     def know(self, marks: set[bytes]) -> None:
-        """Know events from now on, though they led to no survey."""
+        """Know events from now on, though they may have led to no survey."""
+        self._new_marks |= marks - self._known
         self._known |= marks
-        self._new_marks |= marks
 
     def find(self, marks: Marks) -> Survey | None:
         """Return the survey of an event, if there is one that may change."""
@@ -315,7 +318,8 @@ class _Surveys:
 
     def put(self, survey: Survey, marks: Marks, before: Survey | None) -> None:
         """Have a survey stand as given, instead of as it stood before."""
-        self.know({mark for mark in (marks.message, marks.occurrence) if mark is not None})
+        known = set() if before is None else {before.message, before.occurrence}
+        self.know({mark for mark in (marks.message, marks.occurrence) if mark is not None and mark not in known})
         if before is not None:
             del self._standing[before.message]
             if before.occurrence is not None and before.occurrence != survey.occurrence:

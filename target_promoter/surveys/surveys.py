@@ -65,15 +65,16 @@ class Survey(msgspec.Struct, frozen=True, gc=False):
 
 _WRITTEN: Final = Survey.__struct_fields__[: Survey.__struct_fields__.index("id")]
 _COLUMNS: Final = ", ".join(Survey.__struct_fields__)
-_HASHES: Final = 3
+_PROPERTIES: Final = Survey.__struct_fields__.index("properties")
+_STATUS: Final = Survey.__struct_fields__.index("status")
 
 
 def as_survey(row: Any) -> Survey:  # noqa: ANN401 - a database row
     """Return the survey of a row with the columns of `COLUMNS`."""
-    values = [None if one is None else bytes(one) for one in row[:_HASHES]]
-    values += row[_HASHES:]
-    survey = Survey(*values)  # type: ignore[arg-type] # the columns are named by its fields
-    return msgspec.structs.replace(survey, status=SurveyStatus(survey.status), properties=survey.properties or "{}")
+    values = list(row)
+    values[_PROPERTIES] = values[_PROPERTIES] or "{}"
+    values[_STATUS] = SurveyStatus(values[_STATUS])
+    return Survey(*values)  # the columns are named by its fields
 
 
 COLUMNS: Final = tuple(surveys.c[name] for name in Survey.__struct_fields__)
