@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Final
 
 import msgspec
@@ -17,7 +17,7 @@ from target_promoter.people.stored_events import Place
 from target_promoter.people.traits import Trait, later_properties
 from target_promoter.records.calls import Track
 from target_promoter.records.replay import is_refused
-from target_promoter.store.encoding import encode
+from target_promoter.store.encoding import digest, encode
 from target_promoter.store.schema import SurveyStatus
 from target_promoter.store.summary import Tally
 from target_promoter.surveys import cancelling, claims, surveys
@@ -26,6 +26,7 @@ from target_promoter.surveys.surveys import NotSurveyed, Survey
 from target_promoter.values.reading import clean
 
 _EVENT_DELETED: Final = "its event was deleted"
+_SETTINGS_BYTES: Final = 8
 
 
 class Tracking:
@@ -33,7 +34,11 @@ class Tracking:
 
     def __init__(self, batch: Batch, calls: Sequence[Track]) -> None:
         self._batch = batch
-        self._calls = calls
+        self._events = KnownEvents(batch.tx)
+        self._surveys = _Surveys(batch, self._events)
+        self._all_calls = calls
+        self._told = self._surveys.told(calls)
+        self._calls = calls = [call for call in calls if id(call) not in self._told]
         self._forgotten = batch.forgotten_among(key for call in calls for key in keys_named(call))
         batch.link(
             (call.anonymous_id, call.user_id)
@@ -41,16 +46,11 @@ class Tracking:
             if call.anonymous_id and call.user_id and not (call.blocked or call.problem or call.deleted_at)
             if self._forgotten.isdisjoint(keys_named(call))
         )
+        # Those on whom properties are kept are read whole.
+        stored = batch.settings.stored_events
+        batch.people.load({call.user_id for call in calls if call.user_id and call.canonical in stored})
         self._identity = Identity(batch.tx, batch.people)
         self._identity.look_up(calls)
-        # One look-up for all: those whose properties are kept on them are read whole.
-        batch.people.load(
-            call.user_id
-            for call in calls
-            if call.user_id and call.canonical in batch.settings.stored_events and batch.people.is_known(call.user_id)
-        )
-        self._events = KnownEvents(batch.tx)
-        self._surveys = _Surveys(batch, self._events)
         self._surveys.look_up(call for call in calls if call.canonical in batch.settings.campaigns)
         self._deleted: set[bytes] = set()
         self._kept: dict[Place, Trait] = {}
@@ -65,8 +65,8 @@ class Tracking:
         """
         batch = self._batch
         outcomes: Counter[str] = Counter()
-        for call in self._calls:
-            outcome = self._take(call)
+        for call in self._all_calls:
+            outcome = self._take_again(call) if id(call) in self._told else self._take(call)
             outcomes[outcome] += 1
             if call.event and call.time is not None:
                 batch.findings.add_event(clean(call.event), outcome, Tally(1, call.time, call.time))
@@ -77,6 +77,10 @@ class Tracking:
         surveys.record_not_surveyed(batch.tx, self._not_surveyed)
         batch.sweep_cancelled(changed, {who for who, _, _ in self._cancelling})
         return outcomes
+
+    def _take_again(self, call: Track) -> str:
+        self._batch.discard_rejection(call.stream, call.record)
+        return "duplicate"
 
     def _take(self, call: Track) -> str:
         batch = self._batch
@@ -153,6 +157,7 @@ class Tracking:
             properties=encode(call.properties),
             more=None,
             matches=batch.cancel_rules.matches(call.canonical, call.properties, call.record),
+            told=self._surveys.told_mark(call),
             status=SurveyStatus.CANCELLED if deleted else status,
             reason=DELETED if deleted else None,
         )
@@ -258,12 +263,31 @@ class _Surveys:
     def __init__(self, batch: Batch, events: KnownEvents) -> None:
         self._batch = batch
         self._events = events
+        # What else decides what a record comes to.
+        self._settings = digest([batch.settings.campaigns, batch.settings.stored_events])[:_SETTINGS_BYTES]
+        self._messages: dict[int, bytes] = {}
         self._marks: dict[int, Marks] = {}
         self._known: set[bytes] = set()
         self._before: dict[int, Survey] = {}
         self._standing: dict[bytes, Survey] = {}
         self._by_occurrence: dict[bytes, bytes] = {}
         self._new_marks: set[bytes] = set()
+
+    def told(self, calls: Iterable[Track]) -> set[int]:
+        """Return the ids of those calls whose records told the same before: no need to look further."""
+        if self._batch.anybody_forgotten:
+            return set()
+        asked = [one for one in calls if one.canonical in self._batch.settings.campaigns and one.problem is None]
+        self._messages = {id(one): self._events.message(one.canonical, one.message_id) for one in asked}
+        before = surveys.told_by(self._batch.tx, set(self._messages.values()))
+        # Of several of one event in this batch the last may be the one that differs.
+        told = {id(one): before.get(self._messages[id(one)], b"") == self.told_mark(one) for one in asked}
+        differing = {self._messages[one] for one, same in told.items() if not same}
+        return {one for one in told if self._messages[one] not in differing}
+
+    def told_mark(self, call: Track) -> bytes | None:
+        """Return what a survey is told by: the record, how it was read, and the settings that decide what follows."""
+        return None if call.fingerprint is None else self._settings + call.fingerprint
 
     def look_up(self, calls: Iterator[Track]) -> None:
         """Find out which of the events that campaigns name came before, and what surveys of them may change."""
@@ -293,8 +317,9 @@ class _Surveys:
         """Return what an event is known by."""
         marks = self._marks.get(id(call))
         if marks is None:
+            message = self._messages.get(id(call)) or self._events.message(call.canonical, call.message_id)
             marks = self._marks[id(call)] = Marks(
-                self._events.message(call.canonical, call.message_id),
+                message,
                 self._events.occurrence(campaign.id, call.named, call.time),
                 self._events.row_key(call.stream, call.key),
             )

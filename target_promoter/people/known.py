@@ -51,12 +51,14 @@ class KnownPeople:
             self._rows[user_id] = found.get(user_id)
 
     def load(self, user_ids: Iterable[str]) -> None:
-        """Read what was said of people that were looked up, all in one go."""
+        """Read people whole, all in one go."""
         missing = {user_id for user_id in user_ids if user_id not in self._before}
-        found = people.load(self._tx, (user_id for user_id in missing if self._rows[user_id] is not None))
+        unknown = {user_id for user_id in missing if self._rows.get(user_id, ...) is None}
+        found = people.load(self._tx, missing - unknown)
         for user_id in missing:
             row = found.get(user_id)
             self._before[user_id] = None if row is None else row.person()
+            self._rows.setdefault(user_id, row)
 
     def is_looked_up(self, user_id: str) -> bool:
         """Return whether a user id was looked up."""

@@ -70,6 +70,7 @@ class Track(msgspec.Struct, frozen=True, gc=False):
     Attributes:
         stream: The name of the stream that brought the record.
         record: The record as it was read.
+        fingerprint: A hash that is equal for equal records that are read alike; None if the record cannot be written.
         user_id: The user id as text.
         anonymous_id: The anonymous id as text.
         email: The e-mail address of the call's own context, trimmed and in lower case; None if it has no usable one.
@@ -90,6 +91,7 @@ class Track(msgspec.Struct, frozen=True, gc=False):
 
     stream: str
     record: Mapping[str, object]
+    fingerprint: bytes | None
     user_id: str | None
     anonymous_id: str | None
     email: str | None

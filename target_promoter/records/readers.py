@@ -89,13 +89,18 @@ class Layout:
 class _Reader:
     """What reading identify and track calls has in common.
 
+    Args:
+        how: What else decides what a record comes to.
+
     Attributes:
         layout: Where the records have what.
         stream: The stream's name.
         columns: The columns that are read at all; None if they may be any.
     """
 
-    def __init__(self, layout: Layout) -> None:
+    def __init__(self, layout: Layout, *how: object) -> None:
+        # The config may read the same row in another way than it did when the row last came.
+        self._salt = fingerprint({"read": (layout, *how)}) or b""
         self.layout = layout
         self.stream = layout.stream
         self.columns = layout.columns()
@@ -122,6 +127,13 @@ class _Reader:
             return _key_text(record.get(keys[0]))
         values = [_key_text(record.get(name)) for name in keys]
         return json.dumps(values) if values and None not in values else None
+
+    def _fingerprint(self, record: Mapping[str, object]) -> bytes | None:
+        """Return a hash that is equal for records that say the same; None if it cannot be written."""
+        content = record
+        if self.columns is not None and not record.keys() <= self.columns:
+            content = {name: value for name, value in record.items() if name in self.columns}
+        return fingerprint(content, self._salt)
 
     def _deleted_at(self, record: Mapping[str, object]) -> float | None:
         """Return when a record was deleted at its source; if it does not say, when its loader saw it, or now."""
@@ -150,7 +162,7 @@ class IdentifyReader(_Reader):
     """
 
     def __init__(self, layout: Layout, *, snapshot: bool, contact_lists: tuple[int, ...]) -> None:
-        super().__init__(layout)
+        super().__init__(layout, snapshot, contact_lists)
         self._snapshot = snapshot
         self._contact_lists = contact_lists
         objects = layout.contents.objects
@@ -158,15 +170,10 @@ class IdentifyReader(_Reader):
         self._first_name = finder(self._columns_for("first_name", objects), person_name)
         self._last_name = finder(self._columns_for("last_name", objects), person_name)
         self._name = finder(self._columns_for("name", objects), person_name)
-        # The config may read the same row in another way than it did when the row last came.
-        self._salt = fingerprint({"read": (layout, snapshot, contact_lists)}) or b""
 
     def fingerprint(self, record: Mapping[str, object]) -> str:
         """Return a hash, in hexadecimal, that is equal for records that say the same; empty if it cannot be written."""
-        content = record
-        if self.columns is not None and not record.keys() <= self.columns:
-            content = {name: value for name, value in record.items() if name in self.columns}
-        mark = fingerprint(content, self._salt)
+        mark = self._fingerprint(record)
         return "" if mark is None else mark.hex()
 
     def is_deleted(self, record: Mapping[str, object]) -> bool:
@@ -279,7 +286,7 @@ class TrackReader(_Reader):
     """
 
     def __init__(self, layout: Layout, *, event: str | None, recognized: bool) -> None:
-        super().__init__(layout)
+        super().__init__(layout, event, recognized)
         paths, configured = layout.paths, layout.configured
         self.event = event
         self._event = finder(paths["event"], identifier)
@@ -328,6 +335,7 @@ class TrackReader(_Reader):
         return Track(
             self.stream,
             record,
+            self._fingerprint(record),
             user_id,
             anonymous_id,
             email,

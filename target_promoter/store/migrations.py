@@ -111,7 +111,7 @@ _MOVE_SCHEMAS: Final = (
     "DELETE FROM facts WHERE substr(name, 1, 7) = 'schema:'",
 )
 
-_TO_VERSION_4: Final[tuple[str, ...]] = ()
+_TO_VERSION_4: Final = ("ALTER TABLE surveys ADD COLUMN told {bytes}",)
 
 _OWN_CONTACTS: Final = """
     UPDATE contacts SET user_id = coalesce(

@@ -192,6 +192,7 @@ surveys = Table(
     Column("withdrawn", Text),
     Column("lease", Text),
     Column("leased_until", Double, nullable=False, server_default="0"),
+    Column("told", LargeBinary),
     Index("surveys_status", "status", "canonical", "due_at", "first_due_at"),
     Index("surveys_user_id", "user_id"),
 )
@@ -202,7 +203,7 @@ surveys = Table(
 `properties` are those that its own stream brought, `more` what other streams brought, by stream; `matches` are hashes
 of what `match` of its campaign compares. `message` and `occurrence` are those of `messages`, `row_key` is a hash of its
 stream and the key of its row. `withdrawn` is why a claimed one must not be sent again, whatever comes of the request on
-its way.
+its way. `told` is a hash of the record that told it last, and of how it was read: the same one again says nothing new.
 """
 
 # Most rows leave these empty.

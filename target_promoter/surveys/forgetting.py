@@ -15,7 +15,9 @@ from target_promoter.surveys.surveys import of_identifiers
 
 _FORGOTTEN: Final = "its person was forgotten"
 _PERSONAL: Final[dict[str, Any]] = {
-    **dict.fromkeys(("user_id", "anonymous_id", "email", "properties", "more", "matches", "occurrence", "row_key")),
+    **dict.fromkeys(
+        ("user_id", "anonymous_id", "email", "properties", "more", "matches", "occurrence", "row_key", "told")
+    ),
     **dict.fromkeys(("claimed_email", "claimed_user_id", "request", "request_form", "withdrawn")),
     "message_id": "",
 }

@@ -39,6 +39,7 @@ class Survey(msgspec.Struct, frozen=True, gc=False):
     properties: str
     more: str | None
     matches: str | None
+    told: bytes | None
     status: SurveyStatus
     reason: str | None = None
     id: int = 0
@@ -81,6 +82,9 @@ COLUMNS: Final = tuple(surveys.c[name] for name in Survey.__struct_fields__)
 """What a query for surveys selects."""
 
 
+_KEPT_BY_A_SETTING: Final = (SurveyStatus.EXPIRED, SurveyStatus.WITHHELD, SurveyStatus.THROTTLED)
+
+
 def add(tx: Transaction, new: Iterable[Survey], now: float) -> None:
     """Keep new surveys."""
     rows = [(*(getattr(one, name) for name in _WRITTEN), now, now if one.status in SETTLED else None) for one in new]
@@ -102,8 +106,14 @@ def change(tx: Transaction, changed: Iterable[Survey], now: float) -> None:
 
 def by_message(tx: Transaction, marks: Collection[bytes]) -> dict[bytes, Survey]:
     """Return those surveys that may change when their row comes again, by the hash of their event."""
-    kept = (*OPEN, SurveyStatus.EXPIRED, SurveyStatus.WITHHELD, SurveyStatus.THROTTLED)
+    kept = (*OPEN, *_KEPT_BY_A_SETTING)
     return {survey.message: survey for survey in _among(tx, "message", marks, _is_among("status", kept))}
+
+
+def told_by(tx: Transaction, marks: Collection[bytes]) -> dict[bytes, bytes]:
+    """Return what told surveys last, by the hash of their event, but for those that a setting kept from being sent."""
+    rows = _rows_among(tx, "message, told, status", "message", marks, "told IS NOT NULL")
+    return {row[0]: row[1] for row in rows if row[2] not in _KEPT_BY_A_SETTING}
 
 
 def by_occurrence(tx: Transaction, marks: Collection[bytes]) -> dict[bytes, Survey]:
@@ -143,10 +153,14 @@ _MESSAGE_INDEX: Final = "sqlite_autoindex_surveys_1"
 
 
 def _among(tx: Transaction, column: str, keys: Collection[Any], condition: str = IS_OPEN) -> Iterator[Survey]:
+    return map(as_survey, _rows_among(tx, _COLUMNS, column, keys, condition))
+
+
+def _rows_among(tx: Transaction, columns: str, column: str, keys: Collection[Any], condition: str) -> list[Any]:
     # Asked for many keys, SQLite would rather look through all surveys of the status, a million perhaps.
     index = _MESSAGE_INDEX if column == "message" else f"surveys_{column}"
     table = f"surveys INDEXED BY {index}" if tx.is_sqlite else "surveys"
-    return map(as_survey, tx.rows_among(_COLUMNS, table, f"{condition} AND {column}", keys))
+    return tx.rows_among(columns, table, f"{condition} AND {column}", keys)
 
 
 def by_id(tx: Transaction, ids: Iterable[int]) -> dict[int, Survey]:
@@ -211,6 +225,7 @@ def drop(tx: Transaction, stream: str, now: float) -> int:
     """Cancel the open surveys that a stream brought, take off what it added to others, and return how many it were."""
     cancelled = _call_off(tx, surveys.c.stream == stream, "its stream was dropped", now)
     restrict(tx, stream, frozenset())
+    tx.execute(update(surveys).where(surveys.c.stream == stream).values(told=None))
     return cancelled
 
 
