@@ -44,7 +44,7 @@ class _Taking:
         for place, record in enumerate(self._rows.records):
             special = self._batch.anybody_forgotten or place in self._rows.misfits
             if special or not self._is_told(*glances[place], record):
-                self._calls[place] = self._read(place)
+                self._calls[place] = self._read(place, glances[place][1])
         forgotten = self._batch.forgotten_among(
             key for call in self._calls.values() if call is not None for key in keys_named(call)
         )
@@ -58,7 +58,7 @@ class _Taking:
                 self._outcomes[self._outcome(user_id or "")] += 1
                 self._discard_rejection(user_id, record)
                 continue
-            call = self._calls.pop(place) if place in self._calls else self._read(place)
+            call = self._calls.pop(place) if place in self._calls else self._read(place, mark)
             self._take(call, told=told, forgotten=call is not None and not forgotten.isdisjoint(keys_named(call)))
         self._batch.link(self._links)
         people.put_rows(self._batch.tx, self._placed)
@@ -73,8 +73,8 @@ class _Taking:
             return False
         return self._batch.people.is_marked(user_id, self._stream, mark)
 
-    def _read(self, place: int) -> Identify | None:
-        call = self._rows.reader.read(self._rows.records[place])
+    def _read(self, place: int, mark: str) -> Identify | None:
+        call = self._rows.reader.read(self._rows.records[place], mark)
         misfit = self._rows.misfits.get(place)
         return call if misfit is None or call is None else replace(call, problem=misfit)
 
@@ -187,7 +187,7 @@ class _Taking:
 
     def _place(self, call: Identify, user_id: str) -> None:
         """Have a row be on its person, and leave the one that it was on."""
-        if not call.snapshot or call.key is None:
+        if not call.snapshot or call.key is None or (call.key == user_id and not (self._on or self._placed)):
             return
         owner, row = self._owner(call), people.row_of(call.stream, call.key)
         if owner is not None and owner != user_id:

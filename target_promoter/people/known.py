@@ -115,8 +115,8 @@ class KnownPeople:
     def save(self) -> Saved:
         """Write the people that changed, and return what follows from it for contacts and throttles."""
         unsaved = {user_id: self._changed[user_id] for user_id in sorted(self._unsaved)}
-        written = [person for user_id, person in unsaved.items() if person != self._before[user_id]]
-        nobody = [one.user_id for one in written if not one.parts and one.deleted_at is None]
+        written = [person for user_id, person in unsaved.items() if person is not self._before[user_id]]
+        nobody = {one.user_id for one in written if not one.parts and one.deleted_at is None}
         people.remove(self._tx, nobody)
         people.save(self._tx, (one for one in written if one.user_id not in nobody))
         saved = Saved()

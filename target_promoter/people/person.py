@@ -143,7 +143,7 @@ class Person(msgspec.Struct, frozen=True, gc=False):
     @property
     def identified_at(self) -> float:
         """When it was last said who the person is, in epoch seconds; 0 if it never was."""
-        return max((part.time for part in self.parts.values()), default=0.0)
+        return max([part.time for part in self.parts.values()], default=0.0)
 
     @property
     def deleted(self) -> bool:
@@ -153,7 +153,7 @@ class Person(msgspec.Struct, frozen=True, gc=False):
     @property
     def email(self) -> str | None:
         """The e-mail address that was said last, also of somebody who was deleted."""
-        return max(((part.email_at, part.email or "") for part in self.parts.values()), default=(0.0, ""))[1] or None
+        return max([(part.email_at, part.email or "") for part in self.parts.values()], default=(0.0, ""))[1] or None
 
     @property
     def address(self) -> str | None:

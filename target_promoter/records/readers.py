@@ -180,8 +180,12 @@ class IdentifyReader(_Reader):
         """Return whether a record says that its person was deleted."""
         return self._deleted_at(record) is not None or self._is_delete_call(record)
 
-    def read(self, record: Mapping[str, object]) -> Identify | None:
-        """Return what a record says; None if it is of an anonymous visitor, which names nobody to keep."""
+    def read(self, record: Mapping[str, object], mark: str | None = None) -> Identify | None:
+        """Return what a record says; None if it is of an anonymous visitor, which names nobody to keep.
+
+        Args:
+            mark: Its fingerprint, if it was made already.
+        """
         user_id, anonymous_id, deletion = self._user_id(record), self._anonymous_id(record), self._deletion(record)
         when = self._time(record)
         if deletion is None and self._is_delete_call(record):
@@ -189,7 +193,7 @@ class IdentifyReader(_Reader):
         deleted_at, deletion_dated = (None, False) if deletion is None else deletion
         if user_id is None and anonymous_id is not None and deleted_at is None:
             return None
-        mark = self.fingerprint(record)
+        mark = self.fingerprint(record) if mark is None else mark
         personal: Personal = {}
         traits = self._contents.read(record, personal)
         email = self._email(record) or self._trait(personal, "email")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import chain
 from operator import itemgetter
@@ -9,8 +10,8 @@ from typing import Any, Final
 
 from sqlalchemy import Connection, Table
 
-_MOST_VALUES: Final = 999
-"""How many values a statement has at the most; versions of SQLite before 3.32 take no more."""
+_MOST_VALUES: Final = 32_766 if sqlite3.sqlite_version_info >= (3, 32) else 999
+"""How many values a statement of SQLite has at the most."""
 
 _KEYS_ASKED: Final = 500
 
