@@ -13,6 +13,9 @@ from sqlalchemy import Connection, Table
 _MOST_VALUES: Final = 32_766 if sqlite3.sqlite_version_info >= (3, 32) else 999
 """How many values a statement of SQLite has at the most."""
 
+_MOST_ROWS: Final = 250
+"""How many rows a statement has at the most."""
+
 _KEYS_ASKED: Final = 500
 
 
@@ -107,13 +110,11 @@ class Transaction:
             self.sql(statement, tuple(map(list, zip(*rows, strict=True))))
             return
         # A statement a row would take twice the time, most of it for handing Python's lock to and fro.
-        marks, step = f"({', '.join('?' * len(names))})", _MOST_VALUES // len(names)
-        rest = len(rows) % step
-        for start in range(0, len(rows) - rest, step):
-            some = tuple(chain.from_iterable(rows[start : start + step]))
-            self.sql(f"{into} VALUES {', '.join([marks] * step)} {on_conflict}", some)
-        if rest:
-            self.sql(f"{into} VALUES {marks} {on_conflict}", list(rows[-rest:]))
+        marks, step = f"({', '.join('?' * len(names))})", min(_MOST_ROWS, _MOST_VALUES // len(names))
+        for start in range(0, len(rows), step):
+            some = rows[start : start + step]
+            values = ", ".join([marks] * len(some))
+            self.sql(f"{into} VALUES {values} {on_conflict}", tuple(chain.from_iterable(some)))
 
     def update_rows(self, table: Table, names: Sequence[str], rows: Sequence[tuple[Any, ...]]) -> None:
         """Overwrite columns of rows that are known, all with one statement.
