@@ -69,9 +69,9 @@ class _Taking:
 
     def _is_told(self, user_id: str | None, mark: str, record: Mapping[str, object]) -> bool:
         """Return whether a record is the last that its stream brought of its person."""
-        if user_id is None or not mark or self._rows.reader.is_deleted(record):
+        if user_id is None or not mark or not self._batch.people.is_marked(user_id, self._stream, mark):
             return False
-        return self._batch.people.is_marked(user_id, self._stream, mark)
+        return not self._rows.reader.is_deleted(record)
 
     def _read(self, place: int, mark: str) -> Identify | None:
         call = self._rows.reader.read(self._rows.records[place], mark)

@@ -96,12 +96,14 @@ class KnownPeople:
         changed = self._changed.get(user_id)
         if changed is not None:
             return changed
-        self.load((user_id,))
+        if user_id not in self._before:
+            self.load((user_id,))
         return self._before[user_id] or Person(user_id)
 
     def put(self, person: Person) -> None:
         """Have a person stand as given; it is written by `save`."""
-        self.load((person.user_id,))
+        if person.user_id not in self._before:
+            self.load((person.user_id,))
         self._changed[person.user_id] = person
         self._unsaved.add(person.user_id)
 
