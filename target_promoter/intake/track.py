@@ -277,7 +277,8 @@ class _Surveys:
         """Return the ids of those calls whose records told the same before: no need to look further."""
         if self._batch.anybody_forgotten:
             return set()
-        asked = [one for one in calls if one.canonical in self._batch.settings.campaigns and one.problem is None]
+        campaigns = self._batch.settings.campaigns
+        asked = [one for one in calls if one.canonical in campaigns and one.problem is None and one.deleted_at is None]
         self._messages = {id(one): self._events.message(one.canonical, one.message_id) for one in asked}
         before = surveys.told_by(self._batch.tx, set(self._messages.values()))
         # Of several of one event in this batch the last may be the one that differs.

@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from target_promoter.intake import setup
 from target_promoter.surveys.claims import Claim
+from tests.delivering import survey
 from tests.house import CONFIG, DAY, HOUR, House, at, identify, track
 
 if TYPE_CHECKING:
@@ -43,6 +45,36 @@ def test_events_are_compared_as_people_write_them(house: House, event: str) -> N
     """Case, spaces, hyphens and underscores do not matter; the older name is the same event."""
     house.take(track("Order Completed", "1", messageId="m"))
     assert house.take(track(event, "1", messageId="m")) == {"track": {"duplicate": 1}}
+
+
+ORDER = ("orders", {"id": 1, "customer_id": 1, "ordered_at": at(-1), "total": 5})
+
+
+def test_a_row_that_comes_again_is_read_anew_when_a_setting_that_concerns_it_changed(tmp_path: Path) -> None:
+    """Else what it says of its person now would never be known."""
+    house = House(tmp_path, stored_events=[])
+    house.take(ANN, ORDER)
+    house.configure(stored_events=["Order Completed"])
+    assert house.take(ORDER) == {"track": {"duplicate": 1}}
+    assert house.attributes("ann@example.com")["order_completed_total"] == "5"
+
+
+def test_a_row_that_comes_again_after_its_stream_was_dropped_is_read_anew(house: House) -> None:
+    """Its survey stays cancelled; what it says of its person is known again."""
+    house.take(ORDER)
+    house.store.write(lambda tx: setup.drop(tx, "orders", house.now))
+    assert house.attributes("ann@example.com") == {}
+    assert house.take(ORDER) == {"track": {"duplicate": 1}}
+    assert house.attributes("ann@example.com")["order_completed_total"] == "5"
+    assert house.surveys == {"1": "cancelled"}
+
+
+@pytest.mark.parametrize("totals", [[7, 5], [5, 7], [5, 7, 5]])
+def test_of_several_rows_of_an_event_in_a_batch_the_last_stands(house: House, totals: list[int]) -> None:
+    """Also when one of them is what the store knows already."""
+    house.take(ORDER)
+    house.take(*(("orders", {**ORDER[1], "total": total}) for total in totals))
+    assert survey(house, "1").properties == f'{{"total":{totals[-1]}}}'
 
 
 def test_waiting_for_its_person(house: House) -> None:
