@@ -26,7 +26,7 @@ from target_promoter.records.calls import Track
 from target_promoter.records.readers import Rows
 from target_promoter.records.streams import Stream
 from target_promoter.singer.signals import Signals
-from target_promoter.store import runs, streams
+from target_promoter.store import retention, runs, streams
 from target_promoter.store.copying import copy_store, folder_for_copy
 from target_promoter.store.database import Store, open_store
 from target_promoter.store.summary import Summary
@@ -129,6 +129,7 @@ class Run:
         settings = self._settings
         runs.check_account(tx, self.store.name, settings.api_url, settings.api_key)
         told = setup.apply_settings(tx, settings, now)
+        retention.let_go(tx, now, longest=settings.longest_seconds)
         return runs.begin(tx, command, now, settings.as_record()), told
 
     def take(self, rows: Rows | None = None, tracks: Sequence[Track] = (), *, ignored: int = 0) -> None:

@@ -411,6 +411,12 @@ class Settings:
         return Path(_sandbox_file(self.store_url, _SANDBOX_ACCOUNT))
 
     @property
+    def longest_seconds(self) -> float:
+        """For how many seconds after an event something may still come of it."""
+        delays = (campaign.delay_hours for campaign in self.campaigns.values())
+        return (max(delays, default=0.0) + self.max_event_age_hours) * 3600 + self.throttle_days * 86_400
+
+    @property
     def batch_size_rows(self) -> int | None:
         """How many records make a batch, if the config says so."""
         return self.sdk.get("batch_size_rows")

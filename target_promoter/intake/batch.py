@@ -81,6 +81,13 @@ class Batch:
             if user_id is not None
         )
 
+    def known_anonymous_ids(self, anonymous_ids: Iterable[str]) -> set[str]:
+        """Return those of the anonymous ids by which somebody is known, a survey waits or properties are kept."""
+        asked = set(anonymous_ids)
+        waiting = surveys.open_of_people(self.tx, anonymous_ids=asked)
+        named = {one.anonymous_id for one in waiting if one.anonymous_id is not None}
+        return named.union(people.users_of(self.tx, asked), stored_events.among(self.tx, asked))
+
     def look_at(self, email: str, user_id: str) -> None:
         """Have delivery look at a contact whose form may have changed though its people did not."""
         self._to_look_at[email] = user_id

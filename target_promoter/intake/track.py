@@ -40,12 +40,7 @@ class Tracking:
         self._told = self._surveys.told(calls)
         self._calls = calls = [call for call in calls if id(call) not in self._told]
         self._forgotten = batch.forgotten_among(key for call in calls for key in keys_named(call))
-        batch.link(
-            (call.anonymous_id, call.user_id)
-            for call in calls
-            if call.anonymous_id and call.user_id and not (call.blocked or call.problem or call.deleted_at)
-            if self._forgotten.isdisjoint(keys_named(call))
-        )
+        batch.link(self._seen_together())
         # Those on whom properties are kept are read whole.
         stored = batch.settings.stored_events
         batch.people.load({call.user_id for call in calls if call.user_id and call.canonical in stored})
@@ -77,6 +72,24 @@ class Tracking:
         surveys.record_not_surveyed(batch.tx, self._not_surveyed)
         batch.sweep_cancelled(changed, {who for who, _, _ in self._cancelling})
         return outcomes
+
+    def _seen_together(self) -> set[tuple[str, str]]:
+        """Return which anonymous ids were seen with which user ids.
+
+        An event that nothing comes of, such as that of a page view, tells only of those by which the store knows
+        somebody or keeps something: to the others there would be no end.
+        """
+        told: tuple[set[tuple[str, str]], set[tuple[str, str]]] = set(), set()
+        settings, cancels = self._batch.settings, self._batch.cancel_rules.cancels
+        for call in self._calls:
+            usable = not (call.blocked or call.problem or call.deleted_at)
+            if usable and call.anonymous_id and call.user_id and self._forgotten.isdisjoint(keys_named(call)):
+                event = call.canonical
+                matters = event in settings.campaigns or event in settings.stored_events or cancels(event)
+                told[matters].add((call.anonymous_id, call.user_id))
+        idle, mattering = told
+        known = self._batch.known_anonymous_ids(one for one, _ in idle) | {one for one, _ in mattering}
+        return mattering | {pair for pair in idle if pair[0] in known}
 
     def _take_again(self, call: Track) -> str:
         self._batch.discard_rejection(call.stream, call.record)

@@ -17,18 +17,8 @@ from target_promoter.store.transaction import Transaction
 
 _OLDER_SALTS: Final = "older_salts"
 
-KEPT_SECONDS: Final = 30 * 86_400
-"""How long settled surveys, rejected records and runs are kept."""
-
 # As text, which every run begins and ends with: to put such a statement together takes longer than to carry it out.
 _FACT: Final = text("SELECT value FROM facts WHERE name = :name")
-_LET_GO: Final = (
-    text("DELETE FROM surveys WHERE settled_at < :before AND status NOT IN ('waiting', 'queued', 'claimed')"),
-    text("DELETE FROM rejected WHERE rejected_at < :before"),
-    text("DELETE FROM runs WHERE started_at < :before"),
-    text("DELETE FROM events WHERE day < :before / 86400 - 1"),
-    text("DELETE FROM not_surveyed WHERE event_at < :before - 335 * 86400.0"),  # A year: the report tells no more.
-)
 _END: Final = text("""
     UPDATE runs SET finished_at = :finished_at, exit_status = :exit_status, problem = :problem, summary = :summary
     WHERE id = :id
@@ -103,7 +93,7 @@ def replay_mark(tx: Transaction, text: str) -> str:
 
 
 def begin(tx: Transaction, command: str, now: float, settings: Mapping[str, object] | None = None) -> int:
-    """Keep that a run began, and let go of what is older than thirty days.
+    """Keep that a run began.
 
     Args:
         command: Its command, such as `sync` or `deliver`.
@@ -112,9 +102,6 @@ def begin(tx: Transaction, command: str, now: float, settings: Mapping[str, obje
     Returns:
         The run's number.
     """
-    before = now - KEPT_SECONDS
-    for statement in _LET_GO:
-        tx.execute(statement, {"before": before})
     kept = None if settings is None else encode(settings)
     key = tx.execute(insert(runs).values(command=command, started_at=now, settings=kept)).inserted_primary_key
     return int(key[0]) if key else 0
