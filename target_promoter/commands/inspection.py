@@ -12,6 +12,8 @@ from dataclasses import dataclass, field, replace
 from operator import itemgetter
 from typing import Any, Final
 
+from target_promoter.commands.context import maybe, no
+from target_promoter.config.kinds import did_you_mean
 from target_promoter.config.settings import Settings
 from target_promoter.contacts.attributes import Note, contact_attributes, survey_attributes
 from target_promoter.delivery.delivery import Delivery
@@ -138,7 +140,7 @@ def inspect_input(lines: Iterable[str], config: Mapping[str, Any], settings: Set
     yield ""
     yield from _unmatched(tallies, settings)
     yield from _one_id_space(tallies)
-    yield from sample.faults
+    yield from (no("streams", fault).line() for fault in sample.faults)
     yield from _to_configure(sample.unknown.values())
     if sample.unknown or sample.faults:
         names = ", ".join(f"`{name}`" for name in (*sample.unknown, *sample.refused))
@@ -162,17 +164,18 @@ def _to_configure(unknown: Iterable[Advice]) -> Iterator[str]:
     yield from as_yaml(config)
 
 
-def _unmatched(tallies: Iterable[_Tally], settings: Settings) -> Iterator[str]:
+def _unmatched(tallies: Sequence[_Tally], settings: Settings) -> Iterator[str]:
     """Yield the entries of `streams` and `campaigns` that nothing in the sample matches."""
     used = {setting.pattern for one in tallies if (setting := settings.stream(one.stream.name)) is not None}
     for setting in settings.streams:
         if setting.pattern not in used | {"*"}:
-            yield f"streams.{setting.pattern} matches no stream of the sample"
+            near = did_you_mean(setting.pattern, (one.stream.name for one in tallies))
+            yield maybe(f"streams.{setting.pattern}", f"matches no stream of the sample{_meant(near)}").line()
     events = {canonical(event): event for one in tallies for event in one.events}
     for name, campaign in settings.campaigns.items():
         if name not in events:
             near = nearest(campaign.event, events.values())
-            yield f"campaigns.{campaign.event} matches no event of the sample{_meant(near)}"
+            yield maybe(f"campaigns.{campaign.event}", f"matches no event of the sample{_meant(near)}").line()
 
 
 def _one_id_space(tallies: Iterable[_Tally]) -> Iterator[str]:
@@ -181,10 +184,11 @@ def _one_id_space(tallies: Iterable[_Tally]) -> Iterator[str]:
         same = first.addresses.keys() & second.addresses.keys()
         other = sum(first.addresses[one] != second.addresses[one] for one in same)
         if other:
-            yield (
-                f"{other} user ids of {first.stream.name} have another address in {second.stream.name}: both are "
-                "taken for the same people; if they are not, make the ids of one of them its own with a stream map"
-            )
+            yield maybe(
+                "user ids",
+                f"{other} of {first.stream.name} have another address in {second.stream.name}: both are taken for the "
+                "same people; if they are not, make the ids of one of them its own with a stream map",
+            ).line()
 
 
 def _meant(near: str | None) -> str:

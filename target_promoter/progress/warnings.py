@@ -26,15 +26,19 @@ _NAMES: Final = 50
 _REASONS: Final = 3
 
 
-def warnings(tx: Transaction, settings: Settings, summary: Summary) -> Iterator[str]:
-    """Yield what went wrong in a run without ending it; nothing if all is well."""
+def warnings(tx: Transaction, settings: Settings, summary: Summary, *, is_whole: bool = True) -> Iterator[str]:
+    """Yield what went wrong in a run without ending it; nothing if all is well.
+
+    Args:
+        is_whole: Whether the input was read to its end.
+    """
     findings = summary.findings
     for lines in (
         _rejected(findings),
         _no_campaigns(settings, summary),
         _near(settings, findings),
         _too_old(findings),
-        _unmatched_settings(tx, settings, findings),
+        _unmatched_settings(tx, settings, summary) if is_whole else (),
         _without_campaign(tx, settings),
         _refused(tx, summary),
     ):
@@ -108,8 +112,9 @@ def _too_old(findings: Findings) -> Iterator[str]:
         )
 
 
-def _unmatched_settings(tx: Transaction, settings: Settings, findings: Findings) -> Iterator[str]:
+def _unmatched_settings(tx: Transaction, settings: Settings, summary: Summary) -> Iterator[str]:
     """Yield entries of `streams` and `campaigns` that match nothing in this input, nor in one before it."""
+    findings = summary.findings
     if not findings.streams:
         return
     known = findings.streams.union(tx.scalars(select(streams.c.name)))
@@ -123,8 +128,10 @@ def _unmatched_settings(tx: Transaction, settings: Settings, findings: Findings)
     seen |= {canonical(event) for event in tx.scalars(select(events.c.name).distinct())}
     seen |= {canonical(event) for event in tx.scalars(select(surveys.c.event).distinct())}
     seen |= {canonical(_meant(event, settings) or event) for event in findings.of_outcome("unmatched")}
+    if not sum(findings.read.values()) or summary.value("track", "rejected"):
+        return  # What was rejected may be just that event.
     for name, campaign in settings.campaigns.items():
-        if sum(findings.read.values()) and name not in seen:
+        if name not in seen:
             yield (
                 f"The setting `campaigns` has {named(campaign.event)}, and no such event was ever read: "
                 "name the event as the source does, or have the tap select its stream."

@@ -107,7 +107,7 @@ _FIXES: Final = (
     ("no user id", "name the column that holds the user id in `streams` (`fields`), or correct the source"),
     ("no usable e-mail address", "correct the address at its source"),
     ("no readable time", "name the column that holds the time in `streams` (`fields`)"),
-    ("in the future", "correct the clock that wrote the time, or replay it when the time has come"),
+    ("in the future", "correct the clock that wrote the time, or wait until it has come"),
     ("neither `type` nor `action`", "say in `streams` what the stream's records are"),
     ("no event", "name the stream's event in `streams` (`event`)"),
     ("does not fit its schema", "correct the tap, whose record and SCHEMA disagree"),

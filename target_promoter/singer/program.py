@@ -12,6 +12,7 @@ import click
 from singer_sdk.plugin_base import SingerCommand
 from typing_extensions import override
 
+from target_promoter.config.kinds import did_you_mean
 from target_promoter.errors import OutputError, PromoterError
 from target_promoter.singer import output
 
@@ -54,6 +55,18 @@ class Program(SingerCommand, click.Group):
         return load(cmd_name) if cmd_name in COMMANDS else None
 
     @override
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        try:
+            return super().resolve_command(ctx, args)
+        except click.UsageError as error:
+            near = did_you_mean(args[0], COMMANDS)
+            if near is None:
+                raise
+            raise click.UsageError(f"{error.message} Did you mean '{near}'?", ctx) from None
+
+    @override
     def make_context(self, *args: Any, **kwargs: Any) -> click.Context:
         try:
             return super().make_context(*args, **kwargs)
@@ -73,7 +86,8 @@ class Program(SingerCommand, click.Group):
             self._refuse(error)
 
     def _refuse(self, error: PromoterError) -> NoReturn:
-        self.logger.error("%s", error)
+        for sentence in str(error).splitlines():
+            self.logger.error("%s", sentence)
         sys.exit(1)
 
 

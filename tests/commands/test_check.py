@@ -255,9 +255,9 @@ def test_a_sample_shows_what_stays_behind_and_what_matches_nothing(config: dict[
     text = inspected(messages, config)
     assert "would stay behind: plan, ssn" in text
     assert "1 x Order Complted: no campaign (did you mean `Order Completed`?)" in text
-    assert "streams.gone-* matches no stream of the sample" in text
-    assert "campaigns.Order Completed matches no event of the sample (did you mean `Order Complted`?)" in text
-    assert "1 user ids of calls have another address in people" in text
+    assert "warn streams.gone-*: matches no stream of the sample" in text
+    assert "warn campaigns.Order Completed: matches no event of the sample (did you mean `Order Complted`?)" in text
+    assert "warn user ids: 1 of calls have another address in people" in text
 
 
 @pytest.mark.parametrize("line", ["no JSON", '{"type": "RECORD", "stream": "s", "record": {}}', '{"type": "SCHEMA"}'])
