@@ -259,7 +259,7 @@ class Run:
         logger.info("%s", "\n".join(self.store.read(lambda tx: preview(tx, self._settings, began)).lines()))
         if self._preview_file is not None:
             findings = self.summary.findings
-            rows = self.store.read(lambda tx: list(preview_rows(tx, findings, began)))
+            rows = self.store.read(lambda tx: list(preview_rows(tx, self._settings, findings, began)))
             write_preview(self._preview_file, rows)
 
     def _warn(self, *, is_whole: bool) -> None:

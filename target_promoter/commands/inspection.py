@@ -33,7 +33,6 @@ from target_promoter.values.events import canonical, nearest
 
 _INTAKE: Final[tuple[Part, ...]] = ("identify", "track")
 _BATCH: Final = 5000
-_SHOWN: Final = 12
 _NAMES: Final = frozenset({"first_name", "last_name"})
 _FIELDS: Final = ("user_id", "anonymous_id", "email", "first_name", "last_name", "event", "message_id", "timestamp")
 
@@ -108,11 +107,11 @@ class _Tally:
         behind = () if read is None else sorted(name for name in self.columns - read if not name.startswith("_sdc_"))
         if behind:
             yield f"  would stay behind: {', '.join(behind)} (`traits` of the stream names the columns to send)"
-        for note in sorted(self.notes, key=lambda note: (note.kind, note.name))[:_SHOWN]:
+        for note in sorted(self.notes, key=lambda note: (note.kind, note.name)):
             yield f"    {note.kind}: {note.name} ({note.detail})"
-        for event, number in self.events.most_common(_SHOWN):
+        for event, number in self.events.most_common():
             yield f"  {number} x {event or 'no event'}: {_leads_to(event, settings)}"
-        for problem, number in self.problems.most_common(_SHOWN):
+        for problem, number in self.problems.most_common():
             yield f"  {number} would be rejected: {problem}"
 
 

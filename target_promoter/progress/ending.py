@@ -13,11 +13,10 @@ from typing import Any, Final
 from singer_sdk.metrics import METRICS_LOGGER_NAME
 from typing_extensions import override
 
-from target_promoter.progress.words import EXPLAINED, NOT_SENT, count, told, when
+from target_promoter.progress.words import E_MAILED, EXPLAINED, NOT_SENT, count, told, when
 from target_promoter.store.summary import Summary
 
 _LABELS = {"identify": "people", "track": "events", "surveys": "surveys", "contacts": "contacts"}
-_E_MAILED = ("sent", "presumed")
 
 
 def rows(summary: Mapping[str, Any]) -> Iterator[tuple[str, int, str]]:
@@ -69,7 +68,7 @@ def verdict(summary: Mapping[str, Any], next_due_at: float | None = None) -> Ite
 
 def _due(summary: Mapping[str, Any]) -> Iterator[str]:
     surveys = summary["surveys"]
-    sent = sum(surveys[outcome] for outcome in _E_MAILED)
+    sent = sum(surveys[outcome] for outcome in E_MAILED)
     due = sent + surveys["pending"] + sum(surveys[outcome] for outcome in NOT_SENT)
     kept = [f"{surveys[one]:,} {told(surveys[one], EXPLAINED['surveys'][one])}." for one in NOT_SENT if surveys[one]]
     if summary["dry_run"]:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Final
+from typing import Any, Final
 
+from target_promoter.config.settings import Settings
+from target_promoter.store.schema import SETTLED, SurveyStatus
 from target_promoter.store.summary import OTHER
 from target_promoter.values.masking import masked_text
 from target_promoter.values.times import iso
@@ -38,21 +40,24 @@ EXPLAINED: Final[dict[str, dict[str, str]]] = {
         "waiting": "lack an e-mail address yet",
     },
     "surveys": {
-        "sent": "were sent",
-        "presumed": "were sent, though the first answer was lost",
-        "throttled": "were not sent: the person was surveyed a short time ago",
-        "withheld": "were not sent: the settings leave the person out, or the person unsubscribed",
-        "refused": "were refused by Promoter",
-        "expired": "grew too old while they waited",
-        "cancelled": "were cancelled: by a later event, or because the event or its person was deleted",
-        "uncertain": "may or may not have been sent: look them up at Promoter",
+        SurveyStatus.SENT: "were sent",
+        SurveyStatus.PRESUMED: "were sent, though the first answer was lost",
+        SurveyStatus.THROTTLED: "were not sent: the person was surveyed a short time ago",
+        SurveyStatus.WITHHELD: "were not sent: the settings leave the person out, or the person unsubscribed",
+        SurveyStatus.REFUSED: "were refused by Promoter",
+        SurveyStatus.EXPIRED: "grew too old while they waited",
+        SurveyStatus.CANCELLED: "were cancelled: by a later event, or because the event or its person was deleted",
+        SurveyStatus.UNCERTAIN: "may or may not have been sent: look them up at Promoter",
         "pending": "are due and not sent yet",
         "waiting": "wait for their person or their day",
     },
 }
 """What became of records, contacts and surveys, in words that follow a number."""
 
-NOT_SENT: Final = ("throttled", "withheld", "refused", "expired", "cancelled", "uncertain")
+E_MAILED: Final = (SurveyStatus.SENT, SurveyStatus.PRESUMED)
+"""The outcomes of surveys that e-mailed somebody."""
+
+NOT_SENT: Final = tuple(one for one in SETTLED if one not in E_MAILED)
 """The outcomes of surveys that e-mailed nobody, as far as is known."""
 
 _LONGEST: Final = 80
@@ -94,6 +99,24 @@ def named(name: str) -> str:
 def when(time: float) -> str:
     """Return a time in epoch seconds for people to read, such as `2026-03-31 14:05 UTC`."""
     return f"{iso(time)[:16].replace('T', ' ')} UTC"
+
+
+NEXT_DELIVERY: Final = "the next delivery"
+"""What a survey waits for that is due."""
+
+
+def waits_for(row: Any, settings: Settings, now: float) -> str:  # noqa: ANN401 - a database row
+    """Return what has to happen before a survey is settled."""
+    if row.status == SurveyStatus.WAITING:
+        return "an identify call with its e-mail address"
+    if row.status == SurveyStatus.CLAIMED:
+        return "Promoter's answer to its request"
+    campaign = settings.campaigns.get(row.canonical)
+    if campaign is None:
+        return "a campaign of its event in the setting campaigns"
+    if campaign.paused:
+        return "the end of its campaign's pause"
+    return "its day" if row.due_at > now else NEXT_DELIVERY
 
 
 REPLAY: Final = "target-promoter --config CONFIG rejected | target-promoter --config CONFIG"

@@ -10,12 +10,12 @@ from typing import Any, Final
 from sqlalchemy import select
 
 from target_promoter.config.settings import Settings
+from target_promoter.contacts.contacts import ContactStatus
 from target_promoter.intake.identifiers import identifiers_of
 from target_promoter.people import people
 from target_promoter.people.identity import Identifiers
 from target_promoter.people.person import Person
-from target_promoter.progress.words import when
-from target_promoter.report.gather import waits_for
+from target_promoter.progress.words import waits_for, when
 from target_promoter.report.words import campaign, shown
 from target_promoter.store import events as names
 from target_promoter.store import runs
@@ -34,11 +34,11 @@ _WHY: Final = {
 }
 _NAMES: Final = {"first_name": "first name", "last_name": "last name"}
 _CONTACT: Final = {
-    "pending": ("to be sent", "it changed; the next delivery looks at it"),
-    "list_unknown": ("to be sent", "Promoter does not know a contact list that it joins"),
-    "removing": ("to be removed", "its record was deleted"),
-    "removed": ("removed from Promoter", "its record was deleted"),
-    "unowned": ("nobody's any more", "its person was deleted, or has another address"),
+    ContactStatus.PENDING: ("to be sent", "it changed; the next delivery looks at it"),
+    ContactStatus.LIST_UNKNOWN: ("to be sent", "Promoter does not know a contact list that it joins"),
+    ContactStatus.REMOVING: ("to be removed", "its record was deleted"),
+    ContactStatus.REMOVED: ("removed from Promoter", "its record was deleted"),
+    ContactStatus.UNOWNED: ("nobody's any more", "its person was deleted, or has another address"),
 }
 
 
@@ -236,7 +236,7 @@ def _contact(tx: Transaction, identifiers: Identifiers) -> Iterator[Moment]:
             lists = decode(row.sent_lists)
             on = f", with the contact lists {', '.join(map(str, lists))}" if lists else ""
             yield Moment(row.synced_at, f"{name}: sent{on}", "it differed from what was sent before")
-        if row.status == "refused":
+        if row.status == ContactStatus.REFUSED:
             yield Moment(row.changed_at, f"{name}: refused", row.reason or "Promoter said no more")
         elif row.status in _CONTACT:
             yield Moment(row.changed_at, f"{name}: {_CONTACT[row.status][0]}", _CONTACT[row.status][1])

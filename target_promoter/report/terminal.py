@@ -19,7 +19,7 @@ from target_promoter.values.times import iso
 def report_tables(report: Report) -> Iterator[RenderableType]:
     """Yield what a terminal shows of a report; what is empty is left out."""
     account = "the sandbox" if report.store.sandbox else report.store.account or "no account yet"
-    yield Text(f"Store {report.store.name}, {account}, as of {moment(report.generated_at)} UTC")
+    yield Text(f"Store {report.store.name}, {account}\nAs of {moment(report.generated_at)} UTC")
     style = "bold green" if report.is_well else "bold"
     yield Text("\n".join(f"- {_printable(sentence)}" for sentence in report.verdict), style=style)
     yield _figures(report)
@@ -117,6 +117,7 @@ def _runs(report: Report) -> Iterator[RenderableType]:
         did = "; ".join(f"{part}: {counts[part]}" for part in ("contacts", "surveys") if part in counts)
         rows.append([moment(run.started_at), run.command, run.problem or state, did or "nothing to deliver"])
     yield _table("Last runs", ["Began (UTC)", "Command", "Ended", "Delivered"], rows, whole=0)
+    yield Text("All runs of the last thirty days: target-promoter export runs --format csv")
     changed = [[moment(run.started_at), change] for run in report.runs for change in run.changes]
     if changed:
         yield _table("Settings changed", ["Before the run of (UTC)", "What"], changed, whole=0)
@@ -169,6 +170,7 @@ def _open(report: Report) -> Iterator[RenderableType]:
     if surveys.uncertain:
         rows = [[one.email or "", f"{_event(one, surveys)}: {one.reason or ''}"] for one in surveys.uncertain]
         yield _table("Uncertain: look these up at Promoter", ["Who", "What, and why"], rows, whole=0)
+        yield from _more(surveys.outcomes["uncertain"] - len(rows), "surveys")
 
 
 def _event(one: OpenFacts | UncertainFacts, surveys: SurveyFacts) -> str:
@@ -177,7 +179,7 @@ def _event(one: OpenFacts | UncertainFacts, surveys: SurveyFacts) -> str:
 
 def _groups(title: str, groups: Sequence[Group]) -> Iterator[RenderableType]:
     rows = [
-        [f"{group.number:,}", f"{group.reason} ({group.where})", "\n".join(group.examples), group.mend]
+        [f"{group.number:,}", f"{group.reason} ({group.where})", "\n".join(group.examples), group.fix]
         for group in groups
     ]
     if rows:

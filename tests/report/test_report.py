@@ -96,8 +96,9 @@ def test_failures_are_grouped_with_examples_and_what_to_do(report: Report) -> No
     first = report.rejected[0]
     assert (first.number, first.where, first.reason) == (5, "stream shop-orders", "no readable time")
     assert first.examples == ("email r1@x.org, id 1", "email r4@x.org, id 4", "email r7@x.org, id 7")
-    assert "`fields`" in first.mend
+    assert "`fields`" in first.fix
     assert [(group.what, group.number) for group in report.refused] == [("contact", 15), ("survey", 2)]
+    assert report.refused[1].where == "campaign 78, Orders"
     assert report.refused[1].reason == "contact.email: Enter a valid email address."
 
 
@@ -108,7 +109,7 @@ def test_contacts_left_behind_are_counted(report: Report) -> None:
 
 
 def test_json_is_as_the_readme_says(report: Report) -> None:
-    """Times are ISO 8601 in UTC, every key of the documented schema is there, and the version is 1."""
+    """Times are ISO 8601 in UTC, every key of the documented schema is there, and the version is 2."""
     data = json.loads(as_json(report))
     assert list(data) == [
         "version",
@@ -128,7 +129,7 @@ def test_json_is_as_the_readme_says(report: Report) -> None:
         "refused",
         "attributes",
     ]
-    assert data["version"] == 1
+    assert data["version"] == 2
     assert data["generated_at"] == "2027-01-15T13:53:20Z"
     assert data["runs"][0]["finished_at"] is None
     assert data["runs"][1]["summary"]["surveys"] == {"sent": 10}
@@ -238,7 +239,7 @@ def test_the_verdict_stands_at_the_top(report: Report) -> None:
         "5 records of stream shop-orders could not be read: no readable time.",
         "Promoter refused 15 contacts: email: Enter a valid email address.",
         "1 survey may or may not have been sent",
-        "3 events “Order Complted” led to no survey: probably “Order Completed” was meant",
+        '3 events "Order Complted" led to no survey: probably "Order Completed" was meant',
     ):
         assert part in told
 
