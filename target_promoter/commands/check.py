@@ -17,6 +17,7 @@ from sqlalchemy.engine import URL, make_url
 from target_promoter.commands.context import Finding, config_of, maybe, no, refuse_dry_run, yes
 from target_promoter.commands.inspection import inspect_input
 from target_promoter.config.files import environment_warnings, reads_environment
+from target_promoter.config.kinds import declared
 from target_promoter.config.settings import SANDBOX, Settings
 from target_promoter.config.settings import Campaign as CampaignSetting
 from target_promoter.contacts.contacts import mark_all_dirty
@@ -41,7 +42,8 @@ from target_promoter.values.masking import masked_url
 
 def check_settings(config: Mapping[str, Any], settings: Settings) -> Iterator[Finding]:
     """Yield what is odd about the config, though nothing is wrong with it."""
-    if settings.sandbox and config.get("store_url") is not None:
+    # Meltano hands on the default as well.
+    if settings.sandbox and config.get("store_url") not in {None, declared(Settings)["store_url"].default}:
         own = make_url(settings.store_url).render_as_string(hide_password=True)
         yield maybe("store_url", f"the sandbox has a store of its own, {own}: that of the config is not used")
 

@@ -212,13 +212,13 @@ def _cancelling(tx: Transaction, identifiers: Identifiers, named: _Names) -> Ite
 
 def _not_surveyed(tx: Transaction, identifiers: Identifiers, named: _Names) -> Iterator[Moment]:
     for one in not_surveyed_of(tx, identifiers.all_keys):
-        what = f"{one.event} led to no survey of {named.campaign(one.campaign_id)}"
+        what = f"{one.event} led to no survey ({named.campaign(one.campaign_id)})"
         yield Moment(one.event_at, what, one.reason.replace("`", ""))
 
 
 def _survey(row: Any, settings: Settings, named: _Names, now: float) -> Iterator[Moment]:  # noqa: ANN401 - a row
-    name = f"Survey of {named.campaign(row.campaign_id)} for {row.event}"
-    yield Moment(row.event_at, f"{row.event} happened", f"{row.stream} said so, message id {row.message_id}")
+    name = f"Survey for {row.event} ({named.campaign(row.campaign_id)})"
+    yield Moment(row.event_at, f"{row.event} happened", f"read from {row.stream}, message id {row.message_id}")
     yield Moment(row.created_at, f"{name}: due {when(row.due_at)}", "the setting campaigns names the event")
     if row.claimed_at is not None:
         yield Moment(row.claimed_at, f"{name}: requested for {row.claimed_email or 'nobody any more'}")

@@ -47,7 +47,7 @@ def test_a_dry_run_claims_to_have_sent_nothing() -> None:
     told = list(verdict(summary(dry_run=True, surveys={"sent": 2}, contacts={"synced": 3})))
     assert told[0] == "This was a dry run: nothing was sent, and nothing is kept."
     assert len(told) == 2
-    assert told[-1] == "2 surveys and 3 contacts would be sent."
+    assert told[-1] == "2 surveys and 3 contacts are to be sent."
 
 
 def test_every_count_has_its_words_and_what_is_nought_is_left_out() -> None:
