@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import logging
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any, Final, NoReturn
 
 import click
@@ -13,7 +14,7 @@ from singer_sdk.plugin_base import SingerCommand
 from typing_extensions import override
 
 from target_promoter.config.kinds import did_you_mean
-from target_promoter.errors import OutputError, PromoterError
+from target_promoter.errors import PromoterError
 from target_promoter.singer import output
 
 COMMANDS: Final = (
@@ -68,26 +69,27 @@ class Program(SingerCommand, click.Group):
 
     @override
     def make_context(self, *args: Any, **kwargs: Any) -> click.Context:
-        try:
+        with self._ending_well():  # Here `--help` and `--version` are answered.
             return super().make_context(*args, **kwargs)
-        except PromoterError as error:
-            self._refuse(error)
 
     @override
     def invoke(self, ctx: click.Context) -> Any:
+        with self._ending_well():
+            return super().invoke(ctx)
+
+    @contextlib.contextmanager
+    def _ending_well(self) -> Iterator[None]:
+        """End the program with a sentence for an error of the family."""
         try:
             with output.written():
-                return super().invoke(ctx)
-        except OutputError as error:
-            if isinstance(error.__cause__, BrokenPipeError):
-                sys.exit(1)  # Whoever read the output has enough of it.
-            self._refuse(error)
+                yield
         except PromoterError as error:
             self._refuse(error)
 
     def _refuse(self, error: PromoterError) -> NoReturn:
-        for sentence in str(error).splitlines():
-            self.logger.error("%s", sentence)
+        if not isinstance(error.__cause__, BrokenPipeError):  # Else whoever read the output has enough of it.
+            for sentence in str(error).splitlines():
+                self.logger.error("%s", sentence)
         sys.exit(1)
 
 
