@@ -52,6 +52,8 @@ class _Tally:
     notes: set[Note] = field(default_factory=set)
     columns: set[str] = field(default_factory=set)
     addresses: dict[str, str] = field(default_factory=dict)
+    people: set[str] = field(default_factory=set)
+    tracked: set[str] = field(default_factory=set)
 
     def add(self, record: Mapping[str, Any]) -> bool:
         """Count what one record says; return whether it can be read."""
@@ -76,6 +78,8 @@ class _Tally:
                 where = self.where.get(f"{name} (track)") if kind == "track" else None
                 place = _place(call.record, where or self.where.get(name, ""), is_name=name in _NAMES)
                 self.places.setdefault(name, Counter())[place] += 1
+        if call.user_id is not None:
+            (self.people if isinstance(call, Identify) else self.tracked).add(call.user_id)
         if isinstance(call, Identify):
             if call.user_id is not None and call.email is not None:
                 self.addresses[call.user_id] = call.email
@@ -139,6 +143,7 @@ def inspect_input(lines: Iterable[str], config: Mapping[str, Any], settings: Set
     yield ""
     yield from _unmatched(tallies, settings)
     yield from _one_id_space(tallies)
+    yield from _strangers(tallies)
     yield from (no("streams", fault).line() for fault in sample.faults)
     yield from _to_configure(sample.unknown.values())
     if sample.unknown or sample.faults:
@@ -187,6 +192,18 @@ def _one_id_space(tallies: Iterable[_Tally]) -> Iterator[str]:
                 "user ids",
                 f"{other} of {first.stream.name} have another address in {second.stream.name}: both are taken for the "
                 "same people; if they are not, make the ids of one of them its own with a stream map",
+            ).line()
+
+
+def _strangers(tallies: Sequence[_Tally]) -> Iterator[str]:
+    """Yield the streams whose events are of nobody in the sample: their ids may be other ones than people have."""
+    people = set().union(*(one.people for one in tallies))
+    for one in tallies:
+        if people and one.tracked and people.isdisjoint(one.tracked):
+            yield maybe(
+                "user ids",
+                f"none of the {len(one.tracked)} of {one.stream.name}'s events is one of the sample's people: see that "
+                "both use the same ids, else its surveys wait for ever",
             ).line()
 
 

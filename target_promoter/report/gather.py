@@ -231,7 +231,8 @@ def _events(tx: Transaction, settings: Settings) -> tuple[tuple[EventFacts, ...]
             surveyed=counts.get("queued", 0) + counts.get("waiting", 0),
             stale=counts.get("stale", 0),
             unmatched=counts.get("unmatched", 0),
-            last_at=max(last_at for _, last_at in outcomes.values()),
+            # The time of one that was rejected may be far in the future.
+            last_at=max(last for outcome, (_, last) in outcomes.items() if outcome != "rejected" or len(outcomes) == 1),
             meant=nearest(name, campaigns) if canonical(name) not in settings.campaigns else None,
         )
 

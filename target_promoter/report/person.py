@@ -119,11 +119,12 @@ def story(tx: Transaction, settings: Settings, asked: str, rejected: Iterable[An
     persons = [rows[user_id].person() for user_id in sorted(rows)]
     named = _Names(tx, settings)
     moments = [
+        # Of one moment what happened comes before what was made of it.
+        *(moment for row in survey_rows(tx, known_by) for moment in _survey(row, settings, named, now)),
         *(moment for person in persons for moment in _said(person, named)),
         *_kept(tx, known_by, named),
         *_cancelling(tx, known_by, named),
         *_not_surveyed(tx, known_by, named),
-        *(moment for row in survey_rows(tx, known_by) for moment in _survey(row, settings, named, now)),
         *_contact(tx, known_by),
         *_throttle(tx, known_by, settings.throttle_days),
         *(Moment(row.rejected_at, f"A record of {row.stream} was rejected", row.reason) for row in rejected),
