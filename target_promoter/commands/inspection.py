@@ -202,8 +202,8 @@ def _strangers(tallies: Sequence[_Tally]) -> Iterator[str]:
         if people and one.tracked and people.isdisjoint(one.tracked):
             yield maybe(
                 "user ids",
-                f"none of the {len(one.tracked)} of {one.stream.name}'s events is one of the sample's people: see that "
-                "both use the same ids, else its surveys wait for ever",
+                f"of the {len(one.tracked)} in the events of {one.stream.name} none is one of the sample's people: "
+                "see that both use the same ids, else its surveys wait for ever",
             ).line()
 
 

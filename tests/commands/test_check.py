@@ -316,7 +316,7 @@ def test_a_sample_shows_what_stays_behind_and_what_matches_nothing(config: dict[
 
 def test_events_of_nobody_in_the_sample_are_told(config: dict[str, Any]) -> None:
     """They may have ids of another kind, and their surveys would wait for ever."""
-    strangers = "warn user ids: none of the 1 of calls's events is one of the sample's people"
+    strangers = "warn user ids: of the 1 in the events of calls none is one of the sample's people"
     assert strangers in inspected([CALLS, identify("7", "ann@example.com"), order("t-1", "cus_7")], config)
     assert "warn user ids" not in inspected([CALLS, identify("7", "ann@example.com"), order("t-1", "7")], config)
     assert "warn user ids" not in inspected([CALLS, order("t-1", "7")], config)

@@ -205,7 +205,9 @@ def test_a_file_tells_who_would_be_surveyed_and_who_not(config: dict[str, Any], 
     kept_back = {**order("t-7", "2"), "record": {**order("t-7", "2")["record"], "integrations": {"All": False}}}
     unreadable = {**order("t-8", "2"), "record": {**order("t-8", "2")["record"], "timestamp": "never"}}
     stray = {**order("t-9", "2"), "record": {**order("t-9", "2")["record"], "event": "Page Viewed"}}
-    messages = [*MESSAGES, order("t-3", "1"), order("t-4", "9"), order("t-5", "1", 900), order("t-6", "1", 800)]
+    calls = {**CALLS, "schema": {**CALLS["schema"], "additionalProperties": True}}
+    messages = [calls, *MESSAGES[1:], order("t-3", "1"), order("t-4", "9"), order("t-5", "1", 900)]
+    messages += [order("t-6", "1", 800)]
     messages += [kept_back, unreadable, stray]
     path = tmp_path / name
     run = run_program("--preview", path, config={**config, "dry_run": True}, messages=messages, cwd=tmp_path)
