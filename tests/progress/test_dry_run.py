@@ -205,7 +205,8 @@ def test_a_file_tells_who_would_be_surveyed_and_who_not(config: dict[str, Any], 
     kept_back = {**order("t-7", "2"), "record": {**order("t-7", "2")["record"], "integrations": {"All": False}}}
     unreadable = {**order("t-8", "2"), "record": {**order("t-8", "2")["record"], "timestamp": "never"}}
     stray = {**order("t-9", "2"), "record": {**order("t-9", "2")["record"], "event": "Page Viewed"}}
-    calls = {**CALLS, "schema": {**CALLS["schema"], "additionalProperties": True}}
+    columns = {**CALLS["schema"]["properties"], "integrations": {"type": ["null", "object"]}}
+    calls = {**CALLS, "schema": {**CALLS["schema"], "properties": columns}}
     messages = [calls, *MESSAGES[1:], order("t-3", "1"), order("t-4", "9"), order("t-5", "1", 900)]
     messages += [order("t-6", "1", 800)]
     messages += [kept_back, unreadable, stray]
