@@ -32,8 +32,6 @@ from target_promoter.values.times import iso
 _TOGETHER: Final = 50
 """How many people are forgotten in one transaction."""
 
-_SHOWN: Final = 5
-
 
 class NotForgottenError(PromoterError):
     """Somebody was named whom the store does not know."""
@@ -229,6 +227,4 @@ def _take_marks(settings: Settings, file: IO[bytes], now: float) -> None:
 
 
 def _not_known(whom: Sequence[str]) -> str:
-    few = ", ".join(map(masked, whom[:_SHOWN]))
-    more = f" and {len(whom) - _SHOWN:,} more" if len(whom) > _SHOWN else ""
-    return f"The store does not know {few}{more}."
+    return f"The store does not know {', '.join(map(masked, whom))}."
