@@ -282,6 +282,15 @@ class SandboxError(PromoterError):
         return cls(f"The sandbox does not start: {error}")
 
     @classmethod
+    def no_port(cls, address: str, words: str) -> SandboxError:
+        """Return the error for an address where the sandbox may not listen.
+
+        Args:
+            words: What the operating system said.
+        """
+        return cls(f"The sandbox cannot listen at {address} ({words}): name another with --port, or with --host.")
+
+    @classmethod
     def no_account(cls, path: object) -> SandboxError:
         """Return the error for an account file that is not there.
 

@@ -223,17 +223,17 @@ class Run:
             sentences.append("Records were rejected or refused, and `fail_on_rejected` is set: see `report`.")
         all_rejected = list(failures(self.summary.findings))
         sentences += all_rejected
-        self._warn()
+        self._warn(is_whole=problem is None)
         if self._settings.dry_run:
             try:
                 self._preview(began)
             except PromoterError as error:
                 failed = True
                 sentences.append(str(error))
-        for sentence in sentences:
-            logger.error("%s", sentence)
         if problem is not None or self._delivery.problem is not None or pending or behind or failed or all_rejected:
             self.exit_status = 1
+        if pending and not sentences:
+            sentences.append("Not all that is due was delivered: run again, or `target-promoter deliver`.")
         summary = self.summary.as_dict(now)
         with contextlib.suppress(StoreError):
             self.store.write(
@@ -246,8 +246,10 @@ class Run:
                     summary=summary,
                 )
             )
-        log_summary(summary)
         self._show_end(summary, now)
+        for sentence in sentences:
+            logger.error("%s", sentence)
+        log_summary(summary)
 
     def _preview(self, began: float) -> None:
         """Log what a dry run would have done, and write whom it would have surveyed to a file.
@@ -258,14 +260,14 @@ class Run:
         logger.info("%s", "\n".join(self.store.read(lambda tx: preview(tx, self._settings, began)).lines()))
         if self._preview_file is not None:
             findings = self.summary.findings
-            rows = self.store.read(lambda tx: list(preview_rows(tx, findings, began)))
+            rows = self.store.read(lambda tx: list(preview_rows(tx, self._settings, findings, began)))
             write_preview(self._preview_file, rows)
 
-    def _warn(self) -> None:
+    def _warn(self, *, is_whole: bool) -> None:
         """Log what went wrong without ending the run."""
         settings, summary = self._settings, self.summary
         with contextlib.suppress(StoreError):
-            for sentence in self.store.read(lambda tx: list(warnings(tx, settings, summary))):
+            for sentence in self.store.read(lambda tx: list(warnings(tx, settings, summary, is_whole=is_whole))):
                 logger.warning("%s", sentence)
         others = unmatched(settings, summary.findings)
         if others is not None:

@@ -18,7 +18,7 @@ from singer_sdk.singerlib.exceptions import SingerError
 from singer_sdk.sinks import Sink
 from typing_extensions import override
 
-from target_promoter.config.files import environment_warnings, read_config, reads_environment
+from target_promoter.config.files import check_meltano, environment_warnings, read_config, reads_environment
 from target_promoter.config.settings import SANDBOX, Settings, config_schema
 from target_promoter.errors import InputError, PromoterError
 from target_promoter.progress.ending import end_refused
@@ -172,9 +172,12 @@ class TargetPromoter(AtomicTarget):
         super(Target, cls).invoke(about=about, about_format=about_format)
         cls.print_version(print_fn=cls.logger.info)
         given = config.config if config else {}
-        for sentence in environment_warnings(is_read=config is not None and config.parse_env):
+        is_read = config is not None and config.parse_env
+        for sentence in environment_warnings(is_read=is_read):
             cls.logger.warning(sentence)
         try:
+            if not is_read:
+                check_meltano(given)
             target = cls(config=given)
             target.preview_file = preview
             status = target.sync(file_input)

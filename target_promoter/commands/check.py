@@ -7,8 +7,6 @@ import os
 import sys
 import time
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
-from enum import StrEnum
 from pathlib import Path
 from typing import IO, Any
 
@@ -16,13 +14,22 @@ import click
 from sqlalchemy import text, update
 from sqlalchemy.engine import URL, make_url
 
-from target_promoter.commands.context import config_of, refuse_dry_run
+from target_promoter.commands.context import Finding, config_of, maybe, no, refuse_dry_run, yes
 from target_promoter.commands.inspection import inspect_input
 from target_promoter.config.files import environment_warnings, reads_environment
+from target_promoter.config.kinds import declared
 from target_promoter.config.settings import SANDBOX, Settings
 from target_promoter.config.settings import Campaign as CampaignSetting
 from target_promoter.contacts.contacts import mark_all_dirty
-from target_promoter.errors import AddressError, ConfigError, DeliveryError, KeyRefusedError, SandboxError, StoreError
+from target_promoter.errors import (
+    AddressError,
+    ConfigError,
+    DeliveryError,
+    InputError,
+    KeyRefusedError,
+    SandboxError,
+    StoreError,
+)
 from target_promoter.promoter.account import account_client
 from target_promoter.promoter.client import Campaign, Client, ContactList
 from target_promoter.store import events as names
@@ -33,58 +40,12 @@ from target_promoter.store.transaction import Transaction
 from target_promoter.values.masking import masked_url
 
 
-class Verdict(StrEnum):
-    """How an answer is."""
-
-    OK = "ok"
-    WARN = "warn"
-    """A run works, and may do something else than is meant."""
-    FAIL = "FAIL"
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """The answer to one question.
-
-    Attributes:
-        verdict: How it is.
-        what: What was asked about, such as `campaign 78`.
-        words: The answer, with what to do unless all is well.
-    """
-
-    verdict: Verdict
-    what: str
-    words: str
-
-    @property
-    def is_fine(self) -> bool:
-        """Whether a run would work."""
-        return self.verdict is not Verdict.FAIL
-
-    def line(self) -> str:
-        """Return it in one line."""
-        return f"{self.verdict:4} {self.what}: {' '.join(self.words.split())}"
-
-
-def _yes(what: str, words: str) -> Finding:
-    return Finding(Verdict.OK, what, words)
-
-
-def _maybe(what: str, words: str) -> Finding:
-    return Finding(Verdict.WARN, what, words)
-
-
-def _no(what: str, words: str) -> Finding:
-    return Finding(Verdict.FAIL, what, words)
-
-
-def check_settings(config: Mapping[str, Any], settings: Settings, *, reads_environment: bool) -> Iterator[Finding]:
-    """Yield what is odd about the config and the environment, though nothing is wrong with it."""
-    for sentence in environment_warnings(is_read=reads_environment):
-        yield _maybe("environment", sentence)
-    if settings.sandbox and config.get("store_url") is not None:
+def check_settings(config: Mapping[str, Any], settings: Settings) -> Iterator[Finding]:
+    """Yield what is odd about the config, though nothing is wrong with it."""
+    # Meltano hands on the default as well.
+    if settings.sandbox and config.get("store_url") not in {None, declared(Settings)["store_url"].default}:
         own = make_url(settings.store_url).render_as_string(hide_password=True)
-        yield _maybe("store_url", f"the sandbox has a store of its own, {own}: that of the config is not used")
+        yield maybe("store_url", f"the sandbox has a store of its own, {own}: that of the config is not used")
 
 
 def check_account(settings: Settings, learned: dict[int, str]) -> Iterator[Finding]:
@@ -101,21 +62,21 @@ def check_account(settings: Settings, learned: dict[int, str]) -> Iterator[Findi
         with account_client(settings) as client:
             campaigns = {one.id: one for one in client.campaigns()}
             learned.update({one.id: one.name for one in campaigns.values()})
-            yield _yes("key", f"accepted by {where}")
+            yield yes("key", f"accepted by {where}")
             yield from _campaigns(settings, campaigns)
             yield from _contact_lists(settings, client)
     except KeyRefusedError as error:
-        yield _no("key", str(error))
+        yield no("key", str(error))
     except AddressError as error:
-        yield _no("api_url", str(error))
+        yield no("api_url", str(error))
     except (ConfigError, DeliveryError, SandboxError) as error:
-        yield _no("account", str(error))
+        yield no("account", str(error))
 
 
 def _campaigns(settings: Settings, known: dict[int, Campaign]) -> Iterator[Finding]:
     if not settings.campaigns:
         shown = _listed(known.values())
-        yield _maybe("campaigns", f"none in the config, so nobody is surveyed; the account has {shown}")
+        yield maybe("campaigns", f"none in the config, so nobody is surveyed; the account has {shown}")
     for setting in settings.campaigns.values():
         yield _campaign(setting, known)
 
@@ -125,14 +86,14 @@ def _campaign(setting: CampaignSetting, known: dict[int, Campaign]) -> Finding:
     found = known.get(setting.id)
     if found is None:
         fix = f"set `campaigns.{setting.event}` to one it has: {_listed(known.values())}"
-        return _no(what, f"the account has none of that id: {fix}")
+        return no(what, f"the account has none of that id: {fix}")
     name = f"{found.name}, for the event {setting.event}"
     if found.drip_duration:
         fix = "set its distribution to instant at Promoter, or a survey in doubt may be sent twice"
-        return _no(what, f"{name}: its surveys are dripped over time: {fix}")
+        return no(what, f"{name}: its surveys are dripped over time: {fix}")
     if found.drip_duration is None:
-        return _maybe(what, f"{name}: Promoter does not say whether its distribution is instant: look it up there")
-    return _yes(what, f"{name} (instant)")
+        return maybe(what, f"{name}: Promoter does not say whether its distribution is instant: look it up there")
+    return yes(what, f"{name} (instant)")
 
 
 def _contact_lists(settings: Settings, client: Client) -> Iterator[Finding]:
@@ -141,10 +102,10 @@ def _contact_lists(settings: Settings, client: Client) -> Iterator[Finding]:
     known = {one.id: one for one in client.contact_lists()}
     for one in settings.all_contact_lists:
         if one in known:
-            yield _yes(f"contact list {one}", known[one].name)
+            yield yes(f"contact list {one}", known[one].name)
         else:
             fix = f"set `contact_lists` (here or in `streams`) to ones it has: {_listed(known.values())}"
-            yield _no(f"contact list {one}", f"the account has none of that id: {fix}")
+            yield no(f"contact list {one}", f"the account has none of that id: {fix}")
 
 
 def _listed(known: Iterable[Campaign | ContactList]) -> str:
@@ -176,7 +137,7 @@ def check_store(settings: Settings, *, rebind: bool, restored: bool = False) -> 
             if restored:
                 yield _restored(store)
     except StoreError as error:
-        yield _no("store", str(error))
+        yield no("store", str(error))
 
 
 def _store(store: Store, settings: Settings, *, rebind: bool) -> Finding:
@@ -185,11 +146,11 @@ def _store(store: Store, settings: Settings, *, rebind: bool) -> Finding:
     if rebind and (bound is None or settings.sandbox == (bound == SANDBOX)):
         store.write(lambda tx: runs.bind_account(tx, settings.api_url, settings.api_key))
         moved = "" if bound in {None, settings.api_url} else f" at {settings.api_url}"
-        return _yes("store", f"{store.name} belongs to the account with this key{moved} from now on")
+        return yes("store", f"{store.name} belongs to the account with this key{moved} from now on")
     store.read(lambda tx: runs.check_account(tx, store.name, settings.api_url, settings.api_key))
     store.write(_write_nothing)
     words = "belongs to this account" if bound is not None else "belongs to no account yet: the first answer binds it"
-    return _yes("store", f"{store.name} can be written to, and {words}")
+    return yes("store", f"{store.name} can be written to, and {words}")
 
 
 def _restored(store: Store) -> Finding:
@@ -201,7 +162,7 @@ def _restored(store: Store) -> Finding:
         return mark_all_dirty(tx, now, forget_sent=True)
 
     number = store.write(mark)
-    return _yes(
+    return yes(
         "restored",
         f"what was due more than 23 hours ago is not surveyed, and {number:,} contacts are sent once more; "
         "forget once more whom you forgot after the backup was made",
@@ -219,12 +180,12 @@ def _no_store(store_url: str) -> Finding:
     if url.get_backend_name() == "sqlite":
         folder = Path(str(url.database)).parent
         if not folder.is_dir():
-            return _no("store", f"its folder {folder} is missing: create it, or name another in `store_url`")
+            return no("store", f"its folder {folder} is missing: create it, or name another in `store_url`")
         if not os.access(folder, os.W_OK):
-            return _no("store", f"its folder {folder} may not be written to: allow it, or name another in `store_url`")
+            return no("store", f"its folder {folder} may not be written to: allow it, or name another in `store_url`")
     elif not _may_create(url):
-        return _no("store", f"{name} has no store, and its user may not create tables: grant CREATE on the schema")
-    return _yes("store", f"there is none at {name} yet, and the first run creates it")
+        return no("store", f"{name} has no store, and its user may not create tables: grant CREATE on the schema")
+    return yes("store", f"there is none at {name} yet, and the first run creates it")
 
 
 def _may_create(url: URL) -> bool:
@@ -251,23 +212,37 @@ def check(
     ctx: click.Context, /, config_files: tuple[str, ...], sample: IO[str] | None, *, rebind: bool, restored: bool
 ) -> None:
     """Check key, campaigns, contact lists and store, one line each. Sends nothing; exits with 1 on any FAIL."""
-    config = config_of(ctx, config_files)
-    settings = Settings.from_config(config)
+    is_read = _reads_environment(ctx, config_files)
+    _show(maybe("environment", sentence) for sentence in environment_warnings(is_read=is_read))
+    try:
+        config = config_of(ctx, config_files)
+        settings = Settings.from_config(config)
+    except ConfigError as error:
+        _show(no("config", fault) for fault in str(error).splitlines())
+        sys.exit(1)
     for option, is_set in (("rebind", rebind), ("restored", restored)):
         if is_set:
             refuse_dry_run(settings, f"check --{option}")
     learned: dict[int, str] = {}
-    odd = check_settings(config, settings, reads_environment=_reads_environment(ctx, config_files))
-    account_is_fine = _show([*odd, *check_account(settings, learned)])
+    account_is_fine = _show([*check_settings(config, settings), *check_account(settings, learned)])
     if rebind and not account_is_fine:
-        _show([Finding(Verdict.FAIL, "rebind", "the account has to be in order first")])
+        _show([no("rebind", "the account has to be in order first")])
     fine = _show(check_store(settings, rebind=rebind and account_is_fine, restored=restored)) and account_is_fine
     if fine and not settings.dry_run:
         learn(settings, learned)
     if sample is not None:
+        fine = _inspect(sample, config, settings) and fine
+    sys.exit(0 if fine else 1)
+
+
+def _inspect(sample: IO[str], config: Mapping[str, Any], settings: Settings) -> bool:
+    """Show how a sample is read, and return whether a run would take it."""
+    try:
         for line in inspect_input(sample, config, settings):
             click.echo(line)
-    sys.exit(0 if fine else 1)
+    except (ConfigError, InputError) as error:
+        return _show([no("input", str(error))])
+    return True
 
 
 def _show(findings: Iterable[Finding]) -> bool:

@@ -1,10 +1,12 @@
-"""What every command needs: the config, wherever on the command line it was named, checked."""
+"""What commands share: the config, wherever on the command line it was named, the store, and how answers are told."""
 
 from __future__ import annotations
 
 import contextlib
 import functools
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from enum import StrEnum
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
 import click
@@ -18,6 +20,54 @@ from target_promoter.values.masking import masked_url
 
 P = ParamSpec("P")
 R = TypeVar("R")
+
+
+class Verdict(StrEnum):
+    """How an answer is."""
+
+    OK = "ok"
+    WARN = "warn"
+    """A run works, and may do something else than is meant."""
+    FAIL = "FAIL"
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """The answer to one question.
+
+    Attributes:
+        verdict: How it is.
+        what: What was asked about, such as `campaign 78`.
+        words: The answer, with what to do unless all is well.
+    """
+
+    verdict: Verdict
+    what: str
+    words: str
+
+    @property
+    def is_fine(self) -> bool:
+        """Whether a run would work."""
+        return self.verdict is not Verdict.FAIL
+
+    def line(self) -> str:
+        """Return it in one line."""
+        return f"{self.verdict:4} {self.what}: {' '.join(self.words.split())}"
+
+
+def yes(what: str, words: str) -> Finding:
+    """Return the answer that all is well."""
+    return Finding(Verdict.OK, what, words)
+
+
+def maybe(what: str, words: str) -> Finding:
+    """Return the answer that a run works, and may do something else than is meant."""
+    return Finding(Verdict.WARN, what, words)
+
+
+def no(what: str, words: str) -> Finding:
+    """Return the answer that a run does not work."""
+    return Finding(Verdict.FAIL, what, words)
 
 
 class NoStoreError(StoreError):

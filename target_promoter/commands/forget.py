@@ -32,8 +32,6 @@ from target_promoter.values.times import iso
 _TOGETHER: Final = 50
 """How many people are forgotten in one transaction."""
 
-_SHOWN: Final = 5
-
 
 class NotForgottenError(PromoterError):
     """Somebody was named whom the store does not know."""
@@ -124,7 +122,9 @@ def _named(who: str | None, names: IO[str] | None) -> list[str]:
 
 def _forget(store: Store, settings: Settings, whom: Sequence[str], now: float, *, everywhere: bool, yes: bool) -> None:
     unknown = store.read(lambda tx: [one for one in whom if not _is_known(tx, settings, one)])
-    if unknown and not yes:
+    if unknown and yes:
+        click.echo(_not_known(unknown))
+    elif unknown:
         if not sys.stdin.isatty():
             raise NotForgottenError.unknown(unknown)
         click.confirm(f"{_not_known(unknown)} Block what names them from now on?", abort=True)
@@ -227,6 +227,4 @@ def _take_marks(settings: Settings, file: IO[bytes], now: float) -> None:
 
 
 def _not_known(whom: Sequence[str]) -> str:
-    few = ", ".join(map(masked, whom[:_SHOWN]))
-    more = f" and {len(whom) - _SHOWN:,} more" if len(whom) > _SHOWN else ""
-    return f"The store does not know {few}{more}."
+    return f"The store does not know {', '.join(map(masked, whom))}."

@@ -12,6 +12,8 @@ from dataclasses import dataclass, field, replace
 from operator import itemgetter
 from typing import Any, Final
 
+from target_promoter.commands.context import maybe, no
+from target_promoter.config.kinds import did_you_mean
 from target_promoter.config.settings import Settings
 from target_promoter.contacts.attributes import Note, contact_attributes, survey_attributes
 from target_promoter.delivery.delivery import Delivery
@@ -31,7 +33,6 @@ from target_promoter.values.events import canonical, nearest
 
 _INTAKE: Final[tuple[Part, ...]] = ("identify", "track")
 _BATCH: Final = 5000
-_SHOWN: Final = 12
 _NAMES: Final = frozenset({"first_name", "last_name"})
 _FIELDS: Final = ("user_id", "anonymous_id", "email", "first_name", "last_name", "event", "message_id", "timestamp")
 
@@ -51,6 +52,8 @@ class _Tally:
     notes: set[Note] = field(default_factory=set)
     columns: set[str] = field(default_factory=set)
     addresses: dict[str, str] = field(default_factory=dict)
+    people: set[str] = field(default_factory=set)
+    tracked: set[str] = field(default_factory=set)
 
     def add(self, record: Mapping[str, Any]) -> bool:
         """Count what one record says; return whether it can be read."""
@@ -75,6 +78,8 @@ class _Tally:
                 where = self.where.get(f"{name} (track)") if kind == "track" else None
                 place = _place(call.record, where or self.where.get(name, ""), is_name=name in _NAMES)
                 self.places.setdefault(name, Counter())[place] += 1
+        if call.user_id is not None:
+            (self.people if isinstance(call, Identify) else self.tracked).add(call.user_id)
         if isinstance(call, Identify):
             if call.user_id is not None and call.email is not None:
                 self.addresses[call.user_id] = call.email
@@ -106,11 +111,11 @@ class _Tally:
         behind = () if read is None else sorted(name for name in self.columns - read if not name.startswith("_sdc_"))
         if behind:
             yield f"  would stay behind: {', '.join(behind)} (`traits` of the stream names the columns to send)"
-        for note in sorted(self.notes, key=lambda note: (note.kind, note.name))[:_SHOWN]:
+        for note in sorted(self.notes, key=lambda note: (note.kind, note.name)):
             yield f"    {note.kind}: {note.name} ({note.detail})"
-        for event, number in self.events.most_common(_SHOWN):
+        for event, number in self.events.most_common():
             yield f"  {number} x {event or 'no event'}: {_leads_to(event, settings)}"
-        for problem, number in self.problems.most_common(_SHOWN):
+        for problem, number in self.problems.most_common():
             yield f"  {number} would be rejected: {problem}"
 
 
@@ -138,7 +143,8 @@ def inspect_input(lines: Iterable[str], config: Mapping[str, Any], settings: Set
     yield ""
     yield from _unmatched(tallies, settings)
     yield from _one_id_space(tallies)
-    yield from sample.faults
+    yield from _strangers(tallies)
+    yield from (no("streams", fault).line() for fault in sample.faults)
     yield from _to_configure(sample.unknown.values())
     if sample.unknown or sample.faults:
         names = ", ".join(f"`{name}`" for name in (*sample.unknown, *sample.refused))
@@ -162,17 +168,18 @@ def _to_configure(unknown: Iterable[Advice]) -> Iterator[str]:
     yield from as_yaml(config)
 
 
-def _unmatched(tallies: Iterable[_Tally], settings: Settings) -> Iterator[str]:
+def _unmatched(tallies: Sequence[_Tally], settings: Settings) -> Iterator[str]:
     """Yield the entries of `streams` and `campaigns` that nothing in the sample matches."""
     used = {setting.pattern for one in tallies if (setting := settings.stream(one.stream.name)) is not None}
     for setting in settings.streams:
         if setting.pattern not in used | {"*"}:
-            yield f"streams.{setting.pattern} matches no stream of the sample"
+            near = did_you_mean(setting.pattern, (one.stream.name for one in tallies))
+            yield maybe(f"streams.{setting.pattern}", f"matches no stream of the sample{_meant(near)}").line()
     events = {canonical(event): event for one in tallies for event in one.events}
     for name, campaign in settings.campaigns.items():
         if name not in events:
             near = nearest(campaign.event, events.values())
-            yield f"campaigns.{campaign.event} matches no event of the sample{_meant(near)}"
+            yield maybe(f"campaigns.{campaign.event}", f"matches no event of the sample{_meant(near)}").line()
 
 
 def _one_id_space(tallies: Iterable[_Tally]) -> Iterator[str]:
@@ -181,10 +188,23 @@ def _one_id_space(tallies: Iterable[_Tally]) -> Iterator[str]:
         same = first.addresses.keys() & second.addresses.keys()
         other = sum(first.addresses[one] != second.addresses[one] for one in same)
         if other:
-            yield (
-                f"{other} user ids of {first.stream.name} have another address in {second.stream.name}: both are "
-                "taken for the same people; if they are not, make the ids of one of them its own with a stream map"
-            )
+            yield maybe(
+                "user ids",
+                f"{other} of {first.stream.name} have another address in {second.stream.name}: both are taken for the "
+                "same people; if they are not, make the ids of one of them its own with a stream map",
+            ).line()
+
+
+def _strangers(tallies: Sequence[_Tally]) -> Iterator[str]:
+    """Yield the streams whose events are of nobody in the sample: their ids may be other ones than people have."""
+    people = set().union(*(one.people for one in tallies))
+    for one in tallies:
+        if people and one.tracked and people.isdisjoint(one.tracked):
+            yield maybe(
+                "user ids",
+                f"of the {len(one.tracked)} in the events of {one.stream.name} none is one of the sample's people: "
+                "see that both use the same ids, else its surveys wait for ever",
+            ).line()
 
 
 def _meant(near: str | None) -> str:

@@ -12,13 +12,14 @@ from sqlalchemy import select
 
 from target_promoter.commands.context import count, existing_store, with_settings
 from target_promoter.config.settings import Settings
+from target_promoter.contacts.contacts import ContactStatus
 from target_promoter.people import people
 from target_promoter.records.replay import REFUSED, REFUSED_STREAM, REPLAYED, UNMAPPED, Replay
 from target_promoter.store import rejected as kept
 from target_promoter.store import runs, streams
 from target_promoter.store.encoding import decode, encode
 from target_promoter.store.rejected import Rejected
-from target_promoter.store.schema import contacts, surveys
+from target_promoter.store.schema import SurveyStatus, contacts, surveys
 from target_promoter.store.transaction import Transaction
 
 _TEXT: Final = {"type": ["null", "string"]}
@@ -73,7 +74,7 @@ def _contacts(tx: Transaction, stream: str | None, reason: str | None) -> Iterat
     """Yield an identify call for every contact that Promoter refused: of the person who owns it."""
     if stream not in {None, REFUSED_STREAM}:
         return
-    query = select(contacts.c.email).where(contacts.c.status == "refused").order_by(contacts.c.changed_at)
+    query = select(contacts.c.email).where(contacts.c.status == ContactStatus.REFUSED).order_by(contacts.c.changed_at)
     if reason is not None:
         query = query.where(contacts.c.reason.icontains(reason, autoescape=True))
     owned = (
@@ -100,7 +101,7 @@ def _contacts(tx: Transaction, stream: str | None, reason: str | None) -> Iterat
 
 def _surveys(tx: Transaction, stream: str | None, reason: str | None) -> Iterator[dict[str, Any]]:
     """Yield the track call of every survey that Promoter refused, unless its person was forgotten since."""
-    query = select(surveys).where(surveys.c.status == "refused").order_by(surveys.c.due_at, surveys.c.id)
+    query = select(surveys).where(surveys.c.status == SurveyStatus.REFUSED).order_by(surveys.c.due_at, surveys.c.id)
     if stream not in {None, REFUSED_STREAM}:
         query = query.where(surveys.c.stream == stream)
     if reason is not None:

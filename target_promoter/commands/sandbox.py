@@ -53,6 +53,8 @@ def sandbox(
             port=port,
         )
     except (AccountInUseError, OSError) as error:
+        if isinstance(error, OSError) and error.strerror:
+            raise SandboxError.no_port(f"{host}:{port}", error.strerror) from error
         raise SandboxError.not_started(error) from error
     click.echo(f"The sandbox is at {server.origin}/ ; set `api_url` to {server.url} and `api_key` to {key}.", err=True)
     server.serve()

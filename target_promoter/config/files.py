@@ -84,6 +84,26 @@ def environment_warnings(*, is_read: bool) -> list[str]:
     return sentences
 
 
+def check_meltano(config: Mapping[str, Any]) -> None:
+    """Refuse a config that lacks what Meltano itself has put into the environment.
+
+    It loses objects that the parent of an inherited plugin has in `environments`: campaigns, or the filters of a map.
+
+    Raises:
+        ConfigError: It does; a line for each setting.
+    """
+    if _MELTANO not in os.environ:
+        return
+    lost = [
+        f"Setting `{name}` came from Meltano without its value: an inherited loader gets no object of its parent from "
+        "an environment, so write it there below the loader's own name, or below the parent in `plugins`."
+        for name, schema in config_schema().items()
+        if "object" in schema["type"] and not config.get(name) and os.environ.get(_variable(name), "{}") != "{}"
+    ]
+    if lost:
+        raise ConfigError("\n".join(lost))
+
+
 def check_log_level() -> None:
     """Refuse a level of logging that there is not.
 

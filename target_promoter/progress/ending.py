@@ -10,14 +10,16 @@ import time
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
 from singer_sdk.metrics import METRICS_LOGGER_NAME
 from typing_extensions import override
 
-from target_promoter.progress.words import EXPLAINED, NOT_SENT, count, told, when
+from target_promoter.progress.words import E_MAILED, EXPLAINED, NOT_SENT, count, told, when
 from target_promoter.store.summary import Summary
 
 _LABELS = {"identify": "people", "track": "events", "surveys": "surveys", "contacts": "contacts"}
-_E_MAILED = ("sent", "presumed")
 
 
 def rows(summary: Mapping[str, Any]) -> Iterator[tuple[str, int, str]]:
@@ -61,16 +63,15 @@ def verdict(summary: Mapping[str, Any], next_due_at: float | None = None) -> Ite
     if contacts["refused"]:
         yield f"{count(contacts['refused'], 'contact')} {_was(contacts['refused'])} refused by Promoter."
     left = [(surveys["pending"], "survey"), (contacts["pending"], "contact")]
-    doing = "would be sent" if summary["dry_run"] else "not sent yet: run again, or `target-promoter deliver`"
+    doing = "to be sent" if summary["dry_run"] else "not sent yet: run again, or `target-promoter deliver`"
     pending = " and ".join(count(number, thing) for number, thing in left if number)
     if pending:
-        many = sum(number for number, _ in left) > 1
-        yield f"{pending} {doing}." if summary["dry_run"] else f"{pending} {'are' if many else 'is'} {doing}."
+        yield f"{pending} {'are' if sum(number for number, _ in left) > 1 else 'is'} {doing}."
 
 
 def _due(summary: Mapping[str, Any]) -> Iterator[str]:
     surveys = summary["surveys"]
-    sent = sum(surveys[outcome] for outcome in _E_MAILED)
+    sent = sum(surveys[outcome] for outcome in E_MAILED)
     due = sent + surveys["pending"] + sum(surveys[outcome] for outcome in NOT_SENT)
     kept = [f"{surveys[one]:,} {told(surveys[one], EXPLAINED['surveys'][one])}." for one in NOT_SENT if surveys[one]]
     if summary["dry_run"]:
@@ -86,7 +87,7 @@ def _due(summary: Mapping[str, Any]) -> Iterator[str]:
 
 def _never_due(summary: Mapping[str, Any]) -> Iterator[str]:
     track = summary["track"]
-    for outcome in ("stale", "unmatched", "rejected"):
+    for outcome in ("stored", "stale", "unmatched", "rejected"):
         if track[outcome]:
             yield f"{count(track[outcome], 'event')} {told(track[outcome], EXPLAINED['track'][outcome])}."
     if summary["identify"]["rejected"]:
@@ -136,32 +137,27 @@ def terminal_handlers() -> list[logging.StreamHandler[Any]]:
 
 
 def show(summary: Mapping[str, Any], next_due_at: float | None, *, failed: bool) -> None:
-    """Show how a run ended, if standard error is a terminal.
+    """Show how a run ended, if standard error is a terminal and there is something to show.
 
     Args:
         summary: In the form of the summary line.
         next_due_at: When the next survey that waits for its day is due, in epoch seconds.
-        failed: Whether its exit status is not 0.
+        failed: Whether its exit status is not 0: why is logged after this, and is the last that is seen.
     """
-    if not sys.stderr.isatty():
+    did = list(rows(summary))
+    if not sys.stderr.isatty() or (failed and not any(number for _, number, _ in did)):
         return
-    from rich.console import Console  # noqa: PLC0415 - only a terminal needs it
-    from rich.table import Table  # noqa: PLC0415
-    from rich.text import Text  # noqa: PLC0415
-
     table = Table.grid(padding=(0, 2))
     table.add_column(style="bold")
     table.add_column(justify="right")
     table.add_column()
-    for name, number, words in rows(summary):
+    for name, number, words in did:
         table.add_row(name, f"{number:,}", words)
     console = Console(stderr=True, highlight=False)
     console.print()
     console.print(table)
     console.print()
     console.print(Text(" ".join(verdict(summary, next_due_at)), style="bold"))
-    if failed:
-        console.print(Text("The run failed: what is wrong stands above, at ERROR.", style="bold red"))
 
 
 def log_summary(summary: Mapping[str, Any]) -> None:
@@ -182,6 +178,7 @@ def end_refused(error: Exception, *, sandbox: bool, dry_run: bool) -> int:
     """
     now = time.time()
     with for_people():
-        logger.error("%s", error)
+        for sentence in str(error).splitlines():
+            logger.error("%s", sentence)
         log_summary(Summary(sandbox=sandbox, dry_run=dry_run, started_at=now).as_dict(now))
     return 1

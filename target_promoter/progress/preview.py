@@ -5,17 +5,29 @@ from __future__ import annotations
 import csv
 import io
 import json
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from sqlalchemy import func, or_, select
+from sqlalchemy import exists, func, or_, select
 
 from target_promoter.config.settings import Settings
+from target_promoter.contacts.contacts import ContactStatus
 from target_promoter.errors import PromoterError
+from target_promoter.progress.words import NEXT_DELIVERY, waits_for
 from target_promoter.store.copying import before
-from target_promoter.store.schema import OPEN, UNSETTLED, SurveyStatus, attribute_notes, contacts, people, surveys
+from target_promoter.store.schema import (
+    OPEN,
+    UNSETTLED,
+    SurveyStatus,
+    attribute_notes,
+    contacts,
+    not_surveyed,
+    people,
+    surveys,
+)
 from target_promoter.store.summary import Findings
 from target_promoter.store.transaction import Transaction
 from target_promoter.surveys.schedule import count_open
@@ -84,7 +96,8 @@ class Preview:
             yield f"  send {one.surveys} of campaign {one.campaign_id} for the event {one.event},"
             yield f"    which happened from {iso(one.oldest)} to {iso(one.newest)},"
             more = one.surveys - len(one.recipients)
-            yield f"    to {', '.join(one.recipients)}{f' and {more} more' if more else ''};"
+            others = f" and {more} more (the file of --preview has all)" if more else ""
+            yield f"    to {', '.join(one.recipients)}{others};"
         if self.left:
             yield f"  leave {self.left} more that {'is' if self.left == 1 else 'are'} due to later runs;"
         remove = f"remove {self.removed}, " if self.removed else ""
@@ -94,7 +107,7 @@ class Preview:
             for kind, name, detail in self.notes:
                 yield f"  {_DOING[kind]} {name}: {detail}" if kind != "renamed" else f"  rename {name} to {detail}"
         if self.more_notes:
-            yield f"  and {self.more_notes} more."
+            yield f"  and {self.more_notes} more, which `target-promoter report` shows after a run."
 
 
 _DOING: Final = {"merged": "merge", "left out": "leave out"}
@@ -125,7 +138,7 @@ def preview(tx: Transaction, settings: Settings, since: float) -> Preview:
     differs = or_(before.c.sent != contacts.c.sent, before.c.sent_lists != contacts.c.sent_lists)
     changed = tx.scalar(count.where(before.c.sent.is_not(None), differs)) or 0
     total = tx.scalar(count) or 0
-    gone = (contacts.c.status == "removed") & before.c.sent.is_not(None)
+    gone = (contacts.c.status == ContactStatus.REMOVED) & before.c.sent.is_not(None)
     removed = tx.scalar(select(func.count()).select_from(joined).where(gone)) or 0
     noted = attribute_notes.c.noted_at >= since
     columns = (attribute_notes.c.kind, attribute_notes.c.name, attribute_notes.c.detail)
@@ -152,15 +165,21 @@ _COLUMNS: Final = (
     "campaign_id",
     "email",
     "user_id",
+    "anonymous_id",
     "event_at",
     "due_at",
     "reason",
 )
 _WOULD_BE_SENT: Final = "would be sent"
-_WITHOUT_SURVEY: Final = ("stale", "unmatched")
+_LEFT: Final = "it is left to a later run, such as by max_surveys_per_run"
+_WITHOUT_SURVEY: Final = {
+    "stale": "it was too old",
+    "blocked": "its call, or whom it names, is kept from Promoter",
+    "unmatched": "no campaign names it",
+}
 
 
-def preview_rows(tx: Transaction, findings: Findings, since: float) -> Iterator[dict[str, Any]]:
+def preview_rows(tx: Transaction, settings: Settings, findings: Findings, since: float) -> Iterator[dict[str, Any]]:
     """Yield who would be surveyed and who would not, one row each, then the events that would lead to no survey.
 
     Args:
@@ -173,23 +192,70 @@ def preview_rows(tx: Transaction, findings: Findings, since: float) -> Iterator[
     person = surveys.outerjoin(people, people.c.user_id == func.coalesce(table.claimed_user_id, table.user_id))
     query = select(surveys, people.c.email.label("address")).select_from(person)
     for row in tx.execute(query.where(here).order_by(table.due_at, table.id)):
-        sent = row.status in {SurveyStatus.SENT, SurveyStatus.PRESUMED}
         yield {
-            "outcome": _WOULD_BE_SENT if sent else "waiting" if row.status in OPEN else str(row.status),
+            **dict.fromkeys(_COLUMNS),
             "number": 1,
             "event": row.event,
             "campaign_id": row.campaign_id,
             "email": row.claimed_email or row.email or row.address,
             "user_id": row.claimed_user_id or row.user_id,
+            "anonymous_id": row.anonymous_id,
             "event_at": iso(row.event_at),
             "due_at": iso(row.due_at),
+            **_outcome(row, settings, since),
+        }
+    listed: Counter[tuple[str, str]] = Counter()
+    for one in _not_surveyed(tx):
+        is_stale = one["reason"] in findings.too_old.get(one["event"], ())
+        outcome = "stale" if is_stale else "blocked"
+        listed[outcome, one["event"]] += 1
+        yield {**dict.fromkeys(_COLUMNS), **one, "outcome": outcome, "number": 1}
+    for outcome, why in _WITHOUT_SURVEY.items():
+        for event, tally in findings.of_outcome(outcome).items():
+            # Of each person and campaign only the latest is told one by one.
+            number = tally.number - listed[outcome, event]
+            if number > 0:
+                of_event = {"outcome": outcome, "number": number, "event": event}
+                reason = " or ".join(sorted(findings.too_old.get(event, ()))) if outcome == "stale" else None
+                last = iso(tally.last_at)
+                yield {**dict.fromkeys(_COLUMNS), **of_event, "event_at": last, "reason": reason or why}
+    for (stream, reason), number in findings.rejected.most_common():
+        of_stream = {"outcome": "rejected", "number": number, "reason": f"stream {stream}: {reason}"}
+        yield {**dict.fromkeys(_COLUMNS), **of_stream}
+
+
+def _outcome(row: Any, settings: Settings, now: float) -> dict[str, Any]:  # noqa: ANN401 - a database row
+    """Return what would come of a survey, and why."""
+    if row.status in {SurveyStatus.SENT, SurveyStatus.PRESUMED}:
+        return {"outcome": _WOULD_BE_SENT}
+    if row.status not in OPEN:
+        return {"outcome": str(row.status), "reason": row.reason}
+    waits = waits_for(row, settings, now)
+    if waits == NEXT_DELIVERY:
+        return {"outcome": "pending", "reason": _LEFT}
+    return {"outcome": "waiting", "reason": f"it waits for {waits}"}
+
+
+def _not_surveyed(tx: Transaction) -> Iterator[dict[str, Any]]:
+    """Yield the latest event of each person and campaign that would lead to no survey, but those told as surveys."""
+    same = (
+        (surveys.c.campaign_id == not_surveyed.c.campaign_id)
+        & (surveys.c.event_at == not_surveyed.c.event_at)
+        & (surveys.c.reason == not_surveyed.c.reason)
+    )
+    query = select(not_surveyed).where(~exists().where(same)).order_by(not_surveyed.c.event_at, not_surveyed.c.who)
+    for row in tx.execute(query):
+        kind, who = row.who.split(":", 1)
+        yield {
+            "event": row.event,
+            "campaign_id": row.campaign_id,
+            _KINDS[kind]: who,
+            "event_at": iso(row.event_at),
             "reason": row.reason,
         }
-    for outcome in _WITHOUT_SURVEY:
-        for event, tally in findings.of_outcome(outcome).items():
-            why = " or ".join(sorted(findings.too_old.get(event, ()))) if outcome == "stale" else "no campaign names it"
-            of_event = {"outcome": outcome, "number": tally.number, "event": event}
-            yield {**dict.fromkeys(_COLUMNS), **of_event, "event_at": iso(tally.last_at), "reason": why}
+
+
+_KINDS: Final = {"u": "user_id", "a": "anonymous_id", "e": "email"}
 
 
 def write_preview(path: Path, rows: Iterable[Mapping[str, Any]]) -> None:

@@ -15,7 +15,7 @@ from singer_sdk import metrics
 
 from target_promoter.config.settings import Settings
 from target_promoter.errors import StoreError
-from target_promoter.progress.live import RunStatus
+from target_promoter.progress.live import LiveView, RunStatus, work_left
 from target_promoter.store.database import Store
 from target_promoter.store.summary import Part, Summary
 
@@ -109,8 +109,6 @@ class Progress:
         Raises:
             StoreError: The store refused.
         """
-        from target_promoter.progress.live import RunStatus, work_left  # noqa: PLC0415 - most runs end before they tell it
-
         now = self._clock()
         value = self._summary.value
         requests = value("api", "requests")
@@ -156,8 +154,6 @@ class Progress:
                 continue  # The run itself says what is wrong with the store.
 
     def _show(self) -> None:
-        from target_promoter.progress.live import LiveView  # noqa: PLC0415 - only a terminal needs what it loads
-
         with LiveView() as live:
             while not self._ended.wait(_LOOK_SECONDS):
                 try:

@@ -10,8 +10,9 @@ from typing import Final
 from sqlalchemy import func, select
 
 from target_promoter.config.settings import Settings
+from target_promoter.contacts.contacts import ContactStatus
 from target_promoter.progress.words import count, fix_refused, fix_rejected, listed, named, when
-from target_promoter.store.schema import contacts, events, streams, surveys
+from target_promoter.store.schema import SurveyStatus, contacts, events, streams, surveys
 from target_promoter.store.summary import Findings, Summary
 from target_promoter.store.transaction import Transaction
 from target_promoter.surveys.schedule import without_campaign
@@ -26,15 +27,19 @@ _NAMES: Final = 50
 _REASONS: Final = 3
 
 
-def warnings(tx: Transaction, settings: Settings, summary: Summary) -> Iterator[str]:
-    """Yield what went wrong in a run without ending it; nothing if all is well."""
+def warnings(tx: Transaction, settings: Settings, summary: Summary, *, is_whole: bool = True) -> Iterator[str]:
+    """Yield what went wrong in a run without ending it; nothing if all is well.
+
+    Args:
+        is_whole: Whether the input was read to its end.
+    """
     findings = summary.findings
     for lines in (
         _rejected(findings),
         _no_campaigns(settings, summary),
         _near(settings, findings),
         _too_old(findings),
-        _unmatched_settings(tx, settings, findings),
+        _unmatched_settings(tx, settings, summary) if is_whole else (),
         _without_campaign(tx, settings),
         _refused(tx, summary),
     ):
@@ -62,7 +67,8 @@ def unmatched(settings: Settings, findings: Findings) -> str | None:
     ]
     if not names:
         return None
-    more = [count(len(names) - _NAMES, "more name")] if len(names) > _NAMES else []
+    others = count(len(names) - _NAMES, "more name")
+    more = [f"{others} (`target-promoter export events` has all)"] if len(names) > _NAMES else []
     return f"Events that no campaign names: {listed([*names[:_NAMES], *more])}."
 
 
@@ -108,23 +114,26 @@ def _too_old(findings: Findings) -> Iterator[str]:
         )
 
 
-def _unmatched_settings(tx: Transaction, settings: Settings, findings: Findings) -> Iterator[str]:
+def _unmatched_settings(tx: Transaction, settings: Settings, summary: Summary) -> Iterator[str]:
     """Yield entries of `streams` and `campaigns` that match nothing in this input, nor in one before it."""
+    findings = summary.findings
     if not findings.streams:
         return
     known = findings.streams.union(tx.scalars(select(streams.c.name)))
     for setting in settings.streams:
         if setting.type != "ignore" and not any(globs.matches(setting.pattern, stream) for stream in known):
             near = next(iter(difflib.get_close_matches(setting.pattern, sorted(findings.streams), n=1)), None)
-            there = listed([named(stream) for stream in sorted(findings.streams)[:_EACH]])
+            there = listed([named(stream) for stream in sorted(findings.streams)])
             fix = f"did you mean {named(near)}?" if near else f"name one of those it has, {there}, or remove the entry."
             yield f"The setting `streams` has {named(setting.pattern)}, and the input has no such stream: {fix}"
     seen = {canonical(event) for event, _ in findings.events}
     seen |= {canonical(event) for event in tx.scalars(select(events.c.name).distinct())}
     seen |= {canonical(event) for event in tx.scalars(select(surveys.c.event).distinct())}
     seen |= {canonical(_meant(event, settings) or event) for event in findings.of_outcome("unmatched")}
+    if not sum(findings.read.values()) or summary.value("track", "rejected"):
+        return  # What was rejected may be just that event.
     for name, campaign in settings.campaigns.items():
-        if sum(findings.read.values()) and name not in seen:
+        if name not in seen:
             yield (
                 f"The setting `campaigns` has {named(campaign.event)}, and no such event was ever read: "
                 "name the event as the source does, or have the tap select its stream."
@@ -142,10 +151,10 @@ def _without_campaign(tx: Transaction, settings: Settings) -> Iterator[str]:
 def _refused(tx: Transaction, summary: Summary) -> Iterator[str]:
     queries = {
         "contact": select(contacts.c.reason, func.count())
-        .where(contacts.c.status == "refused")
+        .where(contacts.c.status == ContactStatus.REFUSED)
         .group_by(contacts.c.reason),
         "survey": select(surveys.c.reason, func.count())
-        .where((surveys.c.status == "refused") & (surveys.c.settled_at >= summary.started_at))
+        .where((surveys.c.status == SurveyStatus.REFUSED) & (surveys.c.settled_at >= summary.started_at))
         .group_by(surveys.c.reason),
     }
     for what, query in queries.items():

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Final
+from typing import Any, Final
 
+from target_promoter.config.settings import Settings
+from target_promoter.store.schema import SETTLED, SurveyStatus
 from target_promoter.store.summary import OTHER
 from target_promoter.values.masking import masked_text
 from target_promoter.values.times import iso
@@ -38,21 +40,24 @@ EXPLAINED: Final[dict[str, dict[str, str]]] = {
         "waiting": "lack an e-mail address yet",
     },
     "surveys": {
-        "sent": "were sent",
-        "presumed": "were sent, though the first answer was lost",
-        "throttled": "were not sent: the person was surveyed a short time ago",
-        "withheld": "were not sent: the settings leave the person out, or the person unsubscribed",
-        "refused": "were refused by Promoter",
-        "expired": "grew too old while they waited",
-        "cancelled": "were cancelled: by a later event, or because the event or its person was deleted",
-        "uncertain": "may or may not have been sent: look them up at Promoter",
+        SurveyStatus.SENT: "were sent",
+        SurveyStatus.PRESUMED: "were sent, though the first answer was lost",
+        SurveyStatus.THROTTLED: "were not sent: the person was surveyed a short time ago",
+        SurveyStatus.WITHHELD: "were not sent: the settings leave the person out, or the person unsubscribed",
+        SurveyStatus.REFUSED: "were refused by Promoter",
+        SurveyStatus.EXPIRED: "grew too old while they waited",
+        SurveyStatus.CANCELLED: "were cancelled: by a later event, or because the event or its person was deleted",
+        SurveyStatus.UNCERTAIN: "may or may not have been sent: look them up at Promoter",
         "pending": "are due and not sent yet",
         "waiting": "wait for their person or their day",
     },
 }
 """What became of records, contacts and surveys, in words that follow a number."""
 
-NOT_SENT: Final = ("throttled", "withheld", "refused", "expired", "cancelled", "uncertain")
+E_MAILED: Final = (SurveyStatus.SENT, SurveyStatus.PRESUMED)
+"""The outcomes of surveys that e-mailed somebody."""
+
+NOT_SENT: Final = tuple(one for one in SETTLED if one not in E_MAILED)
 """The outcomes of surveys that e-mailed nobody, as far as is known."""
 
 _LONGEST: Final = 80
@@ -96,6 +101,24 @@ def when(time: float) -> str:
     return f"{iso(time)[:16].replace('T', ' ')} UTC"
 
 
+NEXT_DELIVERY: Final = "the next delivery"
+"""What a survey waits for that is due."""
+
+
+def waits_for(row: Any, settings: Settings, now: float) -> str:  # noqa: ANN401 - a database row
+    """Return what has to happen before a survey is settled."""
+    if row.status == SurveyStatus.WAITING:
+        return "an identify call with its e-mail address"
+    if row.status == SurveyStatus.CLAIMED:
+        return "Promoter's answer to its request"
+    campaign = settings.campaigns.get(row.canonical)
+    if campaign is None:
+        return "a campaign of its event in the setting campaigns"
+    if campaign.paused:
+        return "the end of its campaign's pause"
+    return "its day" if row.due_at > now else NEXT_DELIVERY
+
+
 REPLAY: Final = "target-promoter --config CONFIG rejected | target-promoter --config CONFIG"
 """How records are taken once more when what was wrong with them is fixed."""
 
@@ -107,7 +130,7 @@ _FIXES: Final = (
     ("no user id", "name the column that holds the user id in `streams` (`fields`), or correct the source"),
     ("no usable e-mail address", "correct the address at its source"),
     ("no readable time", "name the column that holds the time in `streams` (`fields`)"),
-    ("in the future", "correct the clock that wrote the time, or replay it when the time has come"),
+    ("in the future", "correct the clock that wrote the time, or wait until it has come"),
     ("neither `type` nor `action`", "say in `streams` what the stream's records are"),
     ("no event", "name the stream's event in `streams` (`event`)"),
     ("does not fit its schema", "correct the tap, whose record and SCHEMA disagree"),

@@ -8,8 +8,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from target_promoter.progress.words import E_MAILED
 from target_promoter.report.data import SurveyFacts
-from target_promoter.report.words import E_MAILED, campaign
+from target_promoter.report.words import campaign
 
 DAYS: Final = 30
 COLOURS: Final = 6

@@ -257,7 +257,7 @@ class Group:
         reason: Why: ours for records, Promoter's words for the others.
         number: How many.
         examples: A few of them.
-        mend: What to do about it.
+        fix: What to do about it.
     """
 
     what: str
@@ -265,7 +265,7 @@ class Group:
     reason: str
     number: int
     examples: Sequence[str]
-    mend: str
+    fix: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -322,7 +322,7 @@ class Report:
     attributes: Sequence[NoteFacts]
 
 
-VERSION: Final = 1
+VERSION: Final = 2
 """Raised when a name goes away or means something else; names may be added without."""
 
 

@@ -14,7 +14,7 @@ from sqlalchemy import ColumnElement, Select, case, func, select
 
 from target_promoter.store import events as names
 from target_promoter.store.encoding import decode, encode
-from target_promoter.store.schema import OPEN, contacts, events, people, rejected, runs, surveys
+from target_promoter.store.schema import OPEN, SurveyStatus, contacts, events, people, rejected, runs, surveys
 from target_promoter.store.transaction import Transaction
 
 _ROWS: Final = 1000
@@ -61,6 +61,10 @@ def _latest(*times: ColumnElement[Any]) -> ColumnElement[float]:
 
 
 _S = surveys.c
+# What waits for its person and what waits for its day are one: no time tells when the one became the other.
+_OUTCOME: Final = case(
+    (_S.status.in_(OPEN), "waiting"), (_S.status == SurveyStatus.CLAIMED, "pending"), else_=_S.status
+)
 STREAMS: Final[dict[str, Exported]] = {
     "surveys": Exported(
         ("id",),
@@ -89,10 +93,7 @@ STREAMS: Final[dict[str, Exported]] = {
             _S.anonymous_id,
             func.coalesce(_S.claimed_email, _S.email, people.c.email).label("email"),
             _S.campaign_id,
-            # What waits for its person and what waits for its day are one: no time tells when the one became the other.
-            case((_S.status.in_(OPEN), "waiting"), (_S.status == "claimed", "pending"), else_=_S.status).label(
-                "outcome"
-            ),
+            _OUTCOME.label("outcome"),
             *(_S.reason, _S.created_at, _S.claimed_at.label("requested_at"), _S.settled_at),
         ).select_from(
             surveys.outerjoin(people, people.c.user_id == func.coalesce(_S.claimed_user_id, _S.user_id)),

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from target_promoter.progress.words import E_MAILED
 from target_promoter.report.data import Report
-from target_promoter.report.words import E_MAILED, moment
+from target_promoter.report.words import moment
 from target_promoter.values.times import duration, iso
 
 

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import datetime as dt
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, Integer, cast, func, select
+from sqlalchemy import ColumnElement, Integer, cast, func, select, true
 
 from target_promoter.config.settings import Settings
+from target_promoter.contacts.contacts import ContactStatus
 from target_promoter.delivery import backlog as left
 from target_promoter.delivery import limit as clock
 from target_promoter.people import people
-from target_promoter.progress.words import EXPLAINED, NOT_SENT, fix_refused, fix_rejected, told
+from target_promoter.progress.words import E_MAILED, EXPLAINED, NOT_SENT, fix_refused, fix_rejected, told, waits_for
 from target_promoter.report.data import (
     ContactFacts,
     DayFacts,
@@ -32,9 +33,9 @@ from target_promoter.report.data import (
     SurveyFacts,
     UncertainFacts,
 )
-from target_promoter.report.words import E_MAILED, achieved, trouble
+from target_promoter.report.words import achieved, campaign, trouble
 from target_promoter.store import events as names
-from target_promoter.store import runs
+from target_promoter.store import runs, streams
 from target_promoter.store import schema as tables
 from target_promoter.store.encoding import decode
 from target_promoter.store.schema import UNSETTLED, SurveyStatus, contacts, rejected, surveys
@@ -42,7 +43,6 @@ from target_promoter.store.transaction import Transaction
 from target_promoter.surveys.schedule import count_open
 from target_promoter.values.events import canonical, nearest
 
-GROUPS: Final = 25
 EXAMPLES: Final = 3
 _TELLING: Final = ("userId", "user_id", "email", "email_address", "messageId", "message_id", "id")
 _LONGEST: Final = 60
@@ -52,48 +52,71 @@ def rejected_groups(tx: Transaction) -> tuple[Group, ...]:
     """Return the rejected records by stream and reason, the most frequent first."""
     of_group = (rejected.c.stream, rejected.c.reason)
     number = func.count().label("number")
-    query = select(*of_group, number).group_by(*of_group).order_by(number.desc(), *of_group).limit(GROUPS)
-    groups = []
-    for stream, reason, count in tx.execute(query).all():
-        where = (rejected.c.stream == stream) & (rejected.c.reason == reason)
-        records = tx.scalars(select(rejected.c.record).where(where).order_by(rejected.c.id).limit(EXAMPLES))
-        examples = tuple(_telling(decode(record) or {}) for record in records)
-        groups.append(Group("record", f"stream {stream}", reason, count, examples, fix_rejected(reason)))
-    return tuple(groups)
+    rows = tx.execute(select(*of_group, number).group_by(*of_group).order_by(number.desc(), *of_group)).all()
+    examples = _examples(tx, of_group, rejected.c.record, rejected.c.id)
+    keys = {stream: _keys(tx, stream) for stream in {row.stream for row in rows}}
+    return tuple(
+        Group(
+            what="record",
+            where=f"stream {stream}",
+            reason=reason,
+            number=count,
+            examples=tuple(_telling(decode(record) or {}, keys[stream]) for record in examples[stream, reason]),
+            fix=fix_rejected(reason),
+        )
+        for stream, reason, count in rows
+    )
 
 
 def refused_groups(tx: Transaction) -> tuple[Group, ...]:
     """Return the surveys and contacts that Promoter refused by its words, the most frequent first."""
-    groups = []
     number = func.count().label("number")
-    refused = surveys.c.status == "refused"
+    titles = names.campaigns(tx)
+    groups = []
+    refused = surveys.c.status == SurveyStatus.REFUSED
     of_group = (surveys.c.campaign_id, surveys.c.reason)
-    query = (
-        select(*of_group, number).where(refused).group_by(*of_group).order_by(number.desc(), *of_group).limit(GROUPS)
-    )
-    for campaign, reason, count in tx.execute(query).all():
-        of_this = refused & (surveys.c.campaign_id == campaign) & surveys.c.reason.is_not_distinct_from(reason)
-        emails = tx.scalars(select(surveys.c.claimed_email).where(of_this).order_by(surveys.c.id).limit(EXAMPLES))
-        examples = tuple(email for email in emails if email)
-        groups.append(Group("survey", f"campaign {campaign}", _words(reason), count, examples, fix_refused("survey")))
-    refused = contacts.c.status == "refused"
-    query = select(contacts.c.reason, number).where(refused).group_by(contacts.c.reason)
-    for reason, count in tx.execute(query.order_by(number.desc(), contacts.c.reason).limit(GROUPS)).all():
-        of_this = refused & contacts.c.reason.is_not_distinct_from(reason)
-        examples = tuple(tx.scalars(select(contacts.c.email).where(of_this).order_by(contacts.c.email).limit(EXAMPLES)))
-        groups.append(Group("contact", "contacts", _words(reason), count, examples, fix_refused("contact")))
-    return tuple(sorted(groups, key=lambda group: -group.number))
+    examples = _examples(tx, of_group, surveys.c.claimed_email, surveys.c.id, where=refused)
+    for one, reason, count in tx.execute(select(*of_group, number).where(refused).group_by(*of_group)):
+        emails = tuple(email for email in examples[one, reason] if email)
+        where = campaign(one, titles)
+        groups.append(Group("survey", where, reason or "no words", count, emails, fix_refused("survey")))
+    refused = contacts.c.status == ContactStatus.REFUSED
+    examples = _examples(tx, (contacts.c.reason,), contacts.c.email, contacts.c.email, where=refused)
+    for reason, count in tx.execute(select(contacts.c.reason, number).where(refused).group_by(contacts.c.reason)):
+        told = reason or "no words"
+        groups.append(Group("contact", "contacts", told, count, tuple(examples[reason,]), fix_refused("contact")))
+    return tuple(sorted(groups, key=lambda group: (-group.number, group.where, group.reason)))
 
 
-def _words(reason: str | None) -> str:
-    return reason or "no words"
+def _examples(
+    tx: Transaction,
+    of_group: Sequence[ColumnElement[Any]],
+    column: ColumnElement[Any],
+    order: ColumnElement[Any],
+    *,
+    where: ColumnElement[bool] | None = None,
+) -> defaultdict[tuple[Any, ...], list[Any]]:
+    """Return the first few of each group, with one query however many groups there are."""
+    place = func.row_number().over(partition_by=of_group, order_by=order).label("place")
+    found = select(*of_group, column.label("example"), place).where(true() if where is None else where).subquery()
+    examples: defaultdict[tuple[Any, ...], list[Any]] = defaultdict(list)
+    for *group, example, _ in tx.execute(select(found).where(found.c.place <= EXAMPLES).order_by(found.c.place)):
+        examples[tuple(group)].append(example)
+    return examples
 
 
-def _telling(record: Mapping[str, Any]) -> str:
-    """Return what tells a record from others: its ids and its address."""
+def _keys(tx: Transaction, stream: str) -> Sequence[str]:
+    """Return the key properties of a stream, if its SCHEMA is known."""
+    known = streams.known(tx, stream)
+    return known.schema.key_properties if known is not None and known.schema is not None else ()
+
+
+def _telling(record: Mapping[str, Any], keys: Iterable[str]) -> str:
+    """Return what tells a record from others: its ids, its address and its keys."""
     traits = record.get("traits")
     inner = traits if isinstance(traits, dict) else {}
-    found = [(name, value) for name in _TELLING for value in [record.get(name, inner.get(name))] if value is not None]
+    telling = dict.fromkeys((*_TELLING, *keys))
+    found = [(name, value) for name in telling for value in [record.get(name, inner.get(name))] if value is not None]
     return ", ".join(f"{name} {str(value)[:_LONGEST]}" for name, value in found) or "a record without any id"
 
 
@@ -122,25 +145,10 @@ def who(row: Any) -> str:  # noqa: ANN401 - a database row
     return row.email or "nobody that is known any more"
 
 
-def waits_for(row: Any, settings: Settings, now: float) -> str:  # noqa: ANN401 - a database row
-    """Return what has to happen before a survey is settled."""
-    if row.status == SurveyStatus.WAITING:
-        return "an identify call with its e-mail address"
-    if row.status == SurveyStatus.CLAIMED:
-        return "Promoter's answer to its request"
-    campaign = settings.campaigns.get(row.canonical)
-    if campaign is None:
-        return "a campaign of its event in the setting campaigns"
-    if campaign.paused:
-        return "the end of its campaign's pause"
-    return "its day" if row.due_at > now else "the next delivery"
-
-
 _RUNS: Final = 10
 _EVENTS: Final = 30
 _OPEN: Final = 20
 _UNCERTAIN: Final = 20
-_NOTES: Final = 50
 _REQUEST_DAYS: Final = 14
 _DAY: Final = 86_400
 _MINUTES_A_DAY: Final = 1440
@@ -172,7 +180,7 @@ def gather(tx: Transaction, settings: Settings, store: str, now: float) -> Repor
         refused=refused_groups(tx),
         attributes=_notes(tx),
     )
-    troubles = tuple(trouble(report))
+    troubles = tuple(trouble(report, has_campaigns=bool(settings.campaigns)))
     return replace(report, verdict=(*achieved(report), *troubles), is_well=not troubles)
 
 
@@ -193,7 +201,11 @@ def _overview(tx: Transaction, surveys: SurveyFacts) -> tuple[Step, ...]:
         return ()
     taken = ("queued", "waiting")
     return (
-        Step("events were read", read["read"], fell_out("track", read, set(EXPLAINED["track"]) - set(taken))),
+        Step(
+            "events were read",
+            read["read"],
+            fell_out("track", read, [one for one in EXPLAINED["track"] if one not in taken]),
+        ),
         Step("of them were to be surveyed", sum(read[one] for one in taken), fell_out("surveys", still, ["waiting"])),
         Step("surveys came to be due", due, fell_out("surveys", still, (*NOT_SENT, "pending"))),
         Step("surveys were sent", sent, ()),
@@ -219,7 +231,8 @@ def _events(tx: Transaction, settings: Settings) -> tuple[tuple[EventFacts, ...]
             surveyed=counts.get("queued", 0) + counts.get("waiting", 0),
             stale=counts.get("stale", 0),
             unmatched=counts.get("unmatched", 0),
-            last_at=max(last_at for _, last_at in outcomes.values()),
+            # The time of one that was rejected may be far in the future.
+            last_at=max(last for outcome, (_, last) in outcomes.items() if outcome != "rejected" or len(outcomes) == 1),
             meant=nearest(name, campaigns) if canonical(name) not in settings.campaigns else None,
         )
 
@@ -254,8 +267,8 @@ def _surveys(tx: Transaction, settings: Settings, now: float) -> SurveyFacts:
     statuses = {status: number for status, number in counted}  # noqa: C416 - a row is no pair to `dict`
     pending, waiting = count_open(tx, settings, now)
     events: defaultdict[int, list[str]] = defaultdict(list)
-    for campaign, event in tx.execute(select(table.campaign_id, table.event).distinct().order_by(table.event)):
-        events[campaign].append(event)
+    for number, event in tx.execute(select(table.campaign_id, table.event).distinct().order_by(table.event)):
+        events[number].append(event)
     return SurveyFacts(
         outcomes={status: statuses.get(status, 0) for status in tables.SETTLED},
         pending=pending,
@@ -279,9 +292,9 @@ def _days(tx: Transaction) -> tuple[DayFacts, ...]:
         .order_by(day, table.campaign_id)
     )
     found: defaultdict[tuple[int, int], dict[str, int]] = defaultdict(dict)
-    for number, campaign, status, count in tx.execute(query):
-        found[int(number), campaign][status] = count
-    return tuple(DayFacts(_date(number), campaign, outcomes) for (number, campaign), outcomes in found.items())
+    for number, one, status, count in tx.execute(query):
+        found[int(number), one][status] = count
+    return tuple(DayFacts(_date(number), one, outcomes) for (number, one), outcomes in found.items())
 
 
 def _day_of(tx: Transaction, time: ColumnElement[float | None]) -> ColumnElement[int]:
@@ -308,7 +321,7 @@ def _uncertain(tx: Transaction) -> tuple[UncertainFacts, ...]:
 def _contacts(tx: Transaction) -> ContactFacts:
     table = tables.contacts.c
     counted = tx.execute(select(table.status, func.count()).group_by(table.status).order_by(table.status))
-    gone = (table.status == "unowned") & table.sent.is_not(None)
+    gone = (table.status == ContactStatus.UNOWNED) & table.sent.is_not(None)
     return ContactFacts(
         statuses={status: number for status, number in counted},  # noqa: C416 - a row is no pair to `dict`
         people=tx.scalar(select(func.count()).select_from(tables.people)) or 0,
@@ -339,4 +352,4 @@ def _requests(tx: Transaction, limit: float, surveys_pending: int, now: float) -
 def _notes(tx: Transaction) -> tuple[NoteFacts, ...]:
     table = tables.attribute_notes.c
     query = select(table.kind, table.name, table.detail).order_by(table.noted_at.desc(), table.kind, table.name)
-    return tuple(NoteFacts(*row) for row in tx.execute(query.limit(_NOTES)))
+    return tuple(NoteFacts(*row) for row in tx.execute(query))

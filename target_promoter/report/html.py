@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import re
 from importlib.resources import files
 from typing import Any, Final
 
@@ -16,6 +17,7 @@ from target_promoter.report.figures import figures
 from target_promoter.report.person import Story
 from target_promoter.values.times import duration
 
+_MOMENT: Final = re.compile(r"(\d{4}-\d\d-\d\d(?: \d\d:\d\d(?::\d\d)?)?)")
 _HERE: Final = files(__package__)
 _STYLE: Final = _HERE.joinpath("style.css").read_text(encoding="utf-8")
 _HASH: Final = base64.b64encode(hashlib.sha256(_STYLE.encode()).digest()).decode()
@@ -44,7 +46,7 @@ def _page(template: str, **values: Any) -> str:  # noqa: ANN401 - whatever the t
         undefined=jinja2.StrictUndefined,
     )
     environment.globals.update(policy=_POLICY, style=_STYLE, words=words, person=person, duration=duration)
-    environment.filters["number"] = "{:,}".format
+    environment.filters.update(number="{:,}".format, moments=_MOMENT.split)
     return environment.get_template(template).render(**values)
 
 

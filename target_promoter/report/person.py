@@ -10,12 +10,12 @@ from typing import Any, Final
 from sqlalchemy import select
 
 from target_promoter.config.settings import Settings
+from target_promoter.contacts.contacts import ContactStatus
 from target_promoter.intake.identifiers import identifiers_of
 from target_promoter.people import people
 from target_promoter.people.identity import Identifiers
 from target_promoter.people.person import Person
-from target_promoter.progress.words import when
-from target_promoter.report.gather import waits_for
+from target_promoter.progress.words import waits_for, when
 from target_promoter.report.words import campaign, shown
 from target_promoter.store import events as names
 from target_promoter.store import runs
@@ -34,11 +34,11 @@ _WHY: Final = {
 }
 _NAMES: Final = {"first_name": "first name", "last_name": "last name"}
 _CONTACT: Final = {
-    "pending": ("to be sent", "it changed; the next delivery looks at it"),
-    "list_unknown": ("to be sent", "Promoter does not know a contact list that it joins"),
-    "removing": ("to be removed", "its record was deleted"),
-    "removed": ("removed from Promoter", "its record was deleted"),
-    "unowned": ("nobody's any more", "its person was deleted, or has another address"),
+    ContactStatus.PENDING: ("to be sent", "it changed; the next delivery looks at it"),
+    ContactStatus.LIST_UNKNOWN: ("to be sent", "Promoter does not know a contact list that it joins"),
+    ContactStatus.REMOVING: ("to be removed", "its record was deleted"),
+    ContactStatus.REMOVED: ("removed from Promoter", "its record was deleted"),
+    ContactStatus.UNOWNED: ("nobody's any more", "its person was deleted, or has another address"),
 }
 
 
@@ -119,11 +119,12 @@ def story(tx: Transaction, settings: Settings, asked: str, rejected: Iterable[An
     persons = [rows[user_id].person() for user_id in sorted(rows)]
     named = _Names(tx, settings)
     moments = [
+        # Of one moment what happened comes before what was made of it.
+        *(moment for row in survey_rows(tx, known_by) for moment in _survey(row, settings, named, now)),
         *(moment for person in persons for moment in _said(person, named)),
         *_kept(tx, known_by, named),
         *_cancelling(tx, known_by, named),
         *_not_surveyed(tx, known_by, named),
-        *(moment for row in survey_rows(tx, known_by) for moment in _survey(row, settings, named, now)),
         *_contact(tx, known_by),
         *_throttle(tx, known_by, settings.throttle_days),
         *(Moment(row.rejected_at, f"A record of {row.stream} was rejected", row.reason) for row in rejected),
@@ -212,13 +213,13 @@ def _cancelling(tx: Transaction, identifiers: Identifiers, named: _Names) -> Ite
 
 def _not_surveyed(tx: Transaction, identifiers: Identifiers, named: _Names) -> Iterator[Moment]:
     for one in not_surveyed_of(tx, identifiers.all_keys):
-        what = f"{one.event} led to no survey of {named.campaign(one.campaign_id)}"
+        what = f"{one.event} led to no survey ({named.campaign(one.campaign_id)})"
         yield Moment(one.event_at, what, one.reason.replace("`", ""))
 
 
 def _survey(row: Any, settings: Settings, named: _Names, now: float) -> Iterator[Moment]:  # noqa: ANN401 - a row
-    name = f"Survey of {named.campaign(row.campaign_id)} for {row.event}"
-    yield Moment(row.event_at, f"{row.event} happened", f"{row.stream} said so, message id {row.message_id}")
+    name = f"Survey for {row.event} ({named.campaign(row.campaign_id)})"
+    yield Moment(row.event_at, f"{row.event} happened", f"read from {row.stream}, message id {row.message_id}")
     yield Moment(row.created_at, f"{name}: due {when(row.due_at)}", "the setting campaigns names the event")
     if row.claimed_at is not None:
         yield Moment(row.claimed_at, f"{name}: requested for {row.claimed_email or 'nobody any more'}")
@@ -236,7 +237,7 @@ def _contact(tx: Transaction, identifiers: Identifiers) -> Iterator[Moment]:
             lists = decode(row.sent_lists)
             on = f", with the contact lists {', '.join(map(str, lists))}" if lists else ""
             yield Moment(row.synced_at, f"{name}: sent{on}", "it differed from what was sent before")
-        if row.status == "refused":
+        if row.status == ContactStatus.REFUSED:
             yield Moment(row.changed_at, f"{name}: refused", row.reason or "Promoter said no more")
         elif row.status in _CONTACT:
             yield Moment(row.changed_at, f"{name}: {_CONTACT[row.status][0]}", _CONTACT[row.status][1])

@@ -19,7 +19,7 @@ from target_promoter.values.times import iso
 def report_tables(report: Report) -> Iterator[RenderableType]:
     """Yield what a terminal shows of a report; what is empty is left out."""
     account = "the sandbox" if report.store.sandbox else report.store.account or "no account yet"
-    yield Text(f"Store {report.store.name}, {account}, as of {moment(report.generated_at)} UTC")
+    yield Text(f"Store {report.store.name}, {account}\nAs of {moment(report.generated_at)} UTC")
     style = "bold green" if report.is_well else "bold"
     yield Text("\n".join(f"- {_printable(sentence)}" for sentence in report.verdict), style=style)
     yield _figures(report)
@@ -54,8 +54,10 @@ def story_tables(story: Story) -> Iterator[RenderableType]:
         # Of somebody without facts the title would be as narrow as the empty table.
         yield _table(title, ["Name", "Value"], rows) if rows else Text(title, style="bold")
     if story.moments:
-        told = [[moment(one.happened_at, seconds=True), one.what, one.why or ""] for one in story.moments]
-        yield _table("In order of time", ["Time (UTC)", "What", "Why"], told)
+        yield Text("In order of time, in UTC", style="bold")
+        told = (f"{one.what}\n  {one.why}" if one.why else one.what for one in story.moments)
+        times = (moment(one.happened_at, seconds=True) for one in story.moments)
+        yield _grid(zip(times, told, strict=True))
     elif not story.known:
         yield Text("The store knows nothing of this person.")
 
@@ -69,12 +71,12 @@ def _table(
         numbers: How many of its last columns are numbers.
         whole: The column that holds addresses, which are not broken.
     """
-    table = Table(title=title, title_justify="left", title_style="bold", expand=False)
+    table = Table(title=title, title_justify="left", title_style="bold", min_width=min(len(title), 80))
     for position, head in enumerate(heads):
         right = position >= len(heads) - numbers
         table.add_column(head, justify="right" if right else "left", overflow="fold", no_wrap=position == whole)
     for row in rows:
-        table.add_row(*(Text("\n".join(map(_printable, text.split("\n")))) for text in row))
+        table.add_row(*map(_text, row))
     return table
 
 
@@ -83,8 +85,13 @@ def _grid(rows: Iterable[tuple[str, str]]) -> Table:
     table.add_column(justify="right", style="bold")
     table.add_column(overflow="fold")
     for name, words in rows:
-        table.add_row(name, _printable(words))
+        table.add_row(name, _text(words))
     return table
+
+
+def _text(text: str) -> Text:
+    """Return a text as it is, whatever stands in its lines."""
+    return Text("\n".join(map(_printable, text.split("\n"))))
 
 
 def _printable(text: str) -> str:
@@ -117,6 +124,7 @@ def _runs(report: Report) -> Iterator[RenderableType]:
         did = "; ".join(f"{part}: {counts[part]}" for part in ("contacts", "surveys") if part in counts)
         rows.append([moment(run.started_at), run.command, run.problem or state, did or "nothing to deliver"])
     yield _table("Last runs", ["Began (UTC)", "Command", "Ended", "Delivered"], rows, whole=0)
+    yield Text("All runs of the last thirty days: target-promoter export runs --format csv")
     changed = [[moment(run.started_at), change] for run in report.runs for change in run.changes]
     if changed:
         yield _table("Settings changed", ["Before the run of (UTC)", "What"], changed, whole=0)
@@ -132,8 +140,9 @@ def _surveys(report: Report) -> Iterator[RenderableType]:
     if surveys.days:
         rows = [[title, *numbers(outcomes)] for title, outcomes in by_campaign(surveys)]
         yield _table("Surveys by campaign, the last thirty days", ["Campaign", *names], rows, numbers=len(names))
+        by_id = {day.campaign_id: campaign(day.campaign_id, surveys.campaigns) for day in surveys.days}
         rows = [
-            [f"{day.day}{' (today)' if day.day == today else ''}", str(day.campaign_id), *numbers(day.outcomes)]
+            [f"{day.day}{' (today)' if day.day == today else ''}", by_id[day.campaign_id], *numbers(day.outcomes)]
             for day in sorted(surveys.days, key=lambda one: one.day, reverse=True)
         ]
         yield _table("Surveys by day", ["Day", "Campaign", *names], rows, numbers=len(names))
@@ -169,6 +178,7 @@ def _open(report: Report) -> Iterator[RenderableType]:
     if surveys.uncertain:
         rows = [[one.email or "", f"{_event(one, surveys)}: {one.reason or ''}"] for one in surveys.uncertain]
         yield _table("Uncertain: look these up at Promoter", ["Who", "What, and why"], rows, whole=0)
+        yield from _more(surveys.outcomes["uncertain"] - len(rows), "surveys")
 
 
 def _event(one: OpenFacts | UncertainFacts, surveys: SurveyFacts) -> str:
@@ -176,12 +186,15 @@ def _event(one: OpenFacts | UncertainFacts, surveys: SurveyFacts) -> str:
 
 
 def _groups(title: str, groups: Sequence[Group]) -> Iterator[RenderableType]:
-    rows = [
-        [f"{group.number:,}", f"{group.reason} ({group.where})", "\n".join(group.examples), group.mend]
-        for group in groups
-    ]
-    if rows:
-        yield _table(title, ["", "Why", "Such as", "What to do"], rows)
+    if groups:
+        yield Text(title, style="bold")
+        yield _grid((f"{group.number:,}", "\n".join(_lines(group))) for group in groups)
+
+
+def _lines(group: Group) -> Iterator[str]:
+    yield f"{group.reason} ({group.where})"
+    yield from (f"  such as {example}" for example in group.examples)
+    yield f"  what to do: {group.fix}"
 
 
 def _more(number: int, stream: str) -> Iterator[RenderableType]:

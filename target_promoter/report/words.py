@@ -8,18 +8,16 @@ from decimal import Decimal
 from types import MappingProxyType
 from typing import Final
 
-from target_promoter.progress.words import EXPLAINED, NOT_SENT, count, told
+from target_promoter.progress.words import E_MAILED, EXPLAINED, NOT_SENT, count, told
 from target_promoter.report.data import Report, RunFacts, SurveyFacts
 from target_promoter.store.encoding import encode
 from target_promoter.store.schema import SurveyStatus
 from target_promoter.values.times import iso
 
-E_MAILED: Final = (SurveyStatus.SENT, SurveyStatus.PRESUMED)
-"""The outcomes of surveys that e-mailed somebody."""
-
 RUN_PARTS: Final = ("identify", "track", "contacts", "surveys", "api")
 """The parts of a run's summary, in its order."""
 
+_FEW: Final = 5
 _LONGEST_NUMBER: Final = 40  # Digits; of a longer one nobody counts the noughts.
 
 
@@ -93,16 +91,20 @@ def achieved(report: Report) -> Iterator[str]:
         yield f"{sent:,} of {count(due, 'survey')} due in the last thirty days {_was(sent)} sent."
     else:
         yield "No survey was due in the last thirty days."
-    for one in ("throttled", "withheld", "expired", "cancelled"):
+    for one in (SurveyStatus.THROTTLED, SurveyStatus.WITHHELD, SurveyStatus.EXPIRED, SurveyStatus.CANCELLED):
         if outcomes[one]:
             yield f"{outcomes[one]:,} {told(outcomes[one], EXPLAINED['surveys'][one])}."
 
 
-def trouble(report: Report) -> Iterator[str]:
+def trouble(report: Report, *, has_campaigns: bool) -> Iterator[str]:
     """Yield what somebody should do something about."""
+    if report.overview and not has_campaigns:
+        read = count(report.overview[0].number, "event")
+        yield f"The setting campaigns is empty, so no event leads to a survey ({read} read in the last thirty days)."
     if report.runs and report.runs[0].finished_at is not None and report.runs[0].exit_status:
         run = report.runs[0]
-        yield f"The last run ({run.command}, {moment(run.started_at)} UTC) failed: {run.problem or 'see its log'}"
+        problem = (run.problem or "see its log").splitlines()[0]
+        yield f"The last run ({run.command}, {moment(run.started_at)} UTC) failed: {problem}"
     pending = [
         (report.surveys.pending, "survey"),
         (report.requests.pending - report.surveys.pending, "contact"),
@@ -111,17 +113,20 @@ def trouble(report: Report) -> Iterator[str]:
     if left:
         one = report.requests.pending == 1
         yield f"{' and '.join(left)} {'is' if one else 'are'} not sent yet: run again, or target-promoter deliver."
-    for group in report.rejected:
+    for group in report.rejected[:_FEW]:
         yield f"{count(group.number, 'record')} of {group.where} could not be read: {group.reason}."
-    for group in report.refused:
+    for group in report.refused[:_FEW]:
         yield f"Promoter refused {count(group.number, group.what)}: {group.reason}"
-    uncertain = report.surveys.outcomes["uncertain"]
+    more = sum(group.number for groups in (report.rejected, report.refused) for group in groups[_FEW:])
+    if more:
+        yield f"{more:,} more were rejected or refused for other reasons: all of them are below."
+    uncertain = report.surveys.outcomes[SurveyStatus.UNCERTAIN]
     if uncertain:
-        yield f"{count(uncertain, 'survey')} {EXPLAINED['surveys']['uncertain']}."
+        yield f"{count(uncertain, 'survey')} {EXPLAINED['surveys'][SurveyStatus.UNCERTAIN]}."
     for event in report.events:
         if event.meant is not None:
             yield (
-                f"{count(event.read, 'event')} “{event.name}” led to no survey: probably “{event.meant}” was "
+                f'{count(event.read, "event")} "{event.name}" led to no survey: probably "{event.meant}" was '
                 "meant, the event of a campaign."
             )
 

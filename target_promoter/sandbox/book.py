@@ -45,6 +45,7 @@ class AccountFile:
     Raises:
         AccountInUseError: Another process has it open. Two accounts that each believe
             themselves alone would forget each other's surveys.
+        OSError: It cannot be opened.
     """
 
     def __init__(self, path: Path) -> None:
@@ -52,8 +53,12 @@ class AccountFile:
         with contextlib.suppress(OSError):
             os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
             path.chmod(0o600)
-        # Used under the account's lock, from whichever thread calls the account.
-        self._db = sqlite3.connect(path, timeout=0, isolation_level=None, check_same_thread=False)
+        try:
+            # Used under the account's lock, from whichever thread calls the account.
+            self._db = sqlite3.connect(path, timeout=0, isolation_level=None, check_same_thread=False)
+        except sqlite3.OperationalError as error:
+            problem = f"its account {path} cannot be opened: create the folder, or name a file that may be written"
+            raise OSError(problem) from error
         try:
             self._db.execute("PRAGMA locking_mode = EXCLUSIVE")
             self._db.execute("PRAGMA journal_mode = WAL")

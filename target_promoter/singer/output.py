@@ -38,8 +38,10 @@ def written() -> Iterator[IO[str]]:
         OutputError: It is closed, or takes no more.
     """
     try:
-        yield sys.stdout
-        sys.stdout.flush()
+        try:
+            yield sys.stdout
+        finally:
+            sys.stdout.flush()
     except OSError as error:
         if error.errno not in _FULL_OR_CLOSED:
             raise

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import logging
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any, Final, NoReturn
 
 import click
 from singer_sdk.plugin_base import SingerCommand
 from typing_extensions import override
 
-from target_promoter.errors import OutputError, PromoterError
+from target_promoter.config.kinds import did_you_mean
+from target_promoter.errors import PromoterError
 from target_promoter.singer import output
 
 COMMANDS: Final = (
@@ -54,26 +56,40 @@ class Program(SingerCommand, click.Group):
         return load(cmd_name) if cmd_name in COMMANDS else None
 
     @override
-    def make_context(self, *args: Any, **kwargs: Any) -> click.Context:
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
         try:
+            return super().resolve_command(ctx, args)
+        except click.UsageError as error:
+            near = did_you_mean(args[0], COMMANDS)
+            if near is None:
+                raise
+            raise click.UsageError(f"{error.message} Did you mean '{near}'?", ctx) from None
+
+    @override
+    def make_context(self, *args: Any, **kwargs: Any) -> click.Context:
+        with self._ending_well():  # Here `--help` and `--version` are answered.
             return super().make_context(*args, **kwargs)
-        except PromoterError as error:
-            self._refuse(error)
 
     @override
     def invoke(self, ctx: click.Context) -> Any:
+        with self._ending_well():
+            return super().invoke(ctx)
+
+    @contextlib.contextmanager
+    def _ending_well(self) -> Iterator[None]:
+        """End the program with a sentence for an error of the family."""
         try:
             with output.written():
-                return super().invoke(ctx)
-        except OutputError as error:
-            if isinstance(error.__cause__, BrokenPipeError):
-                sys.exit(1)  # Whoever read the output has enough of it.
-            self._refuse(error)
+                yield
         except PromoterError as error:
             self._refuse(error)
 
     def _refuse(self, error: PromoterError) -> NoReturn:
-        self.logger.error("%s", error)
+        if not isinstance(error.__cause__, BrokenPipeError):  # Else whoever read the output has enough of it.
+            for sentence in str(error).splitlines():
+                self.logger.error("%s", sentence)
         sys.exit(1)
 
 

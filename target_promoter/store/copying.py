@@ -18,7 +18,7 @@ from sqlalchemy.engine import make_url
 from target_promoter.errors import StoreError, StoreMovedError
 from target_promoter.store import runs
 from target_promoter.store.database import UNFINISHED, Store, back_up, connected, find_store, open_store, version_of
-from target_promoter.store.schema import SCHEMA_VERSION, contacts, facts, metadata, request_clock, surveys
+from target_promoter.store.schema import SCHEMA_VERSION, contacts, facts, metadata, not_surveyed, request_clock, surveys
 from target_promoter.store.transaction import Transaction
 
 ROWS: Final = 5000
@@ -205,6 +205,7 @@ def _prepare(tx: Transaction) -> None:
     tx.execute(update(request_clock).values(next_at=0.0, rate=0.0, rated_at=0.0, paused_until=0.0))
     tx.execute(update(surveys).values(lease=None, leased_until=0.0))
     tx.execute(update(contacts).values(lease=None, leased_until=0.0, not_before=0.0, tried_until=0.0))
+    tx.execute(not_surveyed.delete())  # So that what it holds in the end is what this run found.
     before.create(tx.connection)
     columns = (contacts.c.email, contacts.c.sent, contacts.c.sent_lists)
     tx.execute(insert(before).from_select(["email", "sent", "sent_lists"], select(*columns)))

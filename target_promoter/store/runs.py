@@ -126,20 +126,17 @@ def changes(tx: Transaction, run: int) -> list[Change]:
     before_text, text = tx.scalar(earlier.limit(1)), tx.scalar(select(runs.c.settings).where(runs.c.id == run))
     if before_text is None or text is None:
         return []
-    before, after = ({name: encode(value) for name, value in _leaves(decode(one))} for one in (before_text, text))
-    return [
-        Change(name, before.get(name), after.get(name))
-        for name in sorted(before.keys() | after.keys())
-        if before.get(name) != after.get(name)
-    ]
+    return list(_differences(decode(before_text), decode(text)))
 
 
-def _leaves(settings: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, object]]:
-    for name, value in settings.items():
-        if isinstance(value, dict) and value:
-            yield from _leaves(value, f"{prefix}{name}.")
-        else:
-            yield f"{prefix}{name}", value
+def _differences(before: Mapping[str, Any], after: Mapping[str, Any], prefix: str = "") -> Iterator[Change]:
+    for name in sorted(before.keys() | after.keys()):
+        one, other = before.get(name), after.get(name)
+        if isinstance(one, dict) and isinstance(other, dict):
+            yield from _differences(one, other, f"{prefix}{name}.")
+        elif one != other:
+            told = (encode(settings[name]) if name in settings else None for settings in (before, after))
+            yield Change(f"{prefix}{name}", *told)
 
 
 @dataclass(frozen=True, slots=True)

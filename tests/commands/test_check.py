@@ -119,6 +119,60 @@ def test_what_is_odd_is_a_warning(config: dict[str, Any], monkeypatch: pytest.Mo
     assert first.startswith("warn store_url: the sandbox has a store of its own, sqlite:///")
 
 
+def test_all_faults_of_a_config_are_told_at_once(config: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    """One line each, as any other answer; what is odd about the environment may be the cause, and comes first."""
+    monkeypatch.setenv("TARGET_PROMOTER_CAMPAINS", "{}")
+    wrong = {"campagns": {}, "throttle_days": "x", "streams": {"orders": {"type": "trak"}}}
+    first, *others = lines_of({**config, **wrong}, status=1)
+    assert first.startswith("warn environment: ")
+    assert [line.split(" ", 4)[:4] for line in others] == [
+        ["FAIL", "config:", "Setting", f"`{name}`"] for name in ("streams.orders.type", "throttle_days", "campagns")
+    ]
+
+
+def test_a_config_file_that_is_no_json_is_a_no_with_its_place(tmp_path: Path) -> None:
+    """Line and column; a file that is missing is a no as well."""
+    (tmp_path / "c.json").write_text('{"campaigns": {},\n  }', encoding="utf-8")
+    (line,) = lines_of({}, "--config", str(tmp_path / "c.json"), status=1)
+    assert line.startswith("FAIL config: ")
+    assert "at line 2, column 3" in line
+    (line,) = lines_of({}, "--config", str(tmp_path / "none.json"), status=1)
+    assert "none.json cannot be read" in line
+
+
+def test_a_sandbox_without_its_folder_is_a_no(tmp_path: Path) -> None:
+    """Neither account nor store can be made there."""
+    wrong = {"api_url": "sandbox", "store_url": f"sqlite:///{tmp_path}/none/s.db", "campaigns": {"Order Completed": 78}}
+    _, account, store = lines_of(wrong, status=1)
+    assert account.startswith("FAIL account: The sandbox does not start: its account ")
+    assert store.startswith("FAIL store: its folder ")
+
+
+def test_the_default_store_beside_the_sandbox_is_nothing_odd(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Meltano hands on every default."""
+    monkeypatch.chdir(tmp_path)
+    default = {"api_url": "sandbox", "store_url": "sqlite:///target-promoter.db", "campaigns": {"Order Completed": 78}}
+    assert [line[:4] for line in lines_of(default)] == ["ok  "] * 3
+
+
+def test_a_sample_that_a_run_would_refuse_is_a_no(config: dict[str, Any], tmp_path: Path) -> None:
+    """After the lines to add."""
+    sample = tmp_path / "sample.jsonl"
+    sample.write_text(f"{json.dumps(schema('customers', CUSTOMERS))}\n", encoding="utf-8")
+    *_, last = lines_of(config, "--input", str(sample), status=1)
+    assert last == "FAIL input: A run would be refused at the streams `customers`: add the lines above to the config."
+
+
+def test_every_event_of_a_sample_is_told(config: dict[str, Any]) -> None:
+    """However many there are."""
+    names = [f"Page {number} Viewed" for number in range(40)]
+    track = [
+        record("calls", type="track", userId="1", messageId=name, event=name, timestamp=hours_ago(1)) for name in names
+    ]
+    text = inspected([CALLS, *track], config)
+    assert [name for name in names if f"1 x {name}: no campaign" not in text] == []
+
+
 def test_a_new_key_is_accepted_on_demand(config: dict[str, Any], sandbox: SandboxServer, store_url: str) -> None:
     """A store refuses another key until `check --rebind` accepts it; the old one is refused from then on."""
     config["store_url"] = store_url
@@ -255,9 +309,17 @@ def test_a_sample_shows_what_stays_behind_and_what_matches_nothing(config: dict[
     text = inspected(messages, config)
     assert "would stay behind: plan, ssn" in text
     assert "1 x Order Complted: no campaign (did you mean `Order Completed`?)" in text
-    assert "streams.gone-* matches no stream of the sample" in text
-    assert "campaigns.Order Completed matches no event of the sample (did you mean `Order Complted`?)" in text
-    assert "1 user ids of calls have another address in people" in text
+    assert "warn streams.gone-*: matches no stream of the sample" in text
+    assert "warn campaigns.Order Completed: matches no event of the sample (did you mean `Order Complted`?)" in text
+    assert "warn user ids: 1 of calls have another address in people" in text
+
+
+def test_events_of_nobody_in_the_sample_are_told(config: dict[str, Any]) -> None:
+    """They may have ids of another kind, and their surveys would wait for ever."""
+    strangers = "warn user ids: of the 1 in the events of calls none is one of the sample's people"
+    assert strangers in inspected([CALLS, identify("7", "ann@example.com"), order("t-1", "cus_7")], config)
+    assert "warn user ids" not in inspected([CALLS, identify("7", "ann@example.com"), order("t-1", "7")], config)
+    assert "warn user ids" not in inspected([CALLS, order("t-1", "7")], config)
 
 
 @pytest.mark.parametrize("line", ["no JSON", '{"type": "RECORD", "stream": "s", "record": {}}', '{"type": "SCHEMA"}'])

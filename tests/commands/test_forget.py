@@ -158,7 +158,9 @@ def test_somebody_unknown_is_blocked_if_that_is_meant(config: dict[str, Any]) ->
     assert sync(config, [CALLS, identify("9", "carl@example.com")]).summary["identify"]["changed"] == 1
     assert command("forget", "carl@example.com", config=config).exit_code == 0
     assert command("forget", "carl@example.com", config=config).exit_code == 0, "whoever is blocked already is known"
-    assert "0 user ids, 0 contacts" in command("forget", "dora@example.com", "--yes", config=config).output
+    blocked = command("forget", "dora@example.com", "--yes", config=config).output
+    assert blocked.startswith("The store does not know d…@example.com.\n")
+    assert "0 user ids, 0 contacts" in blocked
     assert sync(config, [CALLS, identify("8", "dora@example.com")]).summary["identify"]["blocked"] == 1
 
 

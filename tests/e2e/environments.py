@@ -24,6 +24,7 @@ _CACHE: Final = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
 _INSTALL_SECONDS: Final = 300
 
 TAP_POSTGRES: Final = "meltanolabs-tap-postgres==0.10.0"
+TARGET_POSTGRES: Final = "meltanolabs-target-postgres==0.8.1"
 TARGET_JSONL: Final = "target-jsonl==0.1.4"
 MELTANO: Final = "meltano~=4.4.0"
 

@@ -133,16 +133,27 @@ def test_an_inherited_loader_has_what_its_environment_says(project: Project, run
     """Objects too, of which Meltano loses those of the parent: a run and the commands see the same campaigns."""
     assert runs
     campaigns = {"Order Completed": {"id": "78", "cancel_on": [{"event": "Order Refunded", "match": "order_id"}]}}
-    project.inherit("target-shop", {"api_url": "sandbox", "campaigns": campaigns})
+    now = {"calls": {"timestamp": "str(datetime.datetime.now(datetime.timezone.utc))"}}
+    project.inherit("target-shop", {"api_url": "sandbox", "campaigns": campaigns, "stream_maps": now})
     run = project.meltano("run", "tap-jsonl", "target-shop")
     assert run.status == 0, run.log
     first, _ = runs
     track, before = run.summary["track"], first.summary["track"]
-    # The sample's events have their campaign as before, but are known, or too old without the parent's stream map.
-    assert (track["unmatched"], track["stale"] + track["duplicate"]) == (before["unmatched"], before["queued"])
+    # The sample's events have their campaign as before, but are known.
+    assert (track["unmatched"], track["duplicate"]) == (before["unmatched"], before["queued"])
     check = project.meltano("invoke", "target-shop:check")
     assert check.status == 0, check.output + check.log
     assert "78" in check.output
+
+
+def test_a_run_that_meltano_gave_less_than_the_commands_is_refused(project: Project) -> None:
+    """An inherited loader has no object that its parent has in an environment alone: here a stream map."""
+    project.inherit("target-heir", {"api_url": "sandbox"})
+    run = project.meltano("run", "tap-jsonl", "target-heir")
+    assert run.status != 0
+    assert "Setting `stream_maps` came from Meltano without its value" in run.log
+    assert "Setting `campaigns`" not in run.log
+    assert run.summary["identify"]["read"] == 0
 
 
 def test_commands_run_through_meltano(project: Project, runs: list[Outcome]) -> None:
@@ -150,7 +161,8 @@ def test_commands_run_through_meltano(project: Project, runs: list[Outcome]) -> 
     assert runs
     check = project.meltano("invoke", "target-promoter:check")
     assert check.status == 0, check.output + check.log
-    assert "78" in check.output
+    assert [line[:5] for line in check.output.splitlines()] == ["ok   "] * 3  # The key, the campaign, the store.
+    assert len(check.log.splitlines()) <= 3  # Meltano's own.
     report = project.meltano("invoke", "target-promoter:report", "--format", "json")
     assert report.status == 0, report.log
     told = json.loads(report.output)

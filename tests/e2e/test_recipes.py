@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import re
 import shutil
+import sqlite3
 import subprocess
 import sys
 import time
@@ -210,6 +212,35 @@ def test_a_meltano_project_of_warehouse_shop_and_audiences(
     assert sandbox.account.surveys_by_email == {"ann@example.com": 1, "cleo@example.org": 1}
     assert [summary["surveys"]["throttled"] for summary in summaries] == [0, 1, 0]
     assert sum(summary["track"]["rejected"] for summary in summaries) == 0
+
+
+@pytest.mark.timeout(500)  # As above.
+def test_a_meltano_environment_of_an_inherited_loader(
+    sandbox: SandboxServer, postgres: Postgres, tmp_path: Path
+) -> None:
+    """A run and a command have the environment's campaign, in place of the parent's, and its recipients and store."""
+    url = postgres.new_database()
+    with psycopg.connect(url, autocommit=True) as connection:
+        connection.execute((DATA / "shop.sql").read_text().encode())
+    kitchen = Kitchen(
+        tmp_path,
+        {
+            **NO_STATISTICS,
+            "TARGET_PROMOTER_API_URL": sandbox.url,
+            "TARGET_PROMOTER_API_KEY": "sandbox",
+            "TAP_POSTGRES_SQLALCHEMY_URL": url.replace("postgres@", "postgres:any@"),
+        },
+    )
+    kitchen.add_to_path(programs(TAP_POSTGRES))
+    kitchen.add_to_path(programs(MELTANO))
+    kitchen.write("meltano.yml", "shop.meltano.yml", "staging.meltano.yml")
+    printed, [summary] = kitchen.tell("meltano staging")
+    assert "ok   campaign 91: " in printed
+    assert "campaign 78" not in printed
+    assert summary["surveys"]["withheld"] >= 1
+    assert sandbox.account.surveys == []
+    with contextlib.closing(sqlite3.connect(kitchen.folder / "staging.db")) as store:
+        assert store.execute("SELECT DISTINCT campaign_id FROM surveys").fetchall() == [(91,)]
 
 
 def test_surveys_a_week_later(kitchen: Kitchen, sandbox: SandboxServer) -> None:

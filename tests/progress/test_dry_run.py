@@ -202,7 +202,14 @@ def test_contacts_are_told_apart(config: dict[str, Any], sandbox: SandboxServer)
 @pytest.mark.parametrize("name", ["preview.csv", "preview.json", "preview.txt"])
 def test_a_file_tells_who_would_be_surveyed_and_who_not(config: dict[str, Any], tmp_path: Path, name: str) -> None:
     """All of them, with the reason, as CSV, JSON or text by the file's name."""
-    messages = [*MESSAGES, order("t-3", "1"), order("t-4", "9"), order("t-5", "1", 900)]
+    kept_back = {**order("t-7", "2"), "record": {**order("t-7", "2")["record"], "integrations": {"All": False}}}
+    unreadable = {**order("t-8", "2"), "record": {**order("t-8", "2")["record"], "timestamp": "never"}}
+    stray = {**order("t-9", "2"), "record": {**order("t-9", "2")["record"], "event": "Page Viewed"}}
+    columns = {**CALLS["schema"]["properties"], "integrations": {"type": ["null", "object"]}}
+    calls = {**CALLS, "schema": {**CALLS["schema"], "properties": columns}}
+    messages = [calls, *MESSAGES[1:], order("t-3", "1"), order("t-4", "9"), order("t-5", "1", 900)]
+    messages += [order("t-6", "1", 800)]
+    messages += [kept_back, unreadable, stray]
     path = tmp_path / name
     run = run_program("--preview", path, config={**config, "dry_run": True}, messages=messages, cwd=tmp_path)
     assert run.status == 0
@@ -213,14 +220,29 @@ def test_a_file_tells_who_would_be_surveyed_and_who_not(config: dict[str, Any], 
     if name.endswith(".txt"):
         return
     rows = json.loads(text) if name.endswith(".json") else list(csv.DictReader(io.StringIO(text)))
-    told = sorted((one["outcome"], one["email"] or "") for one in rows)
+    told = sorted((one["outcome"], one["email"] or one["user_id"] or "", int(one["number"])) for one in rows)
     assert told == [
-        ("stale", ""),
-        ("throttled", "ann@example.com"),
-        ("waiting", ""),
-        ("would be sent", "ann@example.com"),
-        ("would be sent", "bob@example.com"),
+        ("blocked", "2", 1),
+        ("rejected", "", 1),
+        ("stale", "", 1),
+        ("stale", "1", 1),
+        ("throttled", "ann@example.com", 1),
+        ("unmatched", "", 1),
+        ("waiting", "9", 1),
+        ("would be sent", "ann@example.com", 1),
+        ("would be sent", "bob@example.com", 1),
     ]
+    assert [one["reason"] for one in rows if not one["outcome"].startswith("would") and not one["reason"]] == []
+
+
+def test_a_preview_tells_what_is_left_to_a_later_run(config: dict[str, Any], tmp_path: Path) -> None:
+    """Not as if it waited for something."""
+    path = tmp_path / "preview.json"
+    few = {**config, "dry_run": True, "max_surveys_per_run": 1}
+    run_program("--preview", path, config=few, messages=MESSAGES, cwd=tmp_path)
+    rows = json.loads(path.read_text(encoding="utf-8"))
+    assert [one["outcome"] for one in rows] == ["would be sent", "pending"]
+    assert "max_surveys_per_run" in rows[1]["reason"]
 
 
 def test_a_run_that_sends_has_no_preview(config: dict[str, Any], sandbox: SandboxServer, tmp_path: Path) -> None:

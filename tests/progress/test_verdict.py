@@ -25,11 +25,13 @@ def test_a_run_that_sent_all_says_so_in_one_sentence() -> None:
 
 def test_a_run_that_surveyed_nobody_says_why() -> None:
     """Of what was due, and of what never came to be due."""
-    told = list(verdict(summary(surveys={"throttled": 1, "withheld": 2}, track={"unmatched": 1, "stale": 3})))
+    track = {"unmatched": 1, "stale": 3, "stored": 2}
+    told = list(verdict(summary(surveys={"throttled": 1, "withheld": 2}, track=track)))
     assert told == [
         "0 of 3 surveys that were due were sent.",
         "1 was not sent: the person was surveyed a short time ago.",
         "2 were not sent: the settings leave the person out, or the person unsubscribed.",
+        "2 events are kept on the contact, and lead to no survey.",
         "3 events were too old to survey.",
         "1 event is named by no campaign.",
     ]
@@ -47,7 +49,7 @@ def test_a_dry_run_claims_to_have_sent_nothing() -> None:
     told = list(verdict(summary(dry_run=True, surveys={"sent": 2}, contacts={"synced": 3})))
     assert told[0] == "This was a dry run: nothing was sent, and nothing is kept."
     assert len(told) == 2
-    assert told[-1] == "2 surveys and 3 contacts would be sent."
+    assert told[-1] == "2 surveys and 3 contacts are to be sent."
 
 
 def test_every_count_has_its_words_and_what_is_nought_is_left_out() -> None:

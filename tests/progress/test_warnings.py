@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import logging
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from target_promoter.config.settings import Settings
+from target_promoter.progress.warnings import warnings
 from target_promoter.sandbox.faults import Faults
 from target_promoter.sandbox.server import SandboxServer
 from target_promoter.store.database import open_store
 from target_promoter.store.schema import events
-from target_promoter.store.summary import OTHER, Findings, Tally
+from target_promoter.store.summary import OTHER, Findings, Summary, Tally
 from tests.program import CALLS, identify, order
 from tests.tap import CUSTOMERS, STREAMS, hours_ago, record, schema, sync
 
@@ -119,6 +122,19 @@ def test_settings_that_match_nothing_are_told(config: dict[str, Any]) -> None:
     second = sync(config, messages).log.splitlines()
     assert not [line for line in second if 'has "Order Completed"' in line or 'has "customers"' in line]
     assert [line for line in second if '"Ticket Closed"' in line]
+
+
+def test_what_was_rejected_or_not_read_is_no_missing_event(config: dict[str, Any]) -> None:
+    """A record that cannot be read may be of just that event, and so may one after a stop."""
+    bad = {**order("t-2", "1"), "record": {**order("t-2", "1")["record"], "timestamp": "yesterday"}}
+    assert "no such event was ever read" not in sync(config, [CALLS, identify("1", "a@example.com"), bad]).log
+    settings = Settings.from_config({**config, "streams": STREAMS})
+    summary = Summary(sandbox=False, dry_run=False, started_at=0.0)
+    summary.add_findings(Findings(streams={"calls"}, read=Counter(calls=1)))
+    store = open_store(config["store_url"], now=0.0)
+    told = store.read(lambda tx: [list(warnings(tx, settings, summary, is_whole=one)) for one in (False, True)])
+    store.close()
+    assert [len(lines) for lines in told] == [0, 3]
 
 
 def test_surveys_whose_event_has_no_campaign_any_more_are_told_in_every_run(config: dict[str, Any]) -> None:

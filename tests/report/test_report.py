@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from rich.console import Console
+from sqlalchemy import insert
 
 from target_promoter.config.settings import Settings
 from target_promoter.progress.words import fix_refused, fix_rejected
@@ -19,16 +20,20 @@ from target_promoter.report.data import DayFacts, as_json
 from target_promoter.report.gather import gather
 from target_promoter.report.html import report_page
 from target_promoter.report.terminal import report_tables
+from target_promoter.store import rejected
+from target_promoter.store import schema as tables
 from target_promoter.store.database import open_store
+from target_promoter.store.rejected import Rejected
 from tests import month
 from tests.program import CALLS, command, identify, order
-from tests.tap import hours_ago, record, sync
+from tests.tap import TEXT, hours_ago, record, schema, sync
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
     from target_promoter.report.data import Report
+    from target_promoter.store.transaction import Transaction
 
 NOW = 1_800_000_000.0 - 1_800_000_000.0 % month.DAY + 50_000  # A Friday in January 2027, in the afternoon.
 SETTINGS = Settings.from_config({"api_key": "a-key-of-the-tests", "campaigns": {"Order Completed": 78}})
@@ -96,8 +101,9 @@ def test_failures_are_grouped_with_examples_and_what_to_do(report: Report) -> No
     first = report.rejected[0]
     assert (first.number, first.where, first.reason) == (5, "stream shop-orders", "no readable time")
     assert first.examples == ("email r1@x.org, id 1", "email r4@x.org, id 4", "email r7@x.org, id 7")
-    assert "`fields`" in first.mend
+    assert "`fields`" in first.fix
     assert [(group.what, group.number) for group in report.refused] == [("contact", 15), ("survey", 2)]
+    assert report.refused[1].where == "campaign 78, Orders"
     assert report.refused[1].reason == "contact.email: Enter a valid email address."
 
 
@@ -108,7 +114,7 @@ def test_contacts_left_behind_are_counted(report: Report) -> None:
 
 
 def test_json_is_as_the_readme_says(report: Report) -> None:
-    """Times are ISO 8601 in UTC, every key of the documented schema is there, and the version is 1."""
+    """Times are ISO 8601 in UTC, every key of the documented schema is there, and the version is 2."""
     data = json.loads(as_json(report))
     assert list(data) == [
         "version",
@@ -128,7 +134,7 @@ def test_json_is_as_the_readme_says(report: Report) -> None:
         "refused",
         "attributes",
     ]
-    assert data["version"] == 1
+    assert data["version"] == 2
     assert data["generated_at"] == "2027-01-15T13:53:20Z"
     assert data["runs"][0]["finished_at"] is None
     assert data["runs"][1]["summary"]["surveys"] == {"sent": 10}
@@ -184,13 +190,18 @@ def test_the_page_needs_nothing_else_and_escapes_everything(report: Report) -> N
     assert "&lt;img src=x onerror=" in page
 
 
-def test_a_terminal_of_80_columns_shows_all_of_it(report: Report) -> None:
-    """No line is longer than the terminal, and nothing from outside is taken for a style or a control code."""
+def printed(report: Report) -> str:
+    """Return what a terminal of 80 columns shows of a report."""
     screen = io.StringIO()
     console = Console(file=screen, width=80, highlight=False)
     for table in report_tables(report):
         console.print(table)
-    lines = screen.getvalue().splitlines()
+    return screen.getvalue()
+
+
+def test_a_terminal_of_80_columns_shows_all_of_it(report: Report) -> None:
+    """No line is longer than the terminal, and nothing from outside is taken for a style or a control code."""
+    lines = printed(report).splitlines()
     assert max(map(len, lines)) <= 80
     assert any(f"{'long-' * 8}@dept.example.com" in line for line in lines)  # An address is in one piece.
     text = "\n".join(lines)
@@ -238,7 +249,7 @@ def test_the_verdict_stands_at_the_top(report: Report) -> None:
         "5 records of stream shop-orders could not be read: no readable time.",
         "Promoter refused 15 contacts: email: Enter a valid email address.",
         "1 survey may or may not have been sent",
-        "3 events “Order Complted” led to no survey: probably “Order Completed” was meant",
+        '3 events "Order Complted" led to no survey: probably "Order Completed" was meant',
     ):
         assert part in told
 
@@ -268,6 +279,47 @@ def test_the_overview_tells_what_fell_out_at_each_step(config: dict[str, Any]) -
         (1, {}),
     ]
     assert {one["words"] for step in data["overview"] for one in step["fell_out"]} >= {"was too old to survey"}
+
+
+def test_every_group_of_failures_is_there(store_url: str) -> None:
+    """However many reasons there are; the verdict names the most frequent, and says that there are more."""
+    store = month.fill(store_url, NOW)
+    reasons = [f"reason {number}" for number in range(60)]
+    rows = [Rejected(reason.encode(), "users", "identify", reason, {"id": reason}) for reason in reasons]
+    doubtful = [month.survey(9000 + n, NOW, status="uncertain", reason="no answer") for n in range(30)]
+
+    def more(tx: Transaction) -> None:
+        rejected.add(tx, rows, NOW)
+        tx.execute(insert(tables.surveys), doubtful)
+        notes = [{"kind": "renamed", "name": f"n{n}", "detail": "other", "noted_at": NOW} for n in range(70)]
+        tx.execute(insert(tables.attribute_notes), notes)
+
+    store.write(more)
+    report = store.read(lambda tx: gather(tx, SETTINGS, store.name, NOW))
+    store.close()
+    assert {group.reason for group in report.rejected} >= set(reasons)
+    assert len(report.attributes) == 72
+    assert [one for one in report.verdict if one.startswith("58 more were rejected or refused")]
+    for shown in (report_page(report), printed(report)):
+        assert "reason 59" in shown
+        assert "11 more" in shown  # Of the uncertain surveys.
+
+
+def test_without_a_campaign_the_verdict_says_so(config: dict[str, Any]) -> None:
+    """Whoever looks at the report alone sees why nobody is surveyed."""
+    sync({**config, "campaigns": {}}, [CALLS, identify("1", "ann@example.com"), order("t-1", "1")])
+    data = json.loads(command("report", "--format", "json", config={**config, "campaigns": {}}).output)
+    assert data["is_well"] is False
+    assert "The setting campaigns is empty, so no event leads to a survey (1 event read" in data["verdict"][1]
+
+
+def test_a_record_is_told_from_others_by_its_key(config: dict[str, Any]) -> None:
+    """A plain table's has none of Segment's ids."""
+    config["streams"] = {"orders": {"type": "track", "event": "Order Completed", "fields": {"user_id": "who"}}}
+    columns = {"properties": dict.fromkeys(("order_no", "who", "timestamp"), TEXT)}
+    sync(config, [schema("orders", columns, keys=["order_no"]), record("orders", order_no="o-7", timestamp="never")])
+    data = json.loads(command("report", "--format", "json", config=config).output)
+    assert [one["examples"] for one in data["rejected"]] == [["order_no o-7"]]
 
 
 def test_settings_that_changed_are_told_with_their_run(config: dict[str, Any]) -> None:
