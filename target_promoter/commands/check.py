@@ -25,6 +25,7 @@ from target_promoter.contacts.contacts import mark_all_dirty
 from target_promoter.errors import AddressError, ConfigError, DeliveryError, KeyRefusedError, SandboxError, StoreError
 from target_promoter.promoter.account import account_client
 from target_promoter.promoter.client import Campaign, Client, ContactList
+from target_promoter.singer.output import say
 from target_promoter.store import events as names
 from target_promoter.store import runs
 from target_promoter.store.database import Store, find_store, postgresql_engine
@@ -266,7 +267,7 @@ def check(
         learn(settings, learned)
     if sample is not None:
         for line in inspect_input(sample, config, settings):
-            click.echo(line)
+            say(line)
     sys.exit(0 if fine else 1)
 
 
@@ -274,7 +275,7 @@ def _show(findings: Iterable[Finding]) -> bool:
     """Show answers, and return whether none of them is a no."""
     shown = list(findings)
     for finding in shown:
-        click.echo(finding.line())
+        say(finding.line())
     return all(finding.is_fine for finding in shown)
 
 
