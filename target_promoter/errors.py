@@ -5,6 +5,8 @@ from __future__ import annotations
 import sqlite3
 from typing import Final
 
+from target_promoter.values.printable import printable
+
 _SQLITE_FIXES: Final = (
     ("locked", "another program holds it: end that program, then run again"),
     ("lock timeout", "another program holds it: end that program, then run again"),
@@ -18,7 +20,14 @@ _SQLITE_FIXES: Final = (
 
 
 class PromoterError(Exception):
-    """The root of all that ends a run with a sentence instead of a traceback."""
+    """The root of all that ends a run with a sentence instead of a traceback; names from outside stand in it."""
+
+    def __init__(self, sentence: str) -> None:
+        super().__init__(printable(sentence))
+
+    def __str__(self) -> str:
+        """Return the sentence, which may be `Lines`."""
+        return str(self.args[0])
 
 
 class ConfigError(PromoterError):

@@ -32,6 +32,7 @@ from target_promoter.store.database import Store, open_store
 from target_promoter.store.summary import Summary
 from target_promoter.store.transaction import Transaction
 from target_promoter.surveys import schedule
+from target_promoter.values.printable import Lines
 
 logger = logging.getLogger("target-promoter.run")
 
@@ -242,7 +243,7 @@ class Run:
                     self._number,
                     now,
                     exit_status=self.exit_status,
-                    problem=_storable(" ".join(sentences)) or None,
+                    problem=" ".join(sentences) or None,
                     summary=summary,
                 )
             )
@@ -257,7 +258,7 @@ class Run:
         Raises:
             PromoterError: The store refused, or the file cannot be written.
         """
-        logger.info("%s", "\n".join(self.store.read(lambda tx: preview(tx, self._settings, began)).lines()))
+        logger.info("%s", Lines.of(self.store.read(lambda tx: preview(tx, self._settings, began)).lines()))
         if self._preview_file is not None:
             findings = self.summary.findings
             rows = self.store.read(lambda tx: list(preview_rows(tx, self._settings, findings, began)))
@@ -282,11 +283,6 @@ class Run:
     def _any_rejected(self) -> bool:
         counts = (("identify", "rejected"), ("track", "rejected"), ("contacts", "refused"), ("surveys", "refused"))
         return any(self.summary.value(part, outcome) for part, outcome in counts)  # type: ignore[arg-type] # parts
-
-
-def _storable(text: str) -> str:
-    """Return a text with what a database does not take as escapes; a sentence may hold names that a tap made up."""
-    return text.encode("utf-8", "backslashreplace").decode().replace("\0", "\\0")
 
 
 def _count_left(tx: Transaction, settings: Settings, summary: Summary, now: float) -> int:

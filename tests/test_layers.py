@@ -17,8 +17,8 @@ PACKAGE: Final = target_promoter.__name__
 FOLDER: Final = Path(target_promoter.__file__).parent
 
 LAYERS: Final = (
-    "errors",
     "values",
+    "errors",
     "config",
     "store",
     "promoter",

@@ -11,6 +11,7 @@ from target_promoter.config.kinds import did_you_mean
 from target_promoter.config.settings import Settings
 from target_promoter.errors import PromoterError
 from target_promoter.intake.identifiers import identifiers_of
+from target_promoter.singer.output import say
 from target_promoter.store.transaction import Transaction
 from target_promoter.surveys import surveys
 from target_promoter.values.events import canonical
@@ -46,7 +47,7 @@ def cancel(settings: Settings, event_or_campaign: str, person: str | None) -> No
     ids = {str(one.id) for one in settings.campaigns.values()}
     if not number and canonical(event_or_campaign) not in settings.campaigns and event_or_campaign.strip() not in ids:
         raise NothingToCancelError(event_or_campaign, [one.event for one in settings.campaigns.values()])
-    click.echo(
+    say(
         f"Cancelled: {count(number, 'waiting survey')}. Their events lead to no survey when they come again; "
         "one whose request is on its way just now may still arrive, and is not sent again."
     )

@@ -32,6 +32,7 @@ from target_promoter.errors import (
 )
 from target_promoter.promoter.account import account_client
 from target_promoter.promoter.client import Campaign, Client, ContactList
+from target_promoter.singer.output import say
 from target_promoter.store import events as names
 from target_promoter.store import runs
 from target_promoter.store.database import Store, find_store, postgresql_engine
@@ -239,7 +240,7 @@ def _inspect(sample: IO[str], config: Mapping[str, Any], settings: Settings) -> 
     """Show how a sample is read, and return whether a run would take it."""
     try:
         for line in inspect_input(sample, config, settings):
-            click.echo(line)
+            say(line)
     except (ConfigError, InputError) as error:
         return _show([no("input", str(error))])
     return True
@@ -249,7 +250,7 @@ def _show(findings: Iterable[Finding]) -> bool:
     """Show answers, and return whether none of them is a no."""
     shown = list(findings)
     for finding in shown:
-        click.echo(finding.line())
+        say(finding.line())
     return all(finding.is_fine for finding in shown)
 
 

@@ -11,6 +11,7 @@ from target_promoter.config.kinds import did_you_mean
 from target_promoter.config.settings import Settings
 from target_promoter.errors import PromoterError
 from target_promoter.intake import setup
+from target_promoter.singer.output import say
 from target_promoter.store import streams
 from target_promoter.store.transaction import Transaction
 
@@ -41,7 +42,7 @@ def drop(settings: Settings, stream: str) -> None:
 
     with existing_store(settings) as store:
         people, surveys = store.write(dropped)
-    click.echo(
+    say(
         f"Dropped what `{stream}` said: of {count(people, 'user id')}, and {count(surveys, 'waiting survey')}. "
         "The next run brings what it says now: have the tap read it in full once more, or remove it from the tap and "
         "from `streams`. Contacts change at Promoter with the next delivery."

@@ -22,6 +22,7 @@ from target_promoter.intake import forgetting
 from target_promoter.intake.forgetting import Forgotten
 from target_promoter.intake.identifiers import identifiers_of, identifiers_of_all
 from target_promoter.people.identity import Identifiers
+from target_promoter.singer.output import say
 from target_promoter.store import erasing, runs
 from target_promoter.store.database import Store, open_store
 from target_promoter.store.encoding import encode
@@ -140,7 +141,7 @@ def _forget(store: Store, settings: Settings, whom: Sequence[str], now: float, *
         )
     _tell(gone, everywhere=everywhere)
     for sentence in erasing.erase_deleted(store):
-        click.echo(sentence)
+        say(sentence)
 
 
 def _is_known(tx: Transaction, settings: Settings, who: str) -> bool:
@@ -160,8 +161,8 @@ def _tell(gone: Sequence[Forgotten], *, everywhere: bool) -> None:
     )
     if everywhere:
         removed = sorted(masked(email) for one in gone for email in one.names.own_emails)
-        click.echo(f"Removed from Promoter: {', '.join(removed) or 'nobody, for no address is known'}.")
-    click.echo(
+        say(f"Removed from Promoter: {', '.join(removed) or 'nobody, for no address is known'}.")
+    say(
         f"Forgotten: {count(people, 'user id')}, {count(contacts, 'contact')}, {count(rejected, 'rejected record')}, "
         f"and whatever named the person in {count(surveys, 'survey')}, {cancelled:,} of which waited and will not be "
         "sent. What names this person from now on is blocked."
@@ -171,32 +172,32 @@ def _tell(gone: Sequence[Forgotten], *, everywhere: bool) -> None:
         for many in zip(*((one.names.own_emails, one.names.shared) for one in gone), strict=True)
     )
     for email in sorted(shared - own):
-        click.echo(f"Somebody else has the address {masked(email)} too: its contact is theirs, and stays.")
+        say(f"Somebody else has the address {masked(email)} too: its contact is theirs, and stays.")
     mentions = Counter[str]()
     for one in gone:
         mentions.update(one.mentions)
     if mentions:
         where = ", ".join(f"{name}: {number:,}" for name, number in mentions.items())
-        click.echo(
+        say(
             f"What was said of others, or of a run, still names an address of theirs ({where}; rows by table): it goes "
             "when its stream says otherwise, or with `drop`."
         )
     if not everywhere and contacts:
-        click.echo("Promoter still has the contact: `forget --everywhere` removes it there too, or remove it by hand.")
+        say("Promoter still has the contact: `forget --everywhere` removes it there too, or remove it by hand.")
 
 
 def _list(marks: runs.Marks, form: str) -> None:
     if form == "json":
         click.echo(encode(marks))
-        click.echo(
+        say(
             "This holds no name, but whoever has it can try whether somebody was forgotten: keep it as you keep the "
             "store. `forget --marks FILE` takes it into another one.",
             err=True,
         )
         return
     for one in marks.marks:
-        click.echo(f"{one.mark[:8]}  {'before version 3' if one.forgotten_at is None else iso(one.forgotten_at)}")
-    click.echo(
+        say(f"{one.mark[:8]}  {'before version 3' if one.forgotten_at is None else iso(one.forgotten_at)}")
+    say(
         f"{count(len(marks.marks), 'mark')}: one of each name (user id, e-mail address, anonymous id) of those "
         "who were forgotten, of no use but to know that name again."
     )
@@ -206,7 +207,7 @@ def _undo(store: Store, who: str) -> None:
     number = store.write(lambda tx: runs.unforget(tx, identifiers_of(tx, who).all_keys))
     if not number:
         raise NotForgottenError.not_blocked(who)
-    click.echo(
+    say(
         f"Taken back: {count(number, 'mark')}. What names this person is taken again; what was forgotten comes back "
         "only as its streams are read again."
     )
@@ -223,7 +224,7 @@ def _take_marks(settings: Settings, file: IO[bytes], now: float) -> None:
     with closing(open_store(settings.store_url, now=now)) as store:
         store.read(lambda tx: runs.check_account(tx, store.name, settings.api_url, settings.api_key))
         store.write(lambda tx: runs.add_marks(tx, marks))
-    click.echo(f"Taken in: {count(len(marks.marks), 'mark')} of people who were forgotten. What names them is blocked.")
+    say(f"Taken in: {count(len(marks.marks), 'mark')} of people who were forgotten. What names them is blocked.")
 
 
 def _not_known(whom: Sequence[str]) -> str:

@@ -30,6 +30,7 @@ from target_promoter.singer.reader import Reader, check_record, check_schema
 from target_promoter.store.copying import copy_store, folder_for_copy
 from target_promoter.store.summary import OUTCOMES, Part, Summary
 from target_promoter.values.events import canonical, nearest
+from target_promoter.values.printable import Lines
 
 _INTAKE: Final[tuple[Part, ...]] = ("identify", "track")
 _BATCH: Final = 5000
@@ -163,7 +164,7 @@ def _to_configure(unknown: Iterable[Advice]) -> Iterator[str]:
             yield f"Stream {one.stream} is best left out: {one.why}."
     config = config_of(found)
     yield "The config does not know all streams. Add these lines to it, and look them through:"
-    yield json.dumps(config, indent=2, ensure_ascii=False)
+    yield Lines.of(json.dumps(config, indent=2, ensure_ascii=False).split("\n"))
     yield "or in meltano.yml, below the loader:"
     yield from as_yaml(config)
 

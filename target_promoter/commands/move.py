@@ -12,6 +12,7 @@ from target_promoter.commands.context import count, existing_store, refuse_dry_r
 from target_promoter.config.kinds import STORE_URL
 from target_promoter.config.settings import Settings
 from target_promoter.errors import StoreMovedError
+from target_promoter.singer.output import say
 from target_promoter.store import copying as moving
 from target_promoter.store import schema
 from target_promoter.store.database import Store
@@ -34,8 +35,8 @@ def move(settings: Settings, store_url: str) -> None:
             lambda tx: [tx.scalar(select(func.count()).select_from(one)) or 0 for one in _COUNTED]
         )
     held = f"{count(people, 'user id')}, {count(contacts, 'contact')}, {count(surveys, 'survey')}"
-    click.echo(f"Moved to {name}: {held}.")
-    click.echo(
+    say(f"Moved to {name}: {held}.")
+    say(
         "Set `store_url` to it now. The old store refuses every command from now on; "
         "it still holds personal data: delete it when the new one has run."
     )

@@ -15,6 +15,7 @@ from target_promoter.config.settings import Settings
 from target_promoter.contacts.contacts import ContactStatus
 from target_promoter.people import people
 from target_promoter.records.replay import REFUSED, REFUSED_STREAM, REPLAYED, UNMAPPED, Replay
+from target_promoter.singer.output import say
 from target_promoter.store import rejected as kept
 from target_promoter.store import runs, streams
 from target_promoter.store.encoding import decode, encode
@@ -150,4 +151,4 @@ def rejected(settings: Settings, stream: str | None, reason: str | None) -> None
         for message in store.stream(lambda tx: messages(tx, stream=stream, reason=reason)):
             click.echo(encode(message))
             records += message["type"] == "RECORD"
-    click.echo(f"{count(records, 'rejected or refused record')}.", err=True)
+    say(f"{count(records, 'rejected or refused record')}.", err=True)

@@ -9,6 +9,7 @@ import click
 from target_promoter.commands.context import count, existing_store, refuse_dry_run, with_settings
 from target_promoter.config.settings import Settings
 from target_promoter.contacts import contacts
+from target_promoter.singer.output import say
 
 
 @click.command()
@@ -19,6 +20,4 @@ def resync(settings: Settings) -> None:
     now = time.time()
     with existing_store(settings) as store:
         number = store.write(lambda tx: contacts.mark_all_dirty(tx, now, forget_sent=True))
-    click.echo(
-        f"{count(number, 'contact')} marked unsent: the next run sends them all, or `target-promoter deliver` now."
-    )
+    say(f"{count(number, 'contact')} marked unsent: the next run sends them all, or `target-promoter deliver` now.")

@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from target_promoter.errors import SandboxError
+from target_promoter.singer.output import say
 
 
 @click.command()
@@ -56,7 +57,7 @@ def sandbox(
         if isinstance(error, OSError) and error.strerror:
             raise SandboxError.no_port(f"{host}:{port}", error.strerror) from error
         raise SandboxError.not_started(error) from error
-    click.echo(f"The sandbox is at {server.origin}/ ; set `api_url` to {server.url} and `api_key` to {key}.", err=True)
+    say(f"The sandbox is at {server.origin}/ ; set `api_url` to {server.url} and `api_key` to {key}.", err=True)
     server.serve()
 
 
@@ -72,14 +73,14 @@ def _show(path: Path | None) -> None:
         raise SandboxError.no_account(path)
     account = Account(path)
     try:
-        click.echo(f"{len(account.contacts)} contacts:")
+        say(f"{len(account.contacts)} contacts:")
         for contact in account.contacts.values():
             name = " ".join(filter(None, (contact.first_name, contact.last_name)))
             attributes = ", ".join(f"{key}={value}" for key, value in contact.attributes.items())
-            click.echo(f"  {contact.email}  {name or '-'}  {attributes}")
-        click.echo(f"{len(account.surveys)} surveys:")
+            say(f"  {contact.email}  {name or '-'}  {attributes}")
+        say(f"{len(account.surveys)} surveys:")
         for survey in account.surveys:
             attributes = ", ".join(f"{key}={value}" for key, value in survey.attributes.items())
-            click.echo(f"  to {survey.email}  campaign {survey.campaign}  {attributes}")
+            say(f"  to {survey.email}  campaign {survey.campaign}  {attributes}")
     finally:
         account.close()

@@ -18,6 +18,7 @@ from typing import Any, Final, Generic, NoReturn, TypeVar
 from urllib.parse import urlsplit
 
 from target_promoter.errors import ConfigError, SettingError
+from target_promoter.values.printable import Lines
 
 T = TypeVar("T")
 T_co = TypeVar("T_co", covariant=True)
@@ -133,7 +134,7 @@ def gather(reads: Sequence[Callable[[], T]]) -> list[T]:
     if len(faults) == 1:
         raise faults[0]
     if faults:
-        raise ConfigError("\n".join(dict.fromkeys(map(str, faults))))
+        raise ConfigError(Lines.of(dict.fromkeys(map(str, faults))))
     return found
 
 

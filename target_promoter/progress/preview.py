@@ -32,6 +32,7 @@ from target_promoter.store.summary import Findings
 from target_promoter.store.transaction import Transaction
 from target_promoter.surveys.schedule import count_open
 from target_promoter.values.masking import masked, masked_text
+from target_promoter.values.printable import printable
 from target_promoter.values.times import iso
 
 PREVIEW_HELP: Final = (
@@ -271,15 +272,10 @@ def write_preview(path: Path, rows: Iterable[Mapping[str, Any]]) -> None:
     elif path.suffix == ".csv":
         csv.writer(text).writerows([_COLUMNS, *(row.values() for row in found)])
     else:
-        shown = [_COLUMNS, *([_shown(value) for value in row.values()] for row in found)]
+        shown = [_COLUMNS, *(["" if value is None else printable(value) for value in row.values()] for row in found)]
         widths = [max(map(len, column)) for column in zip(*shown, strict=True)]
         text.writelines("  ".join(map(str.ljust, row, widths)).rstrip() + "\n" for row in shown)
     try:
         path.write_text(text.getvalue(), encoding="utf-8", errors="backslashreplace", newline="")
     except OSError as error:
         raise PromoterError(f"The preview cannot be written to {path} ({error.strerror}): name another.") from error
-
-
-def _shown(value: object) -> str:
-    text = "" if value is None else str(value)
-    return text if text.isprintable() else "".join(one if one.isprintable() else " " for one in text)

@@ -9,6 +9,7 @@ from target_promoter.config.settings import Settings
 from target_promoter.store.schema import SETTLED, SurveyStatus
 from target_promoter.store.summary import OTHER
 from target_promoter.values.masking import masked_text
+from target_promoter.values.printable import printable
 from target_promoter.values.times import iso
 
 EXPLAINED: Final[dict[str, dict[str, str]]] = {
@@ -91,8 +92,7 @@ def listed(parts: Sequence[str]) -> str:
 
 def named(name: str) -> str:
     """Return a name from outside as a line of a log can hold it: without addresses and line breaks, not too long."""
-    text = masked_text(name if name.isprintable() else "".join(one if one.isprintable() else " " for one in name))
-    shown = text if len(text) <= _LONGEST else f"{text[: _LONGEST - 1]}…"
+    shown = printable(masked_text(printable(name)), _LONGEST)
     return shown if name == OTHER else f'"{shown}"'
 
 

@@ -13,6 +13,7 @@ from enum import StrEnum
 from typing import Final
 
 from target_promoter.values.masking import masked_text
+from target_promoter.values.printable import printable
 
 
 class Outcome(StrEnum):
@@ -154,9 +155,7 @@ def meaning(reply: Reply, *, survey: bool, secret: str, now: float) -> Answer:
     if len(secret) >= _SHORTEST_SECRET:
         words = words.replace(secret, "…")
     words = _one_line(words)
-    shown = masked_text(words)
-    if len(shown) > WORDS_LENGTH:
-        shown = f"{shown[: WORDS_LENGTH - 1]}…"
+    shown = printable(masked_text(words), WORDS_LENGTH)
     after = None
     if status in {_TOO_MANY, _UNAVAILABLE}:
         after = _retry_after(reply.retry_after, words, now)
@@ -207,8 +206,7 @@ def _words(reply: Reply) -> str:
 
 
 def _one_line(text: str) -> str:
-    # A terminal obeys control characters, and PostgreSQL takes no NUL.
-    return " ".join("".join(one if one.isprintable() else " " for one in text).split())
+    return " ".join(printable(text).split())
 
 
 def _said(value: object, name: str = "", depth: int = 0) -> Iterator[str]:

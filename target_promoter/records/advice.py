@@ -12,6 +12,7 @@ from target_promoter.config.settings import PLACEHOLDER, Settings
 from target_promoter.errors import ConfigError
 from target_promoter.records.shapes import columns, last_part
 from target_promoter.values.events import canonical, nearest, snake
+from target_promoter.values.printable import Lines
 
 
 class UnknownStreamError(ConfigError):
@@ -21,16 +22,19 @@ class UnknownStreamError(ConfigError):
         """Build the sentence; `pattern` is the stream's name, or the glob that the config has for it."""
         self.advice = advice
         out = lines(advice.stream, {"type": "ignore"})
-        told = f"{advice.why}: leave it out with\n{out}"
+        told, config = f"{advice.why}: leave it out with", [out]
         if not advice.ignores:
             read = json.dumps(config_of([replace(advice, stream=pattern)]), ensure_ascii=False)
-            told = (
-                "say in the setting `streams` what it is, such as (`traits` being the columns that may be sent)\n"
-                f"{read}\nor leave it out with\n{out}"
-            )
+            told = "say in the setting `streams` what it is, such as (`traits` being the columns that may be sent)"
+            config = [read, "or leave it out with", out]
         super().__init__(
-            f"Stream `{advice.stream}` has none of Segment's shapes: {told}\n"
-            "`target-promoter check --input FILE` gives the lines for all streams of an input at once."
+            Lines.of(
+                [
+                    f"Stream `{advice.stream}` has none of Segment's shapes: {told}",
+                    *config,
+                    "`target-promoter check --input FILE` gives the lines for all streams of an input at once.",
+                ]
+            )
         )
 
 
@@ -44,10 +48,11 @@ class MissingFieldError(ConfigError):
             fields: The fields, any one of which would do.
             lines: The config, as JSON, that would fix it.
         """
-        super().__init__(
+        told = (
             f"Stream `{stream}` has no column for {fields}, which a stream of type {stream_type} cannot do without: "
-            f"say in the setting `streams` which it is, such as\n{lines}"
+            "say in the setting `streams` which it is, such as"
         )
+        super().__init__(Lines.of([told, lines]))
 
 
 class MissingColumnError(ConfigError):

@@ -15,6 +15,7 @@ from target_promoter.report import chart, person, words
 from target_promoter.report.data import Report
 from target_promoter.report.figures import figures
 from target_promoter.report.person import Story
+from target_promoter.values.printable import printable
 from target_promoter.values.times import duration
 
 _MOMENT: Final = re.compile(r"(\d{4}-\d\d-\d\d(?: \d\d:\d\d(?::\d\d)?)?)")
@@ -51,7 +52,6 @@ def _page(template: str, **values: Any) -> str:  # noqa: ANN401 - whatever the t
 
 
 def _printable(value: Any) -> Any:  # noqa: ANN401 - whatever the template shows
-    """Return a text without control characters and lone surrogates, which no page can hold."""
-    if not isinstance(value, str) or value.isprintable() or hasattr(value, "__html__"):
+    if not isinstance(value, str) or hasattr(value, "__html__"):
         return "" if value is None else value
-    return "".join(one if one.isprintable() or one in "\n\t" else "\ufffd" for one in value)
+    return printable(value)

@@ -13,15 +13,16 @@ from target_promoter.report.data import Group, OpenFacts, Report, SurveyFacts, U
 from target_promoter.report.figures import figures
 from target_promoter.report.person import Story, facts, known_by
 from target_promoter.report.words import by_campaign, campaign, moment, run_counts, run_state
+from target_promoter.values.printable import Lines, printable
 from target_promoter.values.times import iso
 
 
 def report_tables(report: Report) -> Iterator[RenderableType]:
     """Yield what a terminal shows of a report; what is empty is left out."""
     account = "the sandbox" if report.store.sandbox else report.store.account or "no account yet"
-    yield Text(f"Store {report.store.name}, {account}\nAs of {moment(report.generated_at)} UTC")
+    yield _text(Lines.of((f"Store {report.store.name}, {account}", f"As of {moment(report.generated_at)} UTC")))
     style = "bold green" if report.is_well else "bold"
-    yield Text("\n".join(f"- {_printable(sentence)}" for sentence in report.verdict), style=style)
+    yield _text(Lines.of(f"- {sentence}" for sentence in report.verdict), style)
     yield _figures(report)
     yield from _overview(report)
     yield from _runs(report)
@@ -31,7 +32,7 @@ def report_tables(report: Report) -> Iterator[RenderableType]:
     yield from _groups("Rejected records", report.rejected)
     yield from _groups("Refused by Promoter", report.refused)
     if report.rejected or report.refused:
-        yield Text(f"When that is fixed, replay: {REPLAY}")
+        yield _text(f"When that is fixed, replay: {REPLAY}")
     if report.requests.days:
         days = [
             [day.day, f"{day.requests:,}", f"{day.share_of_limit:.1%}", f"{day.rate_limited:,}"]
@@ -45,21 +46,21 @@ def report_tables(report: Report) -> Iterator[RenderableType]:
 
 def story_tables(story: Story) -> Iterator[RenderableType]:
     """Yield what a terminal shows of a person's story."""
-    yield Text(f"{story.asked}, known by {known_by(story)}")
+    yield _text(f"{story.asked}, known by {known_by(story)}")
     if story.forgotten:
-        yield Text("This person was forgotten: what names it is blocked.", style="bold red")
+        yield _text("This person was forgotten: what names it is blocked.", "bold red")
     for known in story.known:
         title = f"User id {known.user_id}{', deleted at its source' if known.deleted else ''}"
         rows = facts(known)
         # Of somebody without facts the title would be as narrow as the empty table.
-        yield _table(title, ["Name", "Value"], rows) if rows else Text(title, style="bold")
+        yield _table(title, ["Name", "Value"], rows) if rows else _text(title, "bold")
     if story.moments:
         yield Text("In order of time, in UTC", style="bold")
-        told = (f"{one.what}\n  {one.why}" if one.why else one.what for one in story.moments)
+        told = (Lines.of([one.what, f"  {one.why}"] if one.why else [one.what]) for one in story.moments)
         times = (moment(one.happened_at, seconds=True) for one in story.moments)
         yield _grid(zip(times, told, strict=True))
     elif not story.known:
-        yield Text("The store knows nothing of this person.")
+        yield _text("The store knows nothing of this person.")
 
 
 def _table(
@@ -71,7 +72,7 @@ def _table(
         numbers: How many of its last columns are numbers.
         whole: The column that holds addresses, which are not broken.
     """
-    table = Table(title=title, title_justify="left", title_style="bold", min_width=min(len(title), 80))
+    table = Table(title=_text(title), title_justify="left", title_style="bold", min_width=min(len(title), 80))
     for position, head in enumerate(heads):
         right = position >= len(heads) - numbers
         table.add_column(head, justify="right" if right else "left", overflow="fold", no_wrap=position == whole)
@@ -85,18 +86,13 @@ def _grid(rows: Iterable[tuple[str, str]]) -> Table:
     table.add_column(justify="right", style="bold")
     table.add_column(overflow="fold")
     for name, words in rows:
-        table.add_row(name, _text(words))
+        table.add_row(_text(name), _text(words))
     return table
 
 
-def _text(text: str) -> Text:
-    """Return a text as it is, whatever stands in its lines."""
-    return Text("\n".join(map(_printable, text.split("\n"))))
-
-
-def _printable(text: str) -> str:
-    """Return a text without control characters, which a terminal would obey."""
-    return text if text.isprintable() else "".join(one if one.isprintable() else " " for one in text)
+def _text(text: str, style: str = "") -> Text:
+    """Return a text as it stands: rich would take what is in brackets for markup, a terminal obey the rest."""
+    return Text(printable(text), style=style)
 
 
 def _figures(report: Report) -> Table:
@@ -105,7 +101,7 @@ def _figures(report: Report) -> Table:
 
 def _overview(report: Report) -> Iterator[RenderableType]:
     if report.overview:
-        yield Text("From event to survey, the last thirty days", style="bold")
+        yield _text("From event to survey, the last thirty days", "bold")
         rows = []
         for step in report.overview:
             rows.append((f"{step.number:,}", step.what))
@@ -115,7 +111,7 @@ def _overview(report: Report) -> Iterator[RenderableType]:
 
 def _runs(report: Report) -> Iterator[RenderableType]:
     if not report.runs:
-        yield Text("There was no run yet.")
+        yield _text("There was no run yet.")
         return
     rows = []
     for run in report.runs:
@@ -188,7 +184,7 @@ def _event(one: OpenFacts | UncertainFacts, surveys: SurveyFacts) -> str:
 def _groups(title: str, groups: Sequence[Group]) -> Iterator[RenderableType]:
     if groups:
         yield Text(title, style="bold")
-        yield _grid((f"{group.number:,}", "\n".join(_lines(group))) for group in groups)
+        yield _grid((f"{group.number:,}", Lines.of(_lines(group))) for group in groups)
 
 
 def _lines(group: Group) -> Iterator[str]:
@@ -199,4 +195,4 @@ def _lines(group: Group) -> Iterator[str]:
 
 def _more(number: int, stream: str) -> Iterator[RenderableType]:
     if number > 0:
-        yield Text(f"All of them, {number:,} more: target-promoter export {stream} --format csv")
+        yield _text(f"All of them, {number:,} more: target-promoter export {stream} --format csv")

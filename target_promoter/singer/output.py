@@ -5,13 +5,18 @@ from __future__ import annotations
 import contextlib
 import errno
 import io
+import logging
 import os
 import sys
+import traceback
 from collections.abc import Iterator
 from pathlib import Path
-from typing import IO, Final
+from typing import IO, Any, Final
+
+import click
 
 from target_promoter.errors import OutputError
+from target_promoter.values.printable import Lines, printable
 
 _FULL_OR_CLOSED: Final = {errno.ENOSPC, errno.EDQUOT, errno.EPIPE, errno.EBADF, errno.EIO}
 
@@ -28,6 +33,25 @@ def prepare() -> None:
             sys.stdout.reconfigure(errors="replace")
         else:
             sys.stdout.reconfigure(encoding="utf-8")
+    logging.setLogRecordFactory(_record)
+
+
+def say(line: object, *, err: bool = False) -> None:
+    """Print a line for people; names from outside stand in it."""
+    click.echo(printable(line), err=err)
+
+
+def _record(*given: Any, **options: Any) -> logging.LogRecord:  # noqa: ANN401 - handed on unread
+    """Return what is logged, by whomever: no tap, server or file name writes a line of the log by a line break."""
+    record = logging.LogRecord(*given, **options)
+    if record.exc_info and record.exc_info[0] is not None:
+        lines = "".join(traceback.format_exception(*record.exc_info)).splitlines()
+        record.exc_text = Lines.of(f"    {line}" for line in lines)
+    said = record.getMessage()
+    shown = printable(record.args[0] if record.msg == "%s" and isinstance(record.args, tuple) else said)
+    if shown != said:
+        record.msg, record.args = shown, ()
+    return record
 
 
 @contextlib.contextmanager
