@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import ast
+import subprocess
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -84,3 +86,10 @@ def test_the_sandbox_imports_nothing_of_the_rest() -> None:
 def test_only_the_way_to_the_account_and_its_command_start_a_sandbox() -> None:
     """Nothing else may tell it from Promoter."""
     assert {part for part, others in IMPORTED.items() if "sandbox" in others} == {"promoter", "commands"}
+
+
+def test_a_run_loads_nothing_that_is_optional() -> None:
+    """An installation without the extras runs; what only a terminal needs costs others no time."""
+    loaded = "import sys, target_promoter.run, target_promoter.target; print(*sys.modules)"
+    modules = subprocess.run([sys.executable, "-c", loaded], check=True, capture_output=True, text=True).stdout.split()
+    assert {"uvicorn", "psycopg", "rich", "jinja2", "target_promoter.store.migrations"}.isdisjoint(modules)

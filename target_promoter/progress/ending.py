@@ -10,9 +10,6 @@ import time
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
-from rich.console import Console
-from rich.table import Table
-from rich.text import Text
 from singer_sdk.metrics import METRICS_LOGGER_NAME
 from typing_extensions import override
 
@@ -147,6 +144,10 @@ def show(summary: Mapping[str, Any], next_due_at: float | None, *, failed: bool)
     did = list(rows(summary))
     if not sys.stderr.isatty() or (failed and not any(number for _, number, _ in did)):
         return
+    from rich.console import Console  # noqa: PLC0415 - only a terminal needs rich
+    from rich.table import Table  # noqa: PLC0415
+    from rich.text import Text  # noqa: PLC0415
+
     table = Table.grid(padding=(0, 2))
     table.add_column(style="bold")
     table.add_column(justify="right")

@@ -15,7 +15,7 @@ from singer_sdk import metrics
 
 from target_promoter.config.settings import Settings
 from target_promoter.errors import StoreError
-from target_promoter.progress.live import LiveView, RunStatus, work_left
+from target_promoter.progress.status import RunStatus, work_left
 from target_promoter.store.database import Store
 from target_promoter.store.summary import Part, Summary
 
@@ -154,6 +154,8 @@ class Progress:
                 continue  # The run itself says what is wrong with the store.
 
     def _show(self) -> None:
+        from target_promoter.progress.live import LiveView  # noqa: PLC0415 - only a terminal needs rich
+
         with LiveView() as live:
             while not self._ended.wait(_LOOK_SECONDS):
                 try:

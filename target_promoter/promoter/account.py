@@ -8,7 +8,6 @@ from collections.abc import Iterator
 from target_promoter.config.settings import Settings
 from target_promoter.errors import SandboxError
 from target_promoter.promoter.client import Client
-from target_promoter.sandbox.server import SandboxServer
 
 
 @contextlib.contextmanager
@@ -22,26 +21,17 @@ def account_client(settings: Settings) -> Iterator[Client]:
         SandboxError: The embedded sandbox cannot be started.
         ConfigError: The key cannot be sent.
     """
-    with contextlib.ExitStack() as closing:
-        address = settings.api_url
-        if settings.sandbox:
-            sandbox = start_sandbox(settings)
-            closing.callback(sandbox.stop)
-            address = sandbox.url
+    with _sandbox(settings) if settings.sandbox else contextlib.nullcontext(settings.api_url) as address:
         client = Client(address, settings.api_key)
-        closing.callback(client.close)
-        yield client
+        try:
+            yield client
+        finally:
+            client.close()
 
 
-def start_sandbox(settings: Settings) -> SandboxServer:
-    """Start a sandbox whose account has the campaigns and contact lists of the config.
-
-    Returns:
-        The sandbox, which answers; the caller must stop it.
-
-    Raises:
-        SandboxError: It is not installed or does not start.
-    """
+@contextlib.contextmanager
+def _sandbox(settings: Settings) -> Iterator[str]:
+    """Run a sandbox whose account has the campaigns and contact lists of the config, and yield its address."""
     try:
         from target_promoter.sandbox.book import AccountInUseError  # noqa: PLC0415 - an extra
         from target_promoter.sandbox.server import SandboxServer  # noqa: PLC0415 - an extra
@@ -54,4 +44,7 @@ def start_sandbox(settings: Settings) -> SandboxServer:
         server.start()
     except (AccountInUseError, OSError, RuntimeError) as error:
         raise SandboxError.not_started(error) from error
-    return server
+    try:
+        yield server.url
+    finally:
+        server.stop()

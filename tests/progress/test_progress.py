@@ -18,8 +18,9 @@ from rich.console import Console
 from target_promoter.config.settings import Settings
 from target_promoter.contacts import contacts
 from target_promoter.progress import progress
-from target_promoter.progress.live import RunStatus, view
+from target_promoter.progress.live import view
 from target_promoter.progress.progress import Progress
+from target_promoter.progress.status import RunStatus
 from target_promoter.store.database import Store, open_store
 from target_promoter.store.summary import Summary
 from target_promoter.values.times import duration
