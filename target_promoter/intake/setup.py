@@ -11,8 +11,7 @@ from target_promoter.people import people, stored_events
 from target_promoter.people.person import Person
 from target_promoter.records.streams import Reading, reading_of
 from target_promoter.store import runs, streams
-from target_promoter.store.migrations import BEFORE_3
-from target_promoter.store.streams import KnownStream
+from target_promoter.store.streams import BEFORE_3, KnownStream
 from target_promoter.store.transaction import Transaction
 from target_promoter.surveys import claims, schedule, surveys
 from target_promoter.surveys.rules import READ_OTHERWISE

@@ -15,6 +15,7 @@ from typing import Any, Final, NamedTuple
 from target_promoter.store.database import Store, back_up, copy_path
 from target_promoter.store.encoding import decode, encode
 from target_promoter.store.schema import SCHEMA_VERSION
+from target_promoter.store.streams import BEFORE_3
 from target_promoter.store.transaction import Transaction
 from target_promoter.values.events import canonical
 
@@ -24,9 +25,6 @@ _ROWS: Final = 5000
 
 _SQLITE: Final = {"bytes": "BLOB", "double": "DOUBLE", "bigint": "BIGINT", "by_key": "WITHOUT ROWID"}
 _POSTGRESQL: Final = {"bytes": "BYTEA", "double": "DOUBLE PRECISION", "bigint": "BIGINT", "by_key": ""}
-
-BEFORE_3: Final = "before version 3"
-"""The stream that is said to have said what version 2 knew without knowing who said it."""
 
 _TO_VERSION_3: Final = (
     # Some programs of version 2 made stores without it.

@@ -12,6 +12,9 @@ from target_promoter.store import schema as tables
 from target_promoter.store.encoding import decode, encode
 from target_promoter.store.transaction import Transaction
 
+BEFORE_3: Final = "before version 3"
+"""The stream that is said to have said what a store of version 2 knew without knowing who said it."""
+
 _KNOWN: Final = text("SELECT name, schema, reading FROM streams WHERE name = :name")
 _ALL: Final = text("SELECT name, schema, reading FROM streams WHERE reading IS NOT NULL ORDER BY name")
 
