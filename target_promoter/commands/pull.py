@@ -57,7 +57,7 @@ def _pull(store: Store, settings: Settings, signals: Signals) -> int:
         with account_client(settings) as client:
             work = Pull(store, client, settings, signals, summary)
             reading = work.run()
-        for sentence in _told(reading, store.read(pulled.figures), work.people):
+        for sentence in _told(reading, store.read(lambda tx: pulled.figures(tx, reading)), work.people):
             click.echo(sentence)
     except PromoterError as error:
         problem = f"{_stopped(error)} {_how_far(store)}"

@@ -15,7 +15,7 @@ from target_promoter.delivery import limit as clock
 from target_promoter.delivery.patience import Patience
 from target_promoter.delivery.sender import Workers
 from target_promoter.errors import DeliveryError, PromoterError
-from target_promoter.intake.pulling import know_people
+from target_promoter.intake.pulling import know_people, let_wait
 from target_promoter.promoter.answers import FAILURES, Answer, Outcome
 from target_promoter.promoter.client import Client
 from target_promoter.promoter.contact_pages import ContactPage
@@ -163,8 +163,10 @@ class Pull:
         if answer.outcome is not Outcome.ACCEPTED:
             raise PageRefusedError(reading.contact_list, answer)
         runs.accept_account(tx, self._store.name, self._settings.api_url, self._settings.api_key)
-        lacking = pulled.take_page(tx, page.contacts, reading.contact_list, read_at=asked_at, since=reading.started_at)
-        after = reading.after(page, lacking, pulled.count(tx, reading.started_at) if reading.page == 1 else 0)
+        taken = pulled.take_page(tx, page.contacts, reading.contact_list, read_at=asked_at, since=reading.started_at)
+        let_wait(tx, self._settings, taken.lost, now)
+        seen = pulled.count(tx, reading.started_at) if reading.page == 1 else 0
+        after = reading.after(page, taken.lacking, seen)
         pulled.keep(tx, after)
         return after
 

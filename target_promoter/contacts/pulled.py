@@ -138,10 +138,23 @@ def remove(tx: Transaction, emails: Iterable[str]) -> None:
         tx.execute(pulled.delete().where(row, func.coalesce(pulled.c.unsubscribed, 0) == 0))
 
 
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """What a page brought.
+
+    Attributes:
+        lacking: How many contacts on it lack what.
+        lost: User ids that have not the contact any more which they had.
+    """
+
+    lacking: Counter[str]
+    lost: frozenset[str]
+
+
 def take_page(
     tx: Transaction, page: Iterable[ListedContact], contact_list: int | None, *, read_at: float, since: float
-) -> Counter[str]:
-    """Keep what stands on a page, and return how many contacts on it lack what.
+) -> Taken:
+    """Keep what stands on a page.
 
     Args:
         contact_list: The list whose contacts these are; None for all.
@@ -162,8 +175,9 @@ def take_page(
         held = Held(email, read_at, _said(one, email), lists, user_id, one.unsubscribed)
         before = changed.get(email, known.get(email))
         changed[email] = held if before is None else _after(before, held, is_of_same=before.read_at >= since)
+    had = {one.user_id for email, one in known.items() if one.user_id != changed[email].user_id}
     _save(tx, _without_forgotten(tx, changed))
-    return lacking
+    return Taken(lacking, frozenset(one for one in had if one is not None))
 
 
 def _said(one: ListedContact, email: str) -> dict[str, Any] | None:
@@ -274,23 +288,21 @@ def let_go(tx: Transaction, since: float) -> None:
     """Let go of contacts that were not found any more since a time, in epoch seconds."""
     old = pulled.c.read_at < since
     tx.execute(pulled.delete().where(old, func.coalesce(pulled.c.unsubscribed, 0) == 0))
-    tx.execute(update(pulled).where(old).values(contact=None, lists="[]", user_id=None, read_at=0.0))
+    tx.execute(update(pulled).where(old).values(contact=None, lists="[]", user_id=None, differs=0))
 
 
 @dataclass(frozen=True, slots=True)
 class Figures:
-    """How many contacts Promoter had.
+    """How many of the contacts that Promoter had are how.
 
     Attributes:
-        contacts: All that were read.
-        unsubscribed: Those that unsubscribed.
+        unsubscribed: Those that unsubscribed, also if they are gone since.
         changed: Those that were changed there since they were sent.
         of_no_stream: Those that no tap brought.
         formless: Those of which it is not known how they look.
         silent: Those of which Promoter does not say whether they unsubscribed.
     """
 
-    contacts: int
     unsubscribed: int
     changed: int
     of_no_stream: int
@@ -299,19 +311,19 @@ class Figures:
 
 
 _FIGURES: Final = text("""
-    SELECT sum(CASE WHEN pulled.read_at > 0 THEN 1 ELSE 0 END),
-        sum(CASE WHEN pulled.unsubscribed = 1 THEN 1 ELSE 0 END),
+    SELECT sum(CASE WHEN pulled.unsubscribed = 1 THEN 1 ELSE 0 END),
         sum(CASE WHEN pulled.differs = 1 AND contacts.synced_at < pulled.read_at THEN 1 ELSE 0 END),
-        sum(CASE WHEN contacts.email IS NULL AND pulled.read_at > 0 THEN 1 ELSE 0 END),
-        sum(CASE WHEN pulled.contact IS NULL AND pulled.read_at > 0 THEN 1 ELSE 0 END),
-        sum(CASE WHEN pulled.unsubscribed IS NULL THEN 1 ELSE 0 END)
+        sum(CASE WHEN pulled.read_at >= :since AND contacts.email IS NULL THEN 1 ELSE 0 END),
+        sum(CASE WHEN pulled.read_at >= :since AND pulled.contact IS NULL THEN 1 ELSE 0 END),
+        sum(CASE WHEN pulled.read_at >= :since AND pulled.unsubscribed IS NULL THEN 1 ELSE 0 END)
     FROM pulled LEFT JOIN contacts ON contacts.email = pulled.email
 """)
 
 
-def figures(tx: Transaction) -> Figures:
-    """Return how many contacts Promoter had when it was last asked."""
-    return Figures(*(number or 0 for number in tx.execute(_FIGURES).one()))
+def figures(tx: Transaction, reading: Reading) -> Figures:
+    """Return how many contacts were how when the account was read."""
+    found = tx.execute(_FIGURES, {"since": reading.started_at}).one()
+    return Figures(*(number or 0 for number in found))
 
 
 class Reading(msgspec.Struct, frozen=True):

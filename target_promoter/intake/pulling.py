@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Mapping
+
 from target_promoter.config.settings import Settings
 from target_promoter.contacts import pulled
 from target_promoter.contacts.pulled import Held
@@ -26,18 +28,26 @@ def know_people(tx: Transaction, settings: Settings, after: str, since: float, n
     found = pulled.by_user_id(tx, after, since)
     if not found:
         return None, 0
+    people = _know(tx, settings, {user_id: held[0] if len(held) == 1 else None for user_id, held in found.items()}, now)
+    return max(found), sum(one.is_pulled and one.email is not None for one in people)
+
+
+def let_wait(tx: Transaction, settings: Settings, user_ids: Collection[str], now: float) -> None:
+    """Know people no more by a contact that is not theirs any more."""
+    if user_ids:
+        _know(tx, settings, dict.fromkeys(user_ids), now)
+
+
+def _know(tx: Transaction, settings: Settings, found: Mapping[str, Held | None], now: float) -> list[Person]:
     batch = Batch(tx, settings, now)
     batch.people.look_up(found)
     batch.people.load(found)
-    known = 0
-    for user_id, held in found.items():
-        before = batch.people.get(user_id)
-        person = _told(before, held[0] if len(held) == 1 else None)
-        known += person.is_pulled and person.email is not None
-        if person != before:
+    people = [_told(batch.people.get(user_id), held) for user_id, held in found.items()]
+    for person in people:
+        if person != batch.people.get(person.user_id):
             batch.people.put(person)
     batch.finish()
-    return max(found), known
+    return people
 
 
 def _told(person: Person, held: Held | None) -> Person:
