@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import logging
 import queue
 import time
 from collections.abc import Callable
@@ -28,6 +29,11 @@ from target_promoter.values.times import iso
 
 _LOOK_SECONDS: Final = 0.1
 """How often a pull that waits looks whether it is told to stop."""
+
+_TELL_SECONDS: Final = 10.0
+"""How often it tells how far it is."""
+
+logger = logging.getLogger("target-promoter.pull")
 
 Found = tuple[Answer, ContactPage] | PromoterError
 
@@ -74,6 +80,7 @@ class Pull:
         self._answers: queue.SimpleQueue[Found] = queue.SimpleQueue()
         self._workers = Workers(self._ask)
         self._known: dict[str, int] = {}
+        self._told_at = clock()
 
     @property
     def people(self) -> int:
@@ -108,7 +115,14 @@ class Pull:
         failed = self._patience.judge(answer, now)
         self._summary.count("api", "retries", int(failed))
         self._summary.count("api", "rate_limited", int(answer.outcome is Outcome.RATE_LIMITED))
+        self._tell(after, now)
         return after
+
+    def _tell(self, reading: Reading, now: float) -> None:
+        if now - self._told_at >= _TELL_SECONDS:
+            self._told_at = now
+            of = "" if reading.contact_list is None else f" of the list {reading.contact_list}"
+            logger.info("Read %s of %s contacts%s.", f"{reading.read:,}", f"{reading.count or 0:,}", of)
 
     def _reserve(self, tx: Transaction) -> float:
         """Return when the next request may leave, in epoch seconds."""

@@ -313,7 +313,8 @@ class Figures:
 _FIGURES: Final = text("""
     SELECT sum(CASE WHEN pulled.unsubscribed = 1 THEN 1 ELSE 0 END),
         sum(CASE WHEN pulled.differs = 1 AND contacts.synced_at < pulled.read_at THEN 1 ELSE 0 END),
-        sum(CASE WHEN pulled.read_at >= :since AND contacts.email IS NULL THEN 1 ELSE 0 END),
+        sum(CASE WHEN pulled.read_at >= :since
+            AND (contacts.email IS NULL OR contacts.status = 'unowned' AND contacts.sent IS NULL) THEN 1 ELSE 0 END),
         sum(CASE WHEN pulled.read_at >= :since AND pulled.contact IS NULL THEN 1 ELSE 0 END),
         sum(CASE WHEN pulled.read_at >= :since AND pulled.unsubscribed IS NULL THEN 1 ELSE 0 END)
     FROM pulled LEFT JOIN contacts ON contacts.email = pulled.email
@@ -402,8 +403,8 @@ class Reading(msgspec.Struct, frozen=True):
             # Contacts were removed: what stood on this page may have moved to one that was read already.
             back = max(1, self.page - math.ceil(gone / max(size, 1)))
             return msgspec.structs.replace(here, page=back, mark="")
-        all_seen = self.page == 1 and not self.lists and seen == page.count and not here.lacking_most["email"]
-        if page.has_next and size and not all_seen:
+        on_lists = bool(self.lists_read) and seen == page.count and not here.lacking_most["email"]
+        if page.has_next and size and not (self.page == 1 and not self.lists and on_lists):
             return msgspec.structs.replace(here, page=self.page + 1)
         if not self.lists:
             return msgspec.structs.replace(here, is_whole=True)

@@ -223,8 +223,7 @@ class Person(msgspec.Struct, frozen=True, gc=False):
             return told
         at = _PULLED_AT
         part = Part(at, email=email, email_at=at, names=Traits(names, at), traits=Traits(_storable(traits), at))
-        # Everybody's parts are merged in the order of their making where two say the same.
-        return replace(told, parts={PULLED: part, **told.parts})
+        return self.with_part(PULLED, part)
 
     def without_pulled(self, names: frozenset[str]) -> Person:
         """Return the person without some of the traits that Promoter itself says."""

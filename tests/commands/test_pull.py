@@ -113,7 +113,7 @@ def test_after_a_lost_store_nothing_is_sent_again(config: dict[str, Any], accoun
     # Nobody but Promoter knew the twentieth, whose survey takes nothing from the contact.
     assert account.contacts["c20@example.com"].attributes == {"plan": "basic", "user_id": "20"}
     assert account.surveys_by_email == {"c5@example.com": 1, "c20@example.com": 1}
-    assert sync(config, shop(20)).summary["api"]["requests"] == 0
+    assert sync(config, shop(19)).summary["api"]["requests"] == 0
 
 
 def test_who_waited_for_the_person_that_promoter_knows(config: dict[str, Any], account: Account) -> None:
@@ -331,6 +331,15 @@ def test_a_trait_that_may_not_be_sent_any_more(config: dict[str, Any], account: 
     assert account.contacts["c1@example.com"].attributes == {"note": "own", "user_id": "1"}
 
 
+def test_what_a_pull_learned_is_taken_back(config: dict[str, Any], account: Account) -> None:
+    """Like what any stream said; the account stays as it is."""
+    adopted(config, account)
+    assert "of 3 user ids" in command("drop", "Promoter (pull)", config=config).output
+    run = sync(config, [CALLS, order("o-1", "1")])
+    assert (run.summary["surveys"]["waiting"], requests(account)) == (1, 0)
+    assert "3 that no tap brought" in pull(config)
+
+
 def test_a_dry_run_keeps_nothing(config: dict[str, Any], account: Account) -> None:
     """It tells how many pages there are, by the first of each."""
     account.page_size = 2
@@ -363,6 +372,17 @@ def test_errors_on_the_way(config: dict[str, Any], sandbox: SandboxServer, accou
     assert "Read 30 contacts on 10 pages" in pull(config)
     summary = json.loads(command("report", "--format", "json", config=config).output)["runs"][0]["summary"]
     assert summary["api"]["requests"] > summary["api"]["retries"] > 0
+
+
+def test_a_wait_longer_than_it_is_worth(config: dict[str, Any], sandbox: SandboxServer, account: Account) -> None:
+    """What Promoter asks to wait holds for all who share the store; the next pull begins when that is over."""
+    hold(account, ANN, user_id="1")
+    sandbox.set_faults(Faults(rate=1.0, kinds=("burst_429",), retry_after=1000))
+    pull(config, status=1)
+    sandbox.set_faults(Faults())
+    account.ledger.reset()
+    pull(config, status=1)
+    assert requests(account, READ) == 0
 
 
 def test_a_list_that_promoter_does_not_list(config: dict[str, Any], sandbox: SandboxServer) -> None:
@@ -460,7 +480,7 @@ def test_one_that_is_stopped_goes_on(
     account.page_size = 2
     for one in range(1, 11):
         hold(account, f"c{one}@example.com", user_id=str(one))
-    sandbox.set_faults(Faults(rate=0.3, kinds=("hang",), seed=1, times=1))
+    sandbox.set_faults(Faults(rate=0.5, kinds=("hang",), seed=0, times=1))
     process = subprocess.Popen(program("pull", config=config, cwd=tmp_path), stderr=subprocess.PIPE, text=True)
     deadline = time.monotonic() + 60
     while len(account.requests) < 2 and time.monotonic() < deadline:
@@ -512,10 +532,10 @@ HOSTILE: Final = [
 def test_entries_of_any_shape(store_url: str) -> None:
     """What can be read of them is, and nothing else."""
     with Peer(page(*HOSTILE, count="many")) as peer:
-        said = pull_from(peer, store_url)
+        url, said = peer.url, pull_from(peer, store_url)
     assert "Read 3 contacts on 1 page" in said
     assert "2 people whom no tap brought yet are known" in said
-    story = command("report", "--person", "5", config={**CONFIG, "api_url": peer.url, "store_url": store_url}).output
+    story = command("report", "--person", "5", config={**CONFIG, "api_url": url, "store_url": store_url}).output
     assert "ok@example.com" in story
     assert "\u001b[31m" not in story
 
