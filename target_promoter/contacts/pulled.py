@@ -271,7 +271,7 @@ def compare_sent(tx: Transaction, after: str, lists_read: Collection[int], now: 
         The last of them; None if there are no more.
     """
     emails = list(tx.scalars(select(pulled.c.email).where(pulled.c.email > after).order_by("email").limit(_STEP)))
-    rows = [row for row in contacts.load(tx, emails).values() if row.status is ContactStatus.SYNCED and row.synced_at]
+    rows = [row for row in contacts.load(tx, emails).values() if row.status is ContactStatus.SYNCED and row.sent]
     held = standing(tx, rows, now)
     forms = contact_forms(tx, held, ())
     changed = []
@@ -312,7 +312,7 @@ class Figures:
 
 _FIGURES: Final = text("""
     SELECT sum(CASE WHEN pulled.unsubscribed = 1 THEN 1 ELSE 0 END),
-        sum(CASE WHEN pulled.differs = 1 AND contacts.synced_at < pulled.read_at THEN 1 ELSE 0 END),
+        sum(CASE WHEN pulled.differs = 1 AND coalesce(contacts.synced_at, 0) < pulled.read_at THEN 1 ELSE 0 END),
         sum(CASE WHEN pulled.read_at >= :since
             AND (contacts.email IS NULL OR contacts.status = 'unowned' AND contacts.sent IS NULL) THEN 1 ELSE 0 END),
         sum(CASE WHEN pulled.read_at >= :since AND pulled.contact IS NULL THEN 1 ELSE 0 END),

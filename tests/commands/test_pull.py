@@ -239,6 +239,15 @@ def test_changes_at_promoter_are_counted(config: dict[str, Any], account: Accoun
     assert told["changed"] == 1
 
 
+def test_changes_of_what_was_never_sent_are_counted_too(config: dict[str, Any], account: Account) -> None:
+    """A contact that looked as wanted when it was read, and does not any more."""
+    adopted(config, account)
+    sync(config, shop(3))
+    hold(account, "c1@example.com", plan="hand-made", user_id="1")
+    assert "1 changed at Promoter" in pull(config)
+    assert requests(account) == 0
+
+
 def test_one_user_id_under_two_addresses(config: dict[str, Any], account: Account) -> None:
     """Which is the present one nobody knows: the survey waits until a tap says it."""
     hold(account, ANN, user_id="7")
