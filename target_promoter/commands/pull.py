@@ -20,6 +20,7 @@ from target_promoter.progress.ending import end_refused, for_people, log_summary
 from target_promoter.promoter.account import account_client
 from target_promoter.promoter.answers import Outcome
 from target_promoter.run import count_left, logger
+from target_promoter.singer.output import say
 from target_promoter.singer.signals import Signals, StoppedError
 from target_promoter.store import runs
 from target_promoter.store.database import Store, open_store
@@ -58,7 +59,7 @@ def _pull(store: Store, settings: Settings, signals: Signals) -> int:
             work = Pull(store, client, settings, signals, summary)
             reading = work.run()
         for sentence in _told(reading, store.read(lambda tx: pulled.figures(tx, reading)), work.people):
-            click.echo(sentence)
+            say(sentence)
     except PromoterError as error:
         problem = f"{_stopped(error)} {_how_far(store)}"
         logger.error("%s", problem)
@@ -135,7 +136,7 @@ def _preview(settings: Settings) -> None:
             of = "in the account" if contact_list is None else f"on the list {contact_list}"
             many = "Promoter does not say how many contacts" if page.count is None else count(page.count, "contact")
             here = 1 if page.count is None else math.ceil(page.count / max(len(page.contacts), 1))
-            click.echo(f"{many} {of}: {count(max(here, 1), 'page')}.")
+            say(f"{many} {of}: {count(max(here, 1), 'page')}.")
             pages += max(here, 1)
     seconds = duration(pages / settings.requests_per_minute * 60)
-    click.echo(f"This is a dry run: nothing is kept. A pull takes {count(pages, 'request')} at the most, {seconds}.")
+    say(f"This is a dry run: nothing is kept. A pull takes {count(pages, 'request')} at the most, {seconds}.")
