@@ -211,7 +211,7 @@ class Run:
         now, began = self._clock(), self.summary.started_at
         sentences = [str(one) for one in (problem, self._delivery.problem) if isinstance(one, PromoterError)]
         try:
-            pending = self.store.read(lambda tx: _count_left(tx, self._settings, self.summary, now))
+            pending = self.store.read(lambda tx: count_left(tx, self._settings, self.summary, now))
             # What another process brought after this one had delivered all is for that one to deliver.
             pending = 0 if self._delivery.is_done else pending
         except StoreError as error:
@@ -285,7 +285,7 @@ class Run:
         return any(self.summary.value(part, outcome) for part, outcome in counts)  # type: ignore[arg-type] # parts
 
 
-def _count_left(tx: Transaction, settings: Settings, summary: Summary, now: float) -> int:
+def count_left(tx: Transaction, settings: Settings, summary: Summary, now: float) -> int:
     """Put what the store holds now into the summary, and return how much of it is pending."""
     pending, waiting = schedule.count_open(tx, settings, now)
     contacts_pending = left.count_contacts(tx)

@@ -14,12 +14,13 @@ import click
 from sqlalchemy import text, update
 from sqlalchemy.engine import URL, make_url
 
-from target_promoter.commands.context import Finding, config_of, maybe, no, refuse_dry_run, yes
+from target_promoter.commands.context import Finding, config_of, count, maybe, no, refuse_dry_run, yes
 from target_promoter.commands.inspection import inspect_input
 from target_promoter.config.files import environment_warnings, reads_environment
 from target_promoter.config.kinds import declared
 from target_promoter.config.settings import SANDBOX, Settings
 from target_promoter.config.settings import Campaign as CampaignSetting
+from target_promoter.contacts import pulled
 from target_promoter.contacts.contacts import mark_all_dirty
 from target_promoter.errors import (
     AddressError,
@@ -30,6 +31,7 @@ from target_promoter.errors import (
     SandboxError,
     StoreError,
 )
+from target_promoter.progress.words import when
 from target_promoter.promoter.account import account_client
 from target_promoter.promoter.client import Campaign, Client, ContactList
 from target_promoter.singer.output import say
@@ -135,6 +137,7 @@ def check_store(settings: Settings, *, rebind: bool, restored: bool = False) -> 
             return
         with contextlib.closing(store):
             yield _store(store, settings, rebind=rebind)
+            yield from store.read(_pulled)
             if restored:
                 yield _restored(store)
     except StoreError as error:
@@ -152,6 +155,21 @@ def _store(store: Store, settings: Settings, *, rebind: bool) -> Finding:
     store.write(_write_nothing)
     words = "belongs to this account" if bound is not None else "belongs to no account yet: the first answer binds it"
     return yes("store", f"{store.name} can be written to, and {words}")
+
+
+def _pulled(tx: Transaction) -> list[Finding]:
+    """Tell when the account was last read, if ever."""
+    found, last, unfinished = [], pulled.last(tx), pulled.unfinished(tx)
+    if last is not None and last.finished_at is not None:
+        known = pulled.figures(tx, last)
+        words = f"{count(last.contacts, 'contact')} read {when(last.finished_at)}; {known.unsubscribed:,} unsubscribed"
+        found.append(yes("pull", words))
+    if unfinished is not None:
+        words = (
+            f"stopped behind {count(unfinished.pages, 'page')}: run `target-promoter pull` again, which goes on there"
+        )
+        found.append(maybe("pull", words))
+    return found
 
 
 def _restored(store: Store) -> Finding:

@@ -21,15 +21,20 @@ from target_promoter.singer.output import say
 )
 @click.option("--requests-per-minute", type=int, help="The account's limit; none without it.")
 @click.option("--requests-per-second", type=int, help="The same by the second; none without it.")
+@click.option("--page-size", type=click.IntRange(1), default=50, show_default=True, help="Results on a page.")
+@click.option("--leave-out", multiple=True, help="A field that lists of contacts leave out, such as `attributes`.")
 @click.option("--show", is_flag=True, help="Print what the account in the file holds, and serve nothing.")
-def sandbox(
+def sandbox(  # noqa: PLR0913 - one an option
+    *,
     port: int,
     host: str,
     key: str,
     account: Path | None,
     requests_per_minute: int | None,
     requests_per_second: int | None,
-    show: bool,  # noqa: FBT001
+    page_size: int,
+    leave_out: tuple[str, ...],
+    show: bool,
 ) -> None:
     """Serve the sandbox: a Promoter account that speaks the API, with a page of contacts, surveys and requests."""
     from target_promoter.sandbox.book import AccountInUseError  # noqa: PLC0415 - the sandbox, only where it is needed
@@ -50,6 +55,8 @@ def sandbox(
             key=key,
             requests_per_minute=requests_per_minute,
             requests_per_second=requests_per_second,
+            page_size=page_size,
+            leave_out=leave_out,
             host=host,
             port=port,
         )

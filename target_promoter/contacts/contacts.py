@@ -88,6 +88,9 @@ _VALUES: Final = attrgetter(*_COLUMNS)
 _STATUS: Final = _COLUMNS.index("status")
 _LISTS: Final = _COLUMNS.index("sent_lists")
 
+UNSENT_SINCE: Final = "unsent_since"
+"""The fact since when what was known of contacts at Promoter counts no more, in epoch seconds."""
+
 _LOOKED_AT: Final = 1000
 _MOST_AHEAD_SECONDS: Final = 3600.0
 """Much more than any time lies ahead that a clock which goes right writes to a contact."""
@@ -161,7 +164,10 @@ def mark_all_dirty(tx: Transaction, now: float, *, forget_sent: bool = False) ->
     Args:
         forget_sent: Whether to send each even if nothing changed.
     """
-    sent: dict[str, object] = {"sent": None, "sent_lists": "[]", "refused": None} if forget_sent else {}
+    sent: dict[str, object] = {}
+    if forget_sent:
+        sent = {"sent": None, "sent_lists": "[]", "refused": None}
+        runs.set_fact(tx, UNSENT_SINCE, repr(now))
     owned = (ContactStatus.PENDING, ContactStatus.LIST_UNKNOWN, ContactStatus.SYNCED, ContactStatus.REFUSED)
     return _mark(tx, contacts.c.status.in_(owned), now, **sent)
 

@@ -11,9 +11,10 @@ from typing import Any, Final
 import backoff
 
 from target_promoter.config.settings import Settings
-from target_promoter.contacts import contacts
+from target_promoter.contacts import contacts, pulled
 from target_promoter.contacts.attributes import Note
 from target_promoter.contacts.contacts import Contact, ContactStatus
+from target_promoter.contacts.pulled import Held
 from target_promoter.contacts.wanted import ContactForm, contact_forms
 from target_promoter.promoter import timeouts as times
 from target_promoter.promoter.answers import Answer, Outcome
@@ -120,7 +121,9 @@ class ContactDelivery:
         """Lease those of some contacts that differ from what was last sent, as many as there are slots."""
         forms = contact_forms(tx, [row.email for row in rows], self._settings.contact_lists)
         never_sent = [row.email for row in rows if row.email not in forms and row.sent is None and row.tried is None]
-        surveyed = self._were_surveyed(tx, never_sent)
+        at_promoter = {*self._were_surveyed(tx, never_sent), *pulled.among(tx, never_sent)}
+        unlike = [row for row in rows if row.email in forms and not _is_sent(row, forms[row.email])]
+        held = pulled.standing(tx, unlike, now)
         requests: list[ContactRequest] = []
         outcomes: Counter[str] = Counter()
         notes: tuple[Note, ...] = ()
@@ -129,8 +132,16 @@ class ContactDelivery:
             if len(requests) == len(slots):
                 break
             form = forms.get(row.email)
+            if form is not None and row.email in held and _looks_as_wanted(held[row.email], form):
+                outcomes[ContactStatus.SYNCED] += 1
+                lists = tuple(sorted({*row.sent_lists, *held[row.email].lists}))
+                same = replace(row, status=ContactStatus.SYNCED, sent=form.digest, sent_lists=lists)
+                changed.append(replace(same, attempts=0, refused=None, reason=None))
+                continue
             if form is None:
-                status = self._status_without_owner(row, is_known=row.email not in never_sent or row.email in surveyed)
+                status = self._status_without_owner(
+                    row, is_known=row.email not in never_sent or row.email in at_promoter
+                )
             else:
                 status = self._status(row, form)
             if status not in {ContactStatus.PENDING, ContactStatus.REMOVING}:
@@ -157,7 +168,7 @@ class ContactDelivery:
     def _status(self, row: Contact, form: ContactForm) -> ContactStatus:
         """Return what a contact is that somebody owns: pending if it must be sent."""
         lists = form.contact_lists
-        if row.sent == form.digest and set(lists) <= set(row.sent_lists):
+        if _is_sent(row, form):
             return ContactStatus.SYNCED
         if row.refused == _whole_digest(form.digest, lists):
             return ContactStatus.REFUSED
@@ -197,12 +208,26 @@ class ContactDelivery:
                 after = replace(after, status=row.status, changed_at=now)
             changed.append(after)
         contacts.save(tx, changed)
+        pulled.remove(tx, [one.email for one, answer in came if one.body is None and _is_accepted(answer)])
         return outcomes
 
     def _learn_unknown_lists(self, request: ContactRequest, words: str) -> None:
         """Take in which contact lists Promoter does not know: those that its words name, or any of the request's."""
         named = {number for number in request.contact_lists if str(number) in _NUMBERS.findall(words)}
         self.unknown_lists |= dict.fromkeys(named or request.contact_lists, words)
+
+
+def _is_accepted(answer: Answer | None) -> bool:
+    return answer is not None and answer.outcome is Outcome.ACCEPTED
+
+
+def _is_sent(row: Contact, form: ContactForm) -> bool:
+    return row.sent == form.digest and set(form.contact_lists) <= set(row.sent_lists)
+
+
+def _looks_as_wanted(held: Held, form: ContactForm) -> bool:
+    """Return whether a contact that was read at Promoter, where nothing was sent for it since, is as it should be."""
+    return held.looks_as(form) and set(form.contact_lists) <= set(held.lists)
 
 
 def _request(row: Contact, form: ContactForm | None) -> ContactRequest:

@@ -52,6 +52,11 @@ def contact_forms(tx: Transaction, emails: Iterable[str], contact_lists: Sequenc
     }
 
 
+def attribute_names(person: Person) -> frozenset[str]:
+    """Return the names of the attributes that a person's contact has at Promoter."""
+    return frozenset(contact_attributes(_attributes(person)).values)
+
+
 def _form(
     email: str, at_address: Sequence[Person], stored: Sequence[tuple[Place, Trait]], contact_lists: Sequence[int]
 ) -> ContactForm:

@@ -203,12 +203,7 @@ class Turns:
         """Have the store belong to this account from now on; another process may have bound it to another one."""
         settings = self._settings
 
-        def bind(tx: Transaction) -> None:
-            if runs.fact(tx, "key_mark") is None:
-                runs.bind_account(tx, settings.api_url, settings.api_key)
-            runs.check_account(tx, self._store.name, settings.api_url, settings.api_key)
-
-        self._store.write(bind)
+        self._store.write(lambda tx: runs.accept_account(tx, self._store.name, settings.api_url, settings.api_key))
         self._bound = True
 
     def _next_at(self, tx: Transaction, now: float, first_slot: float, allowance: int) -> float | None:

@@ -6,7 +6,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from target_promoter.contacts import contacts
+from target_promoter.contacts import contacts, pulled
 from target_promoter.people import forgetting, people
 from target_promoter.people.identity import Identifiers
 from target_promoter.store import erasing, rejected, runs
@@ -49,6 +49,7 @@ def is_known(tx: Transaction, whom: Identifiers) -> bool:
         whom.anonymous_ids
         or people.look_up(tx, whom.user_ids)
         or contacts.load(tx, whom.emails)
+        or pulled.load(tx, whom.emails)
         or any(tx.rows_among("who", table, "who", whom.all_keys) for table in _BY_KEY)
         or surveys.survey_rows(tx, whom)
         or runs.forgotten_among(tx, whom.all_keys)
@@ -68,6 +69,7 @@ def forget(tx: Transaction, whom: Sequence[Identifiers], rejected_ids: Collectio
     cleared, cancelled = surveys_forgetting.forget(tx, everybody, now)
     gone = forgetting.forget(tx, everybody)
     removed = contacts.forget(tx, everybody, now)
+    pulled.forget(tx, everybody)
     records = rejected.forget(tx, rejected_ids)
     erasing.erase_words(tx, everybody.own_emails)
     mentions = erasing.mentions(tx, everybody.own_emails)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from target_promoter.contacts import contacts
+from target_promoter.contacts import contacts, pulled
 from target_promoter.people import people
 from target_promoter.people.identity import Identifiers
 from target_promoter.store.transaction import Transaction
@@ -36,7 +36,7 @@ def _user_ids(tx: Transaction, asked: str) -> frozenset[str]:
     email = _email(asked)
     found = people.user_ids_of(tx, asked, email)
     if email is not None and not found:
-        owner = contacts.owner_of(tx, email)
+        owner = contacts.owner_of(tx, email) or pulled.owner_of(tx, email)
         found = set() if owner is None else {owner}
     return frozenset(found if found and email is not None else {*found, asked})
 
@@ -44,7 +44,8 @@ def _user_ids(tx: Transaction, asked: str) -> frozenset[str]:
 def _identifiers(tx: Transaction, asked: str, user_ids: frozenset[str], everybody: frozenset[str]) -> Identifiers:
     email = _email(asked)
     emails = people.addresses_of(tx, user_ids) | contacts.addresses_of(tx, user_ids)
-    emails |= surveys.addresses_of(tx, user_ids) | ({email} if email is not None else set())
+    emails |= pulled.addresses_of(tx, user_ids) | surveys.addresses_of(tx, user_ids)
+    emails |= {email} if email is not None else set()
     living = people.load_by_email(tx, emails, whole=False)
     shared = {email for email, rows in living.items() if any(row.user_id not in everybody for row in rows)}
     beside = surveys.anonymous_ids_of(tx, user_ids, emails - shared)

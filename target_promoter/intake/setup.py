@@ -7,8 +7,9 @@ from dataclasses import replace
 
 from target_promoter.config.settings import Settings
 from target_promoter.contacts import contacts
+from target_promoter.contacts.wanted import attribute_names
 from target_promoter.people import people, stored_events
-from target_promoter.people.person import Person
+from target_promoter.people.person import PULLED, Person
 from target_promoter.records.streams import Reading, reading_of
 from target_promoter.store import runs, streams
 from target_promoter.store.streams import BEFORE_3, KnownStream
@@ -96,7 +97,7 @@ def _change(tx: Transaction, change: Callable[[Person], Person], now: float) -> 
     """
     changed = set()
     left = {}
-    for before, after in people.change_all(tx, change):
+    for before, after in people.change_all(tx, lambda person: _withdrawn(person, change(person))):
         changed.add(after.user_id)
         owners = {email: after.user_id for email in (before.address, after.address) if email is not None}
         contacts.mark_dirty(tx, owners, now)
@@ -105,6 +106,14 @@ def _change(tx: Transaction, change: Callable[[Person], Person], now: float) -> 
     claims.move_throttles(tx, left, now)
     claims.withdraw(tx, "what its request says of the person was taken back", user_ids=changed)
     return changed
+
+
+def _withdrawn(before: Person, after: Person) -> Person:
+    """Return a changed person without what is withdrawn, where `pull` read it at Promoter."""
+    if after is before or PULLED not in after.parts:
+        return after
+    names = (attribute_names(one.without(PULLED)) for one in (before, after))
+    return after.without_pulled(next(names) - next(names))
 
 
 def _remove_deleted(tx: Transaction, settings: Settings, now: float) -> None:

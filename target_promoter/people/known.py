@@ -131,7 +131,9 @@ class KnownPeople:
                 self.reachable.add(user_id)
             if old is not None and address != old:
                 saved.left[user_id] = old
-            if before is None or not says_the_same(before, person):
+            if all(one is None or one.is_pulled for one in (before, person)):
+                continue  # Promoter has the contact as it is.
+            if before is None or before.is_pulled or not says_the_same(before, person):
                 saved.contacts |= {email: user_id for email in (old, address) if email is not None}
             elif person.identified_at != before.identified_at and old is not None:
                 saved.moved.add(old)

@@ -14,6 +14,12 @@ from target_promoter.records.calls import Identify
 FUTURE_SECONDS: Final = 86_400
 """How far ahead of this machine's clock a call may be."""
 
+PULLED: Final = "Promoter (pull)"
+"""The stream that is said to have said what Promoter knows of a person whom no tap brought yet."""
+
+_PULLED_AT: Final = 1e-6
+"""When it said so, in epoch seconds: before all that a tap says."""
+
 _STEP_SECONDS: Final = 1e-6
 """What sets two records without a time apart: the smallest step that epoch seconds hold safely."""
 
@@ -198,6 +204,34 @@ class Person(msgspec.Struct, frozen=True, gc=False):
     def without(self, stream: str) -> Person:
         """Return the person without what a stream said."""
         return replace(self, parts=_without(self.parts, stream), fingerprints=_without(self.fingerprints, stream))
+
+    @property
+    def is_pulled(self) -> bool:
+        """Whether nobody but Promoter itself says anything of the person."""
+        return self.deleted_at is None and self.parts.keys() <= {PULLED}
+
+    def pulled(self, email: str | None, names: Mapping[str, str], traits: Mapping[str, Any]) -> Person:
+        """Return the person with what Promoter says of it, which a tap that says its address has the last word on.
+
+        Args:
+            email: The address, in lower case; null if there is none under which Promoter surely has it.
+        """
+        told = replace(self, parts=_without(self.parts, PULLED))
+        if told.email is not None or told.deleted_at is not None:
+            return self
+        if email is None:
+            return told
+        at = _PULLED_AT
+        part = Part(at, email=email, email_at=at, names=Traits(names, at), traits=Traits(_storable(traits), at))
+        return self.with_part(PULLED, part)
+
+    def without_pulled(self, names: frozenset[str]) -> Person:
+        """Return the person without some of the traits that Promoter itself says."""
+        part = self.parts.get(PULLED)
+        if part is None or names.isdisjoint(part.traits.values):
+            return self
+        left = frozenset(name.lower() for name in part.traits.values if name not in names)
+        return self.with_part(PULLED, replace(part, traits=part.traits.only(left)))
 
     def restricted(self, stream: str, traits: frozenset[str] | None, contact_lists: frozenset[int]) -> Person:
         """Return the person with only those traits and lists of a stream that may be sent, its last record forgotten.

@@ -13,6 +13,7 @@ import msgspec
 
 from target_promoter.errors import AddressError, DeliveryError, KeyRefusedError, SettingError
 from target_promoter.promoter.answers import FAILURES, Answer, Outcome, Reply, doubted, meaning
+from target_promoter.promoter.contact_pages import BEYOND, LONGEST_PAGE, ContactPage, read_page
 from target_promoter.promoter.transport import Call, Exchange
 
 _TRIES: Final = 5
@@ -293,6 +294,29 @@ class Client:
             NoAnswerError: Promoter does not answer, also after some tries.
         """
         return [item.as_list() for item in listed(self._exchange, "/lists/", self._meaning)]
+
+    def contacts(self, page: int, contact_list: int | None = None) -> tuple[Answer, ContactPage]:
+        """Ask once for a page of the account's contacts, or of those on a contact list.
+
+        Raises:
+            KeyRefusedError: Promoter does not accept the key.
+            AddressError: What answers is not Promoter's API.
+            LongPageError: The page is too long.
+        """
+        chosen = "" if contact_list is None else f"contact_list__id={contact_list}&"
+        call = self._exchange.call("GET", f"/contacts/?{chosen}page={page}")
+        reply = self._exchange.send(call, longest=LONGEST_PAGE)
+        if isinstance(reply, Answer):
+            return reply, ContactPage()
+        if page > 1 and reply.status == _NOT_FOUND:
+            return Answer(Outcome.ACCEPTED, reply.status), BEYOND
+        answer = self._meaning(call, reply)
+        if answer.outcome is not Outcome.ACCEPTED:
+            return answer, ContactPage()
+        found = read_page(reply)
+        if found is None and reply.is_json:
+            raise AddressError(call.method, call.path, reply.status)
+        return (doubted(answer), ContactPage()) if found is None else (answer, found)
 
     def close(self) -> None:
         """Close the connections that no thread uses just now; the next call would make new ones."""

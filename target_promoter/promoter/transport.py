@@ -200,12 +200,13 @@ class Exchange:
             request.headers["Content-Type"] = "application/json"
         return Call(request, method, path)
 
-    def send(self, call: Call, body: bytes | None = None) -> Reply | Answer:
+    def send(self, call: Call, body: bytes | None = None, *, longest: int = _LONGEST_BODY) -> Reply | Answer:
         """Send one request, once.
 
         Args:
             call: What to ask.
             body: JSON text.
+            longest: The most bytes of the answer that are read.
 
         Returns:
             The reply of whatever status; without one the answer that says whether the request left.
@@ -218,7 +219,7 @@ class Exchange:
         nothing_left()
         reply: Reply | None = None
         try:
-            reply = self._sent(request)
+            reply = self._sent(request, longest)
         except (OSError, HTTPError, http.client.HTTPException) as error:
             if self._thread.adapter is not None:
                 # What answered once with something else than HTTP is not asked again on the same connection.
@@ -239,15 +240,15 @@ class Exchange:
         for adapter in adapters:
             adapter.close()
 
-    def _sent(self, request: requests.PreparedRequest) -> Reply:
+    def _sent(self, request: requests.PreparedRequest, longest: int) -> Reply:
         # The adapter and not a session: a session reads environment and cookies, and a redirect's body to its end.
         response = self._adapter().send(request, stream=True, timeout=_TIMEOUT, verify=True, proxies=self._proxies)
         try:
-            body: bytes = response.raw.read(_LONGEST_BODY + 1, decode_content=True)
+            body: bytes = response.raw.read(longest + 1, decode_content=True)
         finally:
             # Closes the connection only if something is left to read.
             response.close()
-        is_cut = len(body) > _LONGEST_BODY
+        is_cut = len(body) > longest
         return Reply.read(response.status_code, body, response.headers.get("Retry-After"), is_cut=is_cut)
 
     def _adapter(self) -> Adapter:

@@ -192,6 +192,25 @@ class SurveyFacts:
 
 
 @dataclass(frozen=True, slots=True)
+class PulledFacts:
+    """What the account held when it was last read to its end.
+
+    Attributes:
+        finished_at: When that was.
+        contacts: How many contacts it had.
+        unsubscribed: How many are known to have unsubscribed.
+        changed: How many were changed there since they were sent.
+        of_no_stream: How many no tap brought.
+    """
+
+    finished_at: float
+    contacts: int
+    unsubscribed: int
+    changed: int
+    of_no_stream: int
+
+
+@dataclass(frozen=True, slots=True)
 class ContactFacts:
     """The contacts and the people behind them.
 
@@ -201,12 +220,14 @@ class ContactFacts:
         people_without_email: How many of them have no address yet.
         left_behind: How many contacts at Promoter nobody has any more: their people have another address, or were
             deleted.
+        pulled: What the last `pull` found; None if there was none.
     """
 
     statuses: Count
     people: int
     people_without_email: int
     left_behind: int
+    pulled: PulledFacts | None
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,7 @@ from sqlalchemy import ColumnElement, Select, case, func, select
 
 from target_promoter.store import events as names
 from target_promoter.store.encoding import decode, encode
-from target_promoter.store.schema import OPEN, SurveyStatus, contacts, events, people, rejected, runs, surveys
+from target_promoter.store.schema import OPEN, SurveyStatus, contacts, events, people, pulled, rejected, runs, surveys
 from target_promoter.store.transaction import Transaction
 
 _ROWS: Final = 1000
@@ -107,13 +107,22 @@ STREAMS: Final[dict[str, Exported]] = {
             "reason": _TEXT,
             "contact_lists": {"type": ["null", "array"], "items": {"type": "integer"}},
             "synced_at": _TIME,
+            "unsubscribed": {"type": ["null", "boolean"]},
         },
-        _latest(contacts.c.changed_at, contacts.c.synced_at),
+        _latest(
+            contacts.c.changed_at,
+            contacts.c.synced_at,
+            case((pulled.c.unsubscribed == 1, pulled.c.read_at)),
+        ),
         select(
             *(contacts.c.email, contacts.c.status, contacts.c.reason),
-            *(contacts.c.sent_lists.label("contact_lists"), contacts.c.synced_at),
-        ),
-        lambda row: {**row, "contact_lists": decode(row["contact_lists"])},
+            *(contacts.c.sent_lists.label("contact_lists"), contacts.c.synced_at, pulled.c.unsubscribed),
+        ).select_from(contacts.outerjoin(pulled, pulled.c.email == contacts.c.email)),
+        lambda row: {
+            **row,
+            "contact_lists": decode(row["contact_lists"]),
+            "unsubscribed": None if row["unsubscribed"] is None else bool(row["unsubscribed"]),
+        },
     ),
     "events": Exported(
         ("day", "name", "outcome"),

@@ -23,10 +23,14 @@ def figures(report: Report) -> Iterator[tuple[str, str, str]]:
         yield "Promoter asked to wait", "yes", f"until {moment(requests.held_until_at)}"
     yield "contacts at Promoter", f"{contacts.statuses.get('synced', 0):,}", ""
     yield "people known", f"{contacts.people:,}", _if(contacts.people_without_email, "without an address")
-    if contacts.left_behind:
-        yield "contacts left behind", f"{contacts.left_behind:,}", "of an older address, or of somebody deleted"
-    if report.rejected_records:
-        yield "records rejected", f"{report.rejected_records:,}", ""
+    yield from _some("contacts left behind", contacts.left_behind, "of an older address, or of somebody deleted")
+    if contacts.pulled is not None:
+        read = contacts.pulled
+        yield "contacts by the last pull", f"{read.contacts:,}", f"read {moment(read.finished_at)}"
+        yield from _some("... unsubscribed", read.unsubscribed)
+        yield from _some("... changed there", read.changed, "since they were sent")
+        yield from _some("... brought by no tap", read.of_no_stream)
+    yield from _some("records rejected", report.rejected_records)
     if requests.days and requests.days[-1].day == iso(report.generated_at)[:10]:
         today = requests.days[-1]
         yield "requests today", f"{today.requests:,}", f"{today.share_of_limit:.1%} of the limit"
@@ -34,3 +38,8 @@ def figures(report: Report) -> Iterator[tuple[str, str, str]]:
 
 def _if(number: int, words: str) -> str:
     return f"{number:,} {words}" if number else ""
+
+
+def _some(name: str, number: int, note: str = "") -> Iterator[tuple[str, str, str]]:
+    if number:
+        yield name, f"{number:,}", note

@@ -11,6 +11,7 @@ from typing import Any, Final
 from sqlalchemy import ColumnElement, Integer, cast, func, select, true
 
 from target_promoter.config.settings import Settings
+from target_promoter.contacts import pulled
 from target_promoter.contacts.contacts import ContactStatus
 from target_promoter.delivery import backlog as left
 from target_promoter.delivery import limit as clock
@@ -24,6 +25,7 @@ from target_promoter.report.data import (
     Group,
     NoteFacts,
     OpenFacts,
+    PulledFacts,
     Report,
     RequestDay,
     RequestFacts,
@@ -327,7 +329,16 @@ def _contacts(tx: Transaction) -> ContactFacts:
         people=tx.scalar(select(func.count()).select_from(tables.people)) or 0,
         people_without_email=left.count_people(tx),
         left_behind=tx.scalar(select(func.count()).select_from(tables.contacts).where(gone)) or 0,
+        pulled=_pulled(tx),
     )
+
+
+def _pulled(tx: Transaction) -> PulledFacts | None:
+    last = pulled.last(tx)
+    if last is None or last.finished_at is None:
+        return None
+    known = pulled.figures(tx, last)
+    return PulledFacts(last.finished_at, last.contacts, known.unsubscribed, known.changed, known.of_no_stream)
 
 
 def _requests(tx: Transaction, limit: float, surveys_pending: int, now: float) -> RequestFacts:

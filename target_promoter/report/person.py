@@ -10,11 +10,12 @@ from typing import Any, Final
 from sqlalchemy import select
 
 from target_promoter.config.settings import Settings
+from target_promoter.contacts import pulled
 from target_promoter.contacts.contacts import ContactStatus
 from target_promoter.intake.identifiers import identifiers_of
 from target_promoter.people import people
 from target_promoter.people.identity import Identifiers
-from target_promoter.people.person import Person
+from target_promoter.people.person import PULLED, Person
 from target_promoter.progress.words import waits_for, when
 from target_promoter.report.words import campaign, shown
 from target_promoter.store import events as names
@@ -126,6 +127,7 @@ def story(tx: Transaction, settings: Settings, asked: str, rejected: Iterable[An
         *_cancelling(tx, known_by, named),
         *_not_surveyed(tx, known_by, named),
         *_contact(tx, known_by),
+        *_pulled(tx, known_by),
         *_throttle(tx, known_by, settings.throttle_days),
         *(Moment(row.rejected_at, f"A record of {row.stream} was rejected", row.reason) for row in rejected),
     ]
@@ -177,6 +179,8 @@ def _said(person: Person, named: _Names) -> Iterator[Moment]:
     """Yield what each stream said of a person; of each trait only what it said last is kept."""
     whom = f"user id {person.user_id}"
     for stream, part in sorted(person.parts.items()):
+        if stream == PULLED:
+            continue  # What was read at Promoter is told by the contact.
         by_time: defaultdict[float, list[str]] = defaultdict(list)
         if part.email is not None:
             by_time[part.email_at].append(f"e-mail {part.email}")
@@ -241,6 +245,17 @@ def _contact(tx: Transaction, identifiers: Identifiers) -> Iterator[Moment]:
             yield Moment(row.changed_at, f"{name}: refused", row.reason or "Promoter said no more")
         elif row.status in _CONTACT:
             yield Moment(row.changed_at, f"{name}: {_CONTACT[row.status][0]}", _CONTACT[row.status][1])
+
+
+def _pulled(tx: Transaction, identifiers: Identifiers) -> Iterator[Moment]:
+    for email, held in sorted(pulled.load(tx, identifiers.emails).items()):
+        said = [f"user id {held.user_id}"] if held.user_id is not None else []
+        said += [f"contact lists {', '.join(map(str, held.lists))}"] if held.lists else []
+        said += ["changed since it was sent"] if held.differs else []
+        what = ": ".join(filter(None, (f"Contact {email}: read at Promoter", ", ".join(said))))
+        yield Moment(held.read_at, what, "pull read the account")
+        if held.unsubscribed:
+            yield Moment(held.read_at, f"Contact {email}: unsubscribed at Promoter", "its surveys are withheld")
 
 
 def _throttle(tx: Transaction, identifiers: Identifiers, days: float) -> Iterator[Moment]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Final
@@ -42,6 +42,8 @@ class Account:
         campaigns: Campaign names by id, all with instant distribution.
         lists: Contact list names by id, added to those kept in the file.
         throttle_days: The survey throttle: 1, or 30, 60, 90 or 180 as an account may set.
+        page_size: Results on a page. Promoter's own number is not documented: follow `next`.
+        leave_out: Fields that lists of contacts leave out, such as `attributes`: the facts do not say which they have.
 
     Attributes:
         lock: Hold it to see several things as they are at one moment.
@@ -64,12 +66,16 @@ class Account:
         requests_per_second: int | None = None,
         requests_per_day: int | None = None,
         throttle_days: int = 1,
+        page_size: int = 50,
+        leave_out: Sequence[str] = (),
         clock: Callable[[], float] = time.time,
     ) -> None:
         if throttle_days not in THROTTLE_DAYS:
             message = f"throttle_days is {throttle_days}: Promoter offers {THROTTLE_DAYS}."
             raise ValueError(message)
         self.key = key
+        self.page_size = page_size
+        self.leave_out = frozenset(leave_out)
         self.clock = clock
         self.lock = threading.RLock()
         self.ledger = Ledger((requests_per_second, 1.0), (requests_per_minute, MINUTE), (requests_per_day, DAY))

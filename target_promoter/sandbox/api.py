@@ -6,7 +6,7 @@ import math
 import re
 from collections.abc import Callable, Iterable
 from email.utils import formatdate
-from typing import Final
+from typing import Final, TypeVar
 from urllib.parse import parse_qs, urlencode
 
 import msgspec
@@ -15,10 +15,8 @@ from target_promoter.sandbox import records as forms
 from target_promoter.sandbox.account import Account
 from target_promoter.sandbox.records import Call, Contact, Response, iso
 
+T = TypeVar("T")
 Handler = Callable[[Account, Call, tuple[int, ...]], Response]
-
-PAGE_SIZE: Final = 50
-"""Results on a page. Promoter's own number is not documented: follow `next`."""
 
 UNKNOWN_ROUTE: Final = "(unknown)"
 
@@ -129,11 +127,14 @@ def _query(call: Call) -> dict[str, str]:
     return {name: values[-1] for name, values in pairs.items()}
 
 
-def _page(call: Call, everything: Iterable[object]) -> Response:
+def _page(
+    account: Account, call: Call, everything: Iterable[T], shown: Callable[[T], object] = lambda one: one
+) -> Response:
     items = list(everything)
     query = _query(call)
     page = query.get("page", "1")
-    pages = max(1, math.ceil(len(items) / PAGE_SIZE))
+    size = account.page_size
+    pages = max(1, math.ceil(len(items) / size))
     if not _PAGE.fullmatch(page) or not 1 <= int(page) <= pages:
         return detail(404, "Invalid page.")
     number = int(page)
@@ -144,13 +145,12 @@ def _page(call: Call, everything: Iterable[object]) -> Response:
             return None
         return f"http://{host}{call.path}?{urlencode({**query, 'page': other})}"
 
-    shown = items[(number - 1) * PAGE_SIZE : number * PAGE_SIZE]
     return as_json(
         {
             "count": len(items),
             "next": address(number + 1),
             "previous": address(number - 1),
-            "results": shown,
+            "results": [shown(one) for one in items[(number - 1) * size : number * size]],
         }
     )
 
@@ -164,7 +164,12 @@ def _get_contacts(account: Account, call: Call, _: tuple[int, ...]) -> Response:
     if "contact_list__id" in query:
         wanted = query["contact_list__id"]
         contacts = [one for one in contacts if wanted in map(str, one.lists)]
-    return _page(call, (one.as_json() for one in contacts))
+
+    def shown(contact: Contact) -> dict[str, object]:
+        whole = {**contact.as_json(), "unsubscribed": contact.unsubscribed}
+        return {name: value for name, value in whole.items() if name not in account.leave_out}
+
+    return _page(account, call, contacts, shown)
 
 
 def _get_contact(account: Account, _: Call, numbers: tuple[int, ...]) -> Response:
@@ -216,6 +221,7 @@ def _get_campaigns(account: Account, call: Call, _: tuple[int, ...]) -> Response
     eligible = sum(account.eligible(contact, now) for contact in contacts)
     last = {survey.campaign: survey.time for survey in surveys}
     return _page(
+        account,
         call,
         (
             {
@@ -240,7 +246,7 @@ def _send_surveys(account: Account, _: Call, numbers: tuple[int, ...]) -> Respon
 
 
 def _get_lists(account: Account, call: Call, _: tuple[int, ...]) -> Response:
-    return _page(call, account.lists.values())
+    return _page(account, call, account.lists.values())
 
 
 def _post_list(account: Account, call: Call, _: tuple[int, ...]) -> Response:

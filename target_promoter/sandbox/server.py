@@ -7,7 +7,7 @@ import signal
 import socket
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Final, Self
@@ -77,6 +77,8 @@ class SandboxServer:
         campaigns: Campaign names by id.
         lists: Contact list names by id.
         throttle_days: The survey throttle: 1, 30, 60, 90 or 180 days.
+        page_size: Results on a page.
+        leave_out: Fields that lists of contacts leave out.
         faults: What goes wrong.
         host: Address to listen on.
         port: Port to listen on; 0 finds a free one.
@@ -100,6 +102,8 @@ class SandboxServer:
         requests_per_second: int | None = None,
         requests_per_day: int | None = None,
         throttle_days: int = 1,
+        page_size: int = 50,
+        leave_out: Sequence[str] = (),
         faults: Faults | None = None,
         host: str = "127.0.0.1",
         port: int = 0,
@@ -116,6 +120,8 @@ class SandboxServer:
                 requests_per_second=requests_per_second,
                 requests_per_day=requests_per_day,
                 throttle_days=throttle_days,
+                page_size=page_size,
+                leave_out=leave_out,
                 clock=clock,
             )
         except BaseException:

@@ -25,6 +25,7 @@ COMMANDS: Final = (
     "export",
     "forget",
     "move",
+    "pull",
     "rejected",
     "report",
     "resync",

@@ -109,7 +109,17 @@ _MOVE_SCHEMAS: Final = (
     "DELETE FROM facts WHERE substr(name, 1, 7) = 'schema:'",
 )
 
-_TO_VERSION_4: Final = ("ALTER TABLE surveys ADD COLUMN told {bytes}",)
+_TO_VERSION_4: Final = (
+    "ALTER TABLE surveys ADD COLUMN told {bytes}",
+    """
+        CREATE TABLE pulled (
+            email TEXT NOT NULL PRIMARY KEY, read_at {double} NOT NULL, contact TEXT, lists TEXT NOT NULL DEFAULT '[]',
+            user_id TEXT, unsubscribed INTEGER, differs INTEGER NOT NULL DEFAULT '0'
+        ) {by_key}
+    """,
+    "CREATE INDEX pulled_user_id ON pulled (user_id) WHERE user_id IS NOT NULL",
+    "CREATE INDEX pulled_unsubscribed ON pulled (email) WHERE unsubscribed = 1",
+)
 
 _OWN_CONTACTS: Final = """
     UPDATE contacts SET user_id = coalesce(

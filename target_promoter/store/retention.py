@@ -28,6 +28,8 @@ _AFTER_A_YEAR: Final = (
     # A person that was surveyed, or did what cancels, so long ago keeps nothing from being sent.
     text("DELETE FROM throttles WHERE surveyed_at < :before AND survey_id IS NULL"),
     text("DELETE FROM cancellations WHERE time < :before"),
+    # Nor is it known for longer what was sent since the account was read.
+    text("UPDATE pulled SET contact = NULL, differs = 0 WHERE read_at < :before AND contact IS NOT NULL"),
     # Properties of somebody who never came; those of an anonymous id or an address that is somebody's stay theirs.
     text("DELETE FROM kept_properties WHERE time < :before AND who LIKE 'u:%'"),
     text("""

@@ -87,6 +87,17 @@ def bind_account(tx: Transaction, api_url: str, api_key: str) -> None:
     set_fact(tx, "key_mark", _mark(tx, api_key))
 
 
+def accept_account(tx: Transaction, store: str, api_url: str, api_key: str) -> None:
+    """Have a store that belongs to no account yet belong to the one that answered.
+
+    Raises:
+        StoreError: It belongs to another one; another process may have bound it meanwhile.
+    """
+    if fact(tx, "key_mark") is None:
+        bind_account(tx, api_url, api_key)
+    check_account(tx, store, api_url, api_key)
+
+
 def replay_mark(tx: Transaction, text: str) -> str:
     """Return the mark of a replayed stream, which nobody can make who does not hold the store."""
     return _mark(tx, text)

@@ -158,6 +158,28 @@ _partial_index("contacts_list_unknown", contacts, "status", "status = 'list_unkn
 _partial_index("contacts_user_id", contacts, "user_id", "user_id IS NOT NULL")
 _partial_index("contacts_lease", contacts, "lease", "lease IS NOT NULL")
 
+pulled = Table(
+    "pulled",
+    metadata,
+    Column("email", Text, primary_key=True),
+    Column("read_at", Double, nullable=False),
+    Column("contact", Text),
+    Column("lists", Text, nullable=False, server_default="[]"),
+    Column("user_id", Text),
+    Column("unsubscribed", Integer),
+    Column("differs", Integer, nullable=False, server_default="0"),
+    sqlite_with_rowid=False,
+)
+"""What Promoter had under each address, in lower case, when its page was last read.
+
+`read_at` is when that page was asked for, of several the first. `contact` holds names and attributes, null if they are
+not known whole; `lists` those of the config's lists that it was on. `unsubscribed` is 0, 1, or null if Promoter does
+not say. `differs` is whether it was otherwise than it had been sent.
+"""
+
+_partial_index("pulled_user_id", pulled, "user_id", "user_id IS NOT NULL")
+_partial_index("pulled_unsubscribed", pulled, "email", "unsubscribed = 1")
+
 surveys = Table(
     "surveys",
     metadata,

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from target_promoter.config.settings import Settings
-from target_promoter.contacts import contacts
+from target_promoter.contacts import contacts, pulled
 from target_promoter.contacts.attributes import Note, survey_attributes
 from target_promoter.contacts.wanted import ContactForm, contact_forms
 from target_promoter.people.identity import Identity, Who, email_key, user_key
@@ -253,6 +253,7 @@ class _Claiming:
         emails = {who.email for who in reached if who.email is not None}
         self._forms: Mapping[str, ContactForm] = contact_forms(tx, emails, lists)
         self._throttles = claims.throttles_of(tx, {key for who in reached for key in self._throttled_by(who)})
+        self._unsubscribed = pulled.unsubscribed_among(tx, emails)
         self._claimed: set[str] = set()
         self._settled: dict[tuple[SurveyStatus, str], list[int]] = {}
         self._unreachable: list[int] = []
@@ -272,6 +273,8 @@ class _Claiming:
             return None
         campaign = rules.settings.campaigns[survey.canonical]
         withheld = rules.withheld(campaign, survey, who.email)
+        if withheld is None and who.email in self._unsubscribed:
+            withheld = pulled.UNSUBSCRIBED
         if withheld is not None:
             key = self._identity.keys_of(survey)[0]
             self._not_surveyed.append(NotSurveyed(key, campaign.id, survey.event, survey.event_at, withheld))

@@ -21,7 +21,10 @@ if TYPE_CHECKING:
 
 
 def _requests(folder: Path, quick: bool) -> Iterable[Figure]:  # noqa: FBT001 - all parts are called alike
-    return delivery.requests(folder, people=200 if quick else 2000)
+    return itertools.chain(
+        delivery.requests(folder, people=200 if quick else 2000),
+        delivery.pulled(folder, people=500 if quick else 10_000),
+    )
 
 
 def _limit(folder: Path, quick: bool) -> Iterable[Figure]:  # noqa: FBT001

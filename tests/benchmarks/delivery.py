@@ -51,6 +51,26 @@ def requests(folder: Path, *, people: int) -> Iterator[Figure]:
             yield Figure(f"requests: {of}", f"{sent:,}", f"least: {least:,}", None, "the least", sent == least)
 
 
+def pulled(folder: Path, *, people: int) -> Iterator[Figure]:
+    """Measure how many requests a pull and a first sync cost with a store that knows nothing of the account.
+
+    Args:
+        folder: Where files are kept.
+        people: How many people the account has, in pages of fifty.
+    """
+    users = folder / "pulled.jsonl"
+    write_users(users, people)
+    pages = math.ceil(people / 50)
+    with Account(folder) as account:
+        run("target_promoter", config=_config(folder / "before.db", account, _NO_PACE), folder=folder, read=users)
+        config = _config(folder / "after.db", account, _NO_PACE)
+        pull = run("target_promoter", "pull", config=config, folder=folder)
+        sync = run("target_promoter", config=config, folder=folder, read=users)
+    sent = pull.summary["api"]["requests"] + sync.summary["api"]["requests"]
+    what = f"requests: a pull and a first sync after a lost store, {people:,} contacts"
+    yield Figure(what, f"{sent:,}", f"without a pull: {people:,}", sent / people, "the least", sent == pages)
+
+
 def limit(folder: Path, *, per_second: int, seconds: int, processes: int, latency: float = 0.0) -> Iterator[Figure]:
     """Measure delivery at the account's limit.
 

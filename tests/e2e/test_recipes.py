@@ -510,6 +510,40 @@ def test_a_store_that_is_restored_and_moved(kitchen: Kitchen, sandbox: SandboxSe
     assert "1 user id" in printed
 
 
+def test_an_account_is_adopted(kitchen: Kitchen, sandbox: SandboxServer) -> None:
+    """What looks as wanted costs no request, who unsubscribed is not surveyed, what no tap brings stays as it is."""
+    kitchen.write("config.json")
+    calls = [identify(one, f"{one}@example.com") for one in ("ann", "bob", "cy")]
+    kitchen.tap(*calls)
+    kitchen.run_program("config.json")
+    sandbox.account.unsubscribe("bob@example.com")
+    (kitchen.folder / "target-promoter.db").unlink()
+    sandbox.account.ledger.reset()
+    kitchen.tap(*calls[:2], identify("dee", "dee@example.com"), order("a", "ann", 1), order("b", "bob", 1))
+    printed, (_, dry, real) = kitchen.tell("adopt")
+    assert "Read 3 contacts on 1 page: 1 unsubscribed" in printed
+    assert "3 people whom no tap brought yet are known" in printed
+    assert (dry["surveys"]["withheld"], real["surveys"]["withheld"], real["surveys"]["sent"]) == (1, 1, 1)
+    assert sandbox.account.surveys_by_email == {"ann@example.com": 1}
+
+
+def test_a_lost_store(kitchen: Kitchen, sandbox: SandboxServer) -> None:
+    """The tap brings what is new alone: nothing is missing, and nothing sent twice."""
+    kitchen.write("config.json")
+    kitchen.tap(identify("1", "ann@example.com"), identify("2", "bob@example.com"), order("a", "1", 3))
+    kitchen.run_program("config.json")
+    (kitchen.folder / "target-promoter.db").unlink()
+    sandbox.account.ledger.reset()
+    kitchen.tap(order("a", "1", 3), order("b", "2", 1))
+    _, (_, summary) = kitchen.tell("lost")
+    assert (summary["surveys"]["sent"], summary["surveys"]["throttled"]) == (1, 1)
+    assert sandbox.account.surveys_by_email == {"ann@example.com": 1, "bob@example.com": 1}
+    assert {email: one.attributes["user_id"] for email, one in sandbox.account.contacts.items()} == {
+        "ann@example.com": "1",
+        "bob@example.com": "2",
+    }
+
+
 def test_privacy_requests(kitchen: Kitchen, sandbox: SandboxServer) -> None:
     """Somebody sees what is stored, is forgotten everywhere, and stays blocked, in a new store too."""
     kitchen.write("config.json", "staging.json")

@@ -351,6 +351,20 @@ def test_finding_contacts(api: Api) -> None:
     assert api("GET", "/api/contacts/3").json() == {"detail": "Not found."}
 
 
+def test_pages_of_contacts_are_of_any_size_and_may_leave_fields_out(api: Api, server: SandboxServer) -> None:
+    """Neither is documented: a caller must do with what there is."""
+    for number in range(3):
+        api.contact(f"c{number}@example.com", attributes={"plan": "Basic"})
+    server.account.unsubscribe("c0@example.com")
+    told = api("GET", "/api/contacts/?page=1").json()["results"]
+    assert [one["unsubscribed"] for one in told] == [True, False, False]
+    server.account.page_size, server.account.leave_out = 2, frozenset({"attributes", "unsubscribed"})
+    first = api("GET", "/api/contacts/?page=1").json()
+    server.account.page_size, server.account.leave_out = 50, frozenset()
+    assert (first["count"], len(first["results"]), first["next"][-6:]) == (3, 2, "page=2")
+    assert first["results"][0].keys() == {"id", "email", "first_name", "last_name", "created_date"}
+
+
 def test_removing_a_contact(server: SandboxServer, api: Api) -> None:
     """A removed contact is gone, a second removal finds nothing, and its id is not given again."""
     api.contact()
