@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from target_promoter.store import schema
 from target_promoter.surveys.claims import Claim
 from tests.delivering import Process
+from tests.conftest import Postgres
 from tests.house import HOUR, NOW, House, at, identify
 
 EMAILS = ("ann@example.com", "bob@example.com", "carl@example.com", None)
@@ -214,10 +215,36 @@ def house(tmp_path_factory: pytest.TempPathFactory) -> House:
     return House(tmp_path_factory.mktemp("model"))
 
 
-@settings(
-    deadline=None, max_examples=40, derandomize=True, phases=[Phase.generate], suppress_health_check=list(HealthCheck)
-)
-@given(played=st.lists(_RUNS, min_size=2, max_size=4))
+@pytest.fixture(scope="module")
+def house_on_postgresql(postgres: Postgres) -> House:
+    """Return a house on PostgreSQL."""
+    return House(postgres.new_database())
+
+
+_PLAYED = given(played=st.lists(_RUNS, min_size=2, max_size=4))
+_ANY = settings(deadline=None, suppress_health_check=list(HealthCheck))
+
+
+@settings(_ANY, max_examples=40, derandomize=True, phases=[Phase.generate])
+@_PLAYED
 def test_the_store_has_what_the_model_has(house: House, played: list[Any]) -> None:
     """Whatever the configs and the tables become, contacts and surveys are those of the design."""
     _play(house, played)
+
+
+@pytest.mark.soak
+@pytest.mark.timeout(7200)
+@settings(_ANY, max_examples=4000, print_blob=True)
+@_PLAYED
+def test_the_store_has_what_the_model_has_for_long(house: House, played: list[Any]) -> None:
+    """The same, with other draws each time."""
+    _play(house, played)
+
+
+@pytest.mark.soak
+@pytest.mark.timeout(7200)
+@settings(_ANY, max_examples=1000, print_blob=True)
+@_PLAYED
+def test_postgresql_has_what_the_model_has_for_long(house_on_postgresql: House, played: list[Any]) -> None:
+    """The same on PostgreSQL."""
+    _play(house_on_postgresql, played)
