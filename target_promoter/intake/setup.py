@@ -15,7 +15,7 @@ from target_promoter.store.migrations import BEFORE_3
 from target_promoter.store.streams import KnownStream
 from target_promoter.store.transaction import Transaction
 from target_promoter.surveys import claims, schedule, surveys
-from target_promoter.surveys.rules import READ_OTHERWISE
+from target_promoter.surveys.known_events import KnownEvents
 from target_promoter.values import events as globs
 
 
@@ -64,7 +64,7 @@ def take_in_reading(tx: Transaction, known: KnownStream, reading: Reading, now: 
         elif reading.fields != before.fields:
             _change(tx, lambda person: person.outdated(stream), now)
         if reading.may_be_about_others(before):
-            surveys.withhold(tx, stream, READ_OTHERWISE, now)
+            KnownEvents(tx).remember(surveys.hold(tx, stream))
         _withdraw(tx, stream, reading, before, now)
     return reading != before
 

@@ -40,6 +40,7 @@ from target_promoter.store.encoding import decode
 from target_promoter.store.schema import UNSETTLED, SurveyStatus, contacts, rejected, surveys
 from target_promoter.store.transaction import Transaction
 from target_promoter.surveys.schedule import count_open
+from target_promoter.surveys.surveys import READ_OTHERWISE
 from target_promoter.values.events import canonical, nearest
 
 GROUPS: Final = 25
@@ -124,6 +125,8 @@ def who(row: Any) -> str:  # noqa: ANN401 - a database row
 
 def waits_for(row: Any, settings: Settings, now: float) -> str:  # noqa: ANN401 - a database row
     """Return what has to happen before a survey is settled."""
+    if row.status == SurveyStatus.WAITING and row.reason == READ_OTHERWISE:
+        return "its row to be read again, by the fields of now"
     if row.status == SurveyStatus.WAITING:
         return "an identify call with its e-mail address"
     if row.status == SurveyStatus.CLAIMED:

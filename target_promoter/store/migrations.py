@@ -111,7 +111,21 @@ _MOVE_SCHEMAS: Final = (
     "DELETE FROM facts WHERE substr(name, 1, 7) = 'schema:'",
 )
 
-_TO_VERSION_4: Final = ("ALTER TABLE surveys ADD COLUMN told {bytes}",)
+_TO_VERSION_4: Final = (
+    "ALTER TABLE surveys ADD COLUMN told {bytes}",
+    # The deletion of a row reaches surveys that may be taken again, too.
+    "DROP INDEX surveys_row_key",
+    """
+        CREATE INDEX surveys_row_key ON surveys (row_key)
+        WHERE status IN ('waiting', 'queued', 'expired', 'withheld', 'throttled', 'refused')
+    """,
+    """
+        UPDATE surveys SET status = 'waiting', settled_at = NULL,
+            reason = 'its stream is read by other fields than its row was, which has not come again'
+        WHERE reason = 'its person was read by other fields than those of now, and its row has not come again'
+        AND status = 'withheld'
+    """,
+)
 
 _OWN_CONTACTS: Final = """
     UPDATE contacts SET user_id = coalesce(

@@ -20,8 +20,8 @@ class Marks(NamedTuple):
     """A hash of the event and its message id."""
     occurrence: bytes | None
     """A hash of campaign, person as the call names it, and second; None if the call has no such thing."""
-    row_key: bytes
-    """A hash of its stream and the key of its row."""
+    row_key: bytes | None
+    """A hash of its stream and the key of its row; None if its stream has no keys."""
 
 
 class KnownEvents:
@@ -47,13 +47,13 @@ class KnownEvents:
             return None
         return _hash(self._salt, encode([campaign_id, named, int(time)]))
 
-    def row_key(self, stream: str, key: object) -> bytes:
+    def row_key(self, stream: str, key: str | None) -> bytes | None:
         """Return the hash of a stream and the key of one of its rows."""
-        return _hash(self._salt, encode([stream, key]))
+        return None if key is None else _hash(self._salt, encode([stream, key]))
 
-    def among(self, marks: Iterable[bytes]) -> set[bytes]:
+    def among(self, marks: Iterable[bytes | None]) -> set[bytes]:
         """Return those of the hashes that are known."""
-        wanted = set(marks)
+        wanted = {mark for mark in marks if mark is not None}
         older = {self._unsalted[mark]: mark for mark in wanted if mark in self._unsalted}
         found = {bytes(row[0]) for row in self._tx.rows_among("message", "messages", "message", wanted | older.keys())}
         return {older.get(mark, mark) for mark in found}
@@ -62,7 +62,7 @@ class KnownEvents:
         """Know events from now on, for ever."""
         self._tx.upsert(messages, [{"message": mark} for mark in sorted({mark for mark in marks if mark is not None})])
 
-    def forget(self, marks: Iterable[bytes]) -> None:
+    def forget(self, marks: Iterable[bytes | None]) -> None:
         """Know no more what turned out never to have happened."""
         for mark in marks:
             self._tx.execute(messages.delete().where(messages.c.message == mark))

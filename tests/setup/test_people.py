@@ -329,7 +329,7 @@ def test_a_waiting_survey_of_a_wrong_person_is_held_until_its_row_comes_again(ho
     house.take(order)
     house.configure()
     assert not [one for one in house.turn(0).requests if isinstance(one, Claim)]
-    assert house.take(order)["track"] == {"queued": 1}
+    assert house.take(order)["track"] == {"duplicate": 1}
     assert [one.email for one in house.turn(0).requests if isinstance(one, Claim)] == [ANN]
 
 
