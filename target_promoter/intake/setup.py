@@ -31,42 +31,58 @@ def apply_settings(tx: Transaction, settings: Settings, now: float) -> list[str]
         before = Reading.from_record(known.reading)
         reading = reading_of(known.name, before.shape, settings)
         speaks = reading.pattern == before.pattern or (reading.pattern and globs.is_name(reading.pattern))
-        if speaks and reading.as_record() != known.reading and take_in_reading(tx, known, reading, now):
-            told.append(read_otherwise(known.name))
+        if speaks and reading.as_record() != known.reading:
+            told.append(take_in_reading(tx, known, reading, now))
     _remove_deleted(tx, settings, now)
     contacts.join_lists(tx, settings.contact_lists, now)
-    return told + schedule.apply_settings(tx, settings, now)
+    return [*filter(None, told), *schedule.apply_settings(tx, settings, now)]
 
 
-def read_otherwise(stream: str) -> str:
-    """Return what is said of a stream that is read otherwise than before."""
+def read_otherwise(stream: str, *, held: bool = False) -> str:
+    """Return what is said of a stream that is read otherwise than before.
+
+    Args:
+        held: Whether it may have named other people, or other addresses, than by the fields of now.
+    """
+    holds = (
+        " Whom it named may be wrong: those are not surveyed by it, nor sent to Promoter at its addresses, until their "
+        "rows come again."
+        if held
+        else ""
+    )
     return (
-        f"Stream `{stream}` is read otherwise than before: what may not be sent any more was taken back; refresh it in "
-        "full, so that what was read before is put right."
+        f"Stream `{stream}` is read otherwise than before: what may not be sent any more was taken back.{holds} "
+        "Refresh it in full, so that what was read before is put right."
     )
 
 
-def take_in_reading(tx: Transaction, known: KnownStream, reading: Reading, now: float) -> bool:
-    """Keep how a stream is read, take off what may not be sent any more, and return whether it was read otherwise."""
+def take_in_reading(tx: Transaction, known: KnownStream, reading: Reading, now: float) -> str | None:
+    """Keep how a stream is read, and take off what may not be sent any more.
+
+    Returns:
+        What people should hear if it was read otherwise before.
+    """
     stream = known.name
     streams.remember(tx, replace(known, reading=reading.as_record()), now)
     if known.reading is None:
-        return False
+        return None
     before = Reading.from_record(known.reading)
+    others = False
     if reading.type not in {before.type, "segment"}:
         # What it was taken for it is not: nobody it told of, and nothing they did.
         drop(tx, stream, now)
     else:
+        others = reading.may_be_about_others(before)
         if reading.is_about != before.is_about and not reading.is_snapshot:
             # A call has no key by which it would be found again on the person that it is not about.
             stored_events.drop(tx, stream)
             _change(tx, lambda person: person.without(stream), now)
         elif reading.fields != before.fields:
-            _change(tx, lambda person: person.outdated(stream), now)
-        if reading.may_be_about_others(before):
+            _change(tx, lambda person: person.outdated(stream, doubted=others), now)
+        if others:
             KnownEvents(tx).remember(surveys.hold(tx, stream))
         _withdraw(tx, stream, reading, before, now)
-    return reading != before
+    return read_otherwise(stream, held=others) if reading != before else None
 
 
 def _withdraw(tx: Transaction, stream: str, reading: Reading, before: Reading, now: float) -> None:

@@ -21,8 +21,8 @@ from target_promoter.store.encoding import digest, encode
 from target_promoter.store.schema import SurveyStatus
 from target_promoter.store.summary import Tally
 from target_promoter.surveys import cancelling, claims, surveys
-from target_promoter.surveys.rules import SAME_EVENT
 from target_promoter.surveys.known_events import KnownEvents, Marks
+from target_promoter.surveys.rules import SAME_EVENT
 from target_promoter.surveys.surveys import NotSurveyed, Survey
 from target_promoter.values.reading import clean
 

@@ -130,7 +130,7 @@ class SurveyDelivery:
 
     @staticmethod
     def _cancel_same_events(tx: Transaction, claimed: Sequence[Claim], now: float, outcomes: Counter[str]) -> None:
-        """Cancel surveys that wait for what is surveyed now: their rows were corrected to the same person and second."""
+        """Cancel surveys that wait for what is surveyed now: their rows were corrected to its person and second."""
         occurrences = {one.survey.occurrence for one in claimed if one.survey.occurrence is not None}
         same = [one.id for one in surveys.of_occurrences(tx, occurrences)]
         outcomes[SurveyStatus.CANCELLED] += surveys.cancel(tx, same, SAME_EVENT, now)

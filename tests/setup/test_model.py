@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 from target_promoter.store import schema
 from target_promoter.surveys.claims import Claim
-from tests.delivering import Process
 from tests.conftest import Postgres
+from tests.delivering import Process
 from tests.house import HOUR, NOW, House, at, identify
 
 EMAILS = ("ann@example.com", "bob@example.com", "carl@example.com", None)

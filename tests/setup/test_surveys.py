@@ -299,9 +299,7 @@ def test_a_held_survey_is_found_by_its_row(house: House) -> None:
     row = order(customer=1, number=2, order_id=at(-0.5))
     house.take(row)
     changed = {"campaigns": {**campaign(delay_hours=5), **campaign("Order Paid", 79, delay_hours=5)}}
-    streams = orders(
-        event="Order Paid", fields={"user_id": "number", "timestamp": "order_id"}
-    )
+    streams = orders(event="Order Paid", fields={"user_id": "number", "timestamp": "order_id"})
     house.configure(**changed, streams=streams, throttle_days=0.0001)
     assert surveyed(house, 6) == []
     assert house.surveys == {"7": "waiting"}
