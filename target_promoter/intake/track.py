@@ -279,6 +279,7 @@ class _Surveys:
         self._by_row: dict[bytes | None, bytes] = {}
         self._new_marks: set[bytes] = set()
         self._left: set[bytes] = set()
+        self._surveyed: set[bytes] = set()
 
     def told(self, calls: Iterable[Track]) -> set[int]:
         """Return the ids of those calls whose records told the same before: no need to look further."""
@@ -301,30 +302,26 @@ class _Surveys:
         """Find out which of the events that campaigns name came before, and what surveys of them may change."""
         for call in calls:
             self.marks(call, self._batch.settings.campaigns[call.canonical])
-        messages = {one.message for one in self._marks.values()}
-        self._known = self._events.among(messages)
-        # Only one whose message id is new needs another look.
-        others = [one for one in self._marks.values() if one.message not in self._known]
-        occurrences = {one.occurrence for one in others if one.occurrence is not None}
-        row_keys = {one.row_key for one in others if one.row_key is not None}
-        self._known |= self._events.among(occurrences | row_keys)
-        found = surveys.by_message(self._batch.tx, self._known & messages)
-        # By its key a row is known that was deleted, or whose survey is held until it comes again.
-        found |= {one.message: one for one in surveys.of_rows(self._batch.tx, (), self._known & row_keys)}
-        if len(others) < len(self._marks) and surveys.any_open(self._batch.tx):
-            # One that was renamed, and has its old name again, waits by the other name.
-            renamed = [one for one in self._marks.values() if one.message in self._known and one.message not in found]
-            occurrences |= {one.occurrence for one in renamed if one.occurrence is not None}
-            self._known |= self._events.among(occurrences)
+        every, tx = self._marks.values(), self._batch.tx
+        self._known = self._events.among(one.message for one in every)
+        found = surveys.by_message(tx, self._known)
+        # Only one whose message id is new needs another look, and while any survey waits, one that may by another name.
+        others = [one for one in every if one.message not in self._known]
+        if len(others) < len(every) and surveys.any_open(tx):
+            others = [one for one in every if one.message not in found]
         # A row that waits may have another person or time by now, and be what is known of another row.
-        moved = {
-            one.occurrence
-            for one in self._marks.values()
-            if one.occurrence is not None and one.message in found and found[one.message].occurrence != one.occurrence
-        }
-        self._known |= self._events.among(moved - occurrences)
-        occurrences |= moved
-        found |= {one.message: one for one in surveys.of_occurrences(self._batch.tx, self._known & occurrences)}
+        moved = {one.occurrence for one in every if one.message in found} - {one.occurrence for one in found.values()}
+        occurrences = moved.union(one.occurrence for one in others)
+        # By its key a row is known that was deleted, or whose survey is held until it comes again.
+        row_keys = {one.row_key for one in others}
+        named = self._events.among(occurrences | row_keys)
+        waiting = surveys.of_occurrences(tx, named & occurrences) + surveys.of_rows(tx, (), named & row_keys)
+        known_by = {mark for one in waiting for mark in (one.occurrence, one.row_key)}
+        otherwise = {one.message for one in others if one.occurrence in known_by or one.row_key in known_by}
+        # What was surveyed by the name that it has now is known by that, though another survey waits for it.
+        self._surveyed = surveys.settled_among(tx, self._known & otherwise)
+        self._known |= named
+        found |= {one.message: one for one in waiting}
         for survey in found.values():
             self._before[survey.id] = survey
             self._stand(survey)
@@ -352,6 +349,8 @@ class _Surveys:
 
     def find(self, marks: Marks) -> Survey | None:
         """Return the survey of an event, if there is one that may change."""
+        if marks.message in self._surveyed:
+            return None
         known_by = (marks.message, self._by_occurrence.get(marks.occurrence), self._by_row.get(marks.row_key))
         return next((self._standing[one] for one in known_by if one in self._standing), None)
 

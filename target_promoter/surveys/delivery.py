@@ -133,7 +133,8 @@ class SurveyDelivery:
         """Cancel surveys that wait for what is surveyed now: their rows were corrected to its person and second."""
         occurrences = {one.survey.occurrence for one in claimed if one.survey.occurrence is not None}
         same = [one.id for one in surveys.of_occurrences(tx, occurrences)]
-        outcomes[SurveyStatus.CANCELLED] += surveys.cancel(tx, same, SAME_EVENT, now)
+        if same:
+            outcomes[SurveyStatus.CANCELLED] += surveys.cancel(tx, same, SAME_EVENT, now)
 
     def _take_up_unsettled(
         self, tx: Transaction, now: float, slots: Sequence[float], outcomes: Counter[str]

@@ -133,6 +133,12 @@ def told_by(tx: Transaction, marks: Collection[bytes]) -> dict[bytes, bytes]:
     return {row[0]: row[1] for row in rows if row[2] not in _KEPT_BY_A_SETTING}
 
 
+def settled_among(tx: Transaction, messages: Collection[bytes]) -> set[bytes]:
+    """Return those of the events whose survey is there and does not change any more."""
+    rows = tx.rows_among("message", "surveys", f"NOT {MAY_BE_SENT} AND message", messages)
+    return {bytes(row[0]) for row in rows}
+
+
 def of_occurrences(tx: Transaction, marks: Collection[bytes]) -> list[Survey]:
     """Return the open surveys of who did what when."""
     return list(_among(tx, "occurrence", marks))

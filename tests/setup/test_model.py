@@ -32,6 +32,7 @@ class Model:
         self.surveys: list[dict[str, Any]] = []
         self.messages: dict[tuple[str, int], dict[str, Any]] = {}
         self.occurrences: dict[tuple[int, str, float], dict[str, Any]] = {}
+        self.of = ""
 
     def said(self, config: Config) -> dict[str, dict[str, tuple[float, Any]]]:
         """Return who is known, by user id, with what was said last, by name, and when."""
@@ -68,14 +69,21 @@ class Model:
     def read_orders(self, config: Config) -> None:
         """Take the orders: an event is known by message id, and by campaign, person and second."""
         event, campaign = config["event"], config["campaign"]
+        for survey in self.surveys if self.of != config["of"] else ():
+            survey["held"] = True
+        self.of = config["of"]
         for order in self.orders.values() if campaign else ():
             person = str(order[config["of"]])
             message, occurrence = (event, order["id"]), (campaign, person, order["time"])
             survey = self.messages.get(message) or self.occurrences.get(occurrence)
             if survey is None:
+                # One that is held is known by its row.
+                survey = next((one for one in self.surveys if one["held"] and one["id"] == order["id"]), None)
+            if survey is None:
                 survey = {"state": "waits"}
                 self.surveys.append(survey)
             if survey["state"] == "waits":
+                survey["held"] = False
                 for one in [one for one, whose in self.occurrences.items() if whose is survey]:
                     del self.occurrences[one]
                 survey |= {"id": order["id"], "event": event, "person": person, "time": order["time"]}
@@ -90,7 +98,7 @@ class Model:
         for survey in self.surveys:
             email = said.get(survey["person"], {}).get("email", (0.0, None))[1]
             is_due = survey["time"] + config["delay"] * HOUR <= now and survey["event"] == config["event"]
-            if survey["state"] == "waits" and is_due and email is not None:
+            if survey["state"] == "waits" and is_due and email is not None and not survey["held"]:
                 survey["state"] = "settled"
                 due.setdefault(email, set()).add((survey["person"], survey["id"]))
         return due
@@ -196,9 +204,7 @@ def _play(house: House, played: list[Any]) -> None:
         for place, order in enumerate(orders):
             key = len(model.orders) + 1
             model.orders[key] = {**order, "id": key, "time": house.now - 3000 + place}
-        # A row that loses to one which leaves its person in the same run stands when it is read again.
-        for turned in range(2):
-            _read(house, model, number + turned)
+        _read(house, model, number)
         model.read_orders(config)
         forms = {email: (form.contact["attributes"], form.contact_lists) for email, form in house.forms.items()}
         assert forms == model.contacts(config)

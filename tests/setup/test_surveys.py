@@ -316,3 +316,19 @@ def test_an_identify_does_not_release_a_held_survey(house: House) -> None:
     house.configure(campaigns=campaign(delay_hours=1), streams=misread(user_id="number"))
     house.take(identify("3", "carl@example.com"))
     assert surveyed(house, 2) == []
+
+
+def test_an_event_of_two_names_one_of_which_was_surveyed(house: House) -> None:
+    """What waits by the other name is of somebody else, and stays so when the first name is there again."""
+    house.configure(throttle_days=0.0001)
+    row = order(customer=1, number=3)
+    house.take(row)
+    assert surveyed(house) == [ANN]
+    of_seller = {**CONFIG["streams"]["orders"]["fields"], "user_id": "number"}
+    paid = {"campaigns": campaign("Order Paid"), "streams": orders(event="Order Paid", fields=of_seller)}
+    house.configure(**paid, throttle_days=0.0001)
+    house.take(row)
+    house.configure(streams=misread(user_id="number"), throttle_days=0.0001)
+    house.take(row, identify("3", "carl@example.com"))
+    house.take(row)
+    assert surveyed(house) == []
