@@ -265,11 +265,10 @@ class Person(msgspec.Struct, frozen=True, gc=False):
         allowed = part.restricted(traits, contact_lists)
         return replace(self.with_part(stream, allowed), fingerprints=_without(self.fingerprints, stream))
 
-    def without_events(self, streams: frozenset[str], prefixes: frozenset[str]) -> Person:
-        """Return the person without the properties of stored events of these streams and attribute prefixes."""
+    def without_events(self, prefixes: frozenset[str]) -> Person:
+        """Return the person without the properties of stored events of these attribute prefixes."""
         person = self
-        for stream in streams & self.parts.keys():
-            part = self.parts[stream]
+        for stream, part in self.parts.items():
             events = {prefix: said for prefix, said in part.events.items() if prefix not in prefixes}
             person = person.with_part(stream, replace(part, events=events))
         return person

@@ -70,17 +70,17 @@ class Model:
         """Take the orders: an event is known by message id, and by campaign, person and second."""
         event, campaign = config["event"], config["campaign"]
         for survey in self.surveys if self.of != config["of"] else ():
-            survey["held"] = True
+            survey["held"] = survey["state"] == "waits"
         self.of = config["of"]
         for order in self.orders.values() if campaign else ():
             person = str(order[config["of"]])
             message, occurrence = (event, order["id"]), (campaign, person, order["time"])
-            survey = self.messages.get(message) or self.occurrences.get(occurrence)
-            if survey is None:
-                # One that is held is known by its row.
-                survey = next((one for one in self.surveys if one["held"] and one["id"] == order["id"]), None)
-            if survey is None:
-                survey = {"state": "waits"}
+            # One that is held is known by its row.
+            held = [one for one in self.surveys if one["held"] and one["id"] == order["id"]]
+            found = (self.messages.get(message), self.occurrences.get(occurrence), *held)
+            survey = next((one for one in found if one is not None), {"state": "new"})
+            if survey["state"] == "new":
+                survey["state"] = "waits"
                 self.surveys.append(survey)
             if survey["state"] == "waits":
                 survey["held"] = False
