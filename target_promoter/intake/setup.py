@@ -100,6 +100,7 @@ def _withdraw(tx: Transaction, stream: str, reading: Reading, before: Reading, n
         allowed, lists = reading.left_of(before), frozenset(reading.contact_lists)
         _take_off_kept(tx, stored_events.restrict(tx, stream, allowed), now)
         surveys.restrict(tx, stream, allowed)
+        surveys.have_told_anew(tx, stream)
         _change(tx, lambda person: person.restricted(stream, allowed, lists), now)
 
 
@@ -179,6 +180,7 @@ def _join_stored_events(tx: Transaction, settings: Settings, now: float) -> None
     if gone:
         _take_off_kept(tx, stored_events.remove_events(tx, gone), now)
         _change(tx, lambda person: person.without_events(gone), now)
+        surveys.have_told_anew(tx)
 
 
 def _stored_by(loaders: list[_Loader]) -> frozenset[str]:

@@ -213,7 +213,8 @@ class Tracking:
         self._batch.discard_rejection(call.stream, call.record)
         campaigns = self._batch.settings.campaigns
         events = [call.canonical] if call.canonical else list(campaigns)
-        marks = {self._events.message(event, call.message_id) for event in events if call.message_id}
+        message_ids = {call.message_id, *self._events.older_ids(call.key)} - {""}
+        marks = {self._events.message(event, one) for event in events for one in message_ids}
         marks |= {key for key in (self._events.row_key(call.stream, call.key),) if key is not None}
         self._deleted |= marks
         if not call.canonical or call.canonical in campaigns:

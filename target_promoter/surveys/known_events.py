@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable
 from functools import lru_cache
 from hashlib import blake2b
-from typing import NamedTuple
+from itertools import islice, permutations
+from typing import Final, NamedTuple
 
 from target_promoter.store import runs
 from target_promoter.store.encoding import encode
 from target_promoter.store.schema import messages
 from target_promoter.store.transaction import Transaction
+
+_MOST_ORDERS: Final = 120
+"""Keys of more than five columns are rare."""
 
 
 class Marks(NamedTuple):
@@ -40,6 +45,13 @@ class KnownEvents:
         if self._any_unsalted:
             self._unsalted[mark] = _hash(b"", text)
         return mark
+
+    def older_ids(self, key: str | None) -> set[str]:
+        """Return the message ids that version 2 may have made of a key: it took its columns as the tap listed them."""
+        if not self._any_unsalted or key is None or not key.startswith("["):
+            return set()
+        values = json.loads(key)
+        return {json.dumps(one) for one in islice(permutations(values), _MOST_ORDERS)}
 
     def occurrence(self, campaign_id: int, named: str, time: float | None) -> bytes | None:
         """Return the hash of who did, in which second, what a campaign surveys for."""

@@ -135,8 +135,7 @@ def told_by(tx: Transaction, marks: Collection[bytes]) -> dict[bytes, bytes]:
 
 def settled_among(tx: Transaction, messages: Collection[bytes]) -> set[bytes]:
     """Return those of the events whose survey is there and does not change any more."""
-    rows = tx.rows_among("message", "surveys", f"NOT {MAY_BE_SENT} AND message", messages)
-    return {bytes(row[0]) for row in rows}
+    return {row[0] for row in _rows_among(tx, "message", "message", messages, f"NOT {MAY_BE_SENT}")}
 
 
 def of_occurrences(tx: Transaction, marks: Collection[bytes]) -> list[Survey]:
@@ -250,8 +249,14 @@ def drop(tx: Transaction, stream: str, now: float) -> int:
     """Cancel the open surveys that a stream brought, take off what it added to others, and return how many it were."""
     cancelled = _call_off(tx, surveys.c.stream == stream, "its stream was dropped", now)
     restrict(tx, stream, frozenset())
-    tx.execute(update(surveys).where(surveys.c.stream == stream).values(told=None))
+    have_told_anew(tx, stream)
     return cancelled
+
+
+def have_told_anew(tx: Transaction, stream: str | None = None) -> None:
+    """Have records of a stream, or all, be read again that told surveys: what they said was taken back."""
+    change = update(surveys).values(told=None)
+    tx.execute(change if stream is None else change.where(surveys.c.stream == stream))
 
 
 def hold(tx: Transaction, stream: str) -> list[bytes]:
@@ -263,7 +268,7 @@ def hold(tx: Transaction, stream: str) -> list[bytes]:
     _withdraw(tx, of_stream, READ_OTHERWISE)
     is_open = of_stream & surveys.c.status.in_(OPEN)
     keys = tx.scalars(select(surveys.c.row_key).where(is_open, surveys.c.row_key.is_not(None))).all()
-    tx.execute(update(surveys).where(is_open).values(status=SurveyStatus.WAITING, reason=READ_OTHERWISE))
+    tx.execute(update(surveys).where(is_open).values(status=SurveyStatus.WAITING, reason=READ_OTHERWISE, told=None))
     return [bytes(key) for key in keys]
 
 
@@ -299,10 +304,10 @@ def restrict(tx: Transaction, stream: str, allowed: frozenset[str] | None) -> in
             own = _only(own, allowed)
         if stream in parts:
             parts[stream] = _only(parts[stream], allowed)
-        after = (row.id, encode(own), encode(parts) if parts else None)
-        if after[1:] != (row.properties, row.more):
+        after = (row.id, encode(own), encode(parts) if parts else None, None)
+        if after[1:3] != (row.properties, row.more):
             rows.append(after)
-    tx.update_rows(surveys, ("id", "properties", "more"), rows)
+    tx.update_rows(surveys, ("id", "properties", "more", "told"), rows)
     return len(rows)
 
 
