@@ -160,7 +160,7 @@ class _Loader(msgspec.Struct, frozen=True):
 def _join_stored_events(tx: Transaction, settings: Settings, now: float) -> None:
     """Take off the properties of events that no loader of the store keeps any more.
 
-    Configs that take turns are two loaders', though they name something alike: what either keeps is kept.
+    Configs that take turns are two loaders', though they name something alike, but not all: what either keeps is kept.
     """
     known_text = runs.fact(tx, "loaders")
     known = _before_4(tx) if known_text is None else msgspec.json.decode(known_text, type=list[_Loader])
@@ -172,7 +172,8 @@ def _join_stored_events(tx: Transaction, settings: Settings, now: float) -> None
     own = replace_struct(own, came_back=found is not None)
     after = [own]
     for one in known:
-        stays = one.is_used and ((own.came_back and one.came_back) or not one.is_same_as(own))
+        takes_turns = own.came_back and one.came_back and one.named != own.named
+        stays = one.is_used and (takes_turns or not one.is_same_as(own))
         if one is not found and (stays or len(after) < _MOST_LOADERS):
             after.append(replace_struct(one, is_used=stays))
     runs.set_fact(tx, "loaders", encode(after))

@@ -48,9 +48,12 @@ class KnownEvents:
 
     def older_ids(self, key: str | None) -> set[str]:
         """Return the message ids that version 2 may have made of a key: it took its columns as the tap listed them."""
-        if not self._any_unsalted or key is None or not key.startswith("["):
+        if not self._any_unsalted or key is None or not key.startswith('["'):
             return set()
-        values = json.loads(key)
+        try:
+            values = json.loads(key)
+        except ValueError:  # One column's own text.
+            return set()
         return {json.dumps(one) for one in islice(permutations(values), _MOST_ORDERS)}
 
     def occurrence(self, campaign_id: int, named: str, time: float | None) -> bytes | None:

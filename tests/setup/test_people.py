@@ -496,3 +496,61 @@ def test_a_person_with_many_rows(house: House) -> None:
     for number in range(1, 20):
         house.take(("people", {**rows[0][1], "id": number, "_sdc_deleted_at": at(0)}))
         assert house.attributes(ANN) == {"plan": f"p{number + 1}"}
+
+
+@pytest.mark.parametrize("named", [{"anonymousId": "a-1"}, {"context": {"traits": {"email": ANN}}}])
+@pytest.mark.parametrize("change", [{"streams": {"calls": {"traits": ["plan"]}}}, {"stored_events": []}])
+def test_a_request_is_not_sent_again_that_holds_what_was_kept_for_calls_without_a_user_id(
+    house: House, named: dict[str, Any], change: dict[str, Any]
+) -> None:
+    """Nor does the contact stay as it was sent: what was taken back is kept under an anonymous id or an address."""
+    house.take(identify("1", ANN, -3, anonymousId="a-1"), track("Order Completed", hours=-2, note="secret", **named))
+    house.configure(streams={}, campaigns={"Ticket Closed": 91})
+    house.take(track("Ticket Closed", "1", messageId="m"))
+    requests = [one for one in house.turn(0).requests if isinstance(one, Claim)]
+    assert ["secret" in one.request for one in requests] == [True]
+    house.configure(campaigns={"Ticket Closed": 91}, **{"streams": {}, **change})
+    house.now += HOUR / 10
+    assert "secret" not in "".join(sent(house, 12))
+    assert house.surveys["m"] == "uncertain"
+
+
+def test_two_loaders_of_one_recognized_stream(house: House) -> None:
+    """Each keeps other events of it: neither takes back what the other keeps, nor sends what it sent."""
+    first = {"streams": {}, "campaigns": {"Order Completed": 78}, "stored_events": ["Order Completed"]}
+    second = {"streams": {}, "campaigns": {"Plan Paid": 91}, "stored_events": ["Plan Changed"]}
+    records = {
+        0: track("Order Completed", "1", -30, total=3, messageId="o"),
+        1: track("Plan Changed", "1", -3, to="pro", messageId="p"),
+    }
+    for turn in range(6):
+        house.configure(**(second if turn % 2 else first))
+        house.take(identify("1", ANN, -40), records[turn % 2])
+        assert house.told == []
+        assert bool(sent(house)) == (turn < 2)
+    assert house.attributes(ANN).keys() == {
+        *("order_completed_total", "order_completed_at", "plan_changed_to", "plan_changed_at")
+    }
+
+
+def test_two_loaders_that_name_one_campaign(house: House) -> None:
+    """A config takes the other's place at first, as one that was changed would; once they take turns, both count."""
+    campaigns: tuple[dict[str, Any], ...] = ({"Order Completed": 78}, {"Order Completed": 78, "Plan Paid": 91})
+    kept = (["Order Completed"], ["Plan Changed"])
+    events = [track("Order Completed", "1", -3, total=3, messageId="o"), track("Plan Changed", "1", -3, messageId="p")]
+    for turn in range(8):
+        house.configure(streams={}, campaigns=campaigns[turn % 2], stored_events=kept[turn % 2])
+        house.take(identify("1", ANN, -40), *events)
+        bodies = sent(house)
+        assert not bodies or turn < 6
+    assert house.attributes(ANN).keys() == {"order_completed_total", "order_completed_at", "plan_changed_at"}
+
+
+def test_stored_events_that_are_stored_and_not_stored_again(house: House) -> None:
+    """A config that is what it was before takes back what was kept by mistake, and what is kept again comes back."""
+    house.configure(stored_events=[])
+    event = track("Order Completed", "1", -3, total=3, messageId="o")
+    for stored in ([], ["Order Completed"], []):
+        house.configure(stored_events=stored)
+        house.take(identify("1", ANN, -40), event)
+        assert bool(house.attributes(ANN)) == bool(stored)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
 
-from target_promoter.store import runs
+from target_promoter.store import runs, schema
 from target_promoter.surveys import surveys
 from target_promoter.surveys.claims import Claim
 from tests.delivering import Process
@@ -332,3 +333,25 @@ def test_an_event_of_two_names_one_of_which_was_surveyed(house: House) -> None:
     house.take(row, identify("3", "carl@example.com"))
     house.take(row)
     assert surveyed(house) == []
+
+
+@pytest.mark.parametrize("texts", [["b", "a"], ["a", "b"]])
+def test_a_row_that_version_2_kept_is_deleted_by_its_key_of_several_columns(
+    house: House, monkeypatch: pytest.MonkeyPatch, texts: list[str]
+) -> None:
+    """Version 2 took the columns as the tap listed them, and kept no key beside: its survey is cancelled too."""
+    house.store.write(lambda tx: runs.set_fact(tx, "unsalted_messages", "true"))
+    monkeypatch.setitem(KEYS, "orders", ["id"])
+    house.take(order(json.dumps(texts)))  # type: ignore[arg-type] # a message id as version 2 made it
+    unkeyed = schema.surveys.update().values(row_key=None)
+    house.store.write(lambda tx: tx.execute(unkeyed))
+    monkeypatch.setitem(KEYS, "orders", ["id", "order_id"])
+    gone = {"id": "a", "order_id": "b", "_sdc_deleted_at": at(0)}
+    assert house.take(("orders", gone)) == {"track": {"deleted": 1}, "surveys": {"cancelled": 1}}
+
+
+@pytest.mark.parametrize("keys", ["[", '["x"', '["', "[1]"])
+def test_a_key_that_looks_like_one_of_several_columns(house: House, keys: str) -> None:
+    """It is one column's text."""
+    house.store.write(lambda tx: runs.set_fact(tx, "unsalted_messages", "true"))
+    assert house.take(("orders", {"id": keys, "_sdc_deleted_at": at(0)}))["track"] == {"deleted": 1}
