@@ -172,8 +172,9 @@ class Run:
         if before == replace(one, reading=reading.as_record()):
             return
         one = replace(one, reading=None if before is None else before.reading)
-        if self.store.write(lambda tx: setup.take_in_reading(tx, one, reading, self._clock())):
-            logger.warning("%s", setup.read_otherwise(stream.name))
+        told = self.store.write(lambda tx: setup.take_in_reading(tx, one, reading, self._clock()))
+        if told is not None:
+            logger.warning("%s", told)
 
     def deliver(self) -> None:
         """Deliver until all that is due is delivered; call it when nothing more will be taken.

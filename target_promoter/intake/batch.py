@@ -137,7 +137,7 @@ class Batch:
         for who in cancelling:
             by_kind[who[0]].add(who[2:])
         anonymous_ids = by_kind["a"].union(people.anonymous_links_of(self.tx, by_kind["u"]))
-        waiting = surveys.open_of_rows(self.tx, set(new), ())
+        waiting = [one for one in surveys.of_rows(self.tx, set(new), ()) if one.is_open]
         waiting += surveys.open_of_people(
             self.tx, user_ids=by_kind["u"], anonymous_ids=anonymous_ids, emails=by_kind["e"]
         )
@@ -194,7 +194,7 @@ class Batch:
             anonymous_ids=self.unlinked.union(people.anonymous_links_of(self.tx, users)),
             emails={address for address in addresses if address is not None},
         )
-        waiting = [survey for survey in found if survey.status is SurveyStatus.WAITING]
+        waiting = [survey for survey in found if survey.status is SurveyStatus.WAITING and not survey.is_held]
         identity = Identity(self.tx, self.people)
         identity.look_up(waiting)
         late: list[int] = []

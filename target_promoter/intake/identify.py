@@ -136,11 +136,12 @@ class _Taking:
         if batch.people.is_marked(user_id, call.stream, mark):
             return  # Its stream brought nothing of the person since.
         before = batch.people.get(user_id)
-        part = before.parts.get(call.stream)
-        if call.snapshot and call.key and part is not None and part.key not in {"", None, call.key}:
-            # Another row of the person stands.
-            self._placed[people.row_of(call.stream, call.key)] = None
-            return
+        if call.snapshot and call.key:
+            rest = before.without_row(call.stream, call.key)
+            part = rest.parts.get(call.stream)
+            if part is not None and part.is_known:
+                batch.people.put(rest)  # Another row of the person stands.
+                return
         address = before.email
         person = delete(before, deleted_at if deleted_at <= batch.now + FUTURE_SECONDS else batch.now)
         batch.people.put(person.marked(call.stream, mark))
@@ -182,7 +183,8 @@ class _Taking:
         if owner is None and call.key != call.user_id and self._batch.people.is_looked_up(call.key):
             # The config may have taken the key for the user id before.
             part = self._batch.people.get(call.key).parts.get(call.stream)
-            owner = call.key if part is not None and part.time and part.key == "" else None
+            is_its_row = part is not None and part.time and (part.key == "" or "" in part.others)
+            owner = call.key if is_its_row else None
         return owner or call.user_id
 
     def _place(self, call: Identify, user_id: str) -> None:
@@ -192,9 +194,8 @@ class _Taking:
         owner, row = self._owner(call), people.row_of(call.stream, call.key)
         if owner is not None and owner != user_id:
             person = self._batch.people.get(owner)
-            part = person.parts.get(call.stream)
-            if part is not None and part.key == ("" if owner == call.key else call.key):
-                self._batch.people.put(person.without(call.stream))
+            if call.stream in person.parts:
+                self._batch.people.put(person.without_row(call.stream, call.key))
         if call.key != user_id:
             if self._on.get(row) != user_id:
                 self._placed[row] = user_id

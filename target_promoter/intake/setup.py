@@ -4,6 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from typing import Final
+
+import msgspec
+from msgspec.structs import replace as replace_struct
 
 from target_promoter.config.settings import Settings
 from target_promoter.contacts import contacts
@@ -12,11 +16,16 @@ from target_promoter.people import people, stored_events
 from target_promoter.people.person import PULLED, Person
 from target_promoter.records.streams import Reading, reading_of
 from target_promoter.store import runs, streams
-from target_promoter.store.streams import BEFORE_3, KnownStream
+from target_promoter.store.encoding import encode
+from target_promoter.store.streams import KnownStream
 from target_promoter.store.transaction import Transaction
 from target_promoter.surveys import claims, schedule, surveys
-from target_promoter.surveys.rules import READ_OTHERWISE
+from target_promoter.surveys.known_events import KnownEvents
 from target_promoter.values import events as globs
+
+_TAKEN_BACK: Final = "what its request says of the person was taken back"
+_MOST_LOADERS: Final = 20
+"""How many configs that are used no more are remembered."""
 
 
 def apply_settings(tx: Transaction, settings: Settings, now: float) -> list[str]:
@@ -31,61 +40,74 @@ def apply_settings(tx: Transaction, settings: Settings, now: float) -> list[str]
         before = Reading.from_record(known.reading)
         reading = reading_of(known.name, before.shape, settings)
         speaks = reading.pattern == before.pattern or (reading.pattern and globs.is_name(reading.pattern))
-        if speaks and reading.as_record() != known.reading and take_in_reading(tx, known, reading, now):
-            told.append(read_otherwise(known.name))
+        if speaks and reading.as_record() != known.reading:
+            told.append(take_in_reading(tx, known, reading, now))
     _remove_deleted(tx, settings, now)
+    _join_stored_events(tx, settings, now)
     contacts.join_lists(tx, settings.contact_lists, now)
-    return told + schedule.apply_settings(tx, settings, now)
+    return [*filter(None, told), *schedule.apply_settings(tx, settings, now)]
 
 
-def read_otherwise(stream: str) -> str:
-    """Return what is said of a stream that is read otherwise than before."""
+def read_otherwise(stream: str, *, held: bool = False) -> str:
+    """Return what is said of a stream that is read otherwise than before.
+
+    Args:
+        held: Whether it may have named other people, or other addresses, than by the fields of now.
+    """
+    holds = (
+        " Whom it named may be wrong: those are not surveyed by it, nor sent to Promoter at its addresses, until their "
+        "rows come again."
+        if held
+        else ""
+    )
     return (
-        f"Stream `{stream}` is read otherwise than before: what may not be sent any more was taken back; refresh it in "
-        "full, so that what was read before is put right."
+        f"Stream `{stream}` is read otherwise than before: what may not be sent any more was taken back.{holds} "
+        "Refresh it in full, so that what was read before is put right."
     )
 
 
-def take_in_reading(tx: Transaction, known: KnownStream, reading: Reading, now: float) -> bool:
-    """Keep how a stream is read, take off what may not be sent any more, and return whether it was read otherwise."""
+def take_in_reading(tx: Transaction, known: KnownStream, reading: Reading, now: float) -> str | None:
+    """Keep how a stream is read, and take off what may not be sent any more.
+
+    Returns:
+        What people should hear if it was read otherwise before.
+    """
     stream = known.name
     streams.remember(tx, replace(known, reading=reading.as_record()), now)
     if known.reading is None:
-        return False
+        return None
     before = Reading.from_record(known.reading)
+    others = False
     if reading.type not in {before.type, "segment"}:
         # What it was taken for it is not: nobody it told of, and nothing they did.
         drop(tx, stream, now)
     else:
+        others = reading.may_be_about_others(before)
         if reading.is_about != before.is_about and not reading.is_snapshot:
             # A call has no key by which it would be found again on the person that it is not about.
-            stored_events.drop(tx, stream)
+            _take_off_kept(tx, stored_events.drop(tx, stream), now)
             _change(tx, lambda person: person.without(stream), now)
         elif reading.fields != before.fields:
-            _change(tx, lambda person: person.outdated(stream), now)
-        if reading.may_be_about_others(before):
-            surveys.withhold(tx, stream, READ_OTHERWISE, now)
+            _change(tx, lambda person: person.outdated(stream, doubted=others), now)
+        if others:
+            KnownEvents(tx).remember(surveys.hold(tx, stream))
         _withdraw(tx, stream, reading, before, now)
-    return reading != before
+    return read_otherwise(stream, held=others) if reading != before else None
 
 
 def _withdraw(tx: Transaction, stream: str, reading: Reading, before: Reading, now: float) -> None:
     """Take off what a stream said, and could be sent when it was read as before, but may not be any more."""
     if reading.withdraws(before):
         allowed, lists = reading.left_of(before), frozenset(reading.contact_lists)
-        stored_events.restrict(tx, stream, allowed, ())
+        _take_off_kept(tx, stored_events.restrict(tx, stream, allowed), now)
         surveys.restrict(tx, stream, allowed)
+        surveys.have_told_anew(tx, stream)
         _change(tx, lambda person: person.restricted(stream, allowed, lists), now)
-    gone = before.stored_events - reading.stored_events
-    if gone:
-        for source in (stream, BEFORE_3):
-            stored_events.restrict(tx, source, None, gone)
-        _change(tx, lambda person: person.without_events(frozenset({stream, BEFORE_3}), gone), now)
 
 
 def drop(tx: Transaction, stream: str, now: float) -> tuple[int, int]:
     """Take back all that a stream said; return how many people it spoke of, and how many surveys are cancelled."""
-    stored_events.drop(tx, stream)
+    _take_off_kept(tx, stored_events.drop(tx, stream), now)
     changed = _change(tx, lambda person: person.without(stream), now)
     return len(changed), surveys.drop(tx, stream, now)
 
@@ -95,16 +117,17 @@ def _change(tx: Transaction, change: Callable[[Person], Person], now: float) -> 
 
     A request that was made for one of them holds what was known before: it is not sent again.
     """
-    changed = set()
+    changed, emails = set[str](), set[str]()
     left = {}
     for before, after in people.change_all(tx, lambda person: _withdrawn(person, change(person))):
         changed.add(after.user_id)
         owners = {email: after.user_id for email in (before.address, after.address) if email is not None}
         contacts.mark_dirty(tx, owners, now)
+        emails |= owners.keys()
         if before.address is not None and before.address != after.address:
             left[after.user_id] = before.address
     claims.move_throttles(tx, left, now)
-    claims.withdraw(tx, "what its request says of the person was taken back", user_ids=changed)
+    claims.withdraw(tx, _TAKEN_BACK, user_ids=changed, emails=emails)
     return changed
 
 
@@ -114,6 +137,70 @@ def _withdrawn(before: Person, after: Person) -> Person:
         return after
     names = (attribute_names(one.without(PULLED)) for one in (before, after))
     return after.without_pulled(next(names) - next(names))
+
+
+def _take_off_kept(tx: Transaction, keys: set[str], now: float) -> None:
+    """Have the contacts be sent without what was taken off properties that are kept under keys."""
+    owners = stored_events.owners(tx, keys)
+    contacts.mark_dirty(tx, dict(owners), now)
+    claims.withdraw(tx, _TAKEN_BACK, emails=owners.keys())
+
+
+class _Loader(msgspec.Struct, frozen=True):
+    """A config that was used on the store.
+
+    Attributes:
+        named: The streams and the events of campaigns that it names.
+        stored_events: The attribute prefixes of the events whose properties it keeps.
+        is_used: Whether no other config took its place.
+        came_back: Whether it took the place of one that had taken its own.
+    """
+
+    named: frozenset[str]
+    stored_events: frozenset[str]
+    is_used: bool = True
+    came_back: bool = False
+
+    def is_same_as(self, other: _Loader) -> bool:
+        """Return whether the two are one loader's, before and after a change: they name something alike, or nothing."""
+        return not (self.named and other.named and self.named.isdisjoint(other.named))
+
+
+def _join_stored_events(tx: Transaction, settings: Settings, now: float) -> None:
+    """Take off the properties of events that no loader of the store keeps any more.
+
+    Configs that take turns are two loaders', though they name something alike, but not all: what either keeps is kept.
+    """
+    known_text = runs.fact(tx, "loaders")
+    known = _before_4(tx) if known_text is None else msgspec.json.decode(known_text, type=list[_Loader])
+    named = frozenset({*(one.pattern for one in settings.streams), *settings.campaigns})
+    own = _Loader(named, frozenset(settings.stored_events.values()))
+    found = next((one for one in known if (one.named, one.stored_events) == (own.named, own.stored_events)), None)
+    if found is not None and found.is_used:
+        return
+    own = replace_struct(own, came_back=found is not None)
+    after = [own]
+    for one in known:
+        takes_turns = own.came_back and one.came_back and one.named != own.named
+        stays = one.is_used and (takes_turns or not one.is_same_as(own))
+        if one is not found and (stays or len(after) < _MOST_LOADERS):
+            after.append(replace_struct(one, is_used=stays))
+    runs.set_fact(tx, "loaders", encode(after))
+    gone = _stored_by(known) - _stored_by(after)
+    if gone:
+        _take_off_kept(tx, stored_events.remove_events(tx, gone), now)
+        _change(tx, lambda person: person.without_events(gone), now)
+        surveys.have_told_anew(tx)
+
+
+def _stored_by(loaders: list[_Loader]) -> frozenset[str]:
+    return frozenset(prefix for one in loaders if one.is_used for prefix in one.stored_events)
+
+
+def _before_4(tx: Transaction) -> list[_Loader]:
+    """Return what version 3 kept with each stream."""
+    readings = [one.reading or {} for one in streams.all_read(tx)]
+    return [_Loader(frozenset(), frozenset(reading.get("stored_events", ()))) for reading in readings]
 
 
 def _remove_deleted(tx: Transaction, settings: Settings, now: float) -> None:

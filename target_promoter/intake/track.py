@@ -22,6 +22,7 @@ from target_promoter.store.schema import SurveyStatus
 from target_promoter.store.summary import Tally
 from target_promoter.surveys import cancelling, claims, surveys
 from target_promoter.surveys.known_events import KnownEvents, Marks
+from target_promoter.surveys.rules import SAME_EVENT
 from target_promoter.surveys.surveys import NotSurveyed, Survey
 from target_promoter.values.reading import clean
 
@@ -191,6 +192,8 @@ class Tracking:
             due_at=known.due_at if same_time else told.due_at,
             first_due_at=known.first_due_at if same_time else told.first_due_at,
         )
+        if self._surveys.is_settled_otherwise(told, known):
+            told = msgspec.structs.replace(told, status=SurveyStatus.CANCELLED, reason=SAME_EVENT)
         self._surveys.put(told, marks, known)
         if told.status is SurveyStatus.CANCELLED:
             self._batch.surveys[SurveyStatus.CANCELLED] += 1
@@ -223,9 +226,9 @@ class Tracking:
         self._batch.discard_rejection(call.stream, call.record)
         campaigns = self._batch.settings.campaigns
         events = [call.canonical] if call.canonical else list(campaigns)
-        marks = {self._events.message(event, call.message_id) for event in events if call.message_id}
-        if call.key is not None:
-            marks.add(self._events.row_key(call.stream, call.key))
+        message_ids = {call.message_id, *self._events.older_ids(call.key)} - {""}
+        marks = {self._events.message(event, one) for event in events for one in message_ids}
+        marks |= {key for key in (self._events.row_key(call.stream, call.key),) if key is not None}
         self._deleted |= marks
         if not call.canonical or call.canonical in campaigns:
             self._surveys.know(marks)
@@ -233,8 +236,11 @@ class Tracking:
     def _cancel_deleted(self) -> None:
         if self._deleted:
             claims.withdraw(self._batch.tx, _EVENT_DELETED, marks=self._deleted)
-            gone = surveys.open_of_rows(self._batch.tx, self._deleted, self._deleted)
-            self._batch.cancel([one.id for one in gone], _EVENT_DELETED)
+            gone = surveys.of_rows(self._batch.tx, self._deleted, self._deleted)
+            self._batch.cancel([one.id for one in gone if one.is_open], _EVENT_DELETED)
+            # One that a setting kept from being sent was counted then; now its event leads to none, whatever the rule.
+            settled = [one.id for one in gone if not one.is_open]
+            surveys.settle(self._batch.tx, settled, SurveyStatus.CANCELLED, _EVENT_DELETED, self._batch.now)
 
     def _let_through(self, call: Track, known: Survey) -> bool:
         """Return whether a setting kept a survey from being sent that would not keep it any more."""
@@ -283,8 +289,11 @@ class _Surveys:
         self._known: set[bytes] = set()
         self._before: dict[int, Survey] = {}
         self._standing: dict[bytes, Survey] = {}
-        self._by_occurrence: dict[bytes, bytes] = {}
+        self._by_occurrence: dict[bytes | None, bytes] = {}
+        self._by_row: dict[bytes | None, bytes] = {}
         self._new_marks: set[bytes] = set()
+        self._left: set[bytes] = set()
+        self._surveyed: set[bytes] = set()
 
     def told(self, calls: Iterable[Track]) -> set[int]:
         """Return the ids of those calls whose records told the same before: no need to look further."""
@@ -307,22 +316,26 @@ class _Surveys:
         """Find out which of the events that campaigns name came before, and what surveys of them may change."""
         for call in calls:
             self.marks(call, self._batch.settings.campaigns[call.canonical])
-        messages = {one.message for one in self._marks.values()}
-        self._known = self._events.among(messages)
-        # Only one whose message id is new needs another look.
-        others = [one for one in self._marks.values() if one.message not in self._known]
-        occurrences = {one.occurrence for one in others if one.occurrence is not None}
-        self._known |= self._events.among(occurrences | {one.row_key for one in others})
-        found = surveys.by_message(self._batch.tx, self._known & messages)
-        if len(others) < len(self._marks) and surveys.any_open(self._batch.tx):
-            # One that was renamed, and has its old name again, waits by the other name.
-            renamed = [one for one in self._marks.values() if one.message in self._known and one.message not in found]
-            occurrences |= {one.occurrence for one in renamed if one.occurrence is not None}
-            self._known |= self._events.among(occurrences)
-        found |= {
-            survey.message: survey
-            for survey in surveys.by_occurrence(self._batch.tx, self._known & occurrences).values()
-        }
+        every, tx = self._marks.values(), self._batch.tx
+        self._known = self._events.among(one.message for one in every)
+        found = surveys.by_message(tx, self._known)
+        # Only one whose message id is new needs another look, and while any survey waits, one that may by another name.
+        others = [one for one in every if one.message not in self._known]
+        if len(others) < len(every) and surveys.any_open(tx):
+            others = [one for one in every if one.message not in found]
+        # A row that waits may have another person or time by now, and be what is known of another row.
+        moved = {one.occurrence for one in every if one.message in found} - {one.occurrence for one in found.values()}
+        occurrences = moved.union(one.occurrence for one in others)
+        # By its key a row is known that was deleted, or whose survey is held until it comes again.
+        row_keys = {one.row_key for one in others}
+        named = self._events.among(occurrences | row_keys)
+        waiting = surveys.of_occurrences(tx, named & occurrences) + surveys.of_rows(tx, (), named & row_keys)
+        known_by = {mark for one in waiting for mark in (one.occurrence, one.row_key)}
+        otherwise = {one.message for one in others if one.occurrence in known_by or one.row_key in known_by}
+        # What was surveyed by the name that it has now is known by that, though another survey waits for it.
+        self._surveyed = surveys.settled_among(tx, self._known & otherwise)
+        self._known |= named
+        found |= {one.message: one for one in waiting}
         for survey in found.values():
             self._before[survey.id] = survey
             self._stand(survey)
@@ -350,10 +363,21 @@ class _Surveys:
 
     def find(self, marks: Marks) -> Survey | None:
         """Return the survey of an event, if there is one that may change."""
-        message = marks.message
-        if message not in self._standing and marks.occurrence is not None:
-            message = self._by_occurrence.get(marks.occurrence, message)
-        return self._standing.get(message)
+        if marks.message in self._surveyed:
+            return None
+        known_by = (marks.message, self._by_occurrence.get(marks.occurrence), self._by_row.get(marks.row_key))
+        return next((self._standing[one] for one in known_by if one in self._standing), None)
+
+    def is_settled_otherwise(self, survey: Survey, before: Survey) -> bool:
+        """Return whether what a survey asks about by now is known of another one, which waits no more.
+
+        Of two that wait either may still turn out to be another's: the first that is claimed ends the other.
+        """
+        occurrence = survey.occurrence
+        if occurrence is None or occurrence == before.occurrence or occurrence not in self._known:
+            return False
+        other = self._standing.get(self._by_occurrence.get(occurrence, b""))
+        return other is None or not other.is_open
 
     def put(self, survey: Survey, marks: Marks, before: Survey | None) -> None:
         """Have a survey stand as given, instead of as it stood before."""
@@ -361,18 +385,24 @@ class _Surveys:
         self.know({mark for mark in (marks.message, marks.occurrence) if mark is not None and mark not in known})
         if before is not None:
             del self._standing[before.message]
+            if before.is_held and not survey.is_held:
+                self._known.discard(before.row_key or b"")
+                self._events.forget([before.row_key])
             if before.occurrence is not None and before.occurrence != survey.occurrence:
                 # It never happened to that person, or at that time.
                 self._by_occurrence.pop(before.occurrence, None)
                 self._known.discard(before.occurrence)
                 self._new_marks.discard(before.occurrence)
                 self._events.forget([before.occurrence])
+                self._left.add(before.occurrence)
         self._stand(survey)
 
     def _stand(self, survey: Survey) -> None:
         self._standing[survey.message] = survey
         if survey.occurrence is not None:
             self._by_occurrence[survey.occurrence] = survey.message
+        if survey.is_held and survey.row_key is not None:
+            self._by_row[survey.row_key] = survey.message
 
     def write(self) -> list[bytes]:
         """Write what changed, and return the hashes of the events of it."""
@@ -381,5 +411,6 @@ class _Surveys:
         changed = [one for one in self._standing.values() if one.id and one != self._before[one.id]]
         surveys.add(tx, new, now)
         surveys.change(tx, changed, now)
-        self._events.remember(self._new_marks)
+        # Another survey may wait for what one of them was taken for.
+        self._events.remember(self._new_marks.union(one.occurrence for one in surveys.of_occurrences(tx, self._left)))
         return [one.message for one in (*new, *changed)]

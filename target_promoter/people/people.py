@@ -127,8 +127,9 @@ def user_ids_of(tx: Transaction, user_id: str, email: str | None) -> set[str]:
 
 def addresses_of(tx: Transaction, user_ids: Iterable[str]) -> set[str]:
     """Return every address that a stream says of any of the people."""
-    persons = [row.person() for row in load(tx, user_ids).values()]
-    return {part.email for person in persons for part in person.parts.values() if part.email is not None}
+    parts = [part for row in load(tx, user_ids).values() for part in row.person().parts.values()]
+    parts += [row for part in parts for _, row in part.others.values()]
+    return {part.email for part in parts if part.email is not None}
 
 
 def save(tx: Transaction, changed: Iterable[Person]) -> None:

@@ -23,6 +23,9 @@ _PULLED_AT: Final = 1e-6
 _STEP_SECONDS: Final = 1e-6
 """What sets two records without a time apart: the smallest step that epoch seconds hold safely."""
 
+_MOST_ROWS: Final = 20
+"""How many rows of one stream are kept of a person, besides the one that stands."""
+
 
 class Part(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     """What one stream said of a person.
@@ -43,6 +46,9 @@ class Part(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
         events: Of each stored event (by its attribute prefix) the latest properties, with the event's time.
         outdated: The times of what was read by other fields than those of now, and goes when it is read again, in epoch
             seconds.
+        doubted: Whether the address, or the person that it is said of, was read by other fields than those of now.
+        others: Other rows of the stream that name the person, by their keys, each with the mark of its record: the next
+            of them stands when the one that stands goes.
     """
 
     time: float = 0.0
@@ -55,46 +61,36 @@ class Part(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     contact_lists: tuple[int, ...] = ()
     events: Mapping[str, Trait] = {}
     outdated: tuple[float, ...] = ()
+    doubted: bool = False
+    others: Mapping[str, tuple[str, Part]] = {}
 
-    def with_row(self, call: Identify, time: float, *, dated: bool) -> Part:
-        """Return the part after a row of a snapshot: the row, unless another row of the same person stands.
+    @property
+    def is_known(self) -> bool:
+        """Whether it is a row of a snapshot that was read by the fields of now, and its key is known."""
+        return bool(self.time) and not self.outdated and self.key is not None
 
-        Of several rows of one person, by their keys, the later one stands; of one time, or without times, the one with
-        the greater key. So they do not take turns, in whatever order they are read.
+    def rows(self, mark: str) -> dict[str, tuple[str, Part]]:
+        """Return the rows of a snapshot that name the person, by their keys, each with its mark.
+
+        Args:
+            mark: The mark of the row that stands.
         """
-        key = "" if call.key is None or call.key == call.user_id else call.key
-        timed = dated and self.dated
-        if self.time and not self.outdated and self.key is not None and (key != self.key or call.key is None):
-            ours, theirs = (time, key), (self.time, self.key)
-            if (ours if timed else ours[1:]) < (theirs if timed else theirs[1:]):
-                return self
-        email, email_at = call.email, time if call.email is not None or call.email_is_null else 0.0
-        if email is None and call.bad_email:
-            email, email_at = self.email, self.email_at
-        names, traits = _names(call), _storable(call.traits)
-        return Part(
-            time,
-            dated,
-            key,
-            email,
-            email_at,
-            Traits(names, time) if names else NOTHING_SAID,
-            Traits(traits, time) if traits else NOTHING_SAID,
-            call.contact_lists,
-            self.events,
-        )
+        own = {} if self.key is None else {self.key: (mark, replace(self, others={}, events={}))}
+        return {**self.others, **own}
 
     def with_call(self, call: Identify, time: float, *, dated: bool) -> Part:
         """Return the part after an identify call; what a later call said stands, and null says nothing.
 
         What the same call said when it was read by other fields goes.
         """
-        names, traits, email = self.names, self.traits, (self.email, self.email_at)
+        names, traits, email, doubted = self.names, self.traits, (self.email, self.email_at), self.doubted
         if time in self.outdated:
             names, traits = names.without(time), traits.without(time)
-            email = (None, 0.0) if email[1] == time else email
+            if email[1] == time:
+                email, doubted = (None, 0.0), False
         if call.email is not None:
-            email = later(None if email[0] is None else email, (call.email, time))
+            before, email = email, later(None if email[0] is None else email, (call.email, time))
+            doubted = doubted and email == before
         return Part(
             max(self.time, time),
             dated and (self.dated or not self.time),
@@ -106,6 +102,7 @@ class Part(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
             call.contact_lists,
             self.events,
             tuple(at for at in self.outdated if at != time),
+            doubted,
         )
 
     def since(self, time: float) -> Part:
@@ -124,7 +121,24 @@ class Part(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
             names=self.names.after(time),
             traits=self.traits.after(time),
             events=events,
+            others={key: row for key, row in self.others.items() if row[1].dated and row[1].time > time},
         )
+
+    def restricted(self, traits: frozenset[str] | None, contact_lists: frozenset[int]) -> Part:
+        """Return the part with only those traits and lists that may be sent, that of other rows too, without marks.
+
+        Args:
+            traits: The names of the traits and properties, in lower case; None for all of them.
+            contact_lists: The ids of the lists.
+        """
+        lists = tuple(one for one in self.contact_lists if one in contact_lists)
+        # The same record may say all of it again one day.
+        others = {key: ("", row.restricted(traits, contact_lists)) for key, (_, row) in self.others.items()}
+        allowed = replace(self, contact_lists=lists, others=others)
+        if traits is None:
+            return allowed
+        events = {prefix: (_only(said[0], traits), said[1]) for prefix, said in self.events.items()}
+        return replace(allowed, traits=self.traits.only(traits), events=events)
 
 
 NO_PART: Final = Part()
@@ -158,8 +172,10 @@ class Person(msgspec.Struct, frozen=True, gc=False):
 
     @property
     def email(self) -> str | None:
-        """The e-mail address that was said last, also of somebody who was deleted."""
-        return max([(part.email_at, part.email or "") for part in self.parts.values()], default=(0.0, ""))[1] or None
+        """The e-mail address that was said last, also of somebody who was deleted; null while it is in doubt."""
+        parts = self.parts.values()
+        last = max(parts, key=lambda part: (part.email_at, part.email or ""), default=NO_PART)
+        return None if last.doubted else last.email
 
     @property
     def address(self) -> str | None:
@@ -200,6 +216,42 @@ class Person(msgspec.Struct, frozen=True, gc=False):
     def marked(self, stream: str, fingerprint: str) -> Person:
         """Return the person with the mark of the last record that a stream brought."""
         return replace(self, fingerprints={**self.fingerprints, stream: fingerprint})
+
+    def with_row(self, call: Identify, time: float, *, dated: bool) -> Person:
+        """Return the person after a row of a snapshot: it replaces its stream's part, unless another row stands.
+
+        Of several rows of one person, by their keys, the later one stands; of one time, or without times, the one with
+        the greater key. So they do not take turns, in whatever order they are read.
+        """
+        part, key = self.parts.get(call.stream, NO_PART), _key(call.key, self.user_id)
+        stands = part.is_known
+        if stands and call.key is None and dated and part.dated and time < part.time:
+            return self  # Without keys it is one row as far as anybody knows.
+        if not stands or (key == part.key and not part.others):
+            return self.with_part(call.stream, _row(call, key, time, dated=dated, before=part), call.fingerprint)
+        rows = part.rows(self.fingerprints.get(call.stream, ""))
+        mark, before = rows.get(key, ("", NO_PART))
+        if key != part.key and mark == call.fingerprint:
+            return self
+        row = _row(call, key, time, dated=dated, before=replace(before, events=part.events))
+        return self._with_rows(call.stream, {**rows, key: (call.fingerprint, row)}, part.events)
+
+    def without_row(self, stream: str, key: str) -> Person:
+        """Return the person without a row of a snapshot, by the row's key; of the others the next one stands."""
+        part, key = self.parts.get(stream, NO_PART), _key(key, self.user_id)
+        if key != part.key and key not in part.others:
+            return self
+        rows = part.rows(self.fingerprints.get(stream, ""))
+        del rows[key]
+        return self._with_rows(stream, rows, part.events) if rows else self.without(stream)
+
+    def _with_rows(self, stream: str, rows: dict[str, tuple[str, Part]], events: Mapping[str, Trait]) -> Person:
+        """Return the person with that one of a stream's rows that stands, and the others beside it."""
+        timed = len(rows) > 1 and all(row.dated for _, row in rows.values())
+        first, *others = sorted(rows, key=lambda key: (rows[key][1].time if timed else 0.0, key), reverse=True)
+        mark, row = rows[first]
+        kept = {key: rows[key] for key in others[:_MOST_ROWS]}
+        return self.with_part(stream, replace(row, events=events, others=kept), mark)
 
     def without(self, stream: str) -> Person:
         """Return the person without what a stream said."""
@@ -244,30 +296,29 @@ class Person(msgspec.Struct, frozen=True, gc=False):
         part = self.parts.get(stream)
         if part is None:
             return self
-        lists = tuple(one for one in part.contact_lists if one in contact_lists)
-        allowed = replace(part, contact_lists=lists)
-        if traits is not None:
-            events = {prefix: (_only(said[0], traits), said[1]) for prefix, said in part.events.items()}
-            allowed = replace(allowed, traits=part.traits.only(traits), events=events)
-        # The same record may say all of it again one day.
+        allowed = part.restricted(traits, contact_lists)
         return replace(self.with_part(stream, allowed), fingerprints=_without(self.fingerprints, stream))
 
-    def without_events(self, streams: frozenset[str], prefixes: frozenset[str]) -> Person:
-        """Return the person without the properties of stored events of these streams and attribute prefixes."""
+    def without_events(self, prefixes: frozenset[str]) -> Person:
+        """Return the person without the properties of stored events of these attribute prefixes."""
         person = self
-        for stream in streams & self.parts.keys():
-            part = self.parts[stream]
+        for stream, part in self.parts.items():
             events = {prefix: said for prefix, said in part.events.items() if prefix not in prefixes}
             person = person.with_part(stream, replace(part, events=events))
         return person
 
-    def outdated(self, stream: str) -> Person:
-        """Return the person with what a stream said to be replaced by what is read again, by other fields."""
+    def outdated(self, stream: str, *, doubted: bool) -> Person:
+        """Return the person with what a stream said to be replaced by what is read again, by other fields.
+
+        Args:
+            doubted: Whether the address may be another one then, or another person's.
+        """
         part = self.parts.get(stream)
         if part is None or not part.time:
             return self
-        times = {part.time, part.email_at, *part.names.times, *part.traits.times}
-        return self.with_part(stream, replace(part, outdated=tuple(sorted(times))))
+        times = tuple(sorted({part.time, part.email_at, *part.names.times, *part.traits.times}))
+        doubted = part.doubted or (doubted and part.email is not None)
+        return self.with_part(stream, replace(part, outdated=times, doubted=doubted, others={}))
 
     def with_event(self, stream: str, prefix: str, properties: Mapping[str, Any], time: float) -> Person:
         """Return the person with a stored event's properties, if no later ones of its stream are there.
@@ -299,8 +350,9 @@ def merge(person: Person, call: Identify, now: float) -> Person:
     time = call.time if dated and call.time is not None else _arrival(person, part, now)
     if person.deleted_at is not None and time <= person.deleted_at:
         return person.marked(call.stream, call.fingerprint)
-    new = part.with_row(call, time, dated=dated) if call.snapshot else part.with_call(call, time, dated=dated)
-    return person if new is part else person.with_part(call.stream, new, call.fingerprint)
+    if call.snapshot:
+        return person.with_row(call, time, dated=dated)
+    return person.with_part(call.stream, part.with_call(call, time, dated=dated), call.fingerprint)
 
 
 def delete(person: Person, time: float) -> Person:
@@ -327,6 +379,35 @@ def _arrival(person: Person, part: Part, now: float) -> float:
     """Return the time of a record without one: now, and later than all of its stream that came before it."""
     before = [0.0 if part.dated else part.time, person.deleted_at or 0.0]
     return max(now, *(time + _STEP_SECONDS for time in before))
+
+
+def _key(key: str | None, user_id: str) -> str:
+    """Return the key of a row, as its part has it: empty if it is the user id itself, or there is none."""
+    return "" if key is None or key == user_id else key
+
+
+def _row(call: Identify, key: str, time: float, *, dated: bool, before: Part) -> Part:
+    """Return what a row of a snapshot says.
+
+    Args:
+        before: What it said before, of which the address stays if it brings one that cannot be used, and stored events.
+    """
+    email, email_at, doubted = call.email, time if call.email is not None or call.email_is_null else 0.0, False
+    if email is None and call.bad_email:
+        email, email_at, doubted = before.email, before.email_at, before.doubted
+    names, traits = _names(call), _storable(call.traits)
+    return Part(
+        time,
+        dated,
+        key,
+        email,
+        email_at,
+        Traits(names, time) if names else NOTHING_SAID,
+        Traits(traits, time) if traits else NOTHING_SAID,
+        call.contact_lists,
+        before.events,
+        doubted=doubted,
+    )
 
 
 def _names(call: Identify) -> dict[str, str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Final, NamedTuple
 
-from sqlalchemy import select
+from sqlalchemy import ColumnElement, select
 
 from target_promoter.people import people
 from target_promoter.people.identity import anonymous_key, email_key
@@ -73,29 +73,49 @@ def among(tx: Transaction, anonymous_ids: Iterable[str]) -> set[str]:
     return {wanted[row[0]] for row in tx.rows_among("who", "kept_properties", "who", set(wanted))}
 
 
-def drop(tx: Transaction, stream: str) -> None:
-    """Remove what a stream brought."""
-    tx.execute(kept_properties.delete().where(kept_properties.c.stream == stream))
+def owners(tx: Transaction, keys: Iterable[str]) -> dict[str, str]:
+    """Return the addresses of the contacts that have what is kept under keys, each with the user id of its person."""
+    kinds: dict[str, set[str]] = {"a": set(), "e": set(), "u": set()}
+    for key in keys:
+        kinds[key[0]].add(key[2:])
+    linked = {user_id for user_id in people.users_of(tx, kinds["a"]).values() if user_id is not None}
+    addresses = {row.address for row in people.look_up(tx, linked).values() if row.address is not None}
+    living = people.load_by_email(tx, kinds["e"] | addresses, whole=False)
+    return {email: rows[-1].user_id for email, rows in living.items()}
 
 
-def restrict(tx: Transaction, stream: str, traits: frozenset[str] | None, prefixes: Iterable[str]) -> None:
-    """Take off what a stream brought that may not be sent any more.
+def drop(tx: Transaction, stream: str) -> set[str]:
+    """Remove what a stream brought, and return the keys under which it was."""
+    return _remove(tx, kept_properties.c.stream == stream)
+
+
+def remove_events(tx: Transaction, prefixes: Iterable[str]) -> set[str]:
+    """Remove what is kept of events that are not stored any more, by attribute prefix, and return its keys."""
+    return _remove(tx, kept_properties.c.prefix.in_(list(prefixes)))
+
+
+def _remove(tx: Transaction, where: ColumnElement[bool]) -> set[str]:
+    keys = set(tx.scalars(select(kept_properties.c.who).where(where)))
+    tx.execute(kept_properties.delete().where(where))
+    return keys
+
+
+def restrict(tx: Transaction, stream: str, traits: frozenset[str] | None) -> set[str]:
+    """Take properties off what a stream brought that may not be sent any more, and return the keys under which it is.
 
     Args:
         traits: The names of the properties that may be, in lower case; None for all of them.
-        prefixes: The attribute prefixes of the events that are not stored any more.
     """
-    of_stream = kept_properties.c.stream == stream
-    tx.execute(kept_properties.delete().where(of_stream, kept_properties.c.prefix.in_(list(prefixes))))
     if traits is None:
-        return
+        return set()
     rows = []
-    for row in tx.execute(select(kept_properties).where(of_stream)):
+    for row in tx.execute(select(kept_properties).where(kept_properties.c.stream == stream)):
         before = decode(row.properties)
         allowed = {name: value for name, value in before.items() if name.lower() in traits}
         if allowed != before:
             rows.append({**row._asdict(), "properties": encode(allowed)})
     tx.upsert(kept_properties, rows)
+    return {row["who"] for row in rows}
 
 
 def _any_kept(tx: Transaction) -> bool:

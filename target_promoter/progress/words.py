@@ -8,6 +8,7 @@ from typing import Any, Final
 from target_promoter.config.settings import Settings
 from target_promoter.store.schema import SETTLED, SurveyStatus
 from target_promoter.store.summary import OTHER
+from target_promoter.surveys.surveys import READ_OTHERWISE
 from target_promoter.values.masking import masked_text
 from target_promoter.values.printable import printable
 from target_promoter.values.times import iso
@@ -107,6 +108,8 @@ NEXT_DELIVERY: Final = "the next delivery"
 
 def waits_for(row: Any, settings: Settings, now: float) -> str:  # noqa: ANN401 - a database row
     """Return what has to happen before a survey is settled."""
+    if row.status == SurveyStatus.WAITING and row.reason == READ_OTHERWISE:
+        return "its row to be read again, by the fields of now"
     if row.status == SurveyStatus.WAITING:
         return "an identify call with its e-mail address"
     if row.status == SurveyStatus.CLAIMED:

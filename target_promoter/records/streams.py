@@ -51,7 +51,6 @@ class Reading:
         digest: A hash of all that the config says of it.
         pattern: The name or glob of its setting; empty if it has none.
         fields: Where the config says that its logical fields are.
-        stored_events: The attribute prefixes of the events whose properties are kept.
     """
 
     type: str
@@ -61,7 +60,6 @@ class Reading:
     digest: str
     pattern: str = field(default="", compare=False)
     fields: Mapping[str, list[str]] = field(default_factory=dict, compare=False)
-    stored_events: frozenset[str] = field(default=frozenset(), compare=False)
 
     @property
     def is_snapshot(self) -> bool:
@@ -98,16 +96,14 @@ class Reading:
     def as_record(self) -> dict[str, object]:
         """Return it as plain JSON, for the store."""
         traits = None if self.traits is None else sorted(self.traits)
-        lists = {"contact_lists": list(self.contact_lists), "stored_events": sorted(self.stored_events)}
-        return {**asdict(self), "traits": traits, **lists}
+        return {**asdict(self), "traits": traits, "contact_lists": list(self.contact_lists)}
 
     @classmethod
     def from_record(cls, record: Mapping[str, Any]) -> Reading:
         """Return what `as_record` returned."""
         traits = None if record["traits"] is None else frozenset(record["traits"])
-        stored = frozenset(record.get("stored_events", ()))
-        lists = tuple(record["contact_lists"])
-        return cls(**{**record, "traits": traits, "contact_lists": lists, "stored_events": stored})
+        known = {name: value for name, value in record.items() if name in cls.__slots__}
+        return cls(**{**known, "traits": traits, "contact_lists": tuple(record["contact_lists"])})
 
 
 def reading_of(name: str, form: Shape, settings: Settings) -> Reading:
@@ -124,8 +120,7 @@ def reading_of(name: str, form: Shape, settings: Settings) -> Reading:
     digest = fingerprint({"setting": setting.as_config(), "shape": form}) or b""
     pattern = "" if found is None else found.pattern
     fields = {logical: list(own) for logical, own in setting.fields.items()}
-    stored = frozenset(settings.stored_events.values())
-    return Reading(kind, form, traits, setting.contact_lists, digest.hex(), pattern, fields, stored)
+    return Reading(kind, form, traits, setting.contact_lists, digest.hex(), pattern, fields)
 
 
 @dataclass(frozen=True, slots=True)

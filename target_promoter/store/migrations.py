@@ -119,6 +119,18 @@ _TO_VERSION_4: Final = (
     """,
     "CREATE INDEX pulled_user_id ON pulled (user_id) WHERE user_id IS NOT NULL",
     "CREATE INDEX pulled_unsubscribed ON pulled (email) WHERE unsubscribed = 1",
+    # The deletion of a row reaches surveys that may be taken again, too.
+    "DROP INDEX surveys_row_key",
+    """
+        CREATE INDEX surveys_row_key ON surveys (row_key)
+        WHERE status IN ('waiting', 'queued', 'expired', 'withheld', 'throttled', 'refused')
+    """,
+    """
+        UPDATE surveys SET status = 'waiting', settled_at = NULL,
+            reason = 'its stream is read by other fields than its row was, which has not come again'
+        WHERE reason = 'its person was read by other fields than those of now, and its row has not come again'
+        AND status = 'withheld'
+    """,
 )
 
 _OWN_CONTACTS: Final = """

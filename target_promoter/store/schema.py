@@ -52,6 +52,9 @@ UNSETTLED: Final = (*OPEN, SurveyStatus.CLAIMED)
 SETTLED: Final = tuple(one for one in SurveyStatus if one not in UNSETTLED)
 """The statuses of surveys that are final."""
 
+REVIVABLE: Final = (SurveyStatus.EXPIRED, SurveyStatus.WITHHELD, SurveyStatus.THROTTLED, SurveyStatus.REFUSED)
+"""The statuses of surveys that surely e-mailed nobody, and may be taken again when their row comes again."""
+
 # `sqlite_with_rowid=False`: SQLite gives a table with a text key a hidden integer key as well; without it a table of
 # short rows is half the size. One of long rows needs it: else the upper levels of its tree, which then hold whole rows,
 # are many.
@@ -235,8 +238,11 @@ for _column in ("anonymous_id", "email", "claimed_email", "claimed_user_id", "se
 IS_OPEN: Final = "status IN ('waiting', 'queued')"
 """The condition, as SQL, under which a survey is in the indexes of open ones."""
 
-for _column in ("occurrence", "row_key"):
-    _partial_index(f"surveys_{_column}", surveys, _column, IS_OPEN)
+MAY_BE_SENT: Final = f"status IN ({', '.join(repr(str(one)) for one in (*OPEN, *REVIVABLE))})"
+"""The condition, as SQL, for surveys that are open, or may be again."""
+
+_partial_index("surveys_occurrence", surveys, "occurrence", IS_OPEN)
+_partial_index("surveys_row_key", surveys, "row_key", MAY_BE_SENT)
 
 messages = Table("messages", metadata, Column("message", LargeBinary, primary_key=True), sqlite_with_rowid=False)
 """What makes an event that comes again known, for ever: two salted hashes of each event that led to a survey.

@@ -170,18 +170,26 @@ def leases(tx: Transaction, survey_ids: Iterable[int]) -> dict[int, str]:
     return {row.id: row.lease for row in rows if row.status == SurveyStatus.CLAIMED}
 
 
-def withdraw(tx: Transaction, reason: str, *, marks: Collection[bytes] = (), user_ids: Collection[str] = ()) -> None:
+def withdraw(
+    tx: Transaction,
+    reason: str,
+    *,
+    marks: Collection[bytes] = (),
+    user_ids: Collection[str] = (),
+    emails: Collection[str] = (),
+) -> None:
     """Have claimed surveys never be sent again; what comes of the request on its way still counts.
 
     Args:
         marks: Hashes of their events, or of their rows.
         user_ids: User ids that they are for.
+        emails: Addresses that they are for.
     """
-    columns = (surveys.c.id, surveys.c.message, surveys.c.row_key, surveys.c.claimed_user_id)
+    columns = (surveys.c.id, surveys.c.message, surveys.c.row_key, surveys.c.claimed_user_id, surveys.c.claimed_email)
     query = select(*columns).where(surveys.c.status == SurveyStatus.CLAIMED)
     for row in tx.execute(query).all():
         is_marked = any(mark is not None and bytes(mark) in marks for mark in (row.message, row.row_key))
-        if is_marked or row.claimed_user_id in user_ids:
+        if is_marked or row.claimed_user_id in user_ids or row.claimed_email in emails:
             tx.execute(update(surveys).where(surveys.c.id == row.id).values(withdrawn=reason))
 
 

@@ -20,7 +20,7 @@ from target_promoter.store.transaction import Transaction
 from target_promoter.surveys import claims, schedule, surveys
 from target_promoter.surveys.cancelling import CancelRules
 from target_promoter.surveys.claims import Claim, Settled
-from target_promoter.surveys.rules import Rules, Sendable
+from target_promoter.surveys.rules import SAME_EVENT, Rules, Sendable
 from target_promoter.surveys.surveys import NotSurveyed, Survey
 from target_promoter.values.times import iso
 
@@ -125,7 +125,16 @@ class SurveyDelivery:
                 new.append((replace(made, lease=next(self._leases)), times.settled_at(free[len(new)])))
         claims.claim(tx, new)
         turn.write(outcomes)
+        self._cancel_same_events(tx, [made for made, _ in new], now, outcomes)
         return [*taken, *(made for made, _ in new)], outcomes, turn.notes
+
+    @staticmethod
+    def _cancel_same_events(tx: Transaction, claimed: Sequence[Claim], now: float, outcomes: Counter[str]) -> None:
+        """Cancel surveys that wait for what is surveyed now: their rows were corrected to its person and second."""
+        occurrences = {one.survey.occurrence for one in claimed if one.survey.occurrence is not None}
+        same = [one.id for one in surveys.of_occurrences(tx, occurrences)]
+        if same:
+            outcomes[SurveyStatus.CANCELLED] += surveys.cancel(tx, same, SAME_EVENT, now)
 
     def _take_up_unsettled(
         self, tx: Transaction, now: float, slots: Sequence[float], outcomes: Counter[str]

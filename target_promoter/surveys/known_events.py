@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable
 from functools import lru_cache
 from hashlib import blake2b
-from typing import NamedTuple
+from itertools import islice, permutations
+from typing import Final, NamedTuple
 
 from target_promoter.store import runs
 from target_promoter.store.encoding import encode
 from target_promoter.store.schema import messages
 from target_promoter.store.transaction import Transaction
+
+_MOST_ORDERS: Final = 120
+"""Keys of more than five columns are rare."""
 
 
 class Marks(NamedTuple):
@@ -20,8 +25,8 @@ class Marks(NamedTuple):
     """A hash of the event and its message id."""
     occurrence: bytes | None
     """A hash of campaign, person as the call names it, and second; None if the call has no such thing."""
-    row_key: bytes
-    """A hash of its stream and the key of its row."""
+    row_key: bytes | None
+    """A hash of its stream and the key of its row; None if its stream has no keys."""
 
 
 class KnownEvents:
@@ -41,19 +46,29 @@ class KnownEvents:
             self._unsalted[mark] = _hash(b"", text)
         return mark
 
+    def older_ids(self, key: str | None) -> set[str]:
+        """Return the message ids that version 2 may have made of a key: it took its columns as the tap listed them."""
+        if not self._any_unsalted or key is None or not key.startswith('["'):
+            return set()
+        try:
+            values = json.loads(key)
+        except ValueError:  # One column's own text.
+            return set()
+        return {json.dumps(one) for one in islice(permutations(values), _MOST_ORDERS)}
+
     def occurrence(self, campaign_id: int, named: str, time: float | None) -> bytes | None:
         """Return the hash of who did, in which second, what a campaign surveys for."""
         if not named or time is None:
             return None
         return _hash(self._salt, encode([campaign_id, named, int(time)]))
 
-    def row_key(self, stream: str, key: object) -> bytes:
+    def row_key(self, stream: str, key: str | None) -> bytes | None:
         """Return the hash of a stream and the key of one of its rows."""
-        return _hash(self._salt, encode([stream, key]))
+        return None if key is None else _hash(self._salt, encode([stream, key]))
 
-    def among(self, marks: Iterable[bytes]) -> set[bytes]:
+    def among(self, marks: Iterable[bytes | None]) -> set[bytes]:
         """Return those of the hashes that are known."""
-        wanted = set(marks)
+        wanted = {mark for mark in marks if mark is not None}
         older = {self._unsalted[mark]: mark for mark in wanted if mark in self._unsalted}
         found = {bytes(row[0]) for row in self._tx.rows_among("message", "messages", "message", wanted | older.keys())}
         return {older.get(mark, mark) for mark in found}
@@ -62,7 +77,7 @@ class KnownEvents:
         """Know events from now on, for ever."""
         self._tx.upsert(messages, [{"message": mark} for mark in sorted({mark for mark in marks if mark is not None})])
 
-    def forget(self, marks: Iterable[bytes]) -> None:
+    def forget(self, marks: Iterable[bytes | None]) -> None:
         """Know no more what turned out never to have happened."""
         for mark in marks:
             self._tx.execute(messages.delete().where(messages.c.message == mark))

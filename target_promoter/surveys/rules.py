@@ -18,7 +18,7 @@ _LOST_STORE_SECONDS: Final = 23 * 3600.0
 hour for safety, then refuses a second survey if there was a first one that a lost store knew of."""
 
 OLDER_THAN_STORE: Final = "it was due before the store was created, and more than 23 hours ago"
-READ_OTHERWISE: Final = "its person was read by other fields than those of now, and its row has not come again"
+SAME_EVENT: Final = "another event of the same campaign, person and second is known"
 _NOT_A_RECIPIENT: Final = "its address is not among survey_recipients"
 _NOT_IN_SAMPLE: Final = "not in the sample of"
 
@@ -121,8 +121,7 @@ class Rules:
             case SurveyStatus.EXPIRED:
                 return True
             case SurveyStatus.WITHHELD:
-                reasons = (_NOT_A_RECIPIENT, _NOT_IN_SAMPLE, READ_OTHERWISE)
-                by_setting = (survey.reason or "").startswith(reasons)
+                by_setting = (survey.reason or "").startswith((_NOT_A_RECIPIENT, _NOT_IN_SAMPLE))
                 return by_setting and self.withheld(campaign, survey, email) is None
             case SurveyStatus.THROTTLED:
                 # Promoter's own word, to a request, stands.

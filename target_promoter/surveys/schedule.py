@@ -15,8 +15,8 @@ from target_promoter.store.encoding import encode
 from target_promoter.store.schema import IS_OPEN, OPEN, SurveyStatus, surveys
 from target_promoter.store.transaction import Transaction
 from target_promoter.surveys.known_events import KnownEvents
-from target_promoter.surveys.rules import OLDER_THAN_STORE, Rules
-from target_promoter.surveys.surveys import COLUMNS, as_survey
+from target_promoter.surveys.rules import OLDER_THAN_STORE, SAME_EVENT, Rules
+from target_promoter.surveys.surveys import COLUMNS, as_survey, cancel, of_occurrences
 
 _MOST_EXPIRED: Final = 20_000
 """How many surveys one transaction ends, so that it holds the store for a moment only."""
@@ -145,16 +145,22 @@ def _give_campaign(tx: Transaction, rules: Rules, event: str) -> None:
     """Have the surveys of an event be its present campaign's; those that are settled are known by it from now on."""
     campaign, events = rules.settings.campaigns[event], KnownEvents(tx)
     other = (surveys.c.canonical == event) & (surveys.c.campaign_id != campaign.id)
-    moved, marks = [], []
+    moved, marks, left = list[tuple[int, bytes | None]](), list[bytes | None](), list[bytes | None]()
     for survey in map(as_survey, tx.execute(select(*COLUMNS).where(other, surveys.c.due_at >= rules.oldest_due))):
         keys = keys_named(survey)
         mark = events.occurrence(campaign.id, keys[0] if keys else "", survey.event_at)
         marks.append(mark)
         if survey.is_open:
             moved.append((survey.id, mark))
+            left.append(survey.occurrence)
+    # What the campaign surveyed for before, by another event's name, is known; of two that wait delivery ends one.
+    known = events.among(marks)
+    known -= {one.occurrence for one in of_occurrences(tx, known)}
+    events.forget(left)
     events.remember(marks)
     tx.update_rows(surveys, ("id", "occurrence"), moved)
     tx.execute(update(surveys).where(other, surveys.c.status.in_(OPEN)).values(campaign_id=campaign.id))
+    cancel(tx, [number for number, mark in moved if mark in known], SAME_EVENT, rules.now)
 
 
 def _reschedule(tx: Transaction, rules: Rules, event: str) -> None:

@@ -10,9 +10,22 @@ from sqlalchemy import ColumnElement, or_, select, update
 
 from target_promoter.people.identity import Identifiers
 from target_promoter.store.encoding import decode, encode
-from target_promoter.store.schema import IS_OPEN, OPEN, SETTLED, UNSETTLED, SurveyStatus, not_surveyed, surveys
+from target_promoter.store.schema import (
+    IS_OPEN,
+    MAY_BE_SENT,
+    OPEN,
+    REVIVABLE,
+    SETTLED,
+    UNSETTLED,
+    SurveyStatus,
+    not_surveyed,
+    surveys,
+)
 from target_promoter.store.transaction import Transaction
 from target_promoter.values.events import canonical
+
+READ_OTHERWISE: Final = "its stream is read by other fields than its row was, which has not come again"
+"""Why a survey is held that waits."""
 
 _STEP: Final = 500
 _LONGEST_ID: Final = 18
@@ -51,6 +64,11 @@ class Survey(msgspec.Struct, frozen=True, gc=False):
     def is_open(self) -> bool:
         """Whether it may still be changed or cancelled."""
         return self.status in OPEN
+
+    @property
+    def is_held(self) -> bool:
+        """Whether it waits for its row to be read again, by the fields of now."""
+        return self.status is SurveyStatus.WAITING and self.reason == READ_OTHERWISE
 
     @property
     def all_properties(self) -> dict[str, Any]:
@@ -106,8 +124,7 @@ def change(tx: Transaction, changed: Iterable[Survey], now: float) -> None:
 
 def by_message(tx: Transaction, marks: Collection[bytes]) -> dict[bytes, Survey]:
     """Return those surveys that may change when their row comes again, by the hash of their event."""
-    kept = (*OPEN, *_KEPT_BY_A_SETTING)
-    return {survey.message: survey for survey in _among(tx, "message", marks, _is_among("status", kept))}
+    return {survey.message: survey for survey in _among(tx, "message", marks, MAY_BE_SENT)}
 
 
 def told_by(tx: Transaction, marks: Collection[bytes]) -> dict[bytes, bytes]:
@@ -116,14 +133,19 @@ def told_by(tx: Transaction, marks: Collection[bytes]) -> dict[bytes, bytes]:
     return {row[0]: row[1] for row in rows if row[2] not in _KEPT_BY_A_SETTING}
 
 
-def by_occurrence(tx: Transaction, marks: Collection[bytes]) -> dict[bytes, Survey]:
-    """Return the open surveys by who did what when."""
-    return {survey.occurrence or b"": survey for survey in _among(tx, "occurrence", marks)}
+def settled_among(tx: Transaction, messages: Collection[bytes]) -> set[bytes]:
+    """Return those of the events whose survey is there and does not change any more."""
+    return {row[0] for row in _rows_among(tx, "message", "message", messages, f"NOT {MAY_BE_SENT}")}
 
 
-def open_of_rows(tx: Transaction, messages: Collection[bytes], row_keys: Collection[bytes]) -> list[Survey]:
-    """Return the open surveys of events, or of rows known by their key."""
-    found = (*_among(tx, "message", messages), *_among(tx, "row_key", row_keys))
+def of_occurrences(tx: Transaction, marks: Collection[bytes]) -> list[Survey]:
+    """Return the open surveys of who did what when."""
+    return list(_among(tx, "occurrence", marks))
+
+
+def of_rows(tx: Transaction, messages: Collection[bytes], row_keys: Collection[bytes]) -> list[Survey]:
+    """Return the surveys of events, or of rows known by their key, that are open or may be again."""
+    found = (*_among(tx, "message", messages, MAY_BE_SENT), *_among(tx, "row_key", row_keys, MAY_BE_SENT))
     return list({survey.id: survey for survey in found}.values())
 
 
@@ -211,6 +233,8 @@ def cancel(tx: Transaction, ids: Sequence[int], reason: str, now: float) -> int:
 def cancel_waiting(tx: Transaction, what: str, whose: ColumnElement[bool] | None, now: float) -> int:
     """Cancel the open surveys of an event or a campaign, and return how many; a request at work is not sent again.
 
+    What a setting kept from being sent is not taken again either.
+
     Args:
         what: The event's name, or the campaign's id.
         whose: The condition for surveys of one person alone.
@@ -225,27 +249,41 @@ def drop(tx: Transaction, stream: str, now: float) -> int:
     """Cancel the open surveys that a stream brought, take off what it added to others, and return how many it were."""
     cancelled = _call_off(tx, surveys.c.stream == stream, "its stream was dropped", now)
     restrict(tx, stream, frozenset())
-    tx.execute(update(surveys).where(surveys.c.stream == stream).values(told=None))
+    have_told_anew(tx, stream)
     return cancelled
 
 
-def withhold(tx: Transaction, stream: str, reason: str, now: float) -> None:
-    """Withhold the open surveys that a stream brought; a request at work is not sent again."""
-    _call_off(tx, surveys.c.stream == stream, reason, now, status=SurveyStatus.WITHHELD)
+def have_told_anew(tx: Transaction, stream: str | None = None) -> None:
+    """Have records of a stream, or all, be read again that told surveys: what they said was taken back."""
+    change = update(surveys).values(told=None)
+    tx.execute(change if stream is None else change.where(surveys.c.stream == stream))
 
 
-def _call_off(
-    tx: Transaction,
-    where: ColumnElement[bool],
-    reason: str,
-    now: float,
-    *,
-    status: SurveyStatus = SurveyStatus.CANCELLED,
-) -> int:
+def hold(tx: Transaction, stream: str) -> list[bytes]:
+    """Hold the open surveys of a stream that is read otherwise until their rows come again, and return those's keys.
+
+    A request at work is not sent again.
+    """
+    of_stream = surveys.c.stream == stream
+    _withdraw(tx, of_stream, READ_OTHERWISE)
+    is_open = of_stream & surveys.c.status.in_(OPEN)
+    keys = tx.scalars(select(surveys.c.row_key).where(is_open, surveys.c.row_key.is_not(None))).all()
+    tx.execute(update(surveys).where(is_open).values(status=SurveyStatus.WAITING, reason=READ_OTHERWISE, told=None))
+    return [bytes(key) for key in keys]
+
+
+def _call_off(tx: Transaction, where: ColumnElement[bool], reason: str, now: float) -> int:
+    _withdraw(tx, where, reason)
+    change = update(surveys).values(**_settled(SurveyStatus.CANCELLED, reason, now))
+    # What Promoter refused is tried again by hand alone (`rejected`).
+    kept_back = surveys.c.status.in_([one for one in REVIVABLE if one is not SurveyStatus.REFUSED])
+    tx.execute(change.where(where & kept_back))
+    return tx.execute(change.where(where & surveys.c.status.in_(OPEN))).rowcount
+
+
+def _withdraw(tx: Transaction, where: ColumnElement[bool], reason: str) -> None:
     claimed = where & (surveys.c.status == SurveyStatus.CLAIMED)
     tx.execute(update(surveys).where(claimed).values(withdrawn=reason))
-    values = _settled(status, reason, now)
-    return tx.execute(update(surveys).where(where & surveys.c.status.in_(OPEN)).values(**values)).rowcount
 
 
 def restrict(tx: Transaction, stream: str, allowed: frozenset[str] | None) -> int:
@@ -266,10 +304,10 @@ def restrict(tx: Transaction, stream: str, allowed: frozenset[str] | None) -> in
             own = _only(own, allowed)
         if stream in parts:
             parts[stream] = _only(parts[stream], allowed)
-        after = (row.id, encode(own), encode(parts) if parts else None)
-        if after[1:] != (row.properties, row.more):
+        after = (row.id, encode(own), encode(parts) if parts else None, None)
+        if after[1:3] != (row.properties, row.more):
             rows.append(after)
-    tx.update_rows(surveys, ("id", "properties", "more"), rows)
+    tx.update_rows(surveys, ("id", "properties", "more", "told"), rows)
     return len(rows)
 
 
@@ -368,10 +406,6 @@ def _settled(status: SurveyStatus, reason: str | None, now: float) -> dict[str, 
 
 def _only(properties: Mapping[str, object], allowed: frozenset[str]) -> dict[str, object]:
     return {name: value for name, value in properties.items() if name.lower() in allowed}
-
-
-def _is_among(column: str, statuses: Iterable[SurveyStatus]) -> str:
-    return f"{column} IN ({', '.join(repr(str(one)) for one in statuses)})"
 
 
 def _steps(ids: Sequence[int]) -> Iterable[Sequence[int]]:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
 
-from target_promoter.store import runs
+from target_promoter.store import runs, schema
+from target_promoter.surveys import surveys
 from target_promoter.surveys.claims import Claim
 from tests.delivering import Process
 from tests.house import CONFIG, DAY, HOUR, KEYS, House, at, identify, track
@@ -187,3 +189,169 @@ def test_what_left_the_campaigns_waits_and_comes_back_once(house: House) -> None
     house.configure(throttle_days=0.0001)
     house.take(order())
     assert surveyed(house, DAY / HOUR) == []
+
+
+def misread(**fields: str) -> dict[str, Any]:
+    """Return the streams' setting that reads some fields of orders from other columns."""
+    return orders(fields={**CONFIG["streams"]["orders"]["fields"], **fields})
+
+
+@pytest.mark.parametrize("sent", [True, False])
+@pytest.mark.parametrize("reverse", [True, False])
+def test_a_row_that_is_corrected_to_what_another_row_is_known_as(house: House, *, sent: bool, reverse: bool) -> None:
+    """Its person and second are those of another order, surveyed or waiting: Ann is asked once."""
+    settings = {"throttle_days": 0.0001, "campaigns": campaign(delay_hours=2)}
+    house.configure(**settings)
+    house.take(order(1, customer=1))
+    asked = surveyed(house, 2) if sent else []
+    house.take(order(2, customer=2))
+    rows = [order(1, customer=1), order(2, customer=1)]
+    assert house.take(*rows[:: -1 if reverse else 1])["track"] == {"duplicate": 2}
+    assert asked + surveyed(house, 2) == [ANN]
+    house.take(*rows)
+    assert surveyed(house, 2) == []
+    assert sorted(house.surveys.values()) == ["cancelled", "sent"]
+
+
+@pytest.mark.parametrize("reverse", [True, False])
+def test_rows_of_one_second_whose_persons_are_corrected(house: House, *, reverse: bool) -> None:
+    """Each asks the person that it has by now, in whatever order they are read: here all are of one day."""
+    rows = [order(1, customer=1, number=2, ordered_at="2025-06-15"), order(2, 3, number=1, ordered_at="2025-06-15")]
+    house.take(identify("3", "carl@example.com", -500))
+    house.configure(campaigns=campaign(delay_hours=48), streams=misread(user_id="number"))
+    house.take(*rows)
+    house.configure(campaigns=campaign(delay_hours=48))
+    house.take(*rows[:: -1 if reverse else 1])
+    assert sorted(surveyed(house, 48)) == [ANN, "carl@example.com"]
+
+
+def test_two_events_that_have_one_campaign_by_now(house: House) -> None:
+    """What the campaign surveyed for by the other event's name is known, whether it was sent or waits."""
+    one = {"Order Completed": 78, "Order Paid": {"id": 79, "delay_hours": 2}}
+    house.configure(campaigns=one, throttle_days=0.0001)
+    paid = track("Order Paid", "1", -1, messageId="p")
+    house.take(order(), paid, order(8, 2), track("Order Paid", "2", -1, messageId="q"))
+    assert sorted(surveyed(house)) == [ANN, BOB]
+    house.configure(campaigns={**one, "Order Paid": {"id": 78, "delay_hours": 2}}, throttle_days=0.0001)
+    assert surveyed(house, 2) == []
+    house.configure(campaigns=one, throttle_days=0.0001)
+    house.take(paid)
+    assert surveyed(house, 2) == []
+
+
+@pytest.mark.parametrize(
+    ("kept_back", "loosened", "status"),
+    [
+        ({"survey_recipients": ["*@other.com"]}, {}, "withheld"),
+        ({"max_event_age_hours": 0.5}, {}, "expired"),
+        ({"throttle_days": 3}, {"throttle_days": 0.0001}, "throttled"),
+    ],
+)
+@pytest.mark.parametrize("by_key", [True, False])
+def test_a_deleted_event_leads_to_nothing_whatever_the_rule_becomes(
+    house: House, kept_back: dict[str, Any], loosened: dict[str, Any], status: str, *, by_key: bool
+) -> None:
+    """Also if a setting kept its survey from being sent before, and would not any more."""
+    house.configure(throttle_days=0.0001)
+    house.take(order(6, hours=-1.5))
+    assert surveyed(house) == [ANN]
+    house.configure(**kept_back)
+    house.now -= 0.3 * HOUR * (status == "expired")
+    house.take(order(hours=-0.6 if status == "expired" else -1))
+    house.now += 0.3 * HOUR * (status == "expired")
+    house.configure(**kept_back)
+    assert surveyed(house) == []
+    assert house.surveys["7"] == status
+    row = order(hours=-0.6 if status == "expired" else -1, _sdc_deleted_at=at(0))
+    assert house.take(("orders", {"id": 7, "_sdc_deleted_at": at(0)}) if by_key else row)["track"] == {"deleted": 1}
+    assert house.surveys["7"] == "cancelled"
+    house.configure(**loosened)
+    house.take(order(hours=-0.6 if status == "expired" else -1))
+    assert surveyed(house) == []
+
+
+def test_a_refused_survey_of_a_deleted_event_is_not_replayed(house: House) -> None:
+    """What Promoter refused is replayed as it is in the store: its event is no more."""
+    house.take(order())
+    process = Process(house)
+    process.turn(60)
+    process.turn(61, "refused", words="no")
+    assert house.surveys == {"7": "refused"}
+    house.take(("orders", {"id": 7, "_sdc_deleted_at": at(0)}))
+    assert house.surveys == {"7": "cancelled"}
+
+
+@pytest.mark.parametrize("what", ["Order Completed", "78"])
+def test_what_was_cancelled_by_hand_stays_cancelled(house: House, what: str) -> None:
+    """Also if a setting kept it from being sent then: it is not taken again when the setting is loosened."""
+    house.configure(survey_recipients=["*@other.com"])
+    house.take(order())
+    assert surveyed(house) == []
+    assert house.store.write(lambda tx: surveys.cancel_waiting(tx, what, None, house.now)) == 0
+    house.configure()
+    house.take(order())
+    assert surveyed(house) == []
+    assert house.surveys == {"7": "cancelled"}
+
+
+def test_a_held_survey_is_found_by_its_row(house: House) -> None:
+    """Its event's name and its time are corrected with its person: it is one event still, asked about once."""
+    house.configure(campaigns=campaign(delay_hours=5), throttle_days=0.0001)
+    row = order(customer=1, number=2, order_id=at(-0.5))
+    house.take(row)
+    changed = {"campaigns": {**campaign(delay_hours=5), **campaign("Order Paid", 79, delay_hours=5)}}
+    streams = orders(event="Order Paid", fields={"user_id": "number", "timestamp": "order_id"})
+    house.configure(**changed, streams=streams, throttle_days=0.0001)
+    assert surveyed(house, 6) == []
+    assert house.surveys == {"7": "waiting"}
+    house.take(row)
+    assert surveyed(house) == [BOB]
+    house.take(row, order(8, number=1, order_id=at(-0.5)))
+    assert surveyed(house) == [ANN]
+
+
+def test_an_identify_does_not_release_a_held_survey(house: House) -> None:
+    """Whom the wrong column named has a new address: no survey of somebody else's order goes there."""
+    house.configure(campaigns=campaign(delay_hours=1))
+    house.take(order(customer=3))
+    house.configure(campaigns=campaign(delay_hours=1), streams=misread(user_id="number"))
+    house.take(identify("3", "carl@example.com"))
+    assert surveyed(house, 2) == []
+
+
+def test_an_event_of_two_names_one_of_which_was_surveyed(house: House) -> None:
+    """What waits by the other name is of somebody else, and stays so when the first name is there again."""
+    house.configure(throttle_days=0.0001)
+    row = order(customer=1, number=3)
+    house.take(row)
+    assert surveyed(house) == [ANN]
+    of_seller = {**CONFIG["streams"]["orders"]["fields"], "user_id": "number"}
+    paid = {"campaigns": campaign("Order Paid"), "streams": orders(event="Order Paid", fields=of_seller)}
+    house.configure(**paid, throttle_days=0.0001)
+    house.take(row)
+    house.configure(streams=misread(user_id="number"), throttle_days=0.0001)
+    house.take(row, identify("3", "carl@example.com"))
+    house.take(row)
+    assert surveyed(house) == []
+
+
+@pytest.mark.parametrize("texts", [["b", "a"], ["a", "b"]])
+def test_a_row_that_version_2_kept_is_deleted_by_its_key_of_several_columns(
+    house: House, monkeypatch: pytest.MonkeyPatch, texts: list[str]
+) -> None:
+    """Version 2 took the columns as the tap listed them, and kept no key beside: its survey is cancelled too."""
+    house.store.write(lambda tx: runs.set_fact(tx, "unsalted_messages", "true"))
+    monkeypatch.setitem(KEYS, "orders", ["id"])
+    house.take(order(json.dumps(texts)))  # type: ignore[arg-type] # a message id as version 2 made it
+    unkeyed = schema.surveys.update().values(row_key=None)
+    house.store.write(lambda tx: tx.execute(unkeyed))
+    monkeypatch.setitem(KEYS, "orders", ["id", "order_id"])
+    gone = {"id": "a", "order_id": "b", "_sdc_deleted_at": at(0)}
+    assert house.take(("orders", gone)) == {"track": {"deleted": 1}, "surveys": {"cancelled": 1}}
+
+
+@pytest.mark.parametrize("keys", ["[", '["x"', '["', "[1]"])
+def test_a_key_that_looks_like_one_of_several_columns(house: House, keys: str) -> None:
+    """It is one column's text."""
+    house.store.write(lambda tx: runs.set_fact(tx, "unsalted_messages", "true"))
+    assert house.take(("orders", {"id": keys, "_sdc_deleted_at": at(0)}))["track"] == {"deleted": 1}
