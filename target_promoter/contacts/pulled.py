@@ -205,7 +205,7 @@ def _after(before: Held, held: Held, *, is_of_same: bool) -> Held:
         return msgspec.structs.replace(held, unsubscribed=left)
     return msgspec.structs.replace(
         held,
-        read_at=before.read_at,
+        read_at=min(before.read_at, held.read_at),
         contact=before.contact if held.contact is None else held.contact,
         lists=tuple(sorted({*before.lists, *held.lists})),
         user_id=held.user_id if held.user_id == before.user_id else None,

@@ -28,11 +28,14 @@ def house(store_url: str) -> House:
     return house
 
 
-def read(house: House, seconds: float, *, unsubscribed: bool = False, **attributes: str) -> None:
-    """Read Ann's contact at Promoter, so many seconds from now."""
+def read(
+    house: House, seconds: float, *, since: float | None = None, unsubscribed: bool = False, **attributes: str
+) -> None:
+    """Read Ann's contact at Promoter, so many seconds from now, by a pull that began then or at another time."""
     listed = ListedContact(ANN, {}, attributes or AS_BASIC, unsubscribed)
     at = house.now + seconds
-    house.store.write(lambda tx: pulled.take_page(tx, [listed], None, read_at=at, since=at))
+    began = at if since is None else house.now + since
+    house.store.write(lambda tx: pulled.take_page(tx, [listed], None, read_at=at, since=began))
 
 
 def sent(turn: Turn) -> list[str]:
@@ -96,6 +99,18 @@ def test_a_survey_brings_its_contact_along(house: House) -> None:
     change(house, "basic", 0.001)
     house.take(identify("1", ANN, hours=0.001, order_completed_at=None))
     assert ANN in sent(process.turn(4))
+
+
+def test_pages_that_come_in_another_order_than_they_were_asked_for(house: House) -> None:
+    """Of two pulls at once the later answer may be the older page: what was sent in between counts."""
+    process = Process(house)
+    change(house, "pro", -0.5)
+    process.turn(0)
+    process.turn(1, "accepted", room=0)
+    for seconds in (2, 0.5):
+        read(house, seconds, since=0)
+    change(house, "basic", 0)
+    assert sent(process.turn(3)) == [ANN]
 
 
 def test_a_clock_that_is_ahead(house: House) -> None:
