@@ -268,6 +268,7 @@ class Source:
         return found
 
     def _integrations(self) -> Integrations:
-        """Return where the integrations object is."""
+        """Return where the integrations object is; that of a call counts whether its schema speaks of it or not."""
         columns = tuple(column for path in _INTEGRATIONS for column in self._flattened(*path))
-        return Integrations(self._declared(_INTEGRATIONS), columns)
+        undeclared = _INTEGRATIONS if self._is_calls else ()
+        return Integrations(tuple(dict.fromkeys((*self._declared(_INTEGRATIONS), *undeclared))), columns)

@@ -179,6 +179,15 @@ def test_the_integrations_object(integrations: object, blocked: bool) -> None:  
     assert track(context={"integrations": integrations}).blocked is blocked
 
 
+@pytest.mark.parametrize("kind", ["identify", "track"])
+@pytest.mark.parametrize("place", ["top", "context"])
+def test_a_call_is_blocked_though_its_schema_does_not_speak_of_integrations(kind: str, place: str) -> None:
+    """Most taps of raw calls declare what they know, and send the rest as well."""
+    rules: dict[str, Any] = {"integrations": {"All": False}}
+    record = {"type": kind, "userId": "1", **(rules if place == "top" else {"context": rules})}
+    assert call(record, "type userId anonymousId messageId event timestamp traits properties").blocked
+
+
 def test_flattened_calls_are_read_like_raw_ones() -> None:
     """The SDK's flattening makes columns of objects; what they say stays the same."""
     columns = (
