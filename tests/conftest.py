@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import shutil
 import socket
 import subprocess
-import sys
 import tempfile
 import time
 import uuid
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,83 +17,16 @@ import psycopg
 import pytest
 
 from target_promoter.sandbox.server import SandboxServer
+from tests.programs import Outcome, outcome, program, run_program
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable, Iterator
+
+__all__ = ["CAMPAIGNS", "Outcome", "Postgres", "outcome", "own_postgres", "program", "run_program"]
 
 CAMPAIGNS = {78: "Orders", 91: "Support", 99: "Quarterly"}
 NOBODY = 65534
 """The user id under which PostgreSQL runs when the tests run as root, which it refuses."""
-
-
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """What came of one run of the program.
-
-    Attributes:
-        status: Its exit status.
-        states: The states it printed, in order.
-        summary: Its summary; empty if it logged none.
-        log: Its log.
-        output: Its standard output.
-    """
-
-    status: int
-    states: list[Any]
-    summary: dict[str, Any]
-    log: str
-    output: str
-
-
-def program(*arguments: str | Path, config: dict[str, Any] | None = None, cwd: Path) -> list[str]:
-    """Return the command line that runs the program in a process of its own, its config written to `cwd`."""
-    command = [sys.executable, "-m", "target_promoter"]
-    if config is not None:
-        path = cwd / f"config-{uuid.uuid4().hex[:8]}.json"
-        path.write_text(json.dumps(config), encoding="utf-8")
-        command += ["--config", str(path)]
-    return [*command, *(str(argument) for argument in arguments)]
-
-
-def run_program(
-    *arguments: str | Path,
-    config: dict[str, Any] | None = None,
-    messages: Iterable[dict[str, Any]] | str = (),
-    cwd: Path,
-    env: dict[str, str] | None = None,
-    timeout: float = 120,
-) -> Outcome:
-    """Run the program in a process of its own.
-
-    Args:
-        arguments: What follows the config on its command line.
-        config: The config.
-        messages: Singer messages, or the whole input as text.
-        cwd: The folder it runs in, where a SQLite store of the default address lies.
-        env: Further environment variables.
-        timeout: Seconds after which it counts as hanging.
-    """
-    text = messages if isinstance(messages, str) else "".join(json.dumps(one) + "\n" for one in messages)
-    done = subprocess.run(
-        program(*arguments, config=config, cwd=cwd),
-        input=text,
-        capture_output=True,
-        text=True,
-        encoding="utf-8",
-        cwd=cwd,
-        env={**os.environ, **(env or {})},
-        timeout=timeout,
-        check=False,
-    )
-    return outcome(done.returncode, done.stdout, done.stderr)
-
-
-def outcome(status: int, output: str, log: str) -> Outcome:
-    """Return what came of a run, read from what it printed."""
-    marker = "Run summary: "
-    summaries = [json.loads(line.split(marker, 1)[1]) for line in log.splitlines() if marker in line]
-    states = [json.loads(line) for line in output.splitlines() if line.startswith("{") and line.endswith("}")]
-    return Outcome(status, states, summaries[-1] if summaries else {}, log, output)
 
 
 @pytest.fixture
@@ -166,6 +96,7 @@ class Postgres:
         self._data = folder / "data"
         self._log = folder / "log"
         self._process: subprocess.Popen[bytes] | None = None
+        self._free: list[str] = []
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
             self.port = probe.getsockname()[1]
@@ -216,11 +147,25 @@ class Postgres:
         return f"postgresql://postgres@127.0.0.1:{self.port}/{database}"
 
     def new_database(self) -> str:
-        """Create a database and return its address."""
+        """Return the address of an empty database."""
+        if self._free:
+            return self._free.pop()
         name = f"store_{uuid.uuid4().hex[:12]}"
         with psycopg.connect(self.url("postgres"), autocommit=True) as connection:
             connection.execute(f'CREATE DATABASE "{name}"')
         return self.url(name)
+
+    def take_back(self, url: str) -> None:
+        """Empty a database for the next test: to make one and delete it takes ten times as long."""
+        with psycopg.connect(url, autocommit=True) as connection:
+            connection.execute(
+                "SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity"
+                " WHERE datname = current_database() AND pid <> pg_backend_pid()"
+            )
+            connection.execute("DROP SCHEMA public CASCADE")
+            connection.execute("CREATE SCHEMA public AUTHORIZATION pg_database_owner")
+            connection.execute("GRANT USAGE ON SCHEMA public TO PUBLIC")
+        self._free.append(url)
 
 
 @contextlib.contextmanager
@@ -242,9 +187,23 @@ def postgres() -> Iterator[Postgres]:
 
 
 @pytest.fixture
-def postgres_url(postgres: Postgres) -> str:
-    """Return the address of a new, empty PostgreSQL database."""
-    return postgres.new_database()
+def new_postgres_url(postgres: Postgres) -> Iterator[Callable[[], str]]:
+    """Yield what gives the addresses of empty PostgreSQL databases that are the test's own."""
+    lent = []
+
+    def new() -> str:
+        lent.append(postgres.new_database())
+        return lent[-1]
+
+    yield new
+    for url in lent:
+        postgres.take_back(url)
+
+
+@pytest.fixture
+def postgres_url(new_postgres_url: Callable[[], str]) -> str:
+    """Return the address of an empty PostgreSQL database that is the test's own."""
+    return new_postgres_url()
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])

@@ -26,7 +26,7 @@ from target_promoter.sandbox.faults import Faults
 from target_promoter.store.database import open_store
 from target_promoter.target import TargetPromoter
 from tests.conftest import run_program
-from tests.e2e.programs import until
+from tests.programs import until
 from tests.tap import CUSTOMERS, STREAMS, record, schema, state, sync
 
 if TYPE_CHECKING:

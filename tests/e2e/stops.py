@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 from target_promoter.sandbox.server import SandboxServer
 from tests.conftest import CAMPAIGNS, Outcome
-from tests.e2e.programs import SHORT_CLOCK, Programs, Running, until
 from tests.e2e.shop import Shop, check
+from tests.programs import SHORT_CLOCK, Programs, Running, until
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -11,8 +11,8 @@ import pytest
 from target_promoter.sandbox.faults import Faults
 from target_promoter.sandbox.server import SandboxServer
 from tests.conftest import CAMPAIGNS
-from tests.e2e.programs import Programs
 from tests.e2e.trials import ALL_FAULTS, Figures, Trial
+from tests.programs import Programs
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -12,8 +12,8 @@ from target_promoter.sandbox.faults import Faults
 from target_promoter.sandbox.records import RefusedError
 from target_promoter.sandbox.server import SandboxServer
 from tests.conftest import CAMPAIGNS
-from tests.e2e.programs import SHORT_CLOCK, Programs, until
 from tests.e2e.shop import Shop, check
+from tests.programs import SHORT_CLOCK, Programs, until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -10,7 +10,7 @@ import pytest
 
 from target_promoter.sandbox.faults import Faults
 from target_promoter.store.summary import OUTCOMES
-from tests.e2e.programs import SHORT_CLOCK
+from tests.programs import SHORT_CLOCK
 from tests.tap import Run, hours_ago, record, schema, sync
 
 if TYPE_CHECKING:

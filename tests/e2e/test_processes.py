@@ -9,8 +9,8 @@ import pytest
 from target_promoter.sandbox.faults import Faults
 from target_promoter.sandbox.server import SandboxServer
 from tests.conftest import CAMPAIGNS
-from tests.e2e.programs import Programs
 from tests.e2e.shop import SCHEMA, Shop, Watch, check, state
+from tests.programs import Programs
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -14,9 +14,9 @@ import psycopg
 import pytest
 
 from target_promoter.sandbox.faults import Faults
-from tests.e2e.programs import Programs, until
 from tests.e2e.shop import SCHEMA, Shop, check, identify, order, state
 from tests.e2e.stops import stop_many
+from tests.programs import Programs, until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

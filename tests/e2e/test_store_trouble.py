@@ -16,8 +16,8 @@ from target_promoter.sandbox.faults import Faults
 from target_promoter.store import schema
 from target_promoter.store.database import open_store
 from tests.conftest import own_postgres, program, run_program
-from tests.e2e.programs import SETTLING, SHORT_CLOCK, Programs, until
 from tests.e2e.shop import Shop, Watch, check
+from tests.programs import SETTLING, SHORT_CLOCK, Programs, until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

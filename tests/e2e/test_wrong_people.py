@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from target_promoter.sandbox.faults import Faults
-from tests.e2e.programs import Programs, until
 from tests.e2e.shop import SCHEMA, Watch, identify, iso, order, record, schema_of, state
+from tests.programs import Programs, until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

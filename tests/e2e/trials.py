@@ -11,8 +11,8 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from target_promoter.sandbox.faults import Faults
-from tests.e2e.programs import SETTLING, SHORT_CLOCK, Programs, Running, until
 from tests.e2e.shop import Shop, Watch, check
+from tests.programs import SETTLING, SHORT_CLOCK, Programs, Running, until
 
 if TYPE_CHECKING:
     from target_promoter.sandbox.server import SandboxServer

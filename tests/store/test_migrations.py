@@ -219,7 +219,7 @@ def test_a_migrated_store_has_the_tables_of_a_new_one(
     """Else the steps and `schema.py` say two things."""
     sqlite = house.store.is_sqlite
     new = open_store(
-        f"sqlite:///{tmp_path / 'new.db'}" if sqlite else request.getfixturevalue("postgres").new_database(), now=NOW
+        f"sqlite:///{tmp_path / 'new.db'}" if sqlite else request.getfixturevalue("new_postgres_url")(), now=NOW
     )
     assert tables_of(house.store) == tables_of(new)
     new.close()

@@ -20,9 +20,9 @@ from tests.program import command
 from tests.store.old_stores import VERSIONS, restore
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
-    from tests.conftest import Postgres
 
 KILLED = """
 import os, signal, sys
@@ -35,11 +35,11 @@ moving.move(open_store(sys.argv[2], now=1.0), sys.argv[3])
 
 
 @pytest.fixture(params=["sqlite to postgresql", "postgresql to sqlite", "sqlite to sqlite", "postgresql to postgresql"])
-def urls(request: pytest.FixtureRequest, tmp_path: Path, postgres: Postgres) -> tuple[str, str]:
+def urls(request: pytest.FixtureRequest, tmp_path: Path, new_postgres_url: Callable[[], str]) -> tuple[str, str]:
     """Return the addresses of a store full of everything and of the place it is to be moved to."""
     kinds = str(request.param).split(" to ")
     old, new = (
-        f"sqlite:///{tmp_path / f'store-{place}.db'}" if kind == "sqlite" else postgres.new_database()
+        f"sqlite:///{tmp_path / f'store-{place}.db'}" if kind == "sqlite" else new_postgres_url()
         for place, kind in enumerate(kinds)
     )
     restore(old, VERSIONS[-1])

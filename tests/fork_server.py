@@ -1,32 +1,35 @@
 """Starts the program again and again, each time in a process of its own, without loading it anew.
 
-Loading takes most of a second, and the fault suite starts the program hundreds of times. It runs as a program of its
+Loading takes most of a second, and the tests start the program hundreds of times. It runs as a program of its
 own, since a process with threads, such as that of the tests, must not fork. Each line of its input is one job.
 """
 
 from __future__ import annotations
 
+import gc
 import importlib
 import json
 import os
+import pkgutil
 import resource
 import signal
 import sys
 from pathlib import Path
 from typing import Any, Final
 
-_LOADED: Final = (
-    "target_promoter.__main__",
-    "target_promoter.commands.deliver",
-    "sqlalchemy.dialects.postgresql.psycopg",
-    "sqlite3",
-)
+import target_promoter
+from target_promoter.__main__ import main as run
+
+_LOADED: Final = ("sqlalchemy.dialects.postgresql.psycopg", "sqlite3")
+"""What the program loads of others when it needs it."""
 
 
 def main() -> None:
-    """Load the program once, then start it for every line of the input."""
-    for name in _LOADED:
+    """Load the program once, all of it, then start it for every line of the input."""
+    parts = pkgutil.walk_packages(target_promoter.__path__, "target_promoter.")
+    for name in (*_LOADED, *(part.name for part in parts if not part.name.endswith(".hub"))):
         importlib.import_module(name)
+    gc.freeze()  # A collection in a process of its own would copy what they share.
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # Nobody waits for the minders.
     signal.signal(signal.SIGINT, signal.SIG_DFL)  # As the program itself has it before a run.
     for line in sys.stdin:
@@ -59,8 +62,6 @@ def _run(job: dict[str, Any]) -> None:
     if job["largest_file"] is not None:
         signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
         resource.setrlimit(resource.RLIMIT_FSIZE, (job["largest_file"], job["largest_file"]))
-    from target_promoter.__main__ import main as run  # noqa: PLC0415 - loaded before, and slow to name at the top
-
     sys.argv = ["target-promoter", *job["arguments"]]
     run()
 

@@ -1,0 +1,270 @@
+"""The program in processes of its own: one run to its end, many runs, several at once, ended as machines end them."""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import json
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+import uuid
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Mapping
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What came of one run of the program.
+
+    Attributes:
+        status: Its exit status.
+        states: The states it printed, in order.
+        summary: Its summary; empty if it logged none.
+        log: Its log.
+        output: Its standard output.
+    """
+
+    status: int
+    states: list[Any]
+    summary: dict[str, Any]
+    log: str
+    output: str
+
+
+def outcome(status: int, output: str, log: str) -> Outcome:
+    """Return what came of a run, read from what it printed."""
+    marker = "Run summary: "
+    summaries = [json.loads(line.split(marker, 1)[1]) for line in log.splitlines() if marker in line]
+    states = [json.loads(line) for line in output.splitlines() if line.startswith("{") and line.endswith("}")]
+    return Outcome(status, states, summaries[-1] if summaries else {}, log, output)
+
+
+def program(*arguments: str | Path, config: dict[str, Any] | None = None, cwd: Path) -> list[str]:
+    """Return the command line that starts the program, its config written to `cwd`."""
+    return [sys.executable, "-m", "target_promoter", *_arguments(arguments, config, cwd)]
+
+
+def _arguments(arguments: Iterable[str | Path], config: Mapping[str, Any] | None, cwd: Path) -> list[str]:
+    given = [str(argument) for argument in arguments]
+    if config is None:
+        return given
+    path = cwd / f"config-{uuid.uuid4().hex[:8]}.json"
+    path.write_text(json.dumps(config), encoding="utf-8")
+    return ["--config", str(path), *given]
+
+
+def run_program(
+    *arguments: str | Path,
+    config: dict[str, Any] | None = None,
+    messages: Iterable[dict[str, Any]] | str | bytes = (),
+    cwd: Path,
+    env: dict[str, str] | None = None,
+    timeout: float = 120,
+) -> Outcome:
+    """Run the program in a process of its own, to its end.
+
+    Args:
+        arguments: What follows the config on its command line.
+        config: The config.
+        messages: Singer messages, or the whole input.
+        cwd: The folder it runs in, where a SQLite store of the default address lies.
+        env: Further environment variables. They take a new interpreter, and a second: without them the process is
+            forked from one that has the program loaded.
+        timeout: Seconds after which it counts as hanging.
+    """
+    if not isinstance(messages, str | bytes):
+        messages = "".join(json.dumps(one) + "\n" for one in messages)
+    written = messages if isinstance(messages, bytes) else messages.encode("utf-8", "surrogatepass")
+    if env is None and sys.platform == "linux":
+        with tempfile.TemporaryDirectory(prefix="program-", ignore_cleanup_errors=True) as folder:
+            given = _arguments(arguments, config, cwd)
+            return _fork(given, written, Path(folder), cwd=cwd).wait(timeout)
+    done = subprocess.run(
+        program(*arguments, config=config, cwd=cwd),
+        input=written,
+        capture_output=True,
+        cwd=cwd,
+        env={**os.environ, **(env or {})},
+        timeout=timeout,
+        check=False,
+    )
+    return outcome(done.returncode, done.stdout.decode(errors="replace"), done.stderr.decode(errors="replace"))
+
+
+SETTLING = 0.8
+"""How long, in seconds, an unanswered request counts as at work while the program runs on a short clock."""
+
+SHORT_CLOCK: dict[str, float] = {
+    "target_promoter.promoter.timeouts.SETTLING_SECONDS": SETTLING,
+    "target_promoter.promoter.timeouts.LATE_SECONDS": 0.5,
+    "target_promoter.promoter.timeouts.CONNECTING_SECONDS": 0.2,
+    "target_promoter.promoter.timeouts.LOOK_AGAIN_SECONDS": 0.1,
+    "target_promoter.delivery.patience._MOST_DOUBLINGS": 0,
+    "target_promoter.promoter.transport.ANSWER_SECONDS": SETTLING / 2,
+    "target_promoter.promoter.transport.CONNECT_SECONDS": 0.2,
+    "target_promoter.run._GRACE_SECONDS": 0.0,
+}
+"""The program's own times, shorter by the same factor: the code is the same, and nobody waits a minute."""
+
+
+def until(what: Callable[[], Any], *, seconds: float = 60.0) -> Any:  # noqa: ANN401 - whatever it waits for
+    """Wait until something is the case, and return it."""
+    deadline = time.monotonic() + seconds
+    while not (found := what()):
+        if time.monotonic() > deadline:
+            message = f"Nothing came of it within {seconds:g} seconds."
+            raise TimeoutError(message)
+        time.sleep(0.001)
+    return found
+
+
+@dataclass(frozen=True, slots=True)
+class Running:
+    """One process of the program.
+
+    Attributes:
+        pid: Its number.
+        folder: Where its input, output and log lie.
+    """
+
+    pid: int
+    folder: Path
+
+    @property
+    def has_ended(self) -> bool:
+        """Whether it ended."""
+        return (self.folder / "status").exists()
+
+    @property
+    def log(self) -> str:
+        """Its log so far."""
+        return (self.folder / "log").read_text(encoding="utf-8", errors="replace")
+
+    @property
+    def states(self) -> list[Any]:
+        """The states it printed so far, in order."""
+        return outcome(0, self.output, "").states
+
+    @property
+    def output(self) -> str:
+        """Its standard output so far."""
+        return (self.folder / "output").read_text(encoding="utf-8", errors="replace")
+
+    def kill(self, signum: int = signal.SIGKILL) -> None:
+        """Send a signal; one that ended already does not mind."""
+        if not self.has_ended:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(self.pid, signum)
+
+    def wait(self, seconds: float = 100.0) -> Outcome:
+        """Wait for its end and return what came of it.
+
+        Args:
+            seconds: After which it counts as hanging.
+        """
+        until(lambda: self.has_ended, seconds=seconds)
+        status = int((self.folder / "status").read_text(encoding="ascii"))
+        return outcome(status, self.output, self.log)
+
+
+@functools.cache
+def _fork_server() -> subprocess.Popen[str]:
+    """Return the process that forks the program for this one; it ends with its input, at this one's end."""
+    return subprocess.Popen([sys.executable, "-m", "tests.fork_server"], stdin=subprocess.PIPE, text=True)
+
+
+def _fork(
+    arguments: list[str],
+    source: Path | bytes,
+    folder: Path,
+    *,
+    cwd: Path,
+    constants: Mapping[str, float] | None = None,
+    largest_file: int | None = None,
+) -> Running:
+    """Start the program with its whole command line, its input, a folder for its output and one to run in."""
+    if isinstance(source, bytes):
+        (folder / "input").write_bytes(source)
+        source = folder / "input"
+    for name in ("output", "log"):
+        (folder / name).touch()
+    job = {
+        "arguments": arguments,
+        "cwd": str(cwd),
+        "input": str(source),
+        **{name: str(folder / name) for name in ("output", "log", "pid", "status")},
+        "constants": dict(constants or {}),
+        "largest_file": largest_file,
+    }
+    stdin = _fork_server().stdin
+    assert stdin is not None
+    stdin.write(json.dumps(job) + "\n")
+    stdin.flush()
+    until((folder / "pid").exists)
+    return Running(int((folder / "pid").read_text(encoding="ascii")), folder)
+
+
+@dataclass(slots=True)
+class Programs:
+    """Starts the program; use it as a context manager.
+
+    Attributes:
+        folder: Where each process has a folder of its own.
+    """
+
+    folder: Path
+    _started: list[Running] = field(default_factory=list)
+
+    def __enter__(self) -> Self:
+        """Return itself: a process is started when it is asked for."""
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """End whatever still runs."""
+        for running in self._started:
+            running.kill()
+
+    @staticmethod
+    def lines(messages: Iterable[Mapping[str, Any]]) -> Iterator[str]:
+        """Yield the lines of a tap that sends these messages."""
+        return map(json.dumps, messages)
+
+    def start(
+        self,
+        *arguments: str,
+        config: Mapping[str, Any],
+        messages: Iterable[Mapping[str, Any]] | Path = (),
+        constants: Mapping[str, float] | None = None,
+        largest_file: int | None = None,
+    ) -> Running:
+        """Start the program.
+
+        Args:
+            arguments: What follows the config on its command line.
+            config: The config.
+            messages: Singer messages, or a file, such as a FIFO, to read them from.
+            constants: The program's own constants that are other than usual, by module and name.
+            largest_file: The most bytes that a file it writes may have: what is beyond meets a full disk.
+        """
+        folder = self.folder / uuid.uuid4().hex[:12]
+        folder.mkdir()
+        given = _arguments(arguments, config, folder)
+        source = (
+            messages if isinstance(messages, Path) else "".join(f"{one}\n" for one in self.lines(messages)).encode()
+        )
+        constants = SHORT_CLOCK if constants is None else constants
+        running = _fork(given, source, folder, cwd=folder, constants=constants, largest_file=largest_file)
+        self._started.append(running)
+        return running
+
+    def run(self, *arguments: str, **options: Any) -> Outcome:  # noqa: ANN401 - those of `start`
+        """Start the program and wait for its end."""
+        return self.start(*arguments, **options).wait()
