@@ -147,7 +147,7 @@ def _settings(config: Config) -> dict[str, Any]:
         },
         "campaigns": {config["event"]: campaign} if config["campaign"] else {},
         "stored_events": [],
-        "throttle_days": 0.0001,
+        "throttle_days": 1e-12,
         "requests_per_minute": 60_000,
     }
 
@@ -180,7 +180,7 @@ def _read(house: House, model: Model, turned: int) -> None:
 
 
 def _surveyed(house: House) -> list[tuple[str, str, int]]:
-    """Deliver all that is due, a turn a minute: the throttle of this test is shorter."""
+    """Deliver all that is due, a turn a minute; the throttle of this test holds nobody back."""
     process, found, seconds = Process(house), list[tuple[str, str, int]](), 0
     while (turn := process.turn(seconds, "accepted")).requests:
         claims = [one for one in turn.requests if isinstance(one, Claim)]
