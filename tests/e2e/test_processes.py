@@ -10,13 +10,17 @@ from target_promoter.sandbox.faults import Faults
 from target_promoter.sandbox.server import SandboxServer
 from tests.conftest import CAMPAIGNS
 from tests.e2e.shop import SCHEMA, Shop, Watch, check, state
-from tests.programs import Programs
+from tests.programs import SHORT_CLOCK, Programs
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
     from tests.conftest import Outcome
+
+
+PATIENT = {name: SHORT_CLOCK[name] for name in SHORT_CLOCK if name.endswith(("LOOK_AGAIN_SECONDS", "GRACE_SECONDS"))}
+"""Nothing goes wrong here, so requests have all the time that they have in earnest: on a busy machine they need it."""
 
 
 @pytest.fixture(scope="module")
@@ -29,7 +33,9 @@ def programs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Programs]:
 def together(programs: Programs, config: dict[str, Any], inputs: list[list[dict[str, Any]] | None]) -> list[Outcome]:
     """Run one process for each input at once; for None one that only delivers."""
     running = [
-        programs.start(*(["deliver"] if messages is None else []), config=config, messages=messages or ())
+        programs.start(
+            *(["deliver"] if messages is None else []), config=config, messages=messages or (), constants=PATIENT
+        )
         for messages in inputs
     ]
     ended = [one.wait() for one in running]
@@ -56,7 +62,7 @@ def test_the_same_input(
     """Each reads all of it; one of them queues a survey and the others know it."""
     config["store_url"] = store_url
     shop, watch = Shop(60, number), Watch(sandbox.account)
-    ended = together(programs, config, [shop.messages] * number)
+    ended = together(programs, config, [shop.messages] * number, PATIENT)
     outcomes = check(shop, sandbox.account, store_url)
     assert outcomes["sent"] == total(ended, "surveys", "sent") == 60
     orders = sum(len(some) for some in shop.orders.values())
@@ -73,7 +79,7 @@ def test_a_split_input(
     config["store_url"] = store_url
     shop, watch = Shop(60, 10 + number), Watch(sandbox.account)
     inputs: list[list[dict[str, Any]] | None] = [*split(shop, number // 2 + 1)]
-    together(programs, config, [*inputs, *[None] * (number - len(inputs))])
+    together(programs, config, [*inputs, *[None] * (number - len(inputs))], PATIENT)
     together(programs, config, [None])
     check(shop, sandbox.account, store_url)
     assert all(len(times) == 1 for times in watch.asked.values()), "no request was repeated"
