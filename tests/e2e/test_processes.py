@@ -30,13 +30,17 @@ def programs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Programs]:
         yield started
 
 
-def together(programs: Programs, config: dict[str, Any], inputs: list[list[dict[str, Any]] | None]) -> list[Outcome]:
+def together(
+    programs: Programs,
+    config: dict[str, Any],
+    inputs: list[list[dict[str, Any]] | None],
+    constants: dict[str, float] | None = None,
+) -> list[Outcome]:
     """Run one process for each input at once; for None one that only delivers."""
+    given = [(["deliver"] if messages is None else [], messages or ()) for messages in inputs]
     running = [
-        programs.start(
-            *(["deliver"] if messages is None else []), config=config, messages=messages or (), constants=PATIENT
-        )
-        for messages in inputs
+        programs.start(*arguments, config=config, messages=messages, constants=constants)
+        for arguments, messages in given
     ]
     ended = [one.wait() for one in running]
     for one in ended:
