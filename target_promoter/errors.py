@@ -74,6 +74,14 @@ class InputError(PromoterError):
         return cls(f"The tap sends a {message} message whose `{key}` is not {wanted}: fix the tap.")
 
     @classmethod
+    def holds_key(cls, stream: str) -> InputError:
+        """Return the error for a SCHEMA message that would have the store keep the API key."""
+        return cls(
+            f"The SCHEMA of stream `{stream}` holds the text of the API key: take it out of the source, and get "
+            "another key from Promoter."
+        )
+
+    @classmethod
     def batch(cls, stream: str, problem: str) -> InputError:
         """Return the error for batch files that cannot be read.
 

@@ -10,6 +10,8 @@ from singer_sdk.sinks import BatchSink
 from singer_sdk.sinks.core import BaseJSONSchemaValidator
 from typing_extensions import override
 
+from target_promoter.config.settings import Settings
+from target_promoter.records.calls import HOLDS_KEY
 from target_promoter.records.readers import Rows
 from target_promoter.records.replay import REPLAYED, UNMAPPED
 from target_promoter.records.streams import Stream
@@ -17,6 +19,8 @@ from target_promoter.run import Run
 from target_promoter.singer.mapping import PLAIN_SCHEMA, Mapper, UnmappedRecord
 from target_promoter.singer.validation import Validator
 from target_promoter.store.encoding import encode
+from target_promoter.values.masking import SHORTEST_SECRET, without
+from target_promoter.values.reading import holds
 
 _BATCH_ROWS: Final = 5000
 
@@ -27,6 +31,10 @@ class Source(Protocol):
     @property
     def run(self) -> Run:
         """The run that takes its batches."""
+
+    @property
+    def settings(self) -> Settings:
+        """The settings."""
 
     @property
     def maps(self) -> Mapper:
@@ -56,6 +64,7 @@ class PromoterSink(BatchSink):
         self._misfit: str | None = None
         self._validators: dict[str, Validator] = {}
         self._maps = target.maps
+        self._key = target.settings.api_key
         self._is_replayed = stream_name in self._maps.replays
         super().__init__(target, stream_name, schema, key_properties)  # type: ignore[arg-type] # the SDK's target
 
@@ -105,6 +114,9 @@ class PromoterSink(BatchSink):
         if not self._is_replayed:
             record.pop(REPLAYED, None)  # Any tap may send such a column.
             record.pop(UNMAPPED, None)
+        if len(self._key) >= SHORTEST_SECRET and holds(record, self._key):
+            self._misfit = HOLDS_KEY
+            return without(dict(record), self._key)
         if isinstance(record, UnmappedRecord):
             self._misfit = record.problem
             record[UNMAPPED] = True

@@ -32,6 +32,8 @@ from target_promoter.singer.reader import Reader
 from target_promoter.singer.signals import StoppedError
 from target_promoter.singer.target import AtomicTarget
 from target_promoter.sinks import SINKS, PromoterSink
+from target_promoter.values.masking import SHORTEST_SECRET, without
+from target_promoter.values.reading import holds
 
 _OBJECTS_OF_A_BATCH: Final = 50_000
 """How many new objects are worth a look for garbage; those of a batch go with it."""
@@ -115,6 +117,9 @@ class TargetPromoter(AtomicTarget):
             ConfigError: The stream is none of Segment's and not configured.
         """
         if schema is not None:
+            key = self.settings.api_key
+            if len(key) >= SHORTEST_SECRET and holds([stream_name, schema, key_properties], key):
+                raise InputError.holds_key(without(stream_name, key))
             before = self._sinks_active.get(stream_name)
             if isinstance(before, PromoterSink) and before.expects(schema, key_properties):
                 return before

@@ -124,7 +124,7 @@ def _named(who: str | None, names: IO[str] | None) -> list[str]:
 def _forget(store: Store, settings: Settings, whom: Sequence[str], now: float, *, everywhere: bool, yes: bool) -> None:
     unknown = store.read(lambda tx: [one for one in whom if not _is_known(tx, settings, one)])
     if unknown and yes:
-        click.echo(_not_known(unknown))
+        say(_not_known(unknown))
     elif unknown:
         if not sys.stdin.isatty():
             raise NotForgottenError.unknown(unknown)

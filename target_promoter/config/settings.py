@@ -45,7 +45,8 @@ from target_promoter.config.kinds import (
 from target_promoter.errors import ConfigError
 from target_promoter.values import events as globs
 from target_promoter.values.events import canonical, snake
-from target_promoter.values.masking import masked_url
+from target_promoter.values.masking import SHORTEST_SECRET, masked_url, without
+from target_promoter.values.reading import holds
 from target_promoter.values.times import SurveyHours
 
 PLACEHOLDER: Final = "NAME OF THE COLUMN"
@@ -74,7 +75,6 @@ FIELDS: Final = (
 
 _CLOCK: Final = re.compile(r"(\d{1,2}):([0-5]\d)", re.ASCII)
 _DAY_MINUTES: Final = 24 * 60
-_SECRET_LENGTH: Final = 8
 _DAYS: Final = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 _SANDBOX_STORE: Final = "target-promoter-sandbox.db"
 _SANDBOX_ACCOUNT: Final = "target-promoter-sandbox-account.db"
@@ -388,12 +388,16 @@ class Settings:
         """
         sandbox = str(config.get("api_url")).strip() == SANDBOX
         given = {**config, "api_key": SANDBOX} if sandbox else config
+        key = str(config.get("api_key") or "").strip()
+        for name, value in config.items():
+            if name != "api_key" and len(key) >= SHORTEST_SECRET and (key in name or holds(value, key)):
+                refuse(without(name, key), "holds the text of `api_key`", "write the key in `api_key` alone")
         try:
             values = parts({**declared(cls), **_sdk_settings()}).then(_flattening).read("", given)
         except ConfigError as error:
-            key = str(config.get("api_key") or "").strip()
-            if key != SANDBOX and len(key) >= _SECRET_LENGTH and key in str(error):
-                raise ConfigError(str(error).replace(key, "…")) from None
+            shown = without(str(error), key)
+            if shown != str(error):
+                raise ConfigError(shown) from None
             raise
         sdk = {name: values.pop(name) for name in _sdk_settings()}
         if sandbox:

@@ -10,7 +10,7 @@ from target_promoter.contacts import contacts
 from target_promoter.people import people, stored_events
 from target_promoter.people.identity import Identity, user_key
 from target_promoter.people.known import KnownPeople
-from target_promoter.records.calls import Identify, Track
+from target_promoter.records.calls import HOLDS_KEY, Identify, Track
 from target_promoter.records.replay import REPLAYED
 from target_promoter.store import events, rejected, runs
 from target_promoter.store.schema import SurveyStatus
@@ -104,7 +104,7 @@ class Batch:
             kind: `identify` or `track`.
             reason: Why.
         """
-        mark = _mark(call.stream, call.record)
+        mark = None if reason == HOLDS_KEY else _mark(call.stream, call.record)
         if mark is None:
             mark, record = fingerprint({"stream": call.stream, "reason": reason}) or b"", None
         else:

@@ -11,7 +11,7 @@ from target_promoter.contacts import contacts
 from target_promoter.intake.batch import DELETED, Batch
 from target_promoter.people import people
 from target_promoter.people.identity import keys_named
-from target_promoter.people.person import FUTURE_SECONDS, delete, merge
+from target_promoter.people.person import FUTURE_SECONDS, delete
 from target_promoter.records.calls import Identify
 from target_promoter.records.readers import Rows
 from target_promoter.records.replay import UNMAPPED, is_refused
@@ -102,7 +102,7 @@ class _Taking:
             else:
                 self._merged[call.user_id] += 1
                 self._place(call, call.user_id)
-                batch.people.put(merge(batch.people.get(call.user_id), call, batch.now))
+                batch.people.say(call, batch.now)
             self._discard_rejection(call.user_id, call.record)
 
     def _problem(self, call: Identify) -> str | None:

@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 
 from target_promoter.people import people
 from target_promoter.people.people import Row
-from target_promoter.people.person import Person, says_the_same
+from target_promoter.people.person import Person, merge, says_the_same
+from target_promoter.records.calls import Identify
 from target_promoter.store.transaction import Transaction
 
 
@@ -40,6 +41,8 @@ class KnownPeople:
         self._before: dict[str, Person | None] = {}
         self._changed: dict[str, Person] = {}
         self._unsaved: set[str] = set()
+        self._said: dict[str, list[Identify]] = {}
+        self._now = 0.0
         self.new: set[str] = set()
         self.reachable: set[str] = set()
 
@@ -66,6 +69,9 @@ class KnownPeople:
 
     def is_marked(self, user_id: str, stream: str, mark: str) -> bool:
         """Return whether a mark is that of the last record that a stream brought of a person who was looked up."""
+        said = self._said.get(user_id)
+        if said is not None and said[-1].stream == stream:
+            return said[-1].fingerprint == mark
         changed = self._changed.get(user_id)
         if changed is not None:
             return changed.fingerprints.get(stream) == mark
@@ -74,25 +80,29 @@ class KnownPeople:
 
     def address(self, user_id: str) -> str | None:
         """Return the e-mail address of a person who was looked up; None if there is none, or no such person."""
+        self._settle(user_id)
         known = self._changed.get(user_id) or self._rows[user_id]
         return None if known is None else known.address
 
     def is_known(self, user_id: str) -> bool:
         """Return whether a person who was looked up was ever identified."""
-        return user_id in self._changed or self._rows[user_id] is not None
+        return user_id in self._changed or user_id in self._said or self._rows[user_id] is not None
 
     def is_deleted(self, user_id: str) -> bool:
         """Return whether a person who was looked up was deleted and not identified since."""
+        self._settle(user_id)
         known = self._changed.get(user_id) or self._rows[user_id]
         return known is not None and known.deleted
 
     def is_deleted_since(self, user_id: str, time: float) -> bool:
         """Return whether a person was deleted at a time, in epoch seconds, or later; it may be back since."""
+        self._settle(user_id)
         known = self._changed.get(user_id) or self._rows[user_id]
         return known is not None and known.deleted_at is not None and known.deleted_at >= time
 
     def get(self, user_id: str) -> Person:
         """Return a person who was looked up, whole; a new one if the user id is not known."""
+        self._settle(user_id)
         changed = self._changed.get(user_id)
         if changed is not None:
             return changed
@@ -107,8 +117,24 @@ class KnownPeople:
         self._changed[person.user_id] = person
         self._unsaved.add(person.user_id)
 
+    def say(self, call: Identify, now: float) -> None:
+        """Have a person who was looked up stand as a call says; calls that follow each other are merged together."""
+        user_id = call.user_id or ""
+        if call.snapshot:
+            self.put(merge(self.get(user_id), [call], now))
+        else:
+            self._said.setdefault(user_id, []).append(call)
+            self._now = now
+
+    def _settle(self, user_id: str) -> None:
+        """Merge what calls said of a person."""
+        calls = self._said.pop(user_id, None)
+        if calls:
+            self.put(merge(self.get(user_id), calls, self._now))
+
     def differs(self, user_id: str) -> bool:
         """Return whether a person stands otherwise to Promoter than before the batch."""
+        self._settle(user_id)
         if user_id not in self._changed:
             return False
         before = self._before[user_id]
@@ -116,6 +142,8 @@ class KnownPeople:
 
     def save(self) -> Saved:
         """Write the people that changed, and return what follows from it for contacts and throttles."""
+        for user_id in list(self._said):
+            self._settle(user_id)
         unsaved = {user_id: self._changed[user_id] for user_id in sorted(self._unsaved)}
         written = [person for user_id, person in unsaved.items() if person is not self._before[user_id]]
         nobody = {one.user_id for one in written if not one.parts and one.deleted_at is None}

@@ -49,7 +49,8 @@ class Traits(msgspec.Struct, frozen=True, array_like=True, gc=False):
         if not self.values:
             return other
         known: dict[str, Trait] = {name: (value, at) for name, value, at in self}
-        return self._of({**known, **{name: later(known.get(name), (value, at)) for name, value, at in other}})
+        whole = {**known, **{name: later(known.get(name), (value, at)) for name, value, at in other}}
+        return self._of(whole, max(self.time, other.time))
 
     @property
     def times(self) -> set[float]:
@@ -81,9 +82,10 @@ class Traits(msgspec.Struct, frozen=True, array_like=True, gc=False):
         # To Python `True` is 1, but Promoter is told `true`.
         return ours == theirs and all(isinstance(ours[name], bool) == isinstance(theirs[name], bool) for name in ours)
 
-    def _of(self, traits: Mapping[str, Trait]) -> Traits:
+    def _of(self, traits: Mapping[str, Trait], time: float | None = None) -> Traits:
+        most = self.time if time is None else time
         values = {name: value for name, (value, _) in traits.items()}
-        return Traits(values, self.time, {name: at for name, (_, at) in traits.items() if at != self.time})
+        return Traits(values, most, {name: at for name, (_, at) in traits.items() if at != most})
 
 
 NOTHING_SAID: Final = Traits()

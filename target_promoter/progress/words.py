@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 from target_promoter.config.settings import Settings
+from target_promoter.records.calls import HOLDS_KEY
 from target_promoter.store.schema import SETTLED, SurveyStatus
 from target_promoter.store.summary import OTHER
 from target_promoter.surveys.surveys import READ_OTHERWISE
@@ -137,6 +138,7 @@ _FIXES: Final = (
     ("neither `type` nor `action`", "say in `streams` what the stream's records are"),
     ("no event", "name the stream's event in `streams` (`event`)"),
     ("does not fit its schema", "correct the tap, whose record and SCHEMA disagree"),
+    (HOLDS_KEY, "take it out of the source, and get another key from Promoter"),
     ("stream map", "correct the expression in `stream_maps`"),
     ("cannot be written", "correct the tap: the record holds what no database can keep"),
 )

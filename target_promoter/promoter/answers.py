@@ -12,7 +12,7 @@ from email.utils import parsedate_to_datetime
 from enum import StrEnum
 from typing import Final
 
-from target_promoter.values.masking import masked_text
+from target_promoter.values.masking import masked_text, without
 from target_promoter.values.printable import printable
 
 
@@ -68,8 +68,6 @@ _REDIRECTS: Final = range(300, 400)
 # 411, 414, 415, 421 and 426 too are said of every request alike: whatever answers them is not Promoter's API.
 _NOT_PROMOTER: Final = frozenset({404, 405, 406, 410, 411, 414, 415, 421, 426})
 
-# A shorter key is a word, such as the sandbox's own, and hiding it would garble every sentence.
-_SHORTEST_SECRET: Final = 8
 _DEEPEST: Final = 6
 _NAMELESS: Final = frozenset({"detail", "non_field_errors"})
 _SECONDS: Final = re.compile(r"(\d+(?:\.\d+)?)\s*second", re.IGNORECASE)
@@ -151,10 +149,7 @@ def meaning(reply: Reply, *, survey: bool, secret: str, now: float) -> Answer:
     status = reply.status
     if status in _OK:
         return Answer(Outcome.ACCEPTED, status, is_json=reply.is_json or reply.is_cut)
-    words = _words(reply)
-    if len(secret) >= _SHORTEST_SECRET:
-        words = words.replace(secret, "…")
-    words = _one_line(words)
+    words = _one_line(without(_words(reply), secret))
     shown = printable(masked_text(words), WORDS_LENGTH)
     after = None
     if status in {_TOO_MANY, _UNAVAILABLE}:

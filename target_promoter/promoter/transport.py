@@ -22,6 +22,7 @@ from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 from urllib3.exceptions import HTTPError
 from urllib3.util import Retry
 
+from target_promoter.errors import ConfigError
 from target_promoter.promoter.answers import Answer, Outcome, Reply
 
 if TYPE_CHECKING:
@@ -120,6 +121,7 @@ class _TlsPool(HTTPSConnectionPool):
     ConnectionCls = _TlsConnection
 
 
+_PROXIED: Final = frozenset({"http", "https", "all"})
 _POOLS: Final[dict[str, type[HTTPConnectionPool]]] = {"http": _Pool, "https": _TlsPool}
 
 
@@ -269,7 +271,16 @@ def _proxies(url: str) -> dict[str, str]:
         is_here = ipaddress.ip_address(host).is_loopback
     except ValueError:
         is_here = host == "localhost"
-    return {} if is_here else get_environ_proxies(url)
+    proxies = {} if is_here else get_environ_proxies(url)
+    for scheme in _PROXIED & proxies.keys():
+        proxy = proxies[scheme]
+        try:
+            is_address = bool(urlsplit(proxy if "://" in proxy else f"//{proxy}").hostname)
+        except ValueError:
+            is_address = False
+        if not is_address:
+            raise ConfigError(f"The environment's proxy for {scheme} is no address: correct `{scheme.upper()}_PROXY`.")
+    return proxies
 
 
 def _what_happened(error: BaseException) -> str:

@@ -7,8 +7,12 @@ parsing the record: hence structs of msgspec, which are as frozen, and made some
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Final
 
 import msgspec
+
+HOLDS_KEY: Final = "holds the text of the API key"
+"""Why a record is rejected that would have the store, or Promoter's contacts, show the key; it is not kept."""
 
 
 class Identify(msgspec.Struct, frozen=True, gc=False):

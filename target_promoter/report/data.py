@@ -343,6 +343,8 @@ class Report:
     attributes: Sequence[NoteFacts]
 
 
+_LARGEST_EXPONENT: Final = 40
+
 VERSION: Final = 2
 """Raised when a name goes away or means something else; names may be added without."""
 
@@ -362,6 +364,8 @@ def _plain(value: Any, name: str = "") -> Any:  # noqa: ANN401 - any JSON
     if isinstance(value, (list, tuple)):
         return [_plain(inner) for inner in value]
     if isinstance(value, Decimal):
+        if abs(value.adjusted()) > _LARGEST_EXPONENT:
+            return str(value)  # No program reads it as a number, and writing out its noughts takes for ever.
         return int(value) if value == value.to_integral_value() else float(value)
     if name.endswith("_at") and isinstance(value, float):
         return iso(value)

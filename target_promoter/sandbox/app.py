@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import secrets
-from collections.abc import Awaitable, Callable, MutableMapping
+from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from typing import Any, Final
 from urllib.parse import parse_qsl
 
@@ -23,19 +24,26 @@ Send = Callable[[Message], Awaitable[None]]
 _VIEW_SECONDS: Final = 20.0
 _LOOK_SECONDS: Final = 0.2
 
+_LONGEST_BODY: Final = 8 * 1024 * 1024
+_BODY_SECONDS: Final = 30.0
+_ANSWER_SECONDS: Final = 60.0
+_CLOSE: Final = (b"connection", b"close")
+
 
 class App:
     """The ASGI application.
 
-    To cut a connection it calls `scope["state"]["cut"]`, which the server puts there: ASGI
-    itself has no way to end a request without an answer.
+    To cut a connection it calls `scope["state"]["cut"]`, and to know that an answer is read `drained` of the same,
+    which the server puts there: ASGI itself has no way to do either.
 
     Args:
         faults: What goes wrong, until told otherwise.
+        is_local: Whether only callers on this machine, which know it by an address of its own, are answered at all.
     """
 
-    def __init__(self, account: Account, faults: Faults) -> None:
+    def __init__(self, account: Account, faults: Faults, *, is_local: bool = True) -> None:
         self._account = account
+        self._is_local = is_local
         self._dice = Dice(faults)
         self._closing = asyncio.Event()
         # Another run of the sandbox counts its changes anew: a page that outlived one must not mistake them.
@@ -53,32 +61,47 @@ class App:
 
     async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
         """Answer one request."""
-        body = await _read(receive)
-        if body is None:
-            return
         headers = dict(scope["headers"])
-        call = Call(scope["method"], scope["path"], scope["query_string"], headers, body)
-        if call.path.startswith("/sandbox/"):
-            response: Response | None = await self._control(call, scope)
-        elif call.path == "/" and call.method == "GET":
-            response = page()
-        else:
-            response = await self._api(call)
+        response: Response | None = self._refusal(scope, headers)
+        if response is None:
+            body = await _read(receive, headers)
+            if body is None:
+                return
+            if isinstance(body, Response):
+                response = body
+            else:
+                call = Call(scope["method"], scope["path"], scope["query_string"], headers, body)
+                response = await self._called(call)
         if response is not None:
-            await _answer(send, response)
-            return
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(_ANSWER_SECONDS):
+                    await _answer(send, response)
+                    await scope["state"]["drained"]()  # The server itself keeps what nobody reads.
+                return
         scope["state"]["cut"]()
         # The server takes a return without an answer for a mistake unless it has already
         # seen the connection end.
         while (await receive())["type"] != "http.disconnect":
             pass
 
-    async def _control(self, call: Call, scope: Message) -> Response:
+    def _refusal(self, scope: Message, headers: Mapping[bytes, bytes]) -> Response | None:
+        """Return why a request is not even read, if it is not."""
         client = scope.get("client")
-        if not is_local(client[0] if client else None, call.headers.get(b"host", b"")):
-            return detail(403, "Only from the sandbox's own machine.")
-        if not is_same_origin(call.headers):
-            return detail(403, "Only from the sandbox's own page.")
+        is_control = scope["path"].startswith("/sandbox/")
+        if (self._is_local or is_control) and not is_local(client[0] if client else None, headers.get(b"host", b"")):
+            return detail(403, "Only from the sandbox's own machine.", _CLOSE)
+        if is_control and not is_same_origin(headers):
+            return detail(403, "Only from the sandbox's own page.", _CLOSE)
+        return None
+
+    async def _called(self, call: Call) -> Response | None:
+        if call.path.startswith("/sandbox/"):
+            return await self._control(call)
+        if call.path == "/" and call.method == "GET":
+            return page()
+        return await self._api(call)
+
+    async def _control(self, call: Call) -> Response:
         if call.path == "/sandbox/view" and call.method == "GET":
             return await self._view(call)
         return control(self._account, call, self._dice.faults, self.set_faults)
@@ -159,17 +182,25 @@ class App:
         return False
 
 
-async def _read(receive: Receive) -> bytes | None:
-    """Read the whole body; None when the caller is gone before its end."""
-    body = b""
-    while True:
-        message = await receive()
-        if message["type"] == "http.disconnect":
-            return None
-        part: bytes = message.get("body", b"")
-        body += part
-        if not message.get("more_body", False):
-            return body
+async def _read(receive: Receive, headers: Mapping[bytes, bytes]) -> bytes | Response | None:
+    """Read the whole body; the answer that refuses one too long or too slow, None when the caller is gone before."""
+    told = headers.get(b"content-length", b"")
+    if told.isdigit() and (len(told) > len(str(_LONGEST_BODY)) or int(told) > _LONGEST_BODY):
+        return detail(413, f"A body has at most {_LONGEST_BODY:,} bytes.", _CLOSE)
+    body = bytearray()
+    try:
+        async with asyncio.timeout(_BODY_SECONDS):
+            while True:
+                message = await receive()
+                if message["type"] == "http.disconnect":
+                    return None
+                body += message.get("body", b"")
+                if len(body) > _LONGEST_BODY:
+                    return detail(413, f"A body has at most {_LONGEST_BODY:,} bytes.", _CLOSE)
+                if not message.get("more_body", False):
+                    return bytes(body)
+    except TimeoutError:
+        return detail(408, f"A body is there within {_BODY_SECONDS:g} seconds.", _CLOSE)
 
 
 async def _answer(send: Send, response: Response) -> None:

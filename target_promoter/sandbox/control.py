@@ -24,8 +24,11 @@ def is_local(client: str | None, host: bytes) -> bool:
 
     The second half keeps out web pages elsewhere whose name was pointed at this machine.
     """
-    name = urlsplit(f"//{host.decode('latin-1')}").hostname
-    return _is_loopback(client) and (name == "localhost" or _is_loopback(name))
+    try:
+        name = urlsplit(f"//{host.decode('latin-1')}").hostname
+    except ValueError:
+        return False
+    return is_loopback(client) and is_loopback(name)
 
 
 def is_same_origin(headers: Mapping[bytes, bytes]) -> bool:
@@ -41,11 +44,12 @@ def is_same_origin(headers: Mapping[bytes, bytes]) -> bool:
     return site in {b"none", b"same-origin"} and origin in {None, b"http://" + headers.get(b"host", b"")}
 
 
-def _is_loopback(address: str | None) -> bool:
+def is_loopback(address: str | None) -> bool:
+    """Say whether an address is one by which this machine reaches itself."""
     try:
         return ipaddress.ip_address(address or "").is_loopback
     except ValueError:
-        return False
+        return address == "localhost"
 
 
 def state(account: Account, faults: Faults) -> dict[str, object]:

@@ -17,20 +17,49 @@ from uvicorn.protocols.http.auto import AutoHTTPProtocol
 
 from target_promoter.sandbox.account import CAMPAIGNS, Account
 from target_promoter.sandbox.app import App
+from target_promoter.sandbox.control import is_loopback
 from target_promoter.sandbox.faults import Faults
 
 _KEEP_ALIVE_SECONDS: Final = 75
+_HEAD_SECONDS: Final = 10.0
+_LONGEST_HEAD: Final = 1024 * 1024
+_MOST_CONNECTIONS: Final = 1000
 _START_SECONDS: Final = 10.0
 _LOOK_SECONDS: Final = 1.0
 
 
 class _Protocol(AutoHTTPProtocol):  # type: ignore[misc, valid-type] # uvicorn types it as a variable
-    """uvicorn's HTTP, whose requests can cut their own connection."""
+    """uvicorn's HTTP, whose requests can cut their own connection, and which waits for no endless head of one."""
 
     def connection_made(self, transport: asyncio.Transport) -> None:
         """Hand every request of this connection the means to abort it."""
         super().connection_made(transport)
-        self.app_state: dict[str, Any] = {**self.app_state, "cut": transport.abort}
+        self.app_state: dict[str, Any] = {**self.app_state, "cut": transport.abort, "drained": self.flow.drain}
+        self._head_bytes = 0
+        self._late: asyncio.TimerHandle | None = self.loop.call_later(_HEAD_SECONDS, transport.abort)
+
+    def data_received(self, data: bytes) -> None:
+        """Read on; a request whose head is too long or too slow is cut."""
+        super().data_received(data)
+        if self.cycle is not None and not self.cycle.response_complete:  # Its head is there.
+            self._head_bytes = 0
+            self._in_time()
+            return
+        self._head_bytes += len(data)
+        if self._head_bytes > _LONGEST_HEAD:
+            self.transport.abort()
+        elif self._late is None:
+            self._late = self.loop.call_later(_HEAD_SECONDS, self.transport.abort)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Wait no longer."""
+        self._in_time()
+        super().connection_lost(exc)
+
+    def _in_time(self) -> None:
+        if self._late is not None:
+            self._late.cancel()
+            self._late = None
 
 
 class _Server(uvicorn.Server):
@@ -47,6 +76,7 @@ class _Server(uvicorn.Server):
             access_log=False,
             server_header=False,
             timeout_keep_alive=_KEEP_ALIVE_SECONDS,
+            limit_concurrency=_MOST_CONNECTIONS,
         )
         super().__init__(config)
         self.ready = threading.Event()
@@ -129,7 +159,7 @@ class SandboxServer:
             raise
         shown = f"[{host}]" if ":" in host else host
         self.origin = f"http://{shown}:{self._socket.getsockname()[1]}"
-        self._app = App(self.account, faults or Faults())
+        self._app = App(self.account, faults or Faults(), is_local=is_loopback(host))
         self._server = _Server(self._app)
         self._thread = threading.Thread(target=self._server.run, args=([self._socket],), name="sandbox", daemon=True)
 

@@ -69,11 +69,11 @@ def _path(stream: str, address: object) -> Path:
     """Return the path of a file:// address."""
     try:
         parts = urlsplit(address) if isinstance(address, str) else None
+        path = "" if parts is None else unquote(parts.path, errors="strict")
     except ValueError:
         parts = None
     if parts is None or parts.scheme != "file" or parts.netloc not in _HOSTS:
         raise InputError.batch(stream, "whose files are not on this machine")
-    path = unquote(parts.path, errors="strict") if "%" in parts.path else parts.path
     if not path.isprintable():
         raise InputError.batch(stream, "of a file whose name holds control characters")
     return Path(path)

@@ -17,6 +17,7 @@ from target_promoter.errors import ConfigError
 from target_promoter.records.replay import REPLAYED, Replay
 from target_promoter.records.shapes import Columns, columns, holds_calls
 from target_promoter.store.encoding import encode
+from target_promoter.values.masking import without
 
 _FILTER: Final = "__filter__"
 _MOST_SCHEMAS: Final = 20
@@ -53,13 +54,14 @@ class Mapper(PluginMapper):
         self.replays: dict[str, Replay] = {}
         self.sources: dict[str, dict[str, Any]] = {}
         self._mark = mark
+        self._key = str(plugin_config.get("api_key") or "").strip()
         self._seen: dict[str, list[dict[str, Any]]] = {}
         self._registered: dict[str, list[StreamMap]] = {}
         given = {name: value for name, value in plugin_config.items() if value is not None}
         try:
             super().__init__(given, logger)
         except Exception as error:
-            raise ConfigError.in_stream_maps(_words(error)) from error
+            raise self._refusal(error) from error
 
     @override
     def register_raw_stream_schema(
@@ -111,7 +113,7 @@ class Mapper(PluginMapper):
                     self.flattening_options = FlatteningOptions(enabled=True, max_level=options.max_level)
             super().register_raw_stream_schema(stream, schema, keys)
         except Exception as error:
-            raise ConfigError.in_stream_maps(_words(error), stream) from error
+            raise self._refusal(error, stream) from error
         finally:
             self.flattening_options = options
         mapped = self._mapped_columns(stream)
@@ -124,6 +126,11 @@ class Mapper(PluginMapper):
             if isinstance(stream_map, CustomStreamMap) or stream_map.flattening_enabled:
                 self.sources[alias] = source
                 _guard(stream_map)
+
+    def _refusal(self, error: Exception, stream: str | None = None) -> ConfigError:
+        """Return the error for what failed; the SDK's own errors show expressions, all others may show values."""
+        words = " ".join(str(error).split()).rstrip(".") if isinstance(error, SingerSDKError) else type(error).__name__
+        return ConfigError.in_stream_maps(without(words, self._key), stream)
 
     def _keep_unmapped(self, stream: str, mark: str | None) -> None:
         """Have replayed records that were not mapped go through the one map that failed on them."""
@@ -209,8 +216,3 @@ def _column(declared: object, shared: Mapping[str, object], depth: int) -> dict[
     types = declared.get("type") or ()
     known = {types} if isinstance(types, str) else {*types}
     return dict(_ANY_VALUE) if not known or known & {"object", "array"} else dict(declared)
-
-
-def _words(error: Exception) -> str:
-    """Return what failed; the SDK's own errors show expressions, all others may show values."""
-    return " ".join(str(error).split()).rstrip(".") if isinstance(error, SingerSDKError) else type(error).__name__

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import re
-from typing import Final
+from typing import Final, TypeVar
+
+T = TypeVar("T")
 
 # The look-behind lets a match begin only where an address may begin, which keeps long texts cheap to search.
 _ADDRESS: Final = re.compile(
     r"""(?<![^\s<>()\[\]{},;:"«»=|])([^\s@<>()\[\]{},;:"«»=|])[^\s@<>()\[\]{},;:"«»=|]*@([\w.-]*)"""
 )
+SHORTEST_SECRET: Final = 8
+"""A shorter key is a word, such as the sandbox's own, and hiding it would garble every sentence."""
+
 _PASSWORD: Final = re.compile(r"([?&][^=&]*pass(?:word|wd|phrase)?[^=&]*=)[^&]*", re.IGNORECASE)
 
 
@@ -22,6 +27,17 @@ def masked(email: str) -> str:
     if not at:
         return f"{domain[:1]}…"
     return f"{name[:1]}…@{domain}"
+
+
+def without(value: T, secret: str) -> T:
+    """Return a text, or any JSON, in which a secret does not stand any more."""
+    if len(secret) < SHORTEST_SECRET:
+        return value
+    if isinstance(value, str):
+        return type(value)(value.replace(secret, "…")) if secret in value else value
+    if isinstance(value, dict):
+        return {without(name, secret): without(inner, secret) for name, inner in value.items()}  # type: ignore[return-value]
+    return [without(inner, secret) for inner in value] if isinstance(value, list) else value  # type: ignore[return-value]
 
 
 def masked_text(text: str) -> str:

@@ -164,20 +164,33 @@ def fingerprint(record: Mapping[str, object], salt: bytes = b"") -> bytes | None
     content = record
     if "_sdc_" in "\n".join(record):
         content = {name: value for name, value in record.items() if name[:5] != "_sdc_"}
-    try:
-        encoded = _encoder.encode(content)
-    except RecursionError:
+    encoded = _written(content)
+    if encoded is None:
         return None
-    except ValueError:  # A lone surrogate, or an integer of thousands of digits, neither of which msgspec writes.
-        try:
-            encoded = json.dumps(content, sort_keys=True, default=str).encode()
-        except (ValueError, RecursionError):
-            return None
     if len(encoded) > _SHORTEST_DEEP and encoded.count(b"{") + encoded.count(b"[") > _DEEPEST and _is_deep(content):
         return None
     hasher = _hasher(salt).copy()
     hasher.update(encoded)
     return hasher.digest()
+
+
+def holds(record: object, text: str) -> bool:
+    """Return whether a text, of ASCII alone, stands anywhere in a record."""
+    written = _written(record)
+    return written is not None and _encoder.encode(text)[1:-1] in written
+
+
+def _written(record: object) -> bytes | None:
+    """Return a record as JSON; None if it cannot be written."""
+    try:
+        return _encoder.encode(record)
+    except RecursionError:
+        return None
+    except ValueError:  # A lone surrogate, or an integer of thousands of digits, neither of which msgspec writes.
+        try:
+            return json.dumps(record, sort_keys=True, default=str).encode()
+        except (ValueError, RecursionError):
+            return None
 
 
 @lru_cache
