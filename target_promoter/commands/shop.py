@@ -5,17 +5,14 @@ from __future__ import annotations
 import datetime as dt
 import json
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import Any, Final
 
-SAMPLE_CONFIG: Final[dict[str, Any]] = {
-    "api_url": "sandbox",
-    "campaigns": {
-        "Order Completed": 78,
-        "Support Ticket Closed": {"id": 91, "delay_hours": 24, "cancel_on": ["Support Ticket Reopened"]},
-    },
-    "stored_events": ["Order Completed", "Plan Changed"],
-}
-"""The config that the sample is made for; with a smaller one some events are unmatched, and nothing else changes."""
+CONFIG_FILE: Final = Path(__file__).with_name("sample_config.json")
+"""The config that the sample is made for; with a smaller one some events are unmatched, and nothing else changes.
+
+The file of the same name beside the README is its copy: `target-promoter sample --config-file > sample_config.json`.
+"""
 
 _HOUR: Final = 3600
 _STEP: Final = 12 * _HOUR

@@ -7,13 +7,15 @@ from typing import Any
 
 import pytest
 
-from target_promoter.commands.shop import SAMPLE_CONFIG, sample
+from target_promoter.commands.shop import CONFIG_FILE, sample
 from target_promoter.config.settings import Settings
 from target_promoter.records.calls import Identify, Track
 from target_promoter.records.streams import Stream, recognize
+from tests.documentation import ROOT
 
 NOW = 1_750_000_000.0
 HOUR = 3600.0
+CONFIG = json.loads(CONFIG_FILE.read_text(encoding="utf-8"))
 
 
 def messages(now: float = NOW) -> list[dict[str, Any]]:
@@ -23,7 +25,7 @@ def messages(now: float = NOW) -> list[dict[str, Any]]:
 
 def calls(now: float = NOW) -> list[Identify | Track | None]:
     """Return what the sample's records say."""
-    settings = Settings.from_config(SAMPLE_CONFIG)
+    settings = Settings.from_config(CONFIG)
     streams: dict[str, Stream] = {}
     found: list[Identify | Track | None] = []
     for message in messages(now):
@@ -59,8 +61,8 @@ def test_every_kind_of_call_is_there() -> None:
     ids = [(call.canonical, call.message_id) for call in tracks]
     assert len(ids) == len(set(ids)) + 1
     assert {call.user_id for call in tracks} - {call.user_id for call in identifies} == {"1098", None}
-    stored = set(Settings.from_config(SAMPLE_CONFIG).stored_events)
-    assert stored - set(Settings.from_config(SAMPLE_CONFIG).campaigns) <= {call.canonical for call in tracks}
+    stored = set(Settings.from_config(CONFIG).stored_events)
+    assert stored - set(Settings.from_config(CONFIG).campaigns) <= {call.canonical for call in tracks}
 
 
 @pytest.mark.parametrize("hours", [0, 1, 5.9, 11.99])
@@ -90,3 +92,8 @@ def test_a_day_later_only_the_times_of_events_differ() -> None:
     assert [c.message_id for c in before if isinstance(c, Track)] == [
         c.message_id for c in after if isinstance(c, Track)
     ]
+
+
+def test_the_config_beside_the_readme_is_the_one_that_is_installed() -> None:
+    """If this fails, run `target-promoter sample --config-file > sample_config.json`."""
+    assert (ROOT / "sample_config.json").read_bytes() == CONFIG_FILE.read_bytes()

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from target_promoter.commands.shop import SAMPLE_CONFIG, sample
+from target_promoter.commands.shop import CONFIG_FILE, sample
 from tests.conftest import Outcome, run_program
 
 if TYPE_CHECKING:
@@ -19,9 +20,10 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> tuple[Outcome, Outcome]:
     """Run the sample twice: through a pipe, then the same lines through `--input`."""
     cwd: Path = tmp_path_factory.mktemp("sample")
     lines = "".join(f"{line}\n" for line in sample(time.time()))
+    config = json.loads(CONFIG_FILE.read_text(encoding="utf-8"))
     (cwd / "sample.jsonl").write_text(lines, encoding="utf-8")
-    first = run_program(config=SAMPLE_CONFIG, messages=lines, cwd=cwd)
-    return first, run_program("--input", "sample.jsonl", config=SAMPLE_CONFIG, cwd=cwd)
+    first = run_program(config=config, messages=lines, cwd=cwd)
+    return first, run_program("--input", "sample.jsonl", config=config, cwd=cwd)
 
 
 def test_the_sample_is_delivered(runs: tuple[Outcome, Outcome]) -> None:
