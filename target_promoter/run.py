@@ -282,7 +282,7 @@ class Run:
         with contextlib.suppress(StoreError):
             for sentence in self.store.read(lambda tx: list(warnings(tx, settings, summary, is_whole=is_whole))):
                 logger.warning("%s", sentence)
-        for sentence in departures(summary.findings):
+        for sentence in departures(summary.findings, is_dry_run=settings.dry_run):
             logger.info("%s", sentence)
         others = unmatched(settings, summary.findings)
         if others is not None:

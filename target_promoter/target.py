@@ -21,7 +21,7 @@ from typing_extensions import override
 from target_promoter.config.files import check_meltano, environment_warnings, read_config, reads_environment
 from target_promoter.config.settings import SANDBOX, Settings, config_schema
 from target_promoter.errors import InputError, PromoterError
-from target_promoter.intake.mirror import VersionReading
+from target_promoter.intake.mirror import VersionReading, confirm
 from target_promoter.progress.ending import end_refused
 from target_promoter.progress.preview import PREVIEW_HELP
 from target_promoter.records.replay import Replay
@@ -109,10 +109,7 @@ class TargetPromoter(AtomicTarget):
     @override
     def _process_state_message(self, message_dict: dict[str, Any]) -> None:
         super()._process_state_message(message_dict)
-        value = message_dict["value"]
-        if not (isinstance(value, dict) and value.get("currently_syncing")):
-            for reading in self._versions.values():
-                reading.confirm()
+        confirm(self._versions.values(), message_dict["value"])
 
     def _take_versions(self) -> None:
         """Have people leave the mirrored streams whose newest table versions lack them."""

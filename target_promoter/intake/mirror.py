@@ -71,6 +71,13 @@ class VersionReading:
         return self.activated
 
 
+def confirm(readings: Iterable[VersionReading], state: object) -> None:
+    """Take in a STATE message's value, for all streams that were read."""
+    if not (isinstance(state, dict) and state.get("currently_syncing")):
+        for reading in readings:
+            reading.confirm()
+
+
 def _number(version: object) -> int | None:
     is_version = isinstance(version, int) and not isinstance(version, bool) and 0 < version < _LARGEST
     return version if is_version else None  # type: ignore[return-value] # it is one

@@ -60,15 +60,16 @@ def failures(findings: Findings) -> Iterator[str]:
         )
 
 
-def departures(findings: Findings) -> Iterator[str]:
-    """Yield who left mirrored streams, their addresses masked."""
+def departures(findings: Findings, *, is_dry_run: bool) -> Iterator[str]:
+    """Yield who left mirrored streams, or would have, their addresses masked."""
     for one in findings.mirrored:
         if one.left:
             more = one.left - len(one.addresses)
             who = [*map(masked, one.addresses), *([count(more, "more", "more")] if more and one.addresses else [])]
             names = f": {listed(who)}" if who else ""
             people = count(one.left, "person", "people")
-            yield f"{people} left {named(one.stream)}, for its newest table version lacks them{names}."
+            verb = "would leave" if is_dry_run else "left"
+            yield f"{people} {verb} {named(one.stream)}, for its newest table version lacks them{names}."
 
 
 def unmatched(settings: Settings, findings: Findings) -> str | None:

@@ -2,19 +2,28 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING, Any
 
+import psycopg
 import pytest
+from click.testing import CliRunner
 from sqlalchemy import select
 
 from target_promoter.store import schema as tables
 from target_promoter.store.database import open_store
+from target_promoter.target import TargetPromoter
+from tests.documentation import RECIPES
+from tests.e2e.environments import TAP_POSTGRES, programs
+from tests.e2e.test_taps import PIPELINEWISE, Tap, discovered, pipeline
 from tests.tap import Run, schema, state, sync
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+    from pathlib import Path
 
     from target_promoter.sandbox.server import SandboxServer
+    from tests.conftest import Postgres
 
 TEXT = {"type": ["null", "string"]}
 COLUMNS: dict[str, Any] = {
@@ -236,6 +245,92 @@ def test_rows_of_a_version_are_kept_once(shop: dict[str, Any], sandbox: SandboxS
     rows = store.read(lambda tx: tx.execute(select(tables.version_rows)).all())
     store.close()
     assert {(user, version) for _, user, _, version in rows} == {(str(number), 2) for number in range(1, 8)}
+
+
+@pytest.mark.parametrize("tap", ["PipelineWise", "SDK"])
+def test_taps_on_a_real_database(
+    config: dict[str, Any], sandbox: SandboxServer, postgres: Postgres, tmp_path: Path, tap: str
+) -> None:
+    """The recipe, with PipelineWise's tap on a table (it reads no views in full), and the SDK's on a view."""
+    number = sandbox.account.add_list("Loyal").id
+    url = postgres.new_database()
+    with psycopg.connect(url, autocommit=True) as connection:
+        connection.execute("CREATE TABLE people (id integer PRIMARY KEY, email text, loyal boolean)")
+        connection.execute("INSERT INTO people SELECT n, 'p' || n || '@example.com', true FROM generate_series(1, 3) n")
+        connection.execute("CREATE VIEW loyal_customers AS SELECT * FROM people")
+    name = "public-people" if tap == "PipelineWise" else "public-loyal_customers"
+    recipe = json.loads(RECIPES["audience.json"])["streams"]["public-loyal_customers"]
+    config["streams"] = {name: {**recipe, "contact_lists": [number]}}
+    command = programs(PIPELINEWISE if tap == "PipelineWise" else TAP_POSTGRES) / "tap-postgres"
+    address = psycopg.conninfo.conninfo_to_dict(url)
+    login = {"user": "postgres", "password": "any", "dbname": address["dbname"], "filter_schemas": "public"}
+    login |= {"host": address["host"], "port": int(str(address["port"]))}
+    sdk = {"sqlalchemy_url": url.replace("postgres@", "postgres:any@"), "emit_activate_version_messages": True}
+    (tmp_path / "tap.json").write_text(json.dumps(login if tap == "PipelineWise" else sdk), encoding="utf-8")
+    made: Tap = [command, "--config", tmp_path / "tap.json"], discovered(command, tmp_path / "tap.json")
+    joined = pipeline(made, name, "FULL_TABLE", "", config, tmp_path)
+    assert joined.run().status == 0
+    assert lists(sandbox, 2) == (number,)
+    with psycopg.connect(url, autocommit=True) as connection:
+        connection.execute("DELETE FROM people WHERE id = 2")
+    run = joined.run()
+    assert run.status == 0, run.log
+    assert attributes(sandbox, 2) == {"loyal": "false"}
+    assert number not in lists(sandbox, 2)
+    assert attributes(sandbox, 1) == {"loyal": "true"}
+    assert run.summary["api"]["requests"] == 2
+    with psycopg.connect(url, autocommit=True) as connection:
+        connection.execute("INSERT INTO people VALUES (2, 'p2@example.com', true)")
+    assert joined.run().summary["api"]["requests"] == 1
+    assert attributes(sandbox, 2) == {"loyal": "true"}
+    with psycopg.connect(url, autocommit=True) as connection:
+        connection.execute("DELETE FROM people")
+    assert joined.run().status == 0
+    assert attributes(sandbox, 1) == {"loyal": "false"}
+
+
+def test_report_check_and_story_say_who_left(shop: dict[str, Any], sandbox: SandboxServer, tmp_path: Path) -> None:
+    """How many are in, how many left, and of a person when and why."""
+    del sandbox
+    (tmp_path / "config.json").write_text(json.dumps(shop), encoding="utf-8")
+
+    def told(*arguments: str) -> str:
+        command = TargetPromoter.get_singer_command()
+        return CliRunner().invoke(command, ["--config", str(tmp_path / "config.json"), *arguments]).output
+
+    sync(shop, [schema("vips", COLUMNS), row(1, None)])
+    assert "mirror vips: no table version was read yet" in told("check")
+    sync(shop, view(1, [1, 2, 3]))
+    (tmp_path / "sample.jsonl").write_text("".join(json.dumps(one) + "\n" for one in view(2, [1, 3])), encoding="utf-8")
+    assert '1 person would leave "vips"' in told("check", "--input", str(tmp_path / "sample.jsonl"))
+    sync(shop, view(2, [1, 3]))
+    assert "mirror vips: 2 people in the table version read" in told("check")
+    report = json.loads(told("report", "--format", "json"))
+    (mirrored,) = report["contacts"]["mirrored"]
+    assert (mirrored["stream"], mirrored["people"], mirrored["left"], mirrored["missing"]) == ("vips", 2, 1, 0)
+    story = json.loads(told("report", "--format", "json", "--person", "2"))
+    (moment,) = [one for one in story["moments"] if "Left vips" in one["what"]]
+    assert "vip False" in moment["what"] or "vip false" in moment["what"]
+    assert "the newest table version of vips lacks user id 2" in moment["why"]
+
+
+def test_forget_and_drop_leave_nothing(shop: dict[str, Any], sandbox: SandboxServer, tmp_path: Path) -> None:
+    """Neither of a person nor of a stream."""
+    del sandbox
+    (tmp_path / "config.json").write_text(json.dumps(shop), encoding="utf-8")
+    sync(shop, view(1, [1, 2]))
+
+    def rows(*arguments: str) -> set[str]:
+        command = TargetPromoter.get_singer_command()
+        done = CliRunner().invoke(command, ["--config", str(tmp_path / "config.json"), *arguments])
+        assert done.exit_code == 0, done.output
+        store = open_store(shop["store_url"], now=0)
+        found = store.read(lambda tx: set(tx.scalars(select(tables.version_rows.c.user_id))))
+        store.close()
+        return found
+
+    assert rows("forget", "2", "--yes") == {"1"}
+    assert rows("drop", "vips") == set()
 
 
 def test_mirror_is_for_people(shop: dict[str, Any]) -> None:
