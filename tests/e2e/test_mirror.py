@@ -106,6 +106,16 @@ def test_who_left_the_view_leaves_the_audience_and_its_lists(
     assert 7 in lists(sandbox, 2)
 
 
+def test_a_store_on_postgresql(shop: dict[str, Any], sandbox: SandboxServer, postgres: Postgres) -> None:
+    """It holds the versions as a file does."""
+    shop["store_url"] = postgres.new_database().replace("postgresql://", "postgresql+psycopg://")
+    sync(shop, view(1, [1, 2, 3]))
+    sync(shop, view(2, [1, 3]))
+    assert attributes(sandbox, 2) == {"vip": "false"}
+    assert attributes(sandbox, 3)["vip"] == "true"
+    assert sync(shop, view(3, [1, 3])).summary["api"]["requests"] == 0
+
+
 def test_a_view_that_is_empty_keeps_nobody(shop: dict[str, Any], sandbox: SandboxServer) -> None:
     """Of a few people all may leave at once."""
     sync(shop, view(1, [1, 2]))
