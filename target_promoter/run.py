@@ -14,12 +14,13 @@ from target_promoter.config.settings import Settings
 from target_promoter.delivery import backlog as left
 from target_promoter.delivery.delivery import Delivery
 from target_promoter.errors import ConfigError, PromoterError, StoreError
-from target_promoter.intake import setup
+from target_promoter.intake import mirror, setup
 from target_promoter.intake.intake import Intake
+from target_promoter.intake.mirror import VersionReading
 from target_promoter.progress.ending import for_people, log_summary, show
 from target_promoter.progress.preview import preview, preview_rows, write_preview
 from target_promoter.progress.progress import Metrics, Progress
-from target_promoter.progress.warnings import failures, unmatched, warnings
+from target_promoter.progress.warnings import departures, failures, unmatched, warnings
 from target_promoter.promoter.account import account_client
 from target_promoter.promoter.client import NO_PACE, Withheld
 from target_promoter.records.calls import Track
@@ -29,7 +30,7 @@ from target_promoter.singer.signals import Signals
 from target_promoter.store import retention, runs, streams
 from target_promoter.store.copying import copy_store, folder_for_copy
 from target_promoter.store.database import Store, open_store
-from target_promoter.store.summary import Summary
+from target_promoter.store.summary import Findings, Summary
 from target_promoter.store.transaction import Transaction
 from target_promoter.surveys import schedule
 from target_promoter.values.printable import Lines
@@ -176,6 +177,15 @@ class Run:
         if told is not None:
             logger.warning("%s", told)
 
+    def take_version(self, stream: Stream, reading: VersionReading) -> None:
+        """Have people leave a mirrored stream whose table version was read to its end, and lacks them."""
+        unnamed = self.summary.findings.unnamed[stream.name]
+        now = self._clock()
+        found = self.store.write(lambda tx: mirror.take_version(tx, stream, reading, now, unnamed=unnamed))
+        if found is not None:
+            self.summary.add_findings(Findings(mirrored=[found]))
+            self._delivery.wake(surveys=False)
+
     def deliver(self) -> None:
         """Deliver until all that is due is delivered; call it when nothing more will be taken.
 
@@ -232,6 +242,7 @@ class Run:
             except PromoterError as error:
                 failed = True
                 sentences.append(str(error))
+        failed = failed or any(one.failed for one in self.summary.findings.mirrored)
         if problem is not None or self._delivery.problem is not None or pending or behind or failed or all_rejected:
             self.exit_status = 1
         if pending and not sentences:
@@ -271,6 +282,8 @@ class Run:
         with contextlib.suppress(StoreError):
             for sentence in self.store.read(lambda tx: list(warnings(tx, settings, summary, is_whole=is_whole))):
                 logger.warning("%s", sentence)
+        for sentence in departures(summary.findings, is_dry_run=settings.dry_run):
+            logger.info("%s", sentence)
         others = unmatched(settings, summary.findings)
         if others is not None:
             logger.info("%s", others)

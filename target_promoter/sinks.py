@@ -11,6 +11,7 @@ from singer_sdk.sinks.core import BaseJSONSchemaValidator
 from typing_extensions import override
 
 from target_promoter.config.settings import Settings
+from target_promoter.intake.mirror import VersionReading
 from target_promoter.records.calls import HOLDS_KEY
 from target_promoter.records.readers import Rows
 from target_promoter.records.replay import REPLAYED, UNMAPPED
@@ -40,8 +41,15 @@ class Source(Protocol):
     def maps(self) -> Mapper:
         """The stream maps."""
 
+    @property
+    def record_version(self) -> object:
+        """The table version that the record says it is of."""
+
     def stream(self, name: str) -> Stream:
         """Return what a stream is."""
+
+    def version_reading(self, name: str) -> VersionReading:
+        """Return how far the table version of a stream is read."""
 
 
 class PromoterSink(BatchSink):
@@ -153,11 +161,35 @@ class PromoterSink(BatchSink):
 class IdentifySink(PromoterSink):
     """A stream of people: the store is asked first which of its rows are known, and those are never read whole."""
 
+    def __init__(
+        self,
+        target: Source,
+        stream_name: str,
+        schema: dict[str, Any],
+        key_properties: Sequence[str] | None,
+    ) -> None:
+        super().__init__(target, stream_name, schema, key_properties)
+        self._source = target
+        self._version: int | None = None
+        is_mirrored = self.stream.mirror and not self._is_replayed
+        self._reading = target.version_reading(stream_name) if is_mirrored else None
+
+    @override
+    def process_record(self, record: dict[str, Any], context: dict[str, Any]) -> None:
+        """Gather a record; what is taken together is of one table version."""
+        if self._reading is not None:
+            version = self._reading.record(self._source.record_version)
+            if version != self._version and self.records:
+                self.process_batch(context)
+                self.start_batch(context)
+            self._version = version
+        super().process_record(record, context)
+
     @override
     def process_batch(self, context: dict[str, Any]) -> None:
         """Take people into the store."""
         if self.stream.identify is not None:
-            self.run.take(Rows(self.stream.identify, self.records, self.misfits))
+            self.run.take(Rows(self.stream.identify, self.records, self.misfits, self._version))
 
 
 class TrackSink(PromoterSink):

@@ -21,6 +21,7 @@ from typing_extensions import override
 from target_promoter.config.files import check_meltano, environment_warnings, read_config, reads_environment
 from target_promoter.config.settings import SANDBOX, Settings, config_schema
 from target_promoter.errors import InputError, PromoterError
+from target_promoter.intake.mirror import VersionReading, confirm
 from target_promoter.progress.ending import end_refused
 from target_promoter.progress.preview import PREVIEW_HELP
 from target_promoter.records.replay import Replay
@@ -57,6 +58,7 @@ class TargetPromoter(AtomicTarget):
             ConfigError: A setting is unknown or wrong.
         """
         self._streams: dict[str, Stream] = {}
+        self._versions: dict[str, VersionReading] = {}
         self._run: Run | None = None
         self.preview_file: Path | None = None
         super().__init__(**options)
@@ -94,6 +96,28 @@ class TargetPromoter(AtomicTarget):
     def stream(self, name: str) -> Stream:
         """Return what a stream is that had its SCHEMA."""
         return self._streams[name]
+
+    def version_reading(self, name: str) -> VersionReading:
+        """Return how far the table version of a stream is read."""
+        return self._versions.setdefault(name, VersionReading())
+
+    @override
+    def _process_activate_version_message(self, message_dict: dict[str, Any]) -> None:
+        """Take in that a tap begins a table version, or has sent all of it."""
+        self._assert_line_requires(message_dict, requires={"stream"})
+        for stream_map in self.maps.stream_maps.get(message_dict["stream"], ()):
+            self.version_reading(stream_map.stream_alias).activate(message_dict.get("version"))
+
+    @override
+    def _process_state_message(self, message_dict: dict[str, Any]) -> None:
+        super()._process_state_message(message_dict)
+        confirm(self._versions.values(), message_dict["value"])
+
+    def _take_versions(self) -> None:
+        """Have people leave the mirrored streams whose newest table versions lack them."""
+        for name, stream in self._streams.items():
+            if stream.type == "identify" and name not in self.maps.replays:
+                self.run.take_version(stream, self.version_reading(name))
 
     @override
     def get_sink(
@@ -153,6 +177,7 @@ class TargetPromoter(AtomicTarget):
     def process_endofpipe(self) -> None:
         """Take the last batches into the store, pass state on, and deliver what is due."""
         super().process_endofpipe()
+        self._take_versions()
         self.run.deliver()
         self.run.end()
 

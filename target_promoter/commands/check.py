@@ -36,7 +36,7 @@ from target_promoter.promoter.account import account_client
 from target_promoter.promoter.client import Campaign, Client, ContactList
 from target_promoter.singer.output import say
 from target_promoter.store import events as names
-from target_promoter.store import runs
+from target_promoter.store import runs, streams
 from target_promoter.store.database import Store, find_store, postgresql_engine
 from target_promoter.store.schema import request_clock
 from target_promoter.store.transaction import Transaction
@@ -138,6 +138,7 @@ def check_store(settings: Settings, *, rebind: bool, restored: bool = False) -> 
         with contextlib.closing(store):
             yield _store(store, settings, rebind=rebind)
             yield from store.read(_pulled)
+            yield from store.read(lambda tx: _mirrored(tx, settings))
             if restored:
                 yield _restored(store)
     except StoreError as error:
@@ -169,6 +170,26 @@ def _pulled(tx: Transaction) -> list[Finding]:
             f"stopped behind {count(unfinished.pages, 'page')}: run `target-promoter pull` again, which goes on there"
         )
         found.append(maybe("pull", words))
+    return found
+
+
+def _people(number: int) -> str:
+    return f"{number:,} {'person' if number == 1 else 'people'}"
+
+
+def _mirrored(tx: Transaction, settings: Settings) -> list[Finding]:
+    """Tell which table versions mirrored streams had last."""
+    known, found = streams.versions(tx), []
+    for setting in settings.streams:
+        if setting.mirror:
+            read = {name: one for name, one in known.items() if settings.stream(name) == setting}
+            if not read:
+                words = "no table version was read yet, so nobody leaves: it needs a tap that sends ACTIVATE_VERSION"
+                found.append(maybe(f"mirror {setting.pattern}", words))
+            for name, one in read.items():
+                words = f"{_people(one.people)} in the table version read {when(one.read_at)}"
+                late = f", and a later one lacked {one.missing:,}, which changed nobody: see the last run's log"
+                found.append(maybe(f"mirror {name}", words + late) if one.missing else yes(f"mirror {name}", words))
     return found
 
 

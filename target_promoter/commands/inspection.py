@@ -6,9 +6,10 @@ import itertools
 import json
 import logging
 import time
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from operator import itemgetter
 from typing import Any, Final
 
@@ -18,8 +19,11 @@ from target_promoter.config.settings import Settings
 from target_promoter.contacts.attributes import Note, contact_attributes, survey_attributes
 from target_promoter.delivery.delivery import Delivery
 from target_promoter.errors import ConfigError, InputError
+from target_promoter.intake import mirror
 from target_promoter.intake.intake import Intake
+from target_promoter.intake.mirror import VersionReading, confirm
 from target_promoter.progress.preview import preview
+from target_promoter.progress.warnings import departures
 from target_promoter.promoter.client import NO_PACE, Withheld
 from target_promoter.records.advice import Advice, UnknownStreamError, as_yaml, config_of
 from target_promoter.records.calls import Identify, Track
@@ -28,7 +32,7 @@ from target_promoter.records.streams import Stream, recognize
 from target_promoter.singer.mapping import Mapper, UnmappedRecord
 from target_promoter.singer.reader import Reader, check_record, check_schema
 from target_promoter.store.copying import copy_store, folder_for_copy
-from target_promoter.store.summary import OUTCOMES, Part, Summary
+from target_promoter.store.summary import OUTCOMES, Findings, Part, Summary
 from target_promoter.values.events import canonical, nearest
 from target_promoter.values.printable import Lines
 
@@ -151,7 +155,8 @@ def inspect_input(lines: Iterable[str], config: Mapping[str, Any], settings: Set
         names = ", ".join(f"`{name}`" for name in (*sample.unknown, *sample.refused))
         message = f"A run would be refused at the streams {names}: add the lines above to the config."
         raise ConfigError(message)
-    yield from _would_do(read, settings)
+    mirrored = [(one.stream, sample.versions[one.stream.name]) for one in tallies if one.stream.mirror]
+    yield from _would_do(read, mirrored, settings)
 
 
 def _to_configure(unknown: Iterable[Advice]) -> Iterator[str]:
@@ -220,6 +225,7 @@ class _Sample:
     unknown: dict[str, Advice] = field(default_factory=dict)
     refused: list[str] = field(default_factory=list)
     faults: list[str] = field(default_factory=list)
+    versions: defaultdict[str, VersionReading] = field(default_factory=lambda: defaultdict(VersionReading))
 
     def recognize(self, name: str, schema: Mapping[str, Any], keys: Sequence[str], settings: Settings) -> None:
         """Recognize a stream at its SCHEMA."""
@@ -234,11 +240,21 @@ class _Sample:
             known = self.tallies.get(name)
             self.tallies[name] = replace(known, stream=stream) if known is not None else _Tally(stream, stream.where())
 
+    def add(
+        self, name: str, record: dict[str, Any] | None, version: object
+    ) -> Iterator[tuple[Stream, int | None, dict[str, Any]]]:
+        """Count a record, None if a map lets it not through; yield it with what it is of, if it can be read."""
+        tally = self.tallies.get(name)
+        if record is not None and tally is not None:
+            number = self.versions[name].record(version) if tally.stream.mirror else None
+            if tally.add(record):
+                yield tally.stream, number, record
 
-def _read(
+
+def _read(  # noqa: C901 - a type of message each
     lines: Iterable[str], config: Mapping[str, Any], settings: Settings, sample: _Sample
-) -> Iterator[tuple[Stream, dict[str, Any]]]:
-    """Yield the records, each with its stream, and count what they say by stream."""
+) -> Iterator[tuple[Stream, int | None, dict[str, Any]]]:
+    """Yield the records, each with its stream, and its table version if that is mirrored; count what they say."""
     reader, mapper = Reader("the sample"), Mapper({**config, **settings.sdk}, logging.getLogger(__name__))
     for line in lines:
         if not line.strip():
@@ -260,10 +276,12 @@ def _read(
                 problem = f"The sample has a record of `{message['stream']}` before its SCHEMA: keep the tap's order."
                 raise InputError(problem)
             for one in mapper.stream_maps[message["stream"]]:
-                record = one.transform(dict(message["record"]))
-                tally = sample.tallies.get(one.stream_alias)
-                if record is not None and tally is not None and tally.add(record):
-                    yield tally.stream, record
+                yield from sample.add(one.stream_alias, one.transform(dict(message["record"])), message.get("version"))
+        elif message["type"] == "ACTIVATE_VERSION":
+            for one in mapper.stream_maps.get(str(message.get("stream")), ()):
+                sample.versions[one.stream_alias].activate(message.get("version"))
+        elif message["type"] == "STATE":
+            confirm(sample.versions.values(), message.get("value"))
 
 
 def _place(record: Mapping[str, object], where: str, *, is_name: bool) -> str:
@@ -294,7 +312,11 @@ def _leads_to(event: str, settings: Settings) -> str:
     return f"a survey of campaign {campaign.id}{delay}{kept}"
 
 
-def _would_do(read: list[tuple[Stream, dict[str, Any]]], settings: Settings) -> Iterator[str]:
+def _would_do(
+    read: list[tuple[Stream, int | None, dict[str, Any]]],
+    mirrored: list[tuple[Stream, VersionReading]],
+    settings: Settings,
+) -> Iterator[str]:
     """Yield what a run would do, found out on a copy of the store with every request withheld."""
     now = time.time()
     summary = Summary(sandbox=settings.sandbox, dry_run=True, started_at=now)
@@ -302,11 +324,18 @@ def _would_do(read: list[tuple[Stream, dict[str, Any]]], settings: Settings) -> 
         store = copy_store(settings.store_url, folder, now)
         try:
             intake = Intake(store, settings, summary)
-            for stream, group in itertools.groupby(read, key=itemgetter(0)):
-                records = [record for _, record in group]
+            for (stream, version), group in itertools.groupby(read, key=itemgetter(0, 1)):
+                records = [record for _, _, record in group]
                 for start in range(0, len(records), _BATCH):
                     rows, tracks, ignored = stream.split(records[start : start + _BATCH], {})
+                    rows = rows and replace(rows, version=version)
                     intake.take(rows, tracks, ignored=ignored)
+            for stream, reading in mirrored:
+                unnamed = summary.findings.unnamed[stream.name]
+                found = store.write(
+                    partial(mirror.take_version, stream=stream, reading=reading, now=now, unnamed=unnamed)
+                )
+                summary.add_findings(Findings(mirrored=[] if found is None else [found]))
             delivery = Delivery(store, Withheld(), replace(settings, requests_per_minute=NO_PACE), summary)
             delivery.finish()
             delivery.run()
@@ -316,4 +345,6 @@ def _would_do(read: list[tuple[Stream, dict[str, Any]]], settings: Settings) -> 
     for part in _INTAKE:
         counts = ", ".join(f"{summary.value(part, one)} {one}" for one in OUTCOMES[part] if summary.value(part, one))
         yield f"{part}: {counts or 'none'}"
+    yield from departures(summary.findings, is_dry_run=True)
+    yield from (one.problem for one in summary.findings.mirrored if one.problem is not None)
     yield from lines

@@ -159,6 +159,13 @@ class StreamSetting:
     contact_lists: tuple[int, ...] = setting(
         IDS, "Contact lists", "The ids of contact lists that the people of this stream join.", default=[]
     )
+    mirror: bool = setting(
+        BOOLEAN,
+        "Mirror",
+        "Whether people who are in its newest table version no more lose what this stream alone said of them; for a "
+        "table or view of people that is read in full, with table versions.",
+        default=False,
+    )
 
     def as_config(self) -> dict[str, object]:
         """Return what the config says, to show it with what to add."""
@@ -168,6 +175,7 @@ class StreamSetting:
             "fields": {name: own[0] if len(own) == 1 else list(own) for name, own in self.fields.items()},
             "traits": None if self.traits is None else list(self.traits),
             "contact_lists": list(self.contact_lists),
+            "mirror": self.mirror,
         }
         return {name: value for name, value in said.items() if value or (value == [] and name == "traits")}
 
@@ -178,6 +186,8 @@ def _stream(name: str, found: dict[str, Any]) -> dict[str, Any]:
             refuse(f"{name}.fields.{logical}", "holds a placeholder", "write the name of the column that it stands for")
     if found["event"] is not None and found["type"] in {"identify", "ignore"}:
         refuse(f"{name}.event", f"names an event, but its type is {found['type']}", "remove one of the two")
+    if found["mirror"] and found["type"] not in {None, "identify"}:
+        refuse(f"{name}.mirror", f"is for people, but its type is {found['type']}", "remove one of the two")
     return found
 
 
@@ -294,9 +304,9 @@ class Settings:
         ),
         "Streams",
         "What each stream is: from stream name or glob (`*` any text, `?` any character) to an object of type, event, "
-        "fields, traits and contact_lists. A name beats a glob, and the glob with more characters of its own beats the "
-        "other. Default {}: raw Segment calls and Segment's and RudderStack's warehouse tables are recognized, every "
-        "other stream must be named here.",
+        "fields, traits, contact_lists and mirror. A name beats a glob, and the glob with more characters of its own "
+        "beats the other. Default {}: raw Segment calls and Segment's and RudderStack's warehouse tables are "
+        "recognized, every other stream must be named here.",
         default={},
     )
     campaigns: Mapping[str, Campaign] = setting(

@@ -14,7 +14,7 @@ from target_promoter.contacts.attributes import Note
 from target_promoter.people.identity import Identifiers
 from target_promoter.store import runs
 from target_promoter.store.encoding import decode, encode
-from target_promoter.store.schema import attribute_notes, contacts, people, throttles
+from target_promoter.store.schema import attribute_notes, contacts, lists_to_leave, people, throttles
 from target_promoter.store.transaction import Transaction
 
 
@@ -142,6 +142,7 @@ def forget(tx: Transaction, whom: Identifiers, now: float) -> int:
     mark_dirty(tx, dict.fromkeys(whom.shared), now)
     owned = contacts.c.email.in_(whom.shared) & contacts.c.user_id.in_(whom.user_ids)
     tx.execute(update(contacts).where(owned).values(user_id=None))
+    tx.execute(lists_to_leave.delete().where(lists_to_leave.c.email.in_(whom.own_emails)))
     return tx.execute(contacts.delete().where(contacts.c.email.in_(whom.own_emails))).rowcount
 
 
@@ -188,6 +189,27 @@ def join_lists(tx: Transaction, contact_lists: Iterable[int], now: float) -> Non
         mark_all_dirty(tx, now)
     if known_text is None or not lists <= known:
         runs.set_fact(tx, "contact_lists", encode(sorted(known | lists)))
+
+
+def leave_lists(tx: Transaction, lists: Iterable[tuple[str, int]]) -> None:
+    """Have contacts be taken off lists, as pairs of address and list, unless a stream names them for them by then."""
+    tx.upsert_rows(lists_to_leave, ("email", "list_id"), sorted(set(lists)))
+
+
+def lists_left(tx: Transaction, emails: Iterable[str]) -> dict[str, list[int]]:
+    """Return the lists that contacts are to be taken off, ascending, by address."""
+    found: dict[str, list[int]] = {}
+    if tx.scalar(select(lists_to_leave.c.list_id).limit(1)) is not None:
+        for email, number in sorted(tx.rows_among("email, list_id", "lists_to_leave", "email", set(emails))):
+            found.setdefault(email, []).append(number)
+    return found
+
+
+def end_leaving(tx: Transaction, lists: Iterable[tuple[str, int]]) -> None:
+    """Let contacts be taken off lists no more, as pairs of address and list."""
+    for email, number in lists:
+        row = (lists_to_leave.c.email == email) & (lists_to_leave.c.list_id == number)
+        tx.execute(lists_to_leave.delete().where(row))
 
 
 def retry_unknown_lists(tx: Transaction) -> None:

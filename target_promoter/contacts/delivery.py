@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
@@ -25,6 +25,10 @@ _MOST_UNCHANGED: Final = 500
 """How many contacts a turn looks at beyond those it has time for, while it finds none that must be sent."""
 
 _MOST_DOUBLINGS: Final = 6
+
+_AS_SENT: Final = frozenset({ContactStatus.SYNCED, ContactStatus.REFUSED, ContactStatus.UNOWNED})
+"""The contacts for which nothing is to be sent but, at the most, that they leave a list."""
+
 _NUMBERS: Final = re.compile(r"\d+")
 
 
@@ -40,6 +44,7 @@ class ContactRequest:
         contact_lists: The ids of the lists in the body.
         tried_until: Until when an earlier request with the same form may be at work, in epoch seconds.
         lease: The name under which it was made.
+        leaves: The list that the contact is taken off by it; None if it is for the whole contact.
     """
 
     email: str
@@ -49,6 +54,7 @@ class ContactRequest:
     contact_lists: tuple[int, ...]
     tried_until: float
     lease: str = ""
+    leaves: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,33 +130,36 @@ class ContactDelivery:
         at_promoter = {*self._were_surveyed(tx, never_sent), *pulled.among(tx, never_sent)}
         unlike = [row for row in rows if row.email in forms and not _is_sent(row, forms[row.email])]
         held = pulled.standing(tx, unlike, now)
+        leaving = self._lists_left(tx, rows, forms)
         requests: list[ContactRequest] = []
         outcomes: Counter[str] = Counter()
         notes: tuple[Note, ...] = ()
         changed: list[Contact] = []
-        for row in rows:
+        for found in rows:
             if len(requests) == len(slots):
                 break
-            form = forms.get(row.email)
+            row, form = found, forms.get(found.email)
             if form is not None and row.email in held and _looks_as_wanted(held[row.email], form):
-                outcomes[ContactStatus.SYNCED] += 1
                 lists = tuple(sorted({*row.sent_lists, *held[row.email].lists}))
-                same = replace(row, status=ContactStatus.SYNCED, sent=form.digest, sent_lists=lists)
-                changed.append(replace(same, attempts=0, refused=None, reason=None))
-                continue
+                row = replace(row, sent=form.digest, sent_lists=lists, attempts=0, refused=None, reason=None)
+                if row.email not in leaving:
+                    outcomes[ContactStatus.SYNCED] += 1
+                    changed.append(replace(row, status=ContactStatus.SYNCED))
+                    continue
             if form is None:
                 status = self._status_without_owner(
                     row, is_known=row.email not in never_sent or row.email in at_promoter
                 )
             else:
                 status = self._status(row, form)
-            if status not in {ContactStatus.PENDING, ContactStatus.REMOVING}:
+            leaves = leaving.get(row.email, [None])[0] if status in _AS_SENT else None
+            if leaves is None and status not in {ContactStatus.PENDING, ContactStatus.REMOVING}:
                 # Its survey brought it along, if it was sent since it was marked.
                 if status is ContactStatus.SYNCED and (row.synced_at or 0.0) > row.changed_at:
                     outcomes[status] += 1
                 changed.append(replace(row, status=status))
                 continue
-            request = _request(row, form)
+            request = _request(row, form) if leaves is None else _leaving(row, leaves)
             if row.tried_until > now and row.tried != request.digest:
                 # A request with an older form got no answer and may still be at work: it must not arrive after this
                 # one.
@@ -161,9 +170,28 @@ class ContactDelivery:
             until = times.settled_at(slots[len(requests)])
             changed.append(replace(row, lease=lease, leased_until=until, tried=request.digest, tried_until=until))
             requests.append(replace(request, lease=lease))
-            notes += () if form is None else form.notes
+            notes += () if form is None or leaves is not None else form.notes
         contacts.save(tx, changed)
         return Claimed(requests, outcomes, notes)
+
+    def _lists_left(
+        self, tx: Transaction, rows: Sequence[Contact], forms: Mapping[str, ContactForm]
+    ) -> dict[str, list[int]]:
+        """Return the lists that contacts must be taken off, by address: which are still wanted for none of them."""
+        found: dict[str, list[int]] = {}
+        stays: list[tuple[str, int]] = []
+        known = contacts.lists_left(tx, [row.email for row in rows])
+        for row in rows:
+            form = forms.get(row.email)
+            wanted = self._settings.contact_lists if form is None else form.contact_lists
+            was_sent = row.sent is not None or row.tried is not None
+            for one in known.get(row.email, ()):
+                if was_sent and one not in wanted:
+                    found.setdefault(row.email, []).append(one)
+                else:
+                    stays.append((row.email, one))
+        contacts.end_leaving(tx, stays)
+        return found
 
     def _status(self, row: Contact, form: ContactForm) -> ContactStatus:
         """Return what a contact is that somebody owns: pending if it must be sent."""
@@ -192,15 +220,20 @@ class ContactDelivery:
             came: The requests that came back, each with what came of it; None if it was not sent.
         """
         rows = contacts.load(tx, [request.email for request, _ in came])
+        left = [(one.email, one.leaves) for one, answer in came if one.leaves is not None and _is_final(answer)]
+        contacts.end_leaving(tx, [(email, number) for email, number in left if number is not None])
+        leaving = contacts.lists_left(tx, rows)
         outcomes: Counter[str] = Counter()
         changed: list[Contact] = []
         for request, answer in came:
             row = rows.get(request.email)
-            if answer is not None and answer.outcome is Outcome.UNKNOWN_LIST:
+            if answer is not None and answer.outcome is Outcome.UNKNOWN_LIST and request.leaves is None:
                 self._learn_unknown_lists(request, answer.words)
             if row is None or row.lease != request.lease:
                 continue
             after = _after(row, now, request, answer)
+            if after.status is ContactStatus.SYNCED and row.email in leaving:
+                after = replace(after, status=ContactStatus.PENDING)
             if after.status not in {row.status, ContactStatus.LIST_UNKNOWN}:
                 outcomes[after.status] += 1
             if row.revision != request.revision:
@@ -219,6 +252,17 @@ class ContactDelivery:
 
 def _is_accepted(answer: Answer | None) -> bool:
     return answer is not None and answer.outcome is Outcome.ACCEPTED
+
+
+def _is_final(answer: Answer | None) -> bool:
+    """Return whether an answer says that its request need not be made again."""
+    return answer is not None and answer.outcome in {
+        Outcome.ACCEPTED,
+        Outcome.REFUSED,
+        Outcome.NOT_ELIGIBLE,
+        Outcome.UNKNOWN_LIST,
+        Outcome.UNKNOWN_CAMPAIGN,
+    }
 
 
 def _is_sent(row: Contact, form: ContactForm) -> bool:
@@ -240,7 +284,16 @@ def _request(row: Contact, form: ContactForm | None) -> ContactRequest:
     return ContactRequest(row.email, row.revision, encode(body), form.digest, form.contact_lists, row.tried_until)
 
 
-def _after(row: Contact, now: float, request: ContactRequest, answer: Answer | None) -> Contact:
+def _leaving(row: Contact, contact_list: int) -> ContactRequest:
+    """Return the request that takes a contact off a list."""
+    mark = digest(["leave", contact_list])
+    body = encode({"email": row.email})
+    return ContactRequest(row.email, row.revision, body, mark, (), row.tried_until, leaves=contact_list)
+
+
+def _after(  # noqa: PLR0911 - an answer a line
+    row: Contact, now: float, request: ContactRequest, answer: Answer | None
+) -> Contact:
     """Return what becomes of a contact whose request came back."""
     # An answer says nothing of an earlier request of the same form that got none.
     row = replace(row, lease=None, leased_until=0.0, tried_until=request.tried_until)
@@ -248,6 +301,13 @@ def _after(row: Contact, now: float, request: ContactRequest, answer: Answer | N
         case Outcome.ACCEPTED if request.body is None:
             row = replace(row, status=ContactStatus.REMOVED, changed_at=now, sent=None, sent_lists=())
             return replace(row, attempts=0, refused=None, reason=None)
+        case Outcome.ACCEPTED if request.leaves is not None:
+            # It is pending still, until delivery finds that it is as it should be.
+            lists = tuple(one for one in row.sent_lists if one != request.leaves)
+            return replace(row, sent_lists=lists, synced_at=now, attempts=0)
+        case Outcome.REFUSED | Outcome.NOT_ELIGIBLE | Outcome.UNKNOWN_LIST | Outcome.UNKNOWN_CAMPAIGN if request.leaves:
+            reason = f"the list {request.leaves} was not left: {answer.words if answer else ''}"
+            return replace(row, status=ContactStatus.REFUSED, changed_at=now, reason=reason, attempts=0)
         case Outcome.ACCEPTED:
             lists = tuple(sorted({*row.sent_lists, *request.contact_lists}))
             row = replace(row, status=ContactStatus.SYNCED, sent=request.digest, sent_lists=lists, synced_at=now)

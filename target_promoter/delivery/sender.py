@@ -433,6 +433,8 @@ class Sender:
             return self._client.survey(request.request.encode())
         if request.body is None:
             return self._client.remove_contact(request.email)
+        if request.leaves is not None:
+            return self._client.leave_list(request.leaves, request.body.encode())
         return self._client.save_contact(request.body.encode())
 
 

@@ -9,11 +9,11 @@ from msgspec.structs import replace
 
 from target_promoter.contacts import contacts
 from target_promoter.intake.batch import DELETED, Batch
-from target_promoter.people import people
+from target_promoter.people import people, versions
 from target_promoter.people.identity import keys_named
 from target_promoter.people.person import FUTURE_SECONDS, delete
 from target_promoter.records.calls import Identify
-from target_promoter.records.readers import Rows
+from target_promoter.records.readers import NO_USER_ID, Rows
 from target_promoter.records.replay import UNMAPPED, is_refused
 from target_promoter.surveys import claims, surveys
 
@@ -36,6 +36,7 @@ class _Taking:
         self._calls: dict[int, Identify | None] = {}
         self._on: dict[bytes, str] = {}
         self._placed: dict[bytes, str | None] = {}
+        self._seen: set[tuple[str, str]] = set()
 
     def take(self) -> Counter[str]:
         reader, known = self._rows.reader, self._batch.people
@@ -57,11 +58,15 @@ class _Taking:
                 # It was read before, in the same way, and nothing about it is special: no need to read it again.
                 self._outcomes[self._outcome(user_id or "")] += 1
                 self._discard_rejection(user_id, record)
+                if self._rows.version is not None and user_id is not None:
+                    self._seen.add((user_id, reader.row_key(record, user_id)))
                 continue
             call = self._calls.pop(place) if place in self._calls else self._read(place, mark)
             self._take(call, told=told, forgotten=call is not None and not forgotten.isdisjoint(keys_named(call)))
         self._batch.link(self._links)
         people.put_rows(self._batch.tx, self._placed)
+        if self._rows.version is not None:
+            versions.mark_rows(self._batch.tx, self._stream, self._rows.version, self._seen)
         for user_id, number in self._merged.items():
             self._outcomes["merged"] += number - 1
             self._outcomes[self._outcome(user_id, merged=True)] += 1
@@ -80,6 +85,8 @@ class _Taking:
 
     def _take(self, call: Identify | None, *, told: bool, forgotten: bool) -> None:
         batch = self._batch
+        if call is not None and self._rows.version is not None and not forgotten:
+            self._see(call)
         if call is None:
             self._outcomes["ignored"] += 1
         elif forgotten:
@@ -104,6 +111,15 @@ class _Taking:
                 self._place(call, call.user_id)
                 batch.people.say(call, batch.now)
             self._discard_rejection(call.user_id, call.record)
+
+    def _see(self, call: Identify) -> None:
+        """Remember that the table has a row of a person, also if the row cannot be taken."""
+        is_wrong = self._problem(call) is not None
+        user_id = self._owner(call) if is_wrong else call.user_id
+        if user_id is not None:
+            self._seen.add((user_id, self._rows.reader.row_key(call.record, user_id)))
+        elif UNMAPPED in call.record or (call.key is None and call.problem != NO_USER_ID):
+            self._batch.findings.unnamed[self._stream] += 1
 
     def _problem(self, call: Identify) -> str | None:
         """Return why a call is rejected; one with a bad address only if nothing else of it can be kept."""

@@ -13,6 +13,7 @@ from target_promoter.config.settings import Settings
 from target_promoter.contacts import contacts
 from target_promoter.contacts.wanted import attribute_names
 from target_promoter.people import people, stored_events
+from target_promoter.people import versions as table_versions
 from target_promoter.people.person import PULLED, Person
 from target_promoter.records.streams import Reading, reading_of
 from target_promoter.store import runs, streams
@@ -108,6 +109,7 @@ def _withdraw(tx: Transaction, stream: str, reading: Reading, before: Reading, n
 def drop(tx: Transaction, stream: str, now: float) -> tuple[int, int]:
     """Take back all that a stream said; return how many people it spoke of, and how many surveys are cancelled."""
     _take_off_kept(tx, stored_events.drop(tx, stream), now)
+    table_versions.drop(tx, stream)
     changed = _change(tx, lambda person: person.without(stream), now)
     return len(changed), surveys.drop(tx, stream, now)
 

@@ -9,7 +9,7 @@ from sqlalchemy import Table, delete, exists, select
 
 from target_promoter.people import people
 from target_promoter.people.identity import Identifiers, anonymous_key, email_key
-from target_promoter.store.schema import anonymous_ids, kept_properties, people_rows
+from target_promoter.store.schema import anonymous_ids, kept_properties, people_rows, streams, version_rows
 from target_promoter.store.schema import people as people_table
 from target_promoter.store.transaction import Transaction
 
@@ -20,6 +20,9 @@ def forget(tx: Transaction, whom: Identifiers) -> int:
     linked = anonymous_ids.c.user_id.in_(whom.user_ids) | anonymous_ids.c.anonymous_id.in_(whom.anonymous_ids)
     tx.execute(delete(anonymous_ids).where(linked))
     tx.execute(delete(people_rows).where(people_rows.c.user_id.in_(whom.user_ids)))
+    # In the words of the key, which begins with the stream.
+    of_streams = version_rows.c.stream.in_(select(streams.c.name))
+    tx.execute(delete(version_rows).where(of_streams, version_rows.c.user_id.in_(whom.user_ids)))
     return tx.execute(delete(people_table).where(people_table.c.user_id.in_(whom.user_ids))).rowcount
 
 

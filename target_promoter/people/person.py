@@ -28,6 +28,10 @@ _MOST_ROWS: Final = 20
 """How many rows of one stream are kept of a person, besides the one that stands."""
 
 
+_LEFT: Final = "left "
+"""How the mark of somebody begins who left a mirrored stream, before the time."""
+
+
 class Part(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     """What one stream said of a person.
 
@@ -254,6 +258,29 @@ class Person(msgspec.Struct, frozen=True, gc=False):
         kept = {key: rows[key] for key in others[:_MOST_ROWS]}
         return self.with_part(stream, replace(row, events=events, others=kept), mark)
 
+    def left(self, stream: str, time: float) -> Person:
+        """Return the person after it left a mirrored stream at a time, in epoch seconds.
+
+        What the stream alone said goes, and true or false becomes false, which whatever is said later stands before.
+        The address and the names stay: whose contact it is that is told so does not change.
+        """
+        part = self.parts[stream]
+        others = (other for one, other in self.parts.items() if one != stream)
+        elsewhere = {name for other in others for name in other.traits.standing}
+        ended = {
+            name: False
+            for name, value in part.traits.standing.items()
+            if _is_yes_or_no(value) and name not in elsewhere
+        }
+        traits = Traits(ended) if ended else NOTHING_SAID
+        after = replace(part, key=None, traits=traits, contact_lists=(), outdated=(), others={})
+        return self.with_part(stream, after, f"{_LEFT}{time}")
+
+    def left_at(self, stream: str) -> float | None:
+        """Return when the person left a mirrored stream, in epoch seconds; None if it is in it, or never was."""
+        mark = self.fingerprints.get(stream, "")
+        return float(mark.removeprefix(_LEFT)) if mark.startswith(_LEFT) else None
+
     def without(self, stream: str) -> Person:
         """Return the person without what a stream said."""
         return replace(self, parts=_without(self.parts, stream), fingerprints=_without(self.fingerprints, stream))
@@ -392,6 +419,10 @@ def says_the_same(one: Person, other: Person) -> bool:
             and _properties(one) == _properties(other)
         )
     )
+
+
+def _is_yes_or_no(value: object) -> bool:
+    return isinstance(value, bool) or (isinstance(value, str) and value.lower() in {"true", "false"})
 
 
 def _arrival(person: Person, part: Part, now: float) -> float:

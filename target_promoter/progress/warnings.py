@@ -18,6 +18,7 @@ from target_promoter.store.transaction import Transaction
 from target_promoter.surveys.schedule import without_campaign
 from target_promoter.values import events as globs
 from target_promoter.values.events import canonical, nearest
+from target_promoter.values.masking import masked
 
 WHOLE_STREAM: Final = 10
 """From so many records on a stream that was rejected as a whole fails the run."""
@@ -42,6 +43,7 @@ def warnings(tx: Transaction, settings: Settings, summary: Summary, *, is_whole:
         _unmatched_settings(tx, settings, summary) if is_whole else (),
         _without_campaign(tx, settings),
         _refused(tx, summary),
+        (one.problem for one in findings.mirrored if one.problem is not None),
     ):
         yield from islice(lines, _EACH)
         more = sum(1 for _ in lines)
@@ -56,6 +58,18 @@ def failures(findings: Findings) -> Iterator[str]:
             f"All {number:,} records of the stream {named(stream)} were rejected: say in `streams` how it is to be "
             "read (`target-promoter check --input FILE` shows how it is read now)."
         )
+
+
+def departures(findings: Findings, *, is_dry_run: bool) -> Iterator[str]:
+    """Yield who left mirrored streams, or would have, their addresses masked."""
+    for one in findings.mirrored:
+        if one.left:
+            more = one.left - len(one.addresses)
+            who = [*map(masked, one.addresses), *([count(more, "more", "more")] if more and one.addresses else [])]
+            names = f": {listed(who)}" if who else ""
+            people = count(one.left, "person", "people")
+            verb = "would leave" if is_dry_run else "left"
+            yield f"{people} {verb} {named(one.stream)}, for its newest table version lacks them{names}."
 
 
 def unmatched(settings: Settings, findings: Findings) -> str | None:

@@ -195,6 +195,9 @@ class Api(Protocol):
     def remove_contact(self, email: str) -> Answer:
         """Remove a contact."""
 
+    def leave_list(self, contact_list: int, body: bytes) -> Answer:
+        """Take a contact off a list."""
+
 
 class Withheld:
     """Answers for Promoter, and sends nothing."""
@@ -205,6 +208,10 @@ class Withheld:
 
     def save_contact(self, body: bytes) -> Answer:  # noqa: ARG002 - as the client takes it
         """Answer a request to add or update a contact."""
+        return _CARRIED_OUT
+
+    def leave_list(self, contact_list: int, body: bytes) -> Answer:  # noqa: ARG002 - as the client takes it
+        """Answer a request to take a contact off a list."""
         return _CARRIED_OUT
 
     def remove_contact(self, email: str) -> Answer:  # noqa: ARG002 - as the client takes it
@@ -267,12 +274,24 @@ class Client:
             KeyRefusedError: Promoter does not accept the key.
             AddressError: What answers is not Promoter's API.
         """
-        reply = self._exchange.send(self._remove_contact, msgspec.json.encode({"email": email}))
+        return self._remove(self._remove_contact, msgspec.json.encode({"email": email}))
+
+    def leave_list(self, contact_list: int, body: bytes) -> Answer:
+        """Take a contact off a list; one that is not on it counts as taken off.
+
+        Raises:
+            KeyRefusedError: Promoter does not accept the key.
+            AddressError: What answers is not Promoter's API.
+        """
+        return self._remove(self._exchange.call("POST", f"/lists/{contact_list}/remove/"), body)
+
+    def _remove(self, call: Call, body: bytes) -> Answer:
+        reply = self._exchange.send(call, body)
         if isinstance(reply, Answer):
             return reply
         if reply.is_gone:
             return Answer(Outcome.ACCEPTED, reply.status)
-        answer = self._meaning(self._remove_contact, reply)
+        answer = self._meaning(call, reply)
         return doubted(answer) if answer.outcome is Outcome.ACCEPTED and reply.body and not answer.is_json else answer
 
     def campaigns(self) -> list[Campaign]:

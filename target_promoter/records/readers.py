@@ -46,6 +46,9 @@ _MARKED_AT: Final = ("_fivetran_synced", "__ts_ms", "__source_ts_ms", "_peerdb_s
 
 _DAY: Final = 86_400.0
 
+NO_USER_ID: Final = "no user id"
+"""Why a record is rejected that names nobody."""
+
 OTHER_CALLS: Final = frozenset({"page", "screen", "group", "alias"})
 """The types of Segment's calls that say nothing to Promoter."""
 
@@ -176,6 +179,11 @@ class IdentifyReader(_Reader):
         mark = self._fingerprint(record)
         return "" if mark is None else mark.hex()
 
+    def row_key(self, record: Mapping[str, object], user_id: str) -> str:
+        """Return the key of a row of a snapshot; empty if it is the user id itself, or there is none."""
+        key = self._key(record) if self._snapshot else None
+        return "" if key is None or key == user_id else key
+
     def is_deleted(self, record: Mapping[str, object]) -> bool:
         """Return whether a record says that its person was deleted."""
         return self._deleted_at(record) is not None or self._is_delete_call(record)
@@ -209,7 +217,7 @@ class IdentifyReader(_Reader):
         elif not mark:
             problem = _UNWRITABLE
         elif user_id is None:
-            problem = "no user id"
+            problem = NO_USER_ID
         elif when is None and self._is_unreadable(record):
             problem = "no readable time"
         first_name = self._first_name(record) or self._trait(personal, "first_name")
@@ -272,11 +280,13 @@ class Rows:
         reader: What reads them.
         records: The records, in the order in which they came.
         misfits: Why a record cannot be taken, by its place among them.
+        version: The table version that they are rows of, if their stream is mirrored.
     """
 
     reader: IdentifyReader
     records: Sequence[Mapping[str, object]]
     misfits: Mapping[int, str] = field(default_factory=dict)
+    version: int | None = None
 
 
 class TrackReader(_Reader):

@@ -9,6 +9,7 @@ from typing import Any, Final, Literal, cast
 import msgspec
 
 from target_promoter.config.settings import Settings, StreamSetting
+from target_promoter.errors import ConfigError
 from target_promoter.records import advice
 from target_promoter.records.advice import UnknownStreamError
 from target_promoter.records.calls import Identify, Track
@@ -117,7 +118,8 @@ def reading_of(name: str, form: Shape, settings: Settings) -> Reading:
     elif listed is None and form == "plain":
         traits = frozenset()
     kind = setting.type or _TYPES.get(form, "ignore")
-    digest = fingerprint({"setting": setting.as_config(), "shape": form}) or b""
+    said = {name: value for name, value in setting.as_config().items() if name != "mirror"}  # It is read all the same.
+    digest = fingerprint({"setting": said, "shape": form}) or b""
     pattern = "" if found is None else found.pattern
     fields = {logical: list(own) for logical, own in setting.fields.items()}
     return Reading(kind, form, traits, setting.contact_lists, digest.hex(), pattern, fields)
@@ -132,12 +134,14 @@ class Stream:
         type: What its records are.
         how: How that is known, as a sentence.
         reading: How it is read; None if nothing of it is.
+        mirror: Whether people leave it who are in its newest table version no more.
     """
 
     name: str
     type: StreamType
     how: str
     reading: Reading | None = None
+    mirror: bool = False
     _identify: IdentifyReader | None = field(default=None, repr=False)
     _track: TrackReader | None = field(default=None, repr=False)
     _call_type: tuple[Path, ...] = ()
@@ -271,6 +275,12 @@ def recognize(name: str, schema: Mapping[str, object], key_properties: Sequence[
         guess = advice.advise(name, schema, key_properties, settings)
         guess = replace(guess, setting={**guess.setting, **setting.as_config()})
         raise UnknownStreamError(guess, setting.pattern)
+    if setting.mirror and stream_type != "identify":
+        message = (
+            f"`streams.{setting.pattern}.mirror` is for tables of people, and the stream `{name}` is of the type "
+            f"{stream_type}: remove it, or give the streams of people an entry of their own."
+        )
+        raise ConfigError(message)
     if stream_type == "ignore":
         return Stream(name, stream_type, how, reading_of(name, form, settings))
     source = Source(name, stream_type, form, columns, tuple(key_properties), setting)
@@ -281,6 +291,7 @@ def recognize(name: str, schema: Mapping[str, object], key_properties: Sequence[
         stream_type,
         how,
         reading_of(name, form, settings),
+        setting.mirror,
         None if stream_type == "track" else source.identify_reader(),
         None if stream_type == "identify" else source.track_reader(),
         source.call_type,

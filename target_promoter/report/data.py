@@ -211,6 +211,25 @@ class PulledFacts:
 
 
 @dataclass(frozen=True, slots=True)
+class MirrorFacts:
+    """A mirrored stream.
+
+    Attributes:
+        stream: Its name.
+        read_at: When its newest table version was read.
+        people: How many people it had then.
+        left: How many left with it.
+        missing: How many a later version lacked, which changed nobody.
+    """
+
+    stream: str
+    read_at: float
+    people: int
+    left: int
+    missing: int
+
+
+@dataclass(frozen=True, slots=True)
 class ContactFacts:
     """The contacts and the people behind them.
 
@@ -221,6 +240,7 @@ class ContactFacts:
         left_behind: How many contacts at Promoter nobody has any more: their people have another address, or were
             deleted.
         pulled: What the last `pull` found; None if there was none.
+        mirrored: The streams that are mirrored.
     """
 
     statuses: Count
@@ -228,6 +248,7 @@ class ContactFacts:
     people_without_email: int
     left_behind: int
     pulled: PulledFacts | None
+    mirrored: Sequence[MirrorFacts]
 
 
 @dataclass(frozen=True, slots=True)

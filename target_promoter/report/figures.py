@@ -30,6 +30,10 @@ def figures(report: Report) -> Iterator[tuple[str, str, str]]:
         yield from _some("... unsubscribed", read.unsubscribed)
         yield from _some("... changed there", read.changed, "since they were sent")
         yield from _some("... brought by no tap", read.of_no_stream)
+    for one in contacts.mirrored:
+        missing = f"; a later version lacked {one.missing:,}, and changed nobody" if one.missing else ""
+        note = f"{one.left:,} left with the version read {moment(one.read_at)}{missing}"
+        yield f"people of {one.stream}, mirrored", f"{one.people:,}", note
     yield from _some("records rejected", report.rejected_records)
     if requests.days and requests.days[-1].day == iso(report.generated_at)[:10]:
         today = requests.days[-1]

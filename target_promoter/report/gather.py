@@ -23,6 +23,7 @@ from target_promoter.report.data import (
     EventFacts,
     FellOut,
     Group,
+    MirrorFacts,
     NoteFacts,
     OpenFacts,
     PulledFacts,
@@ -330,6 +331,10 @@ def _contacts(tx: Transaction) -> ContactFacts:
         people_without_email=left.count_people(tx),
         left_behind=tx.scalar(select(func.count()).select_from(tables.contacts).where(gone)) or 0,
         pulled=_pulled(tx),
+        mirrored=tuple(
+            MirrorFacts(name, one.read_at, one.people, one.left, one.missing)
+            for name, one in streams.versions(tx).items()
+        ),
     )
 
 

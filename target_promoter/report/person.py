@@ -123,6 +123,7 @@ def story(tx: Transaction, settings: Settings, asked: str, rejected: Iterable[An
         # Of one moment what happened comes before what was made of it.
         *(moment for row in survey_rows(tx, known_by) for moment in _survey(row, settings, named, now)),
         *(moment for person in persons for moment in _said(person, named)),
+        *(moment for person in persons for moment in _left(person)),
         *_kept(tx, known_by, named),
         *_cancelling(tx, known_by, named),
         *_not_surveyed(tx, known_by, named),
@@ -185,7 +186,7 @@ def _said(person: Person, named: _Names) -> Iterator[Moment]:
         if part.email is not None:
             by_time[part.email_at].append(f"e-mail {part.email}")
         for name, value, time in (*part.names, *part.traits):
-            if value is not None:
+            if value is not None and time:
                 by_time[time].append(f"{_NAMES.get(name, name)} {shown(value)}")
         for time, said in by_time.items():
             yield Moment(time, f"Identified: {', '.join(said)}", f"{stream} said so of {whom}")
@@ -197,6 +198,17 @@ def _said(person: Person, named: _Names) -> Iterator[Moment]:
             yield Moment(time, f"{named.event(prefix)}: kept on the contact: {kept}", why)
     if person.deleted_at is not None:
         yield Moment(person.deleted_at, f"Deleted at the source ({whom})", "not sent, unless it is identified again")
+
+
+def _left(person: Person) -> Iterator[Moment]:
+    """Yield when the person left mirrored streams."""
+    for stream, part in sorted(person.parts.items()):
+        left_at = person.left_at(stream)
+        if left_at is not None:
+            ended = ", ".join(f"{name} {shown(value)}" for name, value in sorted(part.traits.standing.items()))
+            what = f"Left {stream}: what it alone said went{f', {ended} from then on' if ended else ''}"
+            why = f"the newest table version of {stream} lacks user id {person.user_id}, and the stream is mirrored"
+            yield Moment(left_at, what, why)
 
 
 def _kept(tx: Transaction, identifiers: Identifiers, named: _Names) -> Iterator[Moment]:

@@ -32,6 +32,7 @@ class AtomicTarget(Target):
         self._next_drain_at = 0.0
         self._has_state_to_pass_on = False
         self._printed_state: dict[str, Any] | None = None
+        self.record_version: object = None
         super().__init__(**options)
         self._max_parallelism = 1  # One writer at a time has no use for threads, and none for their disorder.
 
@@ -63,6 +64,7 @@ class AtomicTarget(Target):
     @override
     def _process_record_message(self, message_dict: dict[str, Any]) -> None:
         check_record(message_dict)
+        self.record_version = message_dict.get("version")
         super()._process_record_message(message_dict)
 
     @override
@@ -87,7 +89,7 @@ class AtomicTarget(Target):
 
     @override
     def _process_activate_version_message(self, message_dict: dict[str, Any]) -> None:
-        """Take no notice of table versions: rows that are gone from a table say nothing of people."""
+        """Take no notice of table versions: by itself a row that is gone from a table says nothing of people."""
 
     @override
     def _process_batch_message(self, message_dict: dict[str, Any]) -> None:

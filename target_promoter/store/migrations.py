@@ -131,6 +131,18 @@ _TO_VERSION_4: Final = (
         WHERE reason = 'its person was read by other fields than those of now, and its row has not come again'
         AND status = 'withheld'
     """,
+    "ALTER TABLE streams ADD COLUMN version TEXT",
+    """
+        CREATE TABLE version_rows (
+            stream TEXT NOT NULL, user_id TEXT NOT NULL, row TEXT NOT NULL, version {bigint} NOT NULL,
+            PRIMARY KEY (stream, user_id, row)
+        ) {by_key}
+    """,
+    """
+        CREATE TABLE lists_to_leave (
+            email TEXT NOT NULL, list_id {bigint} NOT NULL, PRIMARY KEY (email, list_id)
+        ) {by_key}
+    """,
 )
 
 _OWN_CONTACTS: Final = """

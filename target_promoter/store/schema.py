@@ -82,9 +82,23 @@ streams = Table(
     Column("schema", Text),
     Column("reading", Text),
     Column("read_at", Double),
+    Column("version", Text),
     sqlite_with_rowid=False,
 )
-"""Of each stream its last SCHEMA with its key properties, how it was read (by the config of then), and when."""
+"""Of each stream its last SCHEMA with its key properties, how it was read (by the config of then), when, and its newest
+table version (`streams.TableVersion`)."""
+
+version_rows = Table(
+    "version_rows",
+    metadata,
+    Column("stream", Text, primary_key=True),
+    Column("user_id", Text, primary_key=True),
+    Column("row", Text, primary_key=True),
+    Column("version", BigInteger, nullable=False),
+    sqlite_with_rowid=False,
+)
+"""The newest table version in which a mirrored stream had a row of a person; `row` is its key where that is not the
+user id itself, else empty."""
 
 people = Table(
     "people",
@@ -182,6 +196,15 @@ not say. `differs` is whether it was otherwise than it had been sent.
 
 _partial_index("pulled_user_id", pulled, "user_id", "user_id IS NOT NULL")
 _partial_index("pulled_unsubscribed", pulled, "email", "unsubscribed = 1")
+
+lists_to_leave = Table(
+    "lists_to_leave",
+    metadata,
+    Column("email", Text, primary_key=True),
+    Column("list_id", BigInteger, primary_key=True, autoincrement=False),
+    sqlite_with_rowid=False,
+)
+"""Contact lists that a contact is to be taken off, unless another stream names them for it."""
 
 surveys = Table(
     "surveys",

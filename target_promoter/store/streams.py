@@ -6,7 +6,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from sqlalchemy import text
+import msgspec
+from sqlalchemy import select, text, update
 
 from target_promoter.store import schema as tables
 from target_promoter.store.encoding import decode, encode
@@ -47,6 +48,43 @@ class KnownStream:
     name: str
     schema: StreamSchema | None
     reading: Mapping[str, Any] | None
+
+
+class TableVersion(msgspec.Struct, frozen=True):
+    """The newest table version of a stream.
+
+    Attributes:
+        version: Its number.
+        read_at: When it was read, in epoch seconds.
+        people: How many people it had; 0 if the stream was not mirrored then.
+        left: How many left with it.
+        missing: How many a later version lacked that changed nobody, because they were too many.
+    """
+
+    version: int
+    read_at: float
+    people: int = 0
+    left: int = 0
+    missing: int = 0
+
+
+def version_of(tx: Transaction, name: str) -> TableVersion | None:
+    """Return the newest table version of a stream."""
+    found = tx.scalar(select(tables.streams.c.version).where(tables.streams.c.name == name))
+    return None if found is None else msgspec.json.decode(found, type=TableVersion)
+
+
+def set_version(tx: Transaction, name: str, version: TableVersion | None) -> None:
+    """Keep the newest table version of a stream whose SCHEMA was kept."""
+    written = None if version is None else msgspec.json.encode(version).decode()
+    tx.execute(update(tables.streams).where(tables.streams.c.name == name).values(version=written))
+
+
+def versions(tx: Transaction) -> dict[str, TableVersion]:
+    """Return the newest table version of each stream that was mirrored."""
+    query = select(tables.streams.c.name, tables.streams.c.version).where(tables.streams.c.version.is_not(None))
+    found = {name: msgspec.json.decode(version, type=TableVersion) for name, version in tx.execute(query)}
+    return {name: found[name] for name in sorted(found) if found[name].people}
 
 
 def known(tx: Transaction, name: str) -> KnownStream | None:

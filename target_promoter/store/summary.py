@@ -28,6 +28,25 @@ class Tally:
         self.last_at = max(self.last_at, other.last_at)
 
 
+@dataclass(frozen=True, slots=True)
+class Mirrored:
+    """What a table version of a mirrored stream came to.
+
+    Attributes:
+        stream: The stream.
+        left: How many people left it.
+        addresses: Those of the first few of them.
+        problem: Why nobody left, if that is not as it should be, as a sentence.
+        failed: Whether the run fails for it.
+    """
+
+    stream: str
+    left: int = 0
+    addresses: tuple[str, ...] = ()
+    problem: str | None = None
+    failed: bool = False
+
+
 @dataclass(slots=True)
 class Findings:
     """What was found among the records of a batch, or of a run.
@@ -38,6 +57,8 @@ class Findings:
         rejected: How many of each were rejected, by stream and reason.
         events: The events, by name as sent and outcome.
         too_old: Why events were too old, by name as sent.
+        unnamed: How many rejected rows of mirrored streams may be anybody's.
+        mirrored: What the table versions of mirrored streams came to.
     """
 
     streams: set[str] = field(default_factory=set)
@@ -45,6 +66,8 @@ class Findings:
     rejected: Counter[tuple[str, str]] = field(default_factory=Counter)
     events: dict[tuple[str, str], Tally] = field(default_factory=dict)
     too_old: dict[str, set[str]] = field(default_factory=dict)
+    unnamed: Counter[str] = field(default_factory=Counter)
+    mirrored: list[Mirrored] = field(default_factory=list)
 
     def reject(self, stream: str, reason: str, number: int = 1) -> None:
         """Count records that were rejected."""
@@ -76,6 +99,8 @@ class Findings:
             self.add_event(event, outcome, tally)
         for event, reasons in other.too_old.items():
             self.add_too_old(event, *reasons)
+        self.unnamed.update(other.unnamed)
+        self.mirrored += other.mirrored
 
     def of_outcome(self, outcome: str) -> dict[str, Tally]:
         """Return the events that came to an outcome, the most frequent first."""

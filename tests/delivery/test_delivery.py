@@ -52,6 +52,11 @@ class Promoter:
         self.asked.append(body)
         return self.answer()
 
+    def leave_list(self, contact_list: int, body: bytes) -> Answer:
+        """Take the contact off whatever list it is on."""
+        del contact_list, body
+        return Answer(Outcome.ACCEPTED, 204)
+
     def remove_contact(self, email: str) -> Answer:
         """Answer a request to remove a contact."""
         self.asked.append(email.encode())

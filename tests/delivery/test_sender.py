@@ -38,6 +38,11 @@ class Api:
             raise self.error
         return self.answer
 
+    def leave_list(self, contact_list: int, body: bytes) -> Answer:
+        """Take the contact off whatever list it is on."""
+        del contact_list, body
+        return Answer(Outcome.ACCEPTED, 204)
+
     def remove_contact(self, email: str) -> Answer:
         """Answer a request to remove a contact."""
         return self.save_contact(email.encode())

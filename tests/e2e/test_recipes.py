@@ -443,6 +443,12 @@ TAPS: dict[str, tuple[list[dict[str, Any]], dict[str, int], dict[str, dict[str, 
         {},
         {"ann@example.com": {"lifecyclestage": "customer"}},
     ),
+    # Who leaves is in `test_mirror.py`, by the same recipe.
+    "audience.json": (
+        table("public-loyal_customers", {"id": 1, "email": "ann@example.com", "loyal": True}),
+        {},
+        {"ann@example.com": {"loyal": "true"}},
+    ),
     "sheet.json": (
         table(
             "Orders",
