@@ -28,7 +28,7 @@ UV: Final = (sys.executable, "-m", "uv", "-q")
 def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Build wheel and source distribution, and return their folder."""
     folder = tmp_path_factory.mktemp("dist")
-    command = [*UV, "build", "--python", sys.executable, "--out-dir", folder, ROOT]
+    command = [*UV, "build", "--python", sys.executable, "--out-dir", str(folder), str(ROOT)]
     subprocess.run(command, check=True)
     return folder
 
@@ -60,7 +60,7 @@ def test_the_source_distribution_holds_all_that_its_own_tests_need(built: Path) 
 
 def test_a_package_index_takes_what_is_built(built: Path) -> None:
     """The README can be shown as it is, and the metadata are whole."""
-    command = [sys.executable, "-m", "twine", "check", "--strict", *built.glob("target_promoter-*")]
+    command = [sys.executable, "-m", "twine", "check", "--strict", *map(str, built.glob("target_promoter-*"))]
     checked = subprocess.run(command, capture_output=True, text=True, check=False)
     assert checked.returncode == 0, checked.stdout + checked.stderr
 
