@@ -22,7 +22,7 @@ MARK: Final = "    # From here on written by `python -m target_promoter.hub melt
 """The line of `meltano.yml` below which the loader is written; the loader stands last in that file."""
 
 REPOSITORY: Final = "ADDRESS OF THE REPOSITORY"
-"""For whoever publishes this: the one place where that address is filled in."""
+"""For whoever publishes this: CONTRIBUTING, "Releasing", says where else that address is filled in."""
 
 # Meltano makes a Decimal of a number of kind `decimal` that comes from the environment, and dies of it.
 _KINDS: Final = {"boolean": "boolean", "integer": "integer", "number": "string", "array": "array", "object": "object"}
