@@ -49,6 +49,11 @@ def check_settings(config: Mapping[str, Any], settings: Settings) -> Iterator[Fi
     if settings.sandbox and config.get("store_url") not in {None, declared(Settings)["store_url"].default}:
         own = make_url(settings.store_url).render_as_string(hide_password=True)
         yield maybe("store_url", f"the sandbox has a store of its own, {own}: that of the config is not used")
+    if settings.survey_hours is not None:
+        now = time.time()
+        opens_at = settings.survey_hours.next_opening(now)
+        words = "surveys may be sent now" if opens_at == now else f"surveys wait until {when(opens_at)}"
+        yield yes("survey_hours", words)
 
 
 def check_account(settings: Settings, learned: dict[int, str]) -> Iterator[Finding]:
@@ -96,7 +101,8 @@ def _campaign(setting: CampaignSetting, known: dict[int, Campaign]) -> Finding:
         return no(what, f"{name}: its surveys are dripped over time: {fix}")
     if found.drip_duration is None:
         return maybe(what, f"{name}: Promoter does not say whether its distribution is instant: look it up there")
-    return yes(what, f"{name} (instant)")
+    sample = "" if setting.sample_percent == 100 else f"; a sample of {setting.sample_percent:g}%"  # noqa: PLR2004 - all
+    return yes(what, f"{name} (instant){sample}")
 
 
 def _contact_lists(settings: Settings, client: Client) -> Iterator[Finding]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import datetime as dt
 import json
 import shutil
 import time
@@ -342,3 +343,14 @@ def test_it_starts_the_sandbox_as_a_run_does(tmp_path: Path) -> None:
     assert outcome.status == 0, outcome.log
     assert outcome.output.startswith("ok   key: accepted by the sandbox\nok   campaign 78: Order Completed")
     assert "Stream calls: segment (no record)" in outcome.output
+
+
+def test_hours_and_samples_are_told(config: dict[str, Any]) -> None:
+    """When surveys may be sent next, and how many of a campaign's are."""
+    local = dt.datetime.now(tz=dt.UTC)
+    begins, ends = (f"{(local.hour + hours) % 24:02}:00" for hours in (2, 3))
+    config["survey_hours"] = {"from": begins, "to": ends, "time_zone": "UTC"}
+    config["campaigns"] = {"Order Completed": {"id": 78, "sample_percent": 25}}
+    told = "\n".join(lines_of(config))
+    assert f"survey_hours: surveys wait until {local + dt.timedelta(hours=2):%Y-%m-%d %H}:00 UTC" in told
+    assert "(instant); a sample of 25%" in told
