@@ -7,10 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from target_promoter.people import people
 from tests.house import House, at, identify
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from target_promoter.people.person import Person
 
 
 @pytest.fixture
@@ -60,6 +63,34 @@ def test_any_order_gives_the_same_contact(tmp_path: Path, order: tuple[int, ...]
     for number in order:
         house.take(calls[number])
     assert house.attributes("ann@example.com") == {"plan": "Team", "city": "Oslo", "plan_id": "7"}
+
+
+@pytest.mark.parametrize("order", list(itertools.permutations(range(5))))
+def test_calls_of_one_batch_are_merged_as_one_by_one(tmp_path: Path, order: tuple[int, ...]) -> None:
+    """They are joined evenly, so that they cost what was sent; a person is the same all the same."""
+    calls = [
+        identify("1", "ann@example.com", -3, plan="Free", city="Oslo", n=1),
+        identify("1", "new@example.com", -1, plan="Team"),
+        identify("1", None, -1, plan="Pro", n=2),
+        identify("1", None, -2, city="Rome", firstName="Ann"),
+        ("customers", {"id": 1, "email": "row@example.com", "plan": "Row", "updated_at": at(-2)}),
+    ]
+    together, apart = House(f"sqlite:///{tmp_path / 'together.db'}"), House(f"sqlite:///{tmp_path / 'apart.db'}")
+    together.take(*(calls[number] for number in order))
+    for number in order:
+        apart.take(calls[number])
+    persons = [house.store.read(lambda tx: people.load(tx, ["1"]))["1"].person() for house in (together, apart)]
+    assert [facts(person) for person in persons] == [facts(persons[0])] * 2
+    assert together.forms == apart.forms
+
+
+def facts(person: Person) -> object:
+    """Return what is known of a person, with the time of each value."""
+    of_parts = {
+        name: (part.time, part.email, part.email_at, sorted(part.names), sorted(part.traits, key=str))
+        for name, part in person.parts.items()
+    }
+    return of_parts, person.traits.standing
 
 
 @pytest.mark.parametrize("swapped", [False, True])

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import gzip
 import json
 import logging
+import resource
 import socket
 import ssl
 import subprocess
@@ -423,6 +425,27 @@ def test_endless_answer() -> None:
         assert client.survey(survey()) == Answer(Outcome.ACCEPTED, 200)
         assert client.save_contact(contact()) == Answer(Outcome.ACCEPTED, 200)
         assert peer.connections == 2
+
+
+@pytest.mark.parametrize("layers", [1, 2])
+def test_an_answer_that_was_blown_up(layers: int) -> None:
+    """Of a compressed answer no more is unpacked than may be of use: a megabyte of it would be a gigabyte."""
+    body = b"0" * 300_000_000
+    for _ in range(layers):
+        body = gzip.compress(body, 9)
+    with Peer(http(200, body, f"Content-Encoding: {', '.join(['gzip'] * layers)}")) as peer:
+        before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        Client(peer.url, KEY).survey(survey())
+        assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 50_000
+
+
+@pytest.mark.parametrize("proxy", ["http://[", "[", "http://", "http://[::1"])
+def test_a_proxy_that_is_no_address(monkeypatch: pytest.MonkeyPatch, proxy: str) -> None:
+    """The variable is named at once; trying it would take the five minutes of an outage."""
+    monkeypatch.setenv("HTTPS_PROXY", proxy)
+    monkeypatch.setenv("https_proxy", proxy)
+    with pytest.raises(ConfigError, match="HTTPS_PROXY"):
+        Client("https://app.promoter.example/api", KEY)
 
 
 def test_unreached() -> None:
