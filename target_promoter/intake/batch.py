@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 
 from target_promoter.config.settings import Settings
 from target_promoter.contacts import contacts
@@ -165,7 +165,11 @@ class Batch:
         self.save_people()
         self.people.look_up(self.people.reachable | self.linked | self._retold)
         self._give_kept_properties()
-        self._queue_waiting()
+        queued, cancelled = queue_waiting(
+            self.tx, self.people, self.people.reachable | self.linked, self.unlinked, self.now
+        )
+        self.queued = queued > 0
+        self.surveys[SurveyStatus.CANCELLED] += cancelled
         rejected.add(self.tx, self._rejected, self.now)
         events.add(self.tx, self.findings.events, self.now)
         rejected.remove(self.tx, self._accepted)
@@ -182,32 +186,38 @@ class Batch:
                 self.look_at(address, user_id)
         self.save_people()
 
-    def _queue_waiting(self) -> None:
-        """Put the surveys that waited for these people among those to be sent."""
-        users = self.people.reachable | self.linked
-        if not (users or self.unlinked) or not surveys.any_open(self.tx):
-            return
-        addresses = {self.people.address(user_id) for user_id in users}
-        found = surveys.open_of_people(
-            self.tx,
-            user_ids=users,
-            anonymous_ids=self.unlinked.union(people.anonymous_links_of(self.tx, users)),
-            emails={address for address in addresses if address is not None},
-        )
-        waiting = [survey for survey in found if survey.status is SurveyStatus.WAITING and not survey.is_held]
-        identity = Identity(self.tx, self.people)
-        identity.look_up(waiting)
-        late: list[int] = []
-        ready: list[int] = []
-        for survey in waiting:
-            who = identity.who(survey)
-            if who.user_id is not None and self.people.is_deleted_since(who.user_id, survey.event_at):
-                late.append(survey.id)
-            elif who.email is not None:
-                ready.append(survey.id)
-        self.cancel(late, DELETED)
-        surveys.queue(self.tx, ready)
-        self.queued = bool(ready)
+
+def queue_waiting(
+    tx: Transaction, known: KnownPeople, users: set[str], unlinked: Collection[str], now: float
+) -> tuple[int, int]:
+    """Put the surveys that waited for people among those to be sent, and return how many, and how many are cancelled.
+
+    Args:
+        users: User ids that may have an address by now, looked up in `known`.
+        unlinked: Anonymous ids that stand for nobody any more.
+    """
+    if not (users or unlinked) or not surveys.any_open(tx):
+        return 0, 0
+    addresses = {known.address(user_id) for user_id in users}
+    found = surveys.open_of_people(
+        tx,
+        user_ids=users,
+        anonymous_ids={*unlinked, *people.anonymous_links_of(tx, users)},
+        emails={address for address in addresses if address is not None},
+    )
+    waiting = [survey for survey in found if survey.status is SurveyStatus.WAITING and not survey.is_held]
+    identity = Identity(tx, known)
+    identity.look_up(waiting)
+    late: list[int] = []
+    ready: list[int] = []
+    for survey in waiting:
+        who = identity.who(survey)
+        if who.user_id is not None and known.is_deleted_since(who.user_id, survey.event_at):
+            late.append(survey.id)
+        elif who.email is not None:
+            ready.append(survey.id)
+    surveys.queue(tx, ready)
+    return len(ready), surveys.cancel(tx, late, DELETED, now)
 
 
 def _mark(stream: str, record: Mapping[str, object]) -> bytes | None:

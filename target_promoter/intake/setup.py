@@ -12,8 +12,10 @@ from msgspec.structs import replace as replace_struct
 from target_promoter.config.settings import Settings
 from target_promoter.contacts import contacts
 from target_promoter.contacts.wanted import attribute_names
+from target_promoter.intake.batch import queue_waiting
 from target_promoter.people import people, stored_events
 from target_promoter.people import versions as table_versions
+from target_promoter.people.known import KnownPeople
 from target_promoter.people.person import PULLED, Person
 from target_promoter.records.streams import Reading, reading_of
 from target_promoter.store import runs, streams
@@ -119,17 +121,22 @@ def _change(tx: Transaction, change: Callable[[Person], Person], now: float) -> 
 
     A request that was made for one of them holds what was known before: it is not sent again.
     """
-    changed, emails = set[str](), set[str]()
+    changed, emails, reached = set[str](), set[str](), set[str]()
     left = {}
     for before, after in people.change_all(tx, lambda person: _withdrawn(person, change(person))):
         changed.add(after.user_id)
         owners = {email: after.user_id for email in (before.address, after.address) if email is not None}
         contacts.mark_dirty(tx, owners, now)
         emails |= owners.keys()
+        if after.address is not None and before.address != after.address:
+            reached.add(after.user_id)
         if before.address is not None and before.address != after.address:
             left[after.user_id] = before.address
     claims.move_throttles(tx, left, now)
     claims.withdraw(tx, _TAKEN_BACK, user_ids=changed, emails=emails)
+    known = KnownPeople(tx)
+    known.look_up(reached)
+    queue_waiting(tx, known, reached, (), now)
     return changed
 
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from target_promoter.intake import setup
 from target_promoter.store import runs, schema
 from target_promoter.surveys import surveys
 from target_promoter.surveys.claims import Claim
@@ -355,3 +356,18 @@ def test_a_key_that_looks_like_one_of_several_columns(house: House, keys: str) -
     """It is one column's text."""
     house.store.write(lambda tx: runs.set_fact(tx, "unsalted_messages", "true"))
     assert house.take(("orders", {"id": keys, "_sdc_deleted_at": at(0)}))["track"] == {"deleted": 1}
+
+
+@pytest.mark.parametrize("dropped", [True, False])
+def test_a_survey_goes_out_when_what_took_its_persons_address_away_is_taken_back(
+    house: House, *, dropped: bool
+) -> None:
+    """A table said that there is none; without the table a call's stands, though nobody is read again."""
+    house.take(("members", {"id": 3, "email": None, "updated_at": at(-1)}), identify("3", "carl@example.com", -2))
+    house.take(order(customer=3))
+    assert surveyed(house) == []
+    if dropped:
+        house.store.write(lambda tx: setup.drop(tx, "members", house.now))
+    else:
+        house.configure(streams={**CONFIG["streams"], "members": {"type": "ignore"}})
+    assert surveyed(house) == ["carl@example.com"]
