@@ -42,8 +42,8 @@ class Outcome:
 def outcome(status: int, output: str, log: str) -> Outcome:
     """Return what came of a run, read from what it printed."""
     marker = "Run summary: "
-    summaries = [json.loads(line.split(marker, 1)[1]) for line in log.splitlines() if marker in line]
-    states = [json.loads(line) for line in output.splitlines() if line.startswith("{") and line.endswith("}")]
+    summaries = [json.loads(line.split(marker, 1)[1]) for line in log.split("\n") if marker in line]
+    states = [json.loads(line) for line in output.split("\n") if line.startswith("{") and line.endswith("}")]
     return Outcome(status, states, summaries[-1] if summaries else {}, log, output)
 
 
