@@ -133,10 +133,10 @@ def test_all_faults_of_a_config_are_told_at_once(config: dict[str, Any], monkeyp
 
 def test_a_config_file_that_is_no_json_is_a_no_with_its_place(tmp_path: Path) -> None:
     """Line and column; a file that is missing is a no as well."""
-    (tmp_path / "c.json").write_text('{"campaigns": {},\n  }', encoding="utf-8")
+    (tmp_path / "c.json").write_text('{"campaigns": {},\n  "api_key" }', encoding="utf-8")
     (line,) = lines_of({}, "--config", str(tmp_path / "c.json"), status=1)
     assert line.startswith("FAIL config: ")
-    assert "at line 2, column 3" in line
+    assert "at line 2, column 13" in line
     (line,) = lines_of({}, "--config", str(tmp_path / "none.json"), status=1)
     assert "none.json cannot be read" in line
 
