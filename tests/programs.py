@@ -42,7 +42,8 @@ class Outcome:
 def outcome(status: int, output: str, log: str) -> Outcome:
     """Return what came of a run, read from what it printed."""
     marker = "Run summary: "
-    summaries = [json.loads(line.split(marker, 1)[1]) for line in log.split("\n") if marker in line]
+    told = [line.split(marker, 1)[1] for line in log.split("\n") if marker in line]
+    summaries = [json.loads(one) for one in told if one.endswith("}")]  # A name from outside may hold the mark.
     states = [json.loads(line) for line in output.split("\n") if line.startswith("{") and line.endswith("}")]
     return Outcome(status, states, summaries[-1] if summaries else {}, log, output)
 
