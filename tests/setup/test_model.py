@@ -82,6 +82,9 @@ class Model:
             if survey["state"] == "new":
                 survey["state"] = "waits"
                 self.surveys.append(survey)
+            other = self.occurrences.get(occurrence, survey)
+            if other is not survey and other["state"] != "waits":
+                survey["state"] = "settled"  # What its row is by now was surveyed.
             if survey["state"] == "waits":
                 survey["held"] = False
                 for one in [one for one, whose in self.occurrences.items() if whose is survey]:
