@@ -13,9 +13,12 @@ import uuid
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import hypothesis
 import psycopg
 import pytest
 
+from target_promoter.sandbox.faults import Faults
+from target_promoter.sandbox.records import Campaign
 from target_promoter.sandbox.server import SandboxServer
 from tests.programs import Outcome, outcome, program, run_program
 
@@ -25,29 +28,45 @@ if TYPE_CHECKING:
 __all__ = ["CAMPAIGNS", "Outcome", "Postgres", "outcome", "own_postgres", "program", "run_program"]
 
 CAMPAIGNS = {78: "Orders", 91: "Support", 99: "Quarterly"}
+hypothesis.settings.register_profile(
+    "quick", max_examples=30, derandomize=True, deadline=None, suppress_health_check=list(hypothesis.HealthCheck)
+)
+hypothesis.settings.register_profile(
+    "long", max_examples=2000, deadline=None, suppress_health_check=list(hypothesis.HealthCheck)
+)
+hypothesis.settings.load_profile("quick")
+"""`pytest --hypothesis-profile long` looks for more, each time for something else."""
+
 NOBODY = 65534
 """The user id under which PostgreSQL runs when the tests run as root, which it refuses."""
 
 
-@pytest.fixture
-def sandbox() -> Iterator[SandboxServer]:
-    """Yield a sandbox with the campaigns 78, 91 and 99 and the contact lists 5 and 6; its key is `sandbox`."""
-    with SandboxServer(campaigns=CAMPAIGNS, lists={5: "Customers", 6: "Members"}) as server:
-        yield server
+def new_sandbox() -> SandboxServer:
+    """Return a sandbox with the campaigns 78, 91 and 99 and the contact lists 5 and 6; its key is `sandbox`."""
+    return SandboxServer(campaigns=CAMPAIGNS, lists={5: "Customers", 6: "Members"})
 
 
-@pytest.fixture(scope="module")
-def module_sandbox() -> Iterator[SandboxServer]:
-    """Yield a sandbox for all tests of a file: starting one for each takes longer than most of them."""
-    with SandboxServer(campaigns=CAMPAIGNS, lists={5: "Customers", 6: "Members"}) as server:
+@pytest.fixture(scope="session")
+def session_sandbox() -> Iterator[SandboxServer]:
+    """Yield a sandbox for all tests of this process: to start and stop one takes longer than most of them."""
+    with new_sandbox() as server:
         yield server
 
 
 @pytest.fixture
-def shared_sandbox(module_sandbox: SandboxServer) -> SandboxServer:
-    """Return the file's sandbox with an empty account; a file's own fixture `sandbox` may return it."""
-    module_sandbox.account.reset()
-    return module_sandbox
+def shared_sandbox(session_sandbox: SandboxServer) -> SandboxServer:
+    """Return the session's sandbox, as if it were new."""
+    session_sandbox.account.reset()
+    session_sandbox.set_faults(Faults())
+    for number, name in CAMPAIGNS.items():
+        session_sandbox.account.set_campaign(Campaign(number, name))
+    return session_sandbox
+
+
+@pytest.fixture
+def sandbox(shared_sandbox: SandboxServer) -> SandboxServer:
+    """Return a sandbox with an empty account."""
+    return shared_sandbox
 
 
 @pytest.fixture

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.conftest import program, run_program
+from tests.conftest import run_program
 from tests.tap import CUSTOMERS, STREAMS, TEXT, hours_ago, record, schema, state, sync
 
 if TYPE_CHECKING:
@@ -41,12 +39,6 @@ CALLS: dict[str, Any] = {
         "integrations": {"type": ["object", "null"], "properties": {"All": {"type": "boolean"}}},
     }
 }
-
-
-@pytest.fixture
-def sandbox(shared_sandbox: SandboxServer) -> SandboxServer:
-    """Return the sandbox that all tests of this file share, with an empty account."""
-    return shared_sandbox
 
 
 @pytest.fixture
@@ -353,50 +345,6 @@ def test_records_are_validated_unless_the_config_says_no(
 
 
 # --- log --------------------------------------------------------------------------------------------------------------
-
-
-def test_the_log_can_be_structured(shop: dict[str, Any], tmp_path: Path) -> None:
-    """With the log config that Meltano hands to plugins every line is an object, the summary the last."""
-    log_config = tmp_path / "logging.json"
-    formatter = {"()": "singer_sdk.logging.StructuredFormatter"}
-    handler = {"class": "logging.StreamHandler", "formatter": "structured", "stream": "ext://sys.stderr"}
-    log_config.write_text(
-        json.dumps(
-            {
-                "version": 1,
-                "disable_existing_loggers": False,
-                "formatters": {"structured": formatter},
-                "handlers": {"console": handler},
-                "root": {"handlers": ["console"], "level": "INFO"},
-            }
-        ),
-        encoding="utf-8",
-    )
-    messages = [
-        schema("customers", CUSTOMERS),
-        record("customers", id="1", email="ann@example.com"),
-        schema("orders", ORDERS),
-        record("orders", id="7", customer_id="1", ordered_at=hours_ago(1), cents=5),
-    ]
-    done = subprocess.run(
-        program(config=shop, cwd=tmp_path),
-        input="".join(json.dumps(one) + "\n" for one in messages),
-        capture_output=True,
-        text=True,
-        cwd=tmp_path,
-        env={**os.environ, "SINGER_SDK_LOG_CONFIG": str(log_config)},
-        check=False,
-    )
-    lines = [json.loads(line) for line in done.stderr.splitlines()]
-    assert lines[-1]["message"].startswith("Run summary: {")
-    assert lines[-1]["level"] == "info"
-    metrics = {line["metric_info"]["metric"]: line["metric_info"] for line in lines if line["message"] == "METRIC"}
-    assert metrics["record_count"]["value"] == 1
-    assert metrics["http_request_count"]["value"] == 1
-    assert metrics["http_retry_count"]["value"] == 0
-    assert metrics["rate_limit_count"]["value"] == 0
-    assert metrics["rate_limit_wait_seconds"]["value"] >= 0
-    assert "ann@example.com" not in done.stderr
 
 
 def test_the_log_says_what_was_measured(shop: dict[str, Any], tmp_path: Path) -> None:

@@ -9,11 +9,8 @@ import io
 import json
 import os
 import signal
-import subprocess
-import sys
 import threading
 import time
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -25,7 +22,6 @@ from target_promoter.people import people
 from target_promoter.sandbox.faults import Faults
 from target_promoter.store.database import open_store
 from target_promoter.target import TargetPromoter
-from tests.conftest import run_program
 from tests.programs import until
 from tests.tap import CUSTOMERS, STREAMS, record, schema, state, sync
 
@@ -80,17 +76,6 @@ def test_numbers_with_a_point_in_state(shop: dict[str, Any]) -> None:
     run = sync(shop, [state({"bookmark": 1718000000.25, "deep": [0.1, {"more": 1e-7}]})])
     assert run.status == 0
     assert run.states == [{"bookmark": 1718000000.25, "deep": [0.1, {"more": 1e-7}]}]
-
-
-def test_a_debug_log_does_not_grow_with_the_square_of_the_records(shop: dict[str, Any], tmp_path: Path) -> None:
-    """The SDK logs the whole batch once for each of its records."""
-    lengths = []
-    for number in (50, 400):
-        config = {**shop, "dry_run": True}
-        run = run_program(config=config, messages=customers(number), cwd=tmp_path, env={"LOGLEVEL": "DEBUG"})
-        assert run.status == 0, run.log
-        lengths.append(len(run.log))
-    assert lengths[1] < 12 * lengths[0]
 
 
 def test_defaults_are_not_shared_between_targets(shop: dict[str, Any]) -> None:
@@ -161,16 +146,6 @@ def test_the_sink_is_chosen_by_the_schema(config: dict[str, Any]) -> None:
     refused = sync(config, [schema("users", plain)])
     assert refused.status == 1
     assert "Stream `users`" in refused.log
-
-
-def test_every_line_is_logged_once(shop: dict[str, Any], tmp_path: Path) -> None:
-    """Each touch of the SDK's command line sets up logging anew and doubles every line: the program touches it once."""
-    (tmp_path / "config.json").write_text(json.dumps(shop), encoding="utf-8")
-    for command in ([sys.executable, "-m", "target_promoter"], [Path(sys.executable).parent / "target-promoter"]):
-        done = subprocess.run(
-            [*command, "--config", "config.json"], input="", capture_output=True, text=True, cwd=tmp_path, check=True
-        )
-        assert done.stderr.count("Run summary: ") == 1
 
 
 @pytest.mark.parametrize("signum", [signal.SIGTERM, signal.SIGINT])

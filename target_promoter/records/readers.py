@@ -8,6 +8,7 @@ import logging
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from decimal import Decimal
 from typing import Final
 
 from msgspec.structs import replace
@@ -437,4 +438,6 @@ def _is_no_mark(value: object) -> bool:
     """Return whether a mark of deletion says that there is none: what programs write for null, false and zero."""
     if isinstance(value, str):
         return value.strip().lower() in _NO_DELETION or is_zero(value)
-    return not value or value != value or is_zero(value)  # noqa: PLR0124 - not-a-number
+    if isinstance(value, float | Decimal) and Decimal(value).is_nan():
+        return True
+    return not value or is_zero(value)

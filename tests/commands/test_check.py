@@ -20,7 +20,7 @@ from target_promoter.errors import ConfigError, InputError, StoreError
 from target_promoter.sandbox.server import SandboxServer
 from target_promoter.store import runs
 from target_promoter.store.database import open_store
-from tests.conftest import run_program
+from tests.conftest import new_sandbox, run_program
 from tests.program import CALLS, command, identify, order
 from tests.tap import CUSTOMERS, TEXT, hours_ago, record, schema, sync
 
@@ -174,12 +174,12 @@ def test_every_event_of_a_sample_is_told(config: dict[str, Any]) -> None:
     assert [name for name in names if f"1 x {name}: no campaign" not in text] == []
 
 
-def test_a_new_key_is_accepted_on_demand(config: dict[str, Any], sandbox: SandboxServer, store_url: str) -> None:
+def test_a_new_key_is_accepted_on_demand(config: dict[str, Any], store_url: str) -> None:
     """A store refuses another key until `check --rebind` accepts it; the old one is refused from then on."""
-    config["store_url"] = store_url
-    sync(config, [CALLS, identify("1", "ann@example.com")])
-    sandbox.stop()
-    port = int(sandbox.origin.rsplit(":", 1)[1])
+    with new_sandbox() as sandbox:
+        config |= {"store_url": store_url, "api_url": sandbox.url}
+        sync(config, [CALLS, identify("1", "ann@example.com")])
+        port = int(sandbox.origin.rsplit(":", 1)[1])
     with SandboxServer(key="a-new-key-of-it", campaigns={78: "Orders"}, port=port):
         new = {**config, "api_key": "a-new-key-of-it"}
         assert "--rebind" in lines_of(new, status=1)[-1]

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import os
-import pty
 import re
 import sqlite3
-import subprocess
 import time
 from typing import TYPE_CHECKING, Any
 
@@ -17,7 +14,6 @@ from target_promoter.errors import ConfigError, DeliveryError, PromoterError, St
 from target_promoter.sandbox.faults import Faults
 from target_promoter.store.database import open_store
 from target_promoter.values.times import iso
-from tests.conftest import program
 from tests.program import CALLS, command, identify, order
 from tests.tap import record, sync
 
@@ -259,19 +255,6 @@ def test_one_thing_at_a_time(config: dict[str, Any], arguments: tuple[str, ...])
     result = command("forget", *arguments, config=config)
     assert result.exit_code == 2
     assert "Give one of: EMAIL_OR_USER_ID" in result.output
-
-
-@pytest.mark.parametrize(("answer", "marks"), [("n", "0 marks"), ("y", "1 mark")])
-def test_a_terminal_is_asked(config: dict[str, Any], tmp_path: Path, answer: str, marks: str) -> None:
-    """On a terminal the command asks whether somebody unknown is to be blocked."""
-    fill(config)
-    terminal, side = pty.openpty()
-    os.write(terminal, f"{answer}\n".encode())
-    line = program("forget", "3", config=config, cwd=tmp_path)
-    done = subprocess.run(line, stdin=side, capture_output=True, text=True, check=False, timeout=120)
-    assert "The store does not know 3…. Block what names them from now on?" in done.stdout
-    assert done.returncode == (0 if answer == "y" else 1)
-    assert marks in command("forget", "--list", config=config).output
 
 
 @pytest.mark.parametrize("arguments", [("forget", " "), ("report", "--person", "")])

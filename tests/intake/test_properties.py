@@ -6,7 +6,7 @@ import json
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from sqlalchemy import select
 
@@ -18,8 +18,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
 Record = tuple[str, dict[str, Any]]
-
-QUICK = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow], derandomize=True)
 
 # --- Hostile records -------------------------------------------------------------------------------------------------
 
@@ -91,7 +89,6 @@ def hostile(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
     house.store.close()
 
 
-@settings(QUICK, max_examples=150)
 @given(batches=st.lists(st.lists(_records(), max_size=6), max_size=2))
 def test_whatever_comes_has_one_outcome(hostile: House, batches: list[list[Record]]) -> None:
     """What was read is the sum of the rest, nothing raises, and what is stored can be read and sent."""
@@ -247,7 +244,6 @@ def sqlite_house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
     house.store.close()
 
 
-@settings(QUICK, max_examples=100)
 @given(ways=_two_orders())
 def test_any_order_ends_in_the_same(sqlite_house: House, ways: tuple[list[list[Record]], list[list[Record]]]) -> None:
     """The same calls in any order and any batches end in the same contacts and the same open surveys."""
@@ -255,7 +251,7 @@ def test_any_order_ends_in_the_same(sqlite_house: House, ways: tuple[list[list[R
     assert _end(sqlite_house, first, force=False) == _end(sqlite_house, second, force=True)
 
 
-@settings(QUICK, max_examples=15, suppress_health_check=list(HealthCheck))
+@settings(max_examples=settings().max_examples // 3)
 @given(ways=_two_orders(), records=st.lists(_records(), max_size=4))
 def test_both_on_postgresql(
     postgres_house: House, ways: tuple[list[list[Record]], list[list[Record]]], records: list[Record]

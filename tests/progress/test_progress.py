@@ -3,13 +3,8 @@
 from __future__ import annotations
 
 import io
-import json
 import logging
-import os
-import pty
-import subprocess
 import threading
-import time
 from typing import TYPE_CHECKING
 
 import pytest
@@ -24,8 +19,6 @@ from target_promoter.progress.status import RunStatus
 from target_promoter.store.database import Store, open_store
 from target_promoter.store.summary import Summary
 from target_promoter.values.times import duration
-from tests.conftest import program
-from tests.program import CALLS, identify, order
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -132,49 +125,3 @@ def test_the_view_fits_a_terminal_of_80_columns() -> None:
 def test_lengths_of_time_in_words(seconds: float, words: str) -> None:
     """A length of time is told in the unit that suits it."""
     assert duration(seconds) == words
-
-
-def test_on_a_terminal_standard_output_stays_the_taps(tmp_path: Path) -> None:
-    """With a terminal as standard error a run shows its view there, and prints state alone on standard output."""
-    config = {"api_url": "sandbox", "campaigns": {"Order Completed": 78}, "requests_per_minute": 100}
-    messages = [CALLS, *(identify(str(n), f"p{n}@example.com") for n in range(1, 4)), order("t-1", "1")]
-    lines = "".join(f"{line}\n" for line in map(json.dumps, [*messages, {"type": "STATE", "value": {"at": 1}}]))
-    ours, theirs = pty.openpty()
-    process = subprocess.Popen(
-        program(config=config, cwd=tmp_path),
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=theirs,
-        cwd=tmp_path,
-        env={**os.environ, "TERM": "xterm", "COLUMNS": "80"},
-        text=True,
-    )
-    os.close(theirs)
-    screen: list[bytes] = []
-    reading = threading.Thread(target=_read_all, args=(ours, screen), daemon=True)
-    reading.start()
-    assert process.stdin is not None
-    process.stdin.write(lines)
-    process.stdin.flush()
-    deadline = time.monotonic() + 60
-    while b"surveys sent" not in b"".join(screen) and time.monotonic() < deadline:
-        reading.join(0.05)  # The input stays open until the view was shown.
-    output, _ = process.communicate(timeout=60)
-    reading.join(10)
-    os.close(ours)
-    shown = b"".join(screen).decode()
-    assert process.returncode == 0, shown
-    assert set(output.splitlines()) == {'{"at":1}'}
-    assert "surveys sent" in shown
-    assert "of the limit of 100" in shown
-    assert "The survey that was due was sent." in shown
-    assert "Run summary: " not in shown
-    assert "METRIC" not in shown
-
-
-def _read_all(terminal: int, into: list[bytes]) -> None:
-    try:
-        while data := os.read(terminal, 65536):
-            into.append(data)
-    except OSError:  # The other end was closed.
-        return

@@ -20,12 +20,6 @@ from tests.program import CALLS, identify, order
 from tests.tap import CUSTOMERS, STREAMS, hours_ago, record, schema, sync
 
 
-@pytest.fixture
-def sandbox(shared_sandbox: SandboxServer) -> SandboxServer:
-    """Return the file's sandbox, its account empty."""
-    return shared_sandbox
-
-
 def track(event: str, *, hours: float = 2, user_id: str | None = "1", message_id: str = "t") -> dict[str, Any]:
     """Return the RECORD message of a track call."""
     message = f"{message_id}-{event}-{hours}-{user_id}"

@@ -18,12 +18,6 @@ EMAIL = "ann@example.com"
 
 
 @pytest.fixture
-def sandbox(shared_sandbox: SandboxServer) -> SandboxServer:
-    """Return the sandbox that all tests of this file share, with an empty account."""
-    return shared_sandbox
-
-
-@pytest.fixture
 def shop(config: dict[str, Any]) -> dict[str, Any]:
     """Return a config for a shop's plain tables."""
     return {**config, "streams": STREAMS}

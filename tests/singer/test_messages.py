@@ -5,17 +5,15 @@ from __future__ import annotations
 import gzip
 import json
 import os
-import subprocess
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from target_promoter.commands.rejected import messages as replay
 from target_promoter.singer import batch_files
 from target_promoter.store.database import open_store
-from tests.conftest import outcome, program, run_program
 from tests.tap import CUSTOMERS, STREAMS, TEXT, hours_ago, record, schema, state, sync
 
 if TYPE_CHECKING:
@@ -27,12 +25,6 @@ if TYPE_CHECKING:
 ORDERS: dict[str, Any] = {
     "properties": {"id": TEXT, "customer_id": TEXT, "ordered_at": TEXT, "total": {"type": ["null", "number"]}}
 }
-
-
-@pytest.fixture
-def sandbox(shared_sandbox: SandboxServer) -> SandboxServer:
-    """Return the sandbox that all tests of this file share, with an empty account."""
-    return shared_sandbox
 
 
 @pytest.fixture
@@ -357,50 +349,6 @@ def test_a_record_without_its_key_ends_the_run(shop: dict[str, Any]) -> None:
     assert run.states == []
 
 
-@pytest.mark.parametrize("encoding", ["C", "POSIX", "C.UTF-8", "en_US.ISO-8859-1"])
-def test_input_is_utf_8_whatever_the_machines_encoding(
-    shop: dict[str, Any], sandbox: SandboxServer, tmp_path: Path, encoding: str
-) -> None:
-    """Names keep their letters, through a pipe as through a file."""
-    messages = [schema("customers", CUSTOMERS), ann(plan="Größe 東京")]
-    lines = "".join(json.dumps(one, ensure_ascii=False) + "\n" for one in messages)
-    path = tmp_path / "input.jsonl"
-    path.write_text(lines, encoding="utf-8")
-    env = {"LC_ALL": encoding, "LANG": encoding, "PYTHONUTF8": "0"}
-    for arguments, text in (((), lines), (("--input", path), "")):
-        run = run_program(*arguments, config=shop, messages=text, cwd=tmp_path, env=env)
-        assert run.status == 0, run.log
-        assert sandbox.account.contacts["ann@example.com"].attributes["plan"] == "Größe 東京"
-        sandbox.account.reset()
-        shop["store_url"] = f"sqlite:///{tmp_path / 'second.db'}"
-
-
-@pytest.mark.parametrize("how", ["pipe", "file"])
-@pytest.mark.parametrize("encoding", ["C.UTF-8", "C"])
-def test_invalid_utf_8_ends_the_run_with_a_sentence(
-    shop: dict[str, Any], tmp_path: Path, how: str, encoding: str
-) -> None:
-    """Bytes that are no UTF-8 are never guessed at; the state behind them is held back."""
-    good = json.dumps(schema("customers", CUSTOMERS)).encode()
-    lines = good + b'\n{"type": "RECORD", "stream": "customers", "record": {"id": "1", "email": "\xff\xfe"}}\n'
-    lines += json.dumps(state({"at": 1})).encode() + b"\n"
-    path = tmp_path / "input.jsonl"
-    path.write_bytes(lines)
-    arguments = ("--input", path) if how == "file" else ()
-    done = subprocess.run(
-        program(*arguments, config=shop, cwd=tmp_path),
-        input=lines if how == "pipe" else b"",
-        capture_output=True,
-        cwd=tmp_path,
-        env={"LC_ALL": encoding},
-        check=False,
-    )
-    assert done.returncode == 1
-    assert b"UTF-8" in done.stderr
-    assert b"Traceback" not in done.stderr
-    assert done.stdout == b""
-
-
 # --- STATE ------------------------------------------------------------------------------------------------------------
 
 
@@ -443,30 +391,6 @@ def test_the_last_of_many_states_is_the_last_printed(shop: dict[str, Any]) -> No
     printed = [one["at"] for one in run.states]
     assert printed == sorted(printed)
     assert printed[-1] == 299
-
-
-def test_state_is_printed_while_the_tap_still_runs(shop: dict[str, Any], tmp_path: Path) -> None:
-    """Each STATE comes out when all before it is in the store, also the second of two that come at once."""
-    with subprocess.Popen(
-        program(config=shop, cwd=tmp_path),
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        cwd=tmp_path,
-    ) as process:
-        assert process.stdin is not None
-        assert process.stdout is not None
-        for message in (schema("customers", CUSTOMERS), ann(), state({"at": 1}), ann(), state({"at": 2})):
-            process.stdin.write(json.dumps(message) + "\n")
-        process.stdin.flush()
-        assert json.loads(process.stdout.readline()) == {"at": 1}
-        assert json.loads(process.stdout.readline()) == {"at": 2}
-        assert process.poll() is None
-        output, log = process.communicate(json.dumps(state({"at": 3})) + "\n", timeout=60)
-    run = outcome(process.returncode, output, log)
-    assert run.status == 0, run.log
-    assert run.states == [{"at": 3}]
 
 
 # --- ACTIVATE_VERSION -------------------------------------------------------------------------------------------------
@@ -625,7 +549,6 @@ _MESSAGE = st.fixed_dictionaries(
 )
 
 
-@settings(max_examples=60, derandomize=True, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(messages=st.lists(_MESSAGE, max_size=5))
 def test_whatever_a_tap_prints_a_run_ends_with_a_status(shop: dict[str, Any], messages: list[dict[str, Any]]) -> None:
     """It is 0, or 1 with a sentence; nothing raises, and every record read has one outcome."""
