@@ -205,6 +205,14 @@ def postgres() -> Iterator[Postgres]:
         yield server
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark what needs a PostgreSQL server, so that the fast tests can do without."""
+    for item in items:
+        names = " ".join((item.name, *getattr(item, "fixturenames", ())))
+        if "postgres" in names:
+            item.add_marker(pytest.mark.postgresql)
+
+
 @pytest.fixture
 def new_postgres_url(postgres: Postgres) -> Iterator[Callable[[], str]]:
     """Yield what gives the addresses of empty PostgreSQL databases that are the test's own."""

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import signal
-import subprocess
 import time
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
@@ -21,7 +19,7 @@ from target_promoter.sandbox.records import Contact
 from target_promoter.singer.signals import Signals
 from target_promoter.store.database import open_store
 from target_promoter.store.summary import Summary
-from tests.conftest import program, run_program
+from tests.conftest import run_program
 from tests.house import CONFIG
 from tests.program import CALLS, command, identify, order
 from tests.promoter.test_client import Peer, http
@@ -479,32 +477,6 @@ def test_many_contacts_in_few_requests(config: dict[str, Any], account: Account)
     assert requests(account, READ) == 20
     run = sync(config, shop(1000))
     assert (run.summary["contacts"]["synced"], run.summary["api"]["requests"]) == (1000, 0)
-
-
-@pytest.mark.parametrize("signum", [signal.SIGTERM, signal.SIGKILL])
-def test_one_that_is_stopped_goes_on(
-    config: dict[str, Any], sandbox: SandboxServer, account: Account, tmp_path: Path, signum: int
-) -> None:
-    """Though an answer is long in coming it ends in seconds, and the next one asks for no page again that it read."""
-    account.page_size = 2
-    for one in range(1, 11):
-        hold(account, f"c{one}@example.com", user_id=str(one))
-    sandbox.set_faults(Faults(rate=0.5, kinds=("hang",), seed=0, times=1))
-    process = subprocess.Popen(program("pull", config=config, cwd=tmp_path), stderr=subprocess.PIPE, text=True)
-    deadline = time.monotonic() + 60
-    while len(account.requests) < 2 and time.monotonic() < deadline:
-        time.sleep(0.05)
-    began = time.monotonic()
-    process.send_signal(signum)
-    _, log = process.communicate()
-    assert time.monotonic() - began < 5
-    if signum == signal.SIGTERM:
-        assert process.returncode == 1
-        assert "`target-promoter pull` goes on behind them" in log
-        assert "stopped behind" in command("check", config=config).output
-    sandbox.set_faults(Faults())
-    assert "Read 10 contacts on 5 pages" in pull(config)
-    assert "stopped behind" not in command("check", config=config).output
 
 
 def page(*entries: object, next_page: object = None, **more: object) -> bytes:

@@ -65,7 +65,7 @@ def test_any_order_gives_the_same_contact(tmp_path: Path, order: tuple[int, ...]
     assert house.attributes("ann@example.com") == {"plan": "Team", "city": "Oslo", "plan_id": "7"}
 
 
-@pytest.mark.parametrize("order", list(itertools.permutations(range(5))))
+@pytest.mark.parametrize("order", list(itertools.permutations(range(5)))[::5])
 def test_calls_of_one_batch_are_merged_as_one_by_one(tmp_path: Path, order: tuple[int, ...]) -> None:
     """They are joined evenly, so that they cost what was sent; a person is the same all the same."""
     calls = [
