@@ -53,6 +53,7 @@ def _mind(job: dict[str, Any]) -> None:
 def _run(job: dict[str, Any]) -> None:
     """Be the program: it never returns from here."""
     os.chdir(job["cwd"])
+    os.environ.update(job["env"])
     sys.stdin = _redirect(0, job["input"], "r")
     sys.stdout = _redirect(1, job["output"], "a")
     sys.stderr = _redirect(2, job["log"], "a")

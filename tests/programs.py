@@ -77,17 +77,17 @@ def run_program(
         config: The config.
         messages: Singer messages, or the whole input.
         cwd: The folder it runs in, where a SQLite store of the default address lies.
-        env: Further environment variables. They take a new interpreter, and a second: without them the process is
-            forked from one that has the program loaded.
+        env: Further environment variables. Those that are not the program's own take a new interpreter, and a second:
+            without them the process is forked from one that has the program loaded.
         timeout: Seconds after which it counts as hanging.
     """
     if not isinstance(messages, str | bytes):
         messages = "".join(json.dumps(one) + "\n" for one in messages)
     written = messages if isinstance(messages, bytes) else messages.encode("utf-8", "surrogatepass")
-    if env is None and sys.platform == "linux":
+    if all(name.startswith("TARGET_PROMOTER_") for name in env or ()) and sys.platform == "linux":
         with tempfile.TemporaryDirectory(prefix="program-", ignore_cleanup_errors=True) as folder:
             given = _arguments(arguments, config, cwd)
-            return _fork(given, written, Path(folder), cwd=cwd).wait(timeout)
+            return _fork(given, written, Path(folder), cwd=cwd, env=env).wait(timeout)
     done = subprocess.run(
         program(*arguments, config=config, cwd=cwd),
         input=written,
@@ -188,6 +188,7 @@ def _fork(
     folder: Path,
     *,
     cwd: Path,
+    env: Mapping[str, str] | None = None,
     constants: Mapping[str, float] | None = None,
     largest_file: int | None = None,
 ) -> Running:
@@ -202,6 +203,7 @@ def _fork(
         "cwd": str(cwd),
         "input": str(source),
         **{name: str(folder / name) for name in ("output", "log", "pid", "status")},
+        "env": dict(env or {}),
         "constants": dict(constants or {}),
         "largest_file": largest_file,
     }

@@ -18,7 +18,7 @@ from target_promoter.records.fields import candidates
 from target_promoter.report.export import STREAMS
 from target_promoter.singer.program import COMMANDS, load
 from target_promoter.sinks import PromoterSink
-from target_promoter.store.summary import OUTCOMES
+from target_promoter.store.summary import COUNTS
 from tests.documentation import CODE, PAGES, ROOT, anchors, rows, section
 from tests.test_layers import LAYERS
 
@@ -136,16 +136,16 @@ def test_every_option_of_a_command_is_described() -> None:
 def test_every_outcome_is_described() -> None:
     """The outcomes of a part of the summary are the rows of the table behind it."""
     parts = dict(re.findall(r"\nWhat `(\w+)` .*?:\n(.*?)(?=\n## )", PAGES[OUTCOMES_PAGE], re.DOTALL))
-    assert parts.keys() == OUTCOMES.keys() - {"api"}
+    assert parts.keys() == COUNTS.keys() - {"api"}
     for part, text in parts.items():
-        assert _named(text) == set(OUTCOMES[part]) - {"read"}, part
+        assert _named(text) == set(COUNTS[part]) - {"read"}, part
 
 
 def test_every_reason_of_no_survey_is_told() -> None:
     """Somebody who asks why nobody was surveyed finds each outcome that says so."""
     told = set(CODE.findall(PAGES["docs/why-was-nobody-surveyed.md"]))
     silent = {"sent", "presumed", "pending", "waiting"}
-    assert set(OUTCOMES["surveys"]) - silent - told == set()
+    assert set(COUNTS["surveys"]) - silent - told == set()
     assert {"stale", "unmatched", "duplicate", "blocked", "deleted", "rejected"} - told == set()
 
 

@@ -32,7 +32,7 @@ from target_promoter.records.streams import Stream, recognize
 from target_promoter.singer.mapping import Mapper, UnmappedRecord
 from target_promoter.singer.reader import Reader, check_record, check_schema
 from target_promoter.store.copying import copy_store, folder_for_copy
-from target_promoter.store.summary import OUTCOMES, Findings, Part, Summary
+from target_promoter.store.summary import COUNTS, Findings, Part, Summary
 from target_promoter.values.events import canonical, nearest
 from target_promoter.values.printable import Lines
 
@@ -343,7 +343,7 @@ def _would_do(
         finally:
             store.close()
     for part in _INTAKE:
-        counts = ", ".join(f"{summary.value(part, one)} {one}" for one in OUTCOMES[part] if summary.value(part, one))
+        counts = ", ".join(f"{summary.value(part, one)} {one}" for one in COUNTS[part] if summary.value(part, one))
         yield f"{part}: {counts or 'none'}"
     yield from departures(summary.findings, is_dry_run=True)
     yield from (one.problem for one in summary.findings.mirrored if one.problem is not None)

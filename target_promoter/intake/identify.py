@@ -15,10 +15,11 @@ from target_promoter.people.person import FUTURE_SECONDS, delete
 from target_promoter.records.calls import Identify
 from target_promoter.records.readers import NO_USER_ID, Rows
 from target_promoter.records.replay import UNMAPPED, is_refused
+from target_promoter.store.summary import IdentifyOutcome
 from target_promoter.surveys import claims, surveys
 
 
-def take_identifies(batch: Batch, rows: Rows) -> Counter[str]:
+def take_identifies(batch: Batch, rows: Rows) -> Counter[IdentifyOutcome]:
     """Merge identify calls into the people of a batch, and return how many came to each outcome."""
     return _Taking(batch, rows).take()
 
@@ -30,7 +31,7 @@ class _Taking:
         self._batch = batch
         self._rows = rows
         self._stream = rows.reader.stream
-        self._outcomes: Counter[str] = Counter()
+        self._outcomes: Counter[IdentifyOutcome] = Counter()
         self._merged: Counter[str] = Counter()
         self._links: set[tuple[str, str]] = set()
         self._calls: dict[int, Identify | None] = {}
@@ -38,7 +39,7 @@ class _Taking:
         self._placed: dict[bytes, str | None] = {}
         self._seen: set[tuple[str, str]] = set()
 
-    def take(self) -> Counter[str]:
+    def take(self) -> Counter[IdentifyOutcome]:
         reader, known = self._rows.reader, self._batch.people
         glances = [(reader.user_id(record), reader.fingerprint(record)) for record in self._rows.records]
         known.look_up({user_id for user_id, _ in glances if user_id is not None})
@@ -68,7 +69,7 @@ class _Taking:
         if self._rows.version is not None:
             versions.mark_rows(self._batch.tx, self._stream, self._rows.version, self._seen)
         for user_id, number in self._merged.items():
-            self._outcomes["merged"] += number - 1
+            self._outcomes[IdentifyOutcome.MERGED] += number - 1
             self._outcomes[self._outcome(user_id, merged=True)] += 1
         return self._outcomes
 
@@ -88,18 +89,18 @@ class _Taking:
         if call is not None and self._rows.version is not None and not forgotten:
             self._see(call)
         if call is None:
-            self._outcomes["ignored"] += 1
+            self._outcomes[IdentifyOutcome.IGNORED] += 1
         elif forgotten:
-            self._outcomes["blocked"] += 1
+            self._outcomes[IdentifyOutcome.BLOCKED] += 1
         elif call.deleted_at is not None and UNMAPPED not in call.record and self._owner(call) is not None:
             # Whatever is wrong with the rest of it: taps of a log often send a deleted row's key alone.
-            self._outcomes["deleted"] += 1
+            self._outcomes[IdentifyOutcome.DELETED] += 1
             self._delete(self._owner(call) or "", call)
             batch.discard_rejection(call.stream, call.record)
         elif call.blocked:
-            self._outcomes["blocked"] += 1
+            self._outcomes[IdentifyOutcome.BLOCKED] += 1
         elif (problem := self._problem(call)) is not None or call.user_id is None:
-            self._outcomes["rejected"] += 1
+            self._outcomes[IdentifyOutcome.REJECTED] += 1
             batch.reject(call, "identify", problem or "no user id")
         else:
             if call.anonymous_id is not None:
@@ -135,13 +136,13 @@ class _Taking:
         if address is not None:
             contacts.retry(self._batch.tx, address, self._batch.now)
 
-    def _outcome(self, user_id: str, *, merged: bool = False) -> str:
+    def _outcome(self, user_id: str, *, merged: bool = False) -> IdentifyOutcome:
         """Return what a record, or all the merged ones of a person in this batch, come to."""
         known = self._batch.people
         if known.address(user_id) is None:
             # What was said before a person was deleted says nothing any more.
-            return "unchanged" if known.is_deleted(user_id) else "waiting"
-        return "changed" if merged and known.differs(user_id) else "unchanged"
+            return IdentifyOutcome.UNCHANGED if known.is_deleted(user_id) else IdentifyOutcome.WAITING
+        return IdentifyOutcome.CHANGED if merged and known.differs(user_id) else IdentifyOutcome.UNCHANGED
 
     def _delete(self, user_id: str, call: Identify) -> None:
         """Delete a person: never upserted again, its waiting surveys cancelled, its contact removed if so set."""

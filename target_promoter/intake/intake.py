@@ -14,7 +14,7 @@ from target_promoter.intake.track import Tracking
 from target_promoter.records.calls import Track
 from target_promoter.records.readers import Rows
 from target_promoter.store.database import Store
-from target_promoter.store.summary import Findings, Part, Summary
+from target_promoter.store.summary import Findings, IdentifyOutcome, Part, Summary, TrackOutcome
 from target_promoter.store.transaction import Transaction
 
 _ANALYZED_FROM: Final = 5000
@@ -68,7 +68,7 @@ class Intake:
         findings.read[next(iter(findings.read))] += ignored  # A batch is of one stream.
         self._summary.add_findings(findings)
         for part, outcomes in counted.items():
-            self._summary.ignore(outcomes.pop("ignored", 0))
+            self._summary.ignore(outcomes.pop(IdentifyOutcome.IGNORED, 0))
             if part != "surveys":
                 self._summary.count(part, "read", outcomes.total())
                 self._unanalyzed += outcomes.total()
@@ -85,10 +85,10 @@ class Intake:
         batch = Batch(tx, self._settings, now)
         counted: dict[Part, Counter[str]] = {}
         if rows is not None:
-            counted["identify"] = take_identifies(batch, rows)
+            counted["identify"] = Counter[str](take_identifies(batch, rows))
             batch.save_people()
         if tracks:
-            counted["track"] = Tracking(batch, tracks).take()
+            counted["track"] = Counter[str](Tracking(batch, tracks).take())
         batch.finish()
         counted["surveys"] = batch.surveys
-        return counted, batch.queued or "queued" in counted.get("track", ()), batch.findings
+        return counted, batch.queued or TrackOutcome.QUEUED in counted.get("track", ()), batch.findings

@@ -1,4 +1,4 @@
-"""Track calls: what a person did, and the survey that follows."""
+"""Track calls: what a person did, what comes of it, and the survey that follows."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from target_promoter.records.calls import Track
 from target_promoter.records.replay import is_refused
 from target_promoter.store.encoding import digest, encode
 from target_promoter.store.schema import SurveyStatus
-from target_promoter.store.summary import Tally
+from target_promoter.store.summary import Tally, TrackOutcome
 from target_promoter.surveys import cancelling, claims, surveys
 from target_promoter.surveys.known_events import KnownEvents, Marks
 from target_promoter.surveys.rules import SAME_EVENT
@@ -53,14 +53,14 @@ class Tracking:
         self._cancelling: cancelling.Cancelling = {}
         self._not_surveyed: list[NotSurveyed] = []
 
-    def take(self) -> Counter[str]:
+    def take(self) -> Counter[TrackOutcome]:
         """Take the calls.
 
         Returns:
             How many of them came to each outcome.
         """
         batch = self._batch
-        outcomes: Counter[str] = Counter()
+        outcomes: Counter[TrackOutcome] = Counter()
         for call in self._all_calls:
             outcome = self._take_again(call) if id(call) in self._told else self._take(call)
             outcomes[outcome] += 1
@@ -92,27 +92,27 @@ class Tracking:
         known = self._batch.known_anonymous_ids(one for one, _ in idle) | {one for one, _ in mattering}
         return mattering | {pair for pair in idle if pair[0] in known}
 
-    def _take_again(self, call: Track) -> str:
+    def _take_again(self, call: Track) -> TrackOutcome:
         self._batch.discard_rejection(call.stream, call.record)
-        return "duplicate"
+        return TrackOutcome.DUPLICATE
 
-    def _take(self, call: Track) -> str:
+    def _take(self, call: Track) -> TrackOutcome:
         batch = self._batch
         campaign = batch.settings.campaigns.get(call.canonical)
         if not self._forgotten.isdisjoint(keys_named(call)):
-            return "blocked"
+            return TrackOutcome.BLOCKED
         if call.deleted_at is not None and (call.message_id or call.key):
             self._delete(call)
-            return "deleted"
+            return TrackOutcome.DELETED
         if call.blocked:
             self._lead_to_nothing(call, campaign, "its call says not to send it to Promoter.io (integrations)")
-            return "blocked"
+            return TrackOutcome.BLOCKED
         time, problem = call.time, call.problem
         if problem is None and (time is None or time > batch.now + FUTURE_SECONDS):
             problem = "its time is more than 24 hours in the future"
         if problem is not None or time is None:
             batch.reject(call, "track", problem or "no readable time")
-            return "rejected"
+            return TrackOutcome.REJECTED
         batch.discard_rejection(call.stream, call.record)
         cancels = batch.cancel_rules.cancels(call.canonical)
         if cancels:
@@ -121,10 +121,10 @@ class Tracking:
         if prefix is not None:
             self._store_properties(call, prefix, time)
         if campaign is None:
-            return "stored" if prefix is not None or cancels else "unmatched"
+            return TrackOutcome.STORED if prefix is not None or cancels else TrackOutcome.UNMATCHED
         return self._survey(call, campaign, time)
 
-    def _survey(self, call: Track, campaign: Campaign, time: float) -> str:
+    def _survey(self, call: Track, campaign: Campaign, time: float) -> TrackOutcome:
         marks, rules = self._surveys.marks(call, campaign), self._batch.rules
         known = self._surveys.find(marks)
         if self._surveys.is_known(marks):
@@ -133,19 +133,19 @@ class Tracking:
             if known is not None and known.is_open:
                 self._tell(call, campaign, time, known, marks)
             if known is None or known.is_open or not self._let_through(call, known):
-                return "duplicate"
+                return TrackOutcome.DUPLICATE
         survey = self._asked_for(call, campaign, time, marks)
         too_old = rules.too_old(survey.first_due_at)
         if too_old is not None:
             self._lead_to_nothing(call, campaign, too_old)
             self._batch.findings.add_too_old(clean(call.event), too_old)
-            return "stale" if known is None else "duplicate"
+            return TrackOutcome.STALE if known is None else TrackOutcome.DUPLICATE
         self._surveys.put(survey if known is None else msgspec.structs.replace(survey, id=known.id), marks, known)
         if survey.status is SurveyStatus.CANCELLED:
             self._batch.surveys[SurveyStatus.CANCELLED] += 1
-            return "deleted"
+            return TrackOutcome.DELETED
         is_due = survey.status is SurveyStatus.QUEUED and survey.due_at <= self._batch.now and not campaign.paused
-        return "queued" if is_due else "waiting"
+        return TrackOutcome.QUEUED if is_due else TrackOutcome.WAITING
 
     def _asked_for(self, call: Track, campaign: Campaign, time: float, marks: Marks) -> Survey:
         """Return the survey that a call asks for."""
@@ -198,11 +198,13 @@ class Tracking:
         if told.status is SurveyStatus.CANCELLED:
             self._batch.surveys[SurveyStatus.CANCELLED] += 1
 
-    def _retry(self, call: Track, campaign: Campaign, message: bytes) -> str:
+    def _retry(self, call: Track, campaign: Campaign, message: bytes) -> TrackOutcome:
         """Queue a survey again that Promoter refused, if it is not too old by now and surely e-mailed nobody."""
         if call.time is not None and self._batch.rules.too_old(self._batch.rules.due_at(campaign, call.time)):
-            return "stale"
-        return "queued" if surveys.requeue(self._batch.tx, message, call.properties) else "duplicate"
+            return TrackOutcome.STALE
+        return (
+            TrackOutcome.QUEUED if surveys.requeue(self._batch.tx, message, call.properties) else TrackOutcome.DUPLICATE
+        )
 
     def _lead_to_nothing(self, call: Track, campaign: Campaign | None, reason: str) -> None:
         """Keep why an event of somebody led to no survey."""

@@ -14,7 +14,7 @@ from singer_sdk.metrics import METRICS_LOGGER_NAME
 from typing_extensions import override
 
 from target_promoter.progress.words import E_MAILED, EXPLAINED, NOT_SENT, count, told, when
-from target_promoter.store.summary import Summary
+from target_promoter.store.summary import Summary, TrackOutcome
 
 _LABELS = {"identify": "people", "track": "events", "surveys": "surveys", "contacts": "contacts"}
 
@@ -82,9 +82,12 @@ def _due(summary: Mapping[str, Any]) -> Iterator[str]:
         yield "No survey was due."
 
 
+_WITHOUT_SURVEY: Final = (TrackOutcome.STORED, TrackOutcome.STALE, TrackOutcome.UNMATCHED, TrackOutcome.REJECTED)
+
+
 def _never_due(summary: Mapping[str, Any]) -> Iterator[str]:
     track = summary["track"]
-    for outcome in ("stored", "stale", "unmatched", "rejected"):
+    for outcome in _WITHOUT_SURVEY:
         if track[outcome]:
             yield f"{count(track[outcome], 'event')} {told(track[outcome], EXPLAINED['track'][outcome])}."
     if summary["identify"]["rejected"]:

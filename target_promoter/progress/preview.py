@@ -28,7 +28,7 @@ from target_promoter.store.schema import (
     people,
     surveys,
 )
-from target_promoter.store.summary import Findings
+from target_promoter.store.summary import Findings, TrackOutcome
 from target_promoter.store.transaction import Transaction
 from target_promoter.surveys.schedule import count_open
 from target_promoter.values.masking import masked, masked_text
@@ -174,9 +174,9 @@ _COLUMNS: Final = (
 _WOULD_BE_SENT: Final = "would be sent"
 _LEFT: Final = "it is left to a later run, such as by max_surveys_per_run"
 _WITHOUT_SURVEY: Final = {
-    "stale": "it was too old",
-    "blocked": "its call, or whom it names, is kept from Promoter",
-    "unmatched": "no campaign names it",
+    TrackOutcome.STALE: "it was too old",
+    TrackOutcome.BLOCKED: "its call, or whom it names, is kept from Promoter",
+    TrackOutcome.UNMATCHED: "no campaign names it",
 }
 
 
@@ -208,7 +208,7 @@ def preview_rows(tx: Transaction, settings: Settings, findings: Findings, since:
     listed: Counter[tuple[str, str]] = Counter()
     for one in _not_surveyed(tx):
         is_stale = one["reason"] in findings.too_old.get(one["event"], ())
-        outcome = "stale" if is_stale else "blocked"
+        outcome = TrackOutcome.STALE if is_stale else TrackOutcome.BLOCKED
         listed[outcome, one["event"]] += 1
         yield {**dict.fromkeys(_COLUMNS), **one, "outcome": outcome, "number": 1}
     for outcome, why in _WITHOUT_SURVEY.items():
@@ -217,11 +217,11 @@ def preview_rows(tx: Transaction, settings: Settings, findings: Findings, since:
             number = tally.number - listed[outcome, event]
             if number > 0:
                 of_event = {"outcome": outcome, "number": number, "event": event}
-                reason = " or ".join(sorted(findings.too_old.get(event, ()))) if outcome == "stale" else None
+                reason = " or ".join(sorted(findings.too_old.get(event, ()))) if outcome is TrackOutcome.STALE else None
                 last = iso(tally.last_at)
                 yield {**dict.fromkeys(_COLUMNS), **of_event, "event_at": last, "reason": reason or why}
     for (stream, reason), number in findings.rejected.most_common():
-        of_stream = {"outcome": "rejected", "number": number, "reason": f"stream {stream}: {reason}"}
+        of_stream = {"outcome": TrackOutcome.REJECTED, "number": number, "reason": f"stream {stream}: {reason}"}
         yield {**dict.fromkeys(_COLUMNS), **of_stream}
 
 

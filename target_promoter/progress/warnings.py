@@ -13,7 +13,7 @@ from target_promoter.config.settings import Settings
 from target_promoter.contacts.contacts import ContactStatus
 from target_promoter.progress.words import count, fix_refused, fix_rejected, listed, named, when
 from target_promoter.store.schema import SurveyStatus, contacts, events, streams, surveys
-from target_promoter.store.summary import Findings, Summary
+from target_promoter.store.summary import Findings, Summary, TrackOutcome
 from target_promoter.store.transaction import Transaction
 from target_promoter.surveys.schedule import without_campaign
 from target_promoter.values import events as globs
@@ -76,7 +76,7 @@ def unmatched(settings: Settings, findings: Findings) -> str | None:
     """Return the events that no campaign names, nor is near to; None if there are none."""
     names = [
         f"{named(event)} ({tally.number:,})"
-        for event, tally in findings.of_outcome("unmatched").items()
+        for event, tally in findings.of_outcome(TrackOutcome.UNMATCHED).items()
         if _meant(event, settings) is None
     ]
     if not names:
@@ -104,7 +104,7 @@ def _no_campaigns(settings: Settings, summary: Summary) -> Iterator[str]:
 
 
 def _near(settings: Settings, findings: Findings) -> Iterator[str]:
-    for event, tally in findings.of_outcome("unmatched").items():
+    for event, tally in findings.of_outcome(TrackOutcome.UNMATCHED).items():
         meant = _meant(event, settings)
         if meant is not None:
             yield (
@@ -118,7 +118,7 @@ def _meant(event: str, settings: Settings) -> str | None:
 
 
 def _too_old(findings: Findings) -> Iterator[str]:
-    for event, tally in findings.of_outcome("stale").items():
+    for event, tally in findings.of_outcome(TrackOutcome.STALE).items():
         happened = f"from {when(tally.first_at)} to {when(tally.last_at)}" if tally.number > 1 else when(tally.first_at)
         reasons = " or ".join(sorted(findings.too_old.get(event, ())))
         yield (
@@ -143,7 +143,7 @@ def _unmatched_settings(tx: Transaction, settings: Settings, summary: Summary) -
     seen = {canonical(event) for event, _ in findings.events}
     seen |= {canonical(event) for event in tx.scalars(select(events.c.name).distinct())}
     seen |= {canonical(event) for event in tx.scalars(select(surveys.c.event).distinct())}
-    seen |= {canonical(_meant(event, settings) or event) for event in findings.of_outcome("unmatched")}
+    seen |= {canonical(_meant(event, settings) or event) for event in findings.of_outcome(TrackOutcome.UNMATCHED)}
     if not sum(findings.read.values()) or summary.value("track", "rejected"):
         return  # What was rejected may be just that event.
     for name, campaign in settings.campaigns.items():

@@ -8,7 +8,7 @@ from typing import Any, Final
 from target_promoter.config.settings import Settings
 from target_promoter.records.calls import HOLDS_KEY
 from target_promoter.store.schema import SETTLED, SurveyStatus
-from target_promoter.store.summary import OTHER
+from target_promoter.store.summary import OTHER, IdentifyOutcome, TrackOutcome
 from target_promoter.surveys.surveys import READ_OTHERWISE
 from target_promoter.values.masking import masked_text
 from target_promoter.values.printable import printable
@@ -16,24 +16,24 @@ from target_promoter.values.times import iso
 
 EXPLAINED: Final[dict[str, dict[str, str]]] = {
     "identify": {
-        "changed": "changed what is known of a person",
-        "unchanged": "said nothing new",
-        "merged": "were taken together with a later record of the same person",
-        "waiting": "name a person without an e-mail address yet",
-        "deleted": "were deleted at their source",
-        "blocked": "are kept from Promoter by their integrations object, or name somebody forgotten",
-        "rejected": "could not be read",
+        IdentifyOutcome.CHANGED: "changed what is known of a person",
+        IdentifyOutcome.UNCHANGED: "said nothing new",
+        IdentifyOutcome.MERGED: "were taken together with a later record of the same person",
+        IdentifyOutcome.WAITING: "name a person without an e-mail address yet",
+        IdentifyOutcome.DELETED: "were deleted at their source",
+        IdentifyOutcome.BLOCKED: "are kept from Promoter by their integrations object, or name somebody forgotten",
+        IdentifyOutcome.REJECTED: "could not be read",
     },
     "track": {
-        "queued": "lead to a survey now",
-        "waiting": "lead to a survey later: their person is not known yet, or their day not come",
-        "stored": "are kept on the contact, and lead to no survey",
-        "duplicate": "were known already",
-        "stale": "were too old to survey",
-        "unmatched": "are named by no campaign",
-        "deleted": "were deleted at their source, or their person was",
-        "blocked": "are kept from Promoter by their integrations object, or name somebody forgotten",
-        "rejected": "could not be read",
+        TrackOutcome.QUEUED: "lead to a survey now",
+        TrackOutcome.WAITING: "lead to a survey later: their person is not known yet, or their day not come",
+        TrackOutcome.STORED: "are kept on the contact, and lead to no survey",
+        TrackOutcome.DUPLICATE: "were known already",
+        TrackOutcome.STALE: "were too old to survey",
+        TrackOutcome.UNMATCHED: "are named by no campaign",
+        TrackOutcome.DELETED: "were deleted at their source, or their person was",
+        TrackOutcome.BLOCKED: "are kept from Promoter by their integrations object, or name somebody forgotten",
+        TrackOutcome.REJECTED: "could not be read",
     },
     "contacts": {
         "synced": "stand at Promoter as they should",

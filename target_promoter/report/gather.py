@@ -42,6 +42,7 @@ from target_promoter.store import runs, streams
 from target_promoter.store import schema as tables
 from target_promoter.store.encoding import decode
 from target_promoter.store.schema import UNSETTLED, SurveyStatus, contacts, rejected, surveys
+from target_promoter.store.summary import TrackOutcome
 from target_promoter.store.transaction import Transaction
 from target_promoter.surveys.schedule import count_open
 from target_promoter.values.events import canonical, nearest
@@ -202,7 +203,7 @@ def _overview(tx: Transaction, surveys: SurveyFacts) -> tuple[Step, ...]:
     due = sent + sum(still[one] for one in (*NOT_SENT, "pending"))
     if not read["read"] and not due and not surveys.waiting:
         return ()
-    taken = ("queued", "waiting")
+    taken = (TrackOutcome.QUEUED, TrackOutcome.WAITING)
     return (
         Step(
             "events were read",
@@ -231,11 +232,15 @@ def _events(tx: Transaction, settings: Settings) -> tuple[tuple[EventFacts, ...]
         return EventFacts(
             name=name,
             read=sum(counts.values()),
-            surveyed=counts.get("queued", 0) + counts.get("waiting", 0),
-            stale=counts.get("stale", 0),
-            unmatched=counts.get("unmatched", 0),
+            surveyed=counts.get(TrackOutcome.QUEUED, 0) + counts.get(TrackOutcome.WAITING, 0),
+            stale=counts.get(TrackOutcome.STALE, 0),
+            unmatched=counts.get(TrackOutcome.UNMATCHED, 0),
             # The time of one that was rejected may be far in the future.
-            last_at=max(last for outcome, (_, last) in outcomes.items() if outcome != "rejected" or len(outcomes) == 1),
+            last_at=max(
+                last
+                for outcome, (_, last) in outcomes.items()
+                if outcome != TrackOutcome.REJECTED or len(outcomes) == 1
+            ),
             meant=nearest(name, campaigns) if canonical(name) not in settings.campaigns else None,
         )
 

@@ -1,4 +1,4 @@
-"""Which events were read, by day and by what became of them."""
+"""Counts of the events that were read, by day, name and outcome."""
 
 from __future__ import annotations
 

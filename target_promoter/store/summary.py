@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections import Counter
 from dataclasses import dataclass, field
+from enum import StrEnum
 from typing import Final, Literal
 
 OTHER: Final = "(other names)"
@@ -117,20 +118,54 @@ class Findings:
 
 Part = Literal["identify", "track", "contacts", "surveys", "api"]
 
-OUTCOMES: Final[dict[Part, tuple[str, ...]]] = {
-    "identify": ("read", "changed", "unchanged", "merged", "waiting", "deleted", "blocked", "rejected"),
-    "track": (
-        "read",
-        "queued",
-        "waiting",
-        "stored",
-        "duplicate",
-        "stale",
-        "unmatched",
-        "deleted",
-        "blocked",
-        "rejected",
-    ),
+
+class IdentifyOutcome(StrEnum):
+    """What a record of a person came to."""
+
+    CHANGED = "changed"
+    """It changed what is known of its person."""
+    UNCHANGED = "unchanged"
+    """It said nothing new."""
+    MERGED = "merged"
+    """It was taken together with a later record of the same person."""
+    WAITING = "waiting"
+    """It names a person without an e-mail address yet."""
+    DELETED = "deleted"
+    """It was deleted at its source."""
+    BLOCKED = "blocked"
+    """Its integrations object keeps it from Promoter, or it names somebody forgotten."""
+    REJECTED = "rejected"
+    """It could not be read."""
+    IGNORED = "ignored"
+    """It says nothing to Promoter; the summary counts it beside the parts."""
+
+
+class TrackOutcome(StrEnum):
+    """What an event came to."""
+
+    QUEUED = "queued"
+    """It leads to a survey now."""
+    WAITING = "waiting"
+    """It leads to a survey later: its person is not known yet, or its day not come."""
+    STORED = "stored"
+    """It is kept on the contact or cancels surveys, and leads to none."""
+    DUPLICATE = "duplicate"
+    """It was known already."""
+    STALE = "stale"
+    """It was too old to survey."""
+    UNMATCHED = "unmatched"
+    """No campaign names it."""
+    DELETED = "deleted"
+    """It was deleted at its source, or its person was."""
+    BLOCKED = "blocked"
+    """Its integrations object keeps it from Promoter, or it names somebody forgotten."""
+    REJECTED = "rejected"
+    """It could not be read."""
+
+
+COUNTS: Final[dict[Part, tuple[str, ...]]] = {
+    "identify": ("read", *(one for one in IdentifyOutcome if one is not IdentifyOutcome.IGNORED)),
+    "track": ("read", *TrackOutcome),
     "contacts": ("synced", "removed", "refused", "pending", "waiting"),
     "surveys": (
         "sent",
@@ -146,7 +181,7 @@ OUTCOMES: Final[dict[Part, tuple[str, ...]]] = {
     ),
     "api": ("requests", "retries", "rate_limited"),
 }
-"""Every count of the summary line, by its part and in its order."""
+"""Every count of the summary line, by its part and in its order; those of surveys that are settled are their status."""
 
 _WITHHELD: Final[dict[Part, tuple[str, ...]]] = {"contacts": ("synced", "removed"), "surveys": ("sent", "presumed")}
 """What the requests of a dry run would have come to."""
@@ -166,7 +201,7 @@ class Summary:
 
     def __init__(self, *, sandbox: bool, dry_run: bool, started_at: float) -> None:
         self._lock = threading.Lock()
-        self._counts: dict[Part, dict[str, int]] = {part: dict.fromkeys(names, 0) for part, names in OUTCOMES.items()}
+        self._counts: dict[Part, dict[str, int]] = {part: dict.fromkeys(names, 0) for part, names in COUNTS.items()}
         self._ignored = 0
         self.findings = Findings()
         self._sandbox = sandbox
@@ -221,8 +256,8 @@ class Summary:
         if self._dry_run:  # What would have been sent was not.
             for part, outcomes in _WITHHELD.items():
                 parts[part]["pending"] += sum(parts[part].pop(outcome) for outcome in outcomes)
-            parts = {part: {name: parts[part].get(name, 0) for name in names} for part, names in OUTCOMES.items()}
-            parts["api"] = dict.fromkeys(OUTCOMES["api"], 0)
+            parts = {part: {name: parts[part].get(name, 0) for name in names} for part, names in COUNTS.items()}
+            parts["api"] = dict.fromkeys(COUNTS["api"], 0)
         return {
             "identify": parts["identify"],
             "track": parts["track"],

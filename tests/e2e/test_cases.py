@@ -9,8 +9,6 @@ from __future__ import annotations
 import datetime as dt
 import json
 import re
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final
@@ -18,6 +16,7 @@ from typing import Any, Final
 import pytest
 
 from target_promoter.sandbox.server import SandboxServer
+from tests.programs import run_program
 
 FOLDER: Final = Path(__file__).parent.parent / "data" / "cases"
 CASES: Final = sorted(path.stem for path in FOLDER.glob("*.json"))
@@ -83,25 +82,15 @@ def test_case(name: str, server: SandboxServer, tmp_path: Path) -> None:
         config = {**case.get("config", {}), **run["config"]} if "config" in run else config
         path = tmp_path / "config.json"
         path.write_text(json.dumps({**base, **moved(config, now)}), encoding="utf-8")
-        command = [sys.executable, "-m", "target_promoter"]
         arguments = [str(one).replace("@config", str(path)) for one in run.get("command", [])]
         if not any(one.startswith("--config") for one in arguments):
-            command += ["--config", str(path)]
+            arguments = ["--config", str(path), *arguments]
         text = ("\ufeff" if run.get("bom") else "") + lines(run.get("messages", []), now)
-        done = subprocess.run(
-            [*command, *arguments],
-            input=text.encode("utf-8", "surrogatepass"),
-            capture_output=True,
-            cwd=tmp_path,
-            timeout=run.get("timeout", 60),
-            check=False,
-        )
-        log, out = done.stderr.decode(errors="replace"), done.stdout.decode(errors="replace")
+        done = run_program(*arguments, messages=text, cwd=tmp_path, timeout=run.get("timeout", 60))
+        log, out = done.log, done.output
         assert "Traceback" not in log, log
-        assert done.returncode == run.get("exit", 0), log
-        marked = [line.split("Run summary: ", 1)[1] for line in log.splitlines() if "Run summary: " in line]
-        summary = json.loads(marked[-1]) if marked else {}
-        assert contains(summary, run.get("summary", {})), summary
+        assert done.status == run.get("exit", 0), log
+        assert contains(done.summary, run.get("summary", {})), done.summary
         assert [one for one in run.get("log", []) if not re.search(one, log)] == [], log
         assert [one for one in run.get("log_lacks", []) if re.search(one, log)] == [], log
         assert [one for one in run.get("out", []) if not re.search(one, out)] == [], out

@@ -9,7 +9,7 @@ from unittest.mock import ANY
 import pytest
 
 from target_promoter.sandbox.faults import Faults
-from target_promoter.store.summary import OUTCOMES
+from target_promoter.store.summary import COUNTS
 from tests.programs import SHORT_CLOCK
 from tests.tap import Run, hours_ago, record, schema, sync
 
@@ -341,7 +341,7 @@ def test_outcomes(
 ) -> None:
     """The summary says exactly what came of everything, and the exit status whether something is left to do."""
     run = scenario(Stage(config, sandbox, monkeypatch))
-    found = {part: {name: number for name, number in run.summary[part].items() if number} for part in OUTCOMES}
+    found = {part: {name: number for name, number in run.summary[part].items() if number} for part in COUNTS}
     assert {part: counts for part, counts in found.items() if counts} == expected, run.log
     assert run.status == status, run.log
     for part in ("identify", "track"):
@@ -352,7 +352,7 @@ def test_outcomes(
 def test_every_outcome_is_among_them() -> None:
     """An outcome that nothing produces is one that nobody has seen."""
     seen = {(part, name) for _, _, expected in SCENARIOS for part, counts in expected.items() for name in counts}
-    assert seen == {(part, name) for part, names in OUTCOMES.items() for name in names}
+    assert seen == {(part, name) for part, names in COUNTS.items() for name in names}
 
 
 def test_the_summary_is_the_last_line_of_the_log(config: dict[str, Any], caplog: pytest.LogCaptureFixture) -> None:

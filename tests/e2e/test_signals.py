@@ -131,7 +131,7 @@ def test_while_the_store_is_held(programs: Programs, postgres_url: str, config: 
 @pytest.mark.parametrize(
     ("trials", "stops"),
     [
-        pytest.param(40, 6, id="240 runs"),
+        pytest.param(20, 6, id="120 runs"),
         pytest.param(170, 6, id="1020 runs", marks=[pytest.mark.soak, pytest.mark.timeout(1800)]),
     ],
 )
