@@ -5,6 +5,9 @@ from __future__ import annotations
 import signal
 import sys
 
+if sys.platform == "win32":  # Nothing of it is imported there: signals, and reading that one ends, are those of POSIX.
+    sys.exit("target-promoter runs on Linux and macOS, not on Windows itself: use it in WSL or in a container.")
+
 from target_promoter.config.files import check_log_level
 from target_promoter.errors import ConfigError
 from target_promoter.singer import output

@@ -71,7 +71,7 @@ class InputError(PromoterError):
     @classmethod
     def malformed(cls, message: str, key: str, wanted: str) -> InputError:
         """Return the error for a message whose form is wrong."""
-        return cls(f"The tap sends a {message} message whose `{key}` is not {wanted}: fix the tap.")
+        return cls(f"The tap sends {message} with a `{key}` that is not {wanted}: fix the tap.")
 
     @classmethod
     def holds_key(cls, stream: str) -> InputError:

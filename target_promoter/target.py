@@ -29,7 +29,7 @@ from target_promoter.records.streams import Stream, recognize
 from target_promoter.run import Run
 from target_promoter.singer.mapping import Mapper
 from target_promoter.singer.program import program
-from target_promoter.singer.reader import Reader
+from target_promoter.singer.reader import Reader, check_stream
 from target_promoter.singer.signals import StoppedError
 from target_promoter.singer.target import AtomicTarget
 from target_promoter.sinks import SINKS, PromoterSink
@@ -105,6 +105,7 @@ class TargetPromoter(AtomicTarget):
     def _process_activate_version_message(self, message_dict: dict[str, Any]) -> None:
         """Take in that a tap begins a table version, or has sent all of it."""
         self._assert_line_requires(message_dict, requires={"stream"})
+        check_stream("ACTIVATE_VERSION", message_dict)
         for stream_map in self.maps.stream_maps.get(message_dict["stream"], ()):
             self.version_reading(stream_map.stream_alias).activate(message_dict.get("version"))
 

@@ -6,6 +6,7 @@ import contextlib
 import functools
 import json
 import os
+import resource
 import signal
 import subprocess
 import sys
@@ -98,6 +99,12 @@ def run_program(
         check=False,
     )
     return outcome(done.returncode, done.stdout.decode(errors="replace"), done.stderr.decode(errors="replace"))
+
+
+def peak_kib() -> int:
+    """Return the most memory that this process ever had, which macOS counts in bytes."""
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak // 1024 if sys.platform == "darwin" else peak
 
 
 SETTLING = 0.8

@@ -30,7 +30,7 @@ from target_promoter.records.calls import Identify, Track
 from target_promoter.records.fields import said
 from target_promoter.records.streams import Stream, recognize
 from target_promoter.singer.mapping import Mapper, UnmappedRecord
-from target_promoter.singer.reader import Reader, check_record, check_schema
+from target_promoter.singer.reader import Reader, check_record, check_schema, check_stream
 from target_promoter.store.copying import copy_store, folder_for_copy
 from target_promoter.store.summary import COUNTS, Findings, Part, Summary
 from target_promoter.values.events import canonical, nearest
@@ -278,7 +278,9 @@ def _read(  # noqa: C901 - a type of message each
             for one in mapper.stream_maps[message["stream"]]:
                 yield from sample.add(one.stream_alias, one.transform(dict(message["record"])), message.get("version"))
         elif message["type"] == "ACTIVATE_VERSION":
-            for one in mapper.stream_maps.get(str(message.get("stream")), ()):
+            reader.assert_line_requires(message, {"stream"})
+            check_stream("ACTIVATE_VERSION", message)
+            for one in mapper.stream_maps.get(message["stream"], ()):
                 sample.versions[one.stream_alias].activate(message.get("version"))
         elif message["type"] == "STATE":
             confirm(sample.versions.values(), message.get("value"))

@@ -10,6 +10,7 @@ from typing import Final
 
 from target_promoter.config.settings import PLACEHOLDER, Settings
 from target_promoter.errors import ConfigError
+from target_promoter.records.fields import PERSONAL, reserved
 from target_promoter.records.shapes import columns, last_part
 from target_promoter.values.events import canonical, nearest, snake
 from target_promoter.values.printable import Lines
@@ -100,10 +101,12 @@ _TRAITS: Final = _set_of(
     "quantity role seat segment stage status subtotal tier total type"
 )
 _PERSONAL: Final = {
-    "email": ("email", "email_address", "e_mail"),
-    "first_name": ("first_name", "firstname", "given_name"),
+    "email": ("email", "email_address", "e_mail", "mail"),
+    "first_name": ("first_name", "firstname", "given_name", "forename"),
     "last_name": ("last_name", "lastname", "family_name", "surname"),
+    "name": ("name", "full_name", "display_name", "customer_name", "contact_name"),
 }
+_REFERENCE_ENDS: Final = ("_id", "id", "_no", "_number", "_key", "_code", "_uuid")
 _NO_KEY: Final = re.compile(r"_|.*(row|line)_?(n|no|number|index)?$")
 _PLURAL: Final = re.compile(r"(?<=..[^su])s$")
 
@@ -149,7 +152,8 @@ def advise(stream: str, schema: Mapping[str, object], keys: Sequence[str], setti
     address = _address(found)
     if (words and words[-1] in _PEOPLE) or (address is not None and who is None and not _EVENTS & {*words}):
         return _people(stream, found, own_keys, address)
-    event = _event(words, top, settings)
+    title = " ".join(words).title()
+    event = _event(words, title, top, settings)
     when = _time(top)
     if who is None and address is None:
         return Advice(stream, {"type": "ignore"}, why="no column names a person")
@@ -157,7 +161,8 @@ def advise(stream: str, schema: Mapping[str, object], keys: Sequence[str], setti
         why = "no column says when it happened (`updated_at` and its like say when a row changed)"
         return Advice(stream, {"type": "ignore"}, why=why)
     if event is None:
-        return Advice(stream, {"type": "ignore"}, why="no campaign has a name like its own")
+        why = f"no campaign has a name like its own (to survey for it, name an event in `campaigns`, such as `{title}`)"
+        return Advice(stream, {"type": "ignore"}, why=why)
     fields = {} if who is None else {"user_id": who}
     fields |= {} if address is None else {"email": address.path}
     setting: dict[str, object] = {"type": "track"}
@@ -215,8 +220,10 @@ def _people(stream: str, found: Sequence[_Column], keys: Sequence[str], address:
     for logical, spellings in _PERSONAL.items():
         place = next((one for one in found if one.name in spellings and one.path.rpartition(".")[0] == inside), None)
         place = address if logical == "email" else place
-        if place is not None and (inside or place.name not in spellings):
+        if place is not None and (inside or place.path.lower() not in {one.lower() for one in PERSONAL[logical]}):
             fields[logical] = place.path
+    if {"first_name", "last_name"} & {*fields, *map(reserved, top)}:
+        fields.pop("name", None)  # It is split only where neither of the two is known.
     traits = _traits([one for one in found if "." not in one.path], fields.values())
     return Advice(stream, {"type": "identify", "fields": fields, "traits": traits}, stream_map)
 
@@ -261,7 +268,7 @@ def _person(found: Sequence[_Column], keys: Sequence[str]) -> str | None:
         if one.may_be("string", "integer", "number"):
             by_name.setdefault("_".join(words), one.path)
     for who in _REFERENCES:
-        for name in (f"{who}_id", f"{who}id", *((who,) if len(who) > 1 else ())):
+        for name in (*(who + end for end in _REFERENCE_ENDS), *((who,) if len(who) > 1 else ())):
             if name in by_name:
                 return by_name[name]
     return None
@@ -272,9 +279,7 @@ def _address(found: Sequence[_Column]) -> _Column | None:
     fit = [
         one
         for one in found
-        if one.name.endswith(("email", "email_address", "e_mail"))
-        and not _NOT_AN_ADDRESS & {*one.words}
-        and one.may_be("string")
+        if one.name.endswith(("mail", "mail_address")) and not _NOT_AN_ADDRESS & {*one.words} and one.may_be("string")
     ]
     return min(
         fit, key=lambda one: (one.path.count("."), one.name not in _PERSONAL["email"], len(one.words)), default=None
@@ -297,11 +302,10 @@ def _time(found: Sequence[_Column]) -> str | None:
     return None if not fit else min(fit, key=rank).path
 
 
-def _event(words: Sequence[str], top: Sequence[_Column], settings: Settings) -> str | None:
+def _event(words: Sequence[str], title: str, top: Sequence[_Column], settings: Settings) -> str | None:
     """Return the event of a stream, the campaign with the nearest name; empty if each record names its own."""
     if any(one.name in {"event", "event_text"} and one.may_be("string") for one in top):
         return ""
-    title = " ".join(words).title()
     known = {canonical(one.event): one.event for one in settings.campaigns.values()}
     for event in known.values():
         if {*words} <= {*_words(event)}:

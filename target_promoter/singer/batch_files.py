@@ -13,7 +13,7 @@ from typing import Any, BinaryIO, Final, cast
 from urllib.parse import unquote, urlsplit
 
 from target_promoter.errors import InputError
-from target_promoter.singer.reader import Reader, refuse
+from target_promoter.singer.reader import Reader, check_stream, refuse
 
 _COMPRESSIONS: Final = (None, "none", "gzip")
 _HOSTS: Final = ("", "localhost")
@@ -32,9 +32,8 @@ def record_messages(message: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
     Raises:
         InputError: The files are not JSONL, not on this machine, or cannot be read.
     """
+    check_stream("BATCH", message)
     stream, manifest = message["stream"], message["manifest"]
-    if not (isinstance(stream, str) and stream.isprintable()):
-        refuse("BATCH", "stream", "a printable text")
     compression = _compression(stream, message["encoding"])
     if not isinstance(manifest, list):
         refuse("BATCH", "manifest", "a list")

@@ -6,6 +6,7 @@ import io
 import json
 import re
 import sys
+from collections.abc import Mapping
 from decimal import Decimal, InvalidOperation
 from typing import IO, Any, Final, NoReturn
 
@@ -26,6 +27,16 @@ def refuse(kind: str, key: str, wanted: str) -> NoReturn:
     raise InputError.malformed(kind, key, wanted)
 
 
+def check_stream(kind: str, message: Mapping[str, Any]) -> None:
+    """Refuse a message whose stream is no name.
+
+    Raises:
+        InputError: It is not.
+    """
+    if not (isinstance(message["stream"], str) and message["stream"].isprintable()):
+        refuse(kind, "stream", "a printable text")
+
+
 def check_schema(message: dict[str, Any]) -> None:
     """Refuse a SCHEMA message that is out of form, and fill in what may be missing.
 
@@ -35,8 +46,7 @@ def check_schema(message: dict[str, Any]) -> None:
     Raises:
         InputError: Its stream, schema or key properties are none.
     """
-    if not (isinstance(message["stream"], str) and message["stream"].isprintable()):
-        refuse("SCHEMA", "stream", "a printable text")
+    check_stream("SCHEMA", message)
     schema, keys = message["schema"], message.get("key_properties")
     if not isinstance(schema, dict):
         refuse("SCHEMA", "schema", "an object")
@@ -56,9 +66,8 @@ def check_record(message: dict[str, Any]) -> None:
     """
     if not isinstance(message.get("record", {}), dict):
         refuse("RECORD", "record", "an object")
-    stream = message.get("stream", "")
-    if not (isinstance(stream, str) and stream.isprintable()):
-        refuse("RECORD", "stream", "a printable text")
+    if "stream" in message:
+        check_stream("RECORD", message)
 
 
 _BLANK: Final[dict[str, Any]] = {"type": ""}

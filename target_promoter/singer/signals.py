@@ -1,6 +1,6 @@
 """Signals, and reading that a signal ends: a handler notes, and the run stops at its next safe place.
 
-What only POSIX has is here, and nowhere else.
+It takes a system of the POSIX family; `__main__.py` refuses others.
 """
 
 from __future__ import annotations

@@ -75,6 +75,7 @@ def sqlite_engine(url: URL, name: str) -> Engine:
         connection.execute("PRAGMA journal_mode = WAL")
         # A claim must be on the disk before its request leaves, even if the power goes.
         connection.execute("PRAGMA synchronous = FULL")
+        connection.execute("PRAGMA fullfsync = ON")  # On macOS a disk otherwise keeps it to itself for a while.
 
     def begin(connection: Connection) -> None:
         # The sqlite3 module would begin lazily and deferred, and a later upgrade to a writer could fail at once.

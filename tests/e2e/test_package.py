@@ -55,7 +55,7 @@ def test_the_source_distribution_holds_all_that_its_own_tests_need(built: Path) 
         held = {name.removeprefix(f"{NAME}/") for name in archive.getnames()}
     pages = {path.name for path in ROOT.glob("*.md")}
     named = {".gitignore", "LICENSE", "meltano.yml", "pyproject.toml", "sample_config.json"}
-    assert held == files(".ci", "target_promoter", "tests", "docs") | pages | named | {"PKG-INFO"}
+    assert held == files(".ci", ".github", "target_promoter", "tests", "docs") | pages | named | {"PKG-INFO"}
 
 
 def test_a_package_index_takes_what_is_built(built: Path) -> None:

@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from target_promoter.commands.shop import CONFIG_FILE, sample
+from target_promoter.progress.ending import verdict
 from tests.conftest import Outcome, run_program
+from tests.documentation import PAGES
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -34,6 +36,13 @@ def test_the_sample_is_delivered(runs: tuple[Outcome, Outcome]) -> None:
     assert first.summary["contacts"]["synced"] == 4
     assert first.summary["api"] == {"requests": 4, "retries": 0, "rate_limited": 0}
     assert first.states[-1] == {"sample": {"streams_done": 6}}
+
+
+def test_the_readme_tells_its_end_in_the_programs_words(runs: tuple[Outcome, Outcome]) -> None:
+    """All but the time of the next survey."""
+    readme = " ".join(PAGES["README.md"].split())
+    *told, waiting = verdict(runs[0].summary)
+    assert f"{' '.join(told)} {waiting.removesuffix('.')}; the next is due" in readme
 
 
 def test_a_second_run_sends_nothing(runs: tuple[Outcome, Outcome]) -> None:

@@ -6,7 +6,6 @@ import contextlib
 import gzip
 import json
 import logging
-import resource
 import socket
 import ssl
 import subprocess
@@ -25,6 +24,7 @@ from target_promoter.promoter.answers import Answer, Outcome
 from target_promoter.promoter.client import Campaign, Client, ContactList, EndlessListingError, NoAnswerError
 from target_promoter.sandbox.faults import Faults
 from target_promoter.sandbox.server import SandboxServer
+from tests.programs import peak_kib
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -434,9 +434,9 @@ def test_an_answer_that_was_blown_up(layers: int) -> None:
     for _ in range(layers):
         body = gzip.compress(body, 9)
     with Peer(http(200, body, f"Content-Encoding: {', '.join(['gzip'] * layers)}")) as peer:
-        before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        before = peak_kib()
         Client(peer.url, KEY).survey(survey())
-        assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 50_000
+        assert peak_kib() - before < 50_000
 
 
 @pytest.mark.parametrize("proxy", ["http://[", "[", "http://", "http://[::1"])

@@ -214,6 +214,39 @@ TAPS: list[tuple[str, str, dict[str, Any], str, dict[str, Any] | None]] = [
         },
     ),
     (
+        "own database",
+        "public-clients",
+        columns("client_no:i work_mail given_name family_name full_name tier phone updated:d"),
+        "client_no",
+        {
+            "type": "identify",
+            "fields": {
+                "user_id": "client_no",
+                "email": "work_mail",
+                "first_name": "given_name",
+                "last_name": "family_name",
+            },
+        },
+    ),
+    (
+        "own database",
+        "public-patients",
+        columns("patient_key mail full_name ward voicemail:b"),
+        "patient_key",
+        {"type": "identify", "fields": {"user_id": "patient_key", "email": "mail", "name": "full_name"}},
+    ),
+    (
+        "own database",
+        "public-orders",
+        columns("order_no:i client_no:i amount:n state delivered_on:d updated:d"),
+        "order_no",
+        {
+            "type": "track",
+            "event": "Order Completed",
+            "fields": {"user_id": "client_no", "timestamp": "delivered_on"},
+        },
+    ),
+    (
         "app",
         "app-users",
         columns("id:i account_id:i email plan"),

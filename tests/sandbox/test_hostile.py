@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import resource
 import socket
 import time
 from typing import TYPE_CHECKING
@@ -12,6 +11,7 @@ import pytest
 from target_promoter.sandbox import app, server
 from target_promoter.sandbox.records import ContactForm
 from target_promoter.sandbox.server import SandboxServer
+from tests.programs import peak_kib
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -83,7 +83,7 @@ def test_a_sandbox_for_other_machines_has_names_of_theirs() -> None:
 )
 def test_a_body_of_hundreds_of_megabytes_is_refused(sandbox: SandboxServer, head: str) -> None:
     """Whatever it says of its length, no more of it than a few megabytes is ever in memory."""
-    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    before = peak_kib()
     part = b"x" * 1_000_000
     chunk = b"%x\r\n%s\r\n" % (len(part), part) if "chunked" in head else part
     with connected(sandbox) as one:
@@ -98,7 +98,7 @@ def test_a_body_of_hundreds_of_megabytes_is_refused(sandbox: SandboxServer, head
         status = answered(one).split(b" ")[1:2]
     assert sent < 300
     assert status in ([b"413"], [b"400"], [])
-    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 100_000
+    assert peak_kib() - before < 100_000
     assert asked(sandbox, "/api/contacts/", "localhost") == 200
 
 
