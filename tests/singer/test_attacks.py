@@ -229,3 +229,19 @@ def test_calls_of_one_person_cost_what_was_sent(shop: dict[str, Any]) -> None:
     seconds(10)
     few, many = seconds(400), seconds(1600)
     assert many < 12 * few
+
+
+@pytest.mark.parametrize("number", ["9" * 5000, "1.5e999999", "-1e-999999", "1" * 4300])
+def test_an_endless_number_is_kept_or_rejected_and_shown_in_any_form(
+    shop: dict[str, Any], tmp_path: Path, number: str
+) -> None:
+    """Nobody waits for its noughts to be written out, and what cannot be read again is not kept."""
+    line = f'{{"type": "RECORD", "stream": "customers", "record": {{"id": "7", "email": "a@x.org", "plan": {number}}}}}'
+    run = sync(
+        shop, f"{json.dumps(schema('customers', {'properties': {**CUSTOMERS['properties'], 'plan': {}}}))}\n{line}\n"
+    )
+    assert run.status == 0, run.log
+    for arguments in (["report", "--person", "7"], ["report", "--person", "7", "--format", "json"], ["report"]):
+        told = run_program(*arguments, config=shop, cwd=tmp_path, timeout=30)
+        assert told.status == 0, told.log[-2000:]
+    assert run_program("rejected", config=shop, cwd=tmp_path, timeout=30).status == 0
