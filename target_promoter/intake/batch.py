@@ -221,9 +221,9 @@ def queue_waiting(
 
 
 def _mark(stream: str, record: Mapping[str, object]) -> bytes | None:
-    """Return the hash by which a rejected record is known again."""
-    content = {name: value for name, value in record.items() if name != REPLAYED}
-    return fingerprint({"stream": stream, "record": fingerprint(content)})
+    """Return the hash by which a rejected record is known again; None if the record cannot be written."""
+    content = fingerprint({name: value for name, value in record.items() if name != REPLAYED})
+    return None if content is None else fingerprint({"stream": stream, "record": content})
 
 
 def _bytes(text: str) -> bytes | None:

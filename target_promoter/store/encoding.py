@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any, Final
@@ -11,6 +12,7 @@ import msgspec
 
 _encoder: Final = msgspec.json.Encoder(enc_hook=str, decimal_format="number")
 _sorting_encoder: Final = msgspec.json.Encoder(enc_hook=str, decimal_format="number", order="deterministic")
+_LONGEST_INTEGER: Final = 4300  # Digits; Python makes no number of more.
 _decoder: Final = msgspec.json.Decoder(float_hook=Decimal)
 
 
@@ -20,8 +22,11 @@ def encode(value: object) -> str:
 
 
 def decode(text: str | bytes) -> Any:  # noqa: ANN401 - JSON is of any shape
-    """Return the value of JSON text; numbers with a point stay exact as `Decimal`."""
-    return _decoder.decode(text)
+    """Return the value of JSON text; numbers with a point, and those of too many digits, stay exact as `Decimal`."""
+    try:
+        return _decoder.decode(text)
+    except msgspec.ValidationError:
+        return json.loads(text, parse_int=_number, parse_float=Decimal)
 
 
 def digest(value: object) -> bytes:
@@ -32,6 +37,10 @@ def digest(value: object) -> bytes:
 def canonical(value: object) -> bytes:
     """Return a value as JSON whose bytes are the same for equal values; it gives values of one time an order."""
     return _encode(_sorting_encoder, value)
+
+
+def _number(digits: str) -> int | Decimal:
+    return int(digits) if len(digits) <= _LONGEST_INTEGER else Decimal(digits)
 
 
 def _encode(encoder: msgspec.json.Encoder, value: object) -> bytes:
