@@ -47,7 +47,7 @@ EXPLAINED: Final[dict[str, dict[str, str]]] = {
         SurveyStatus.SENT: "were sent",
         SurveyStatus.PRESUMED: "were sent, though the first answer was lost",
         SurveyStatus.THROTTLED: "were not sent: the person was surveyed a short time ago",
-        SurveyStatus.WITHHELD: "were not sent: the settings leave the person out, or the person unsubscribed",
+        SurveyStatus.WITHHELD: "were not sent: not in the sample, not among survey_recipients, or unsubscribed",
         SurveyStatus.REFUSED: "were refused by Promoter",
         SurveyStatus.EXPIRED: "grew too old while they waited",
         SurveyStatus.CANCELLED: "were cancelled: by a later event, or because the event or its person was deleted",

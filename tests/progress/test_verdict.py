@@ -30,7 +30,7 @@ def test_a_run_that_surveyed_nobody_says_why() -> None:
     assert told == [
         "0 of 3 surveys that were due were sent.",
         "1 was not sent: the person was surveyed a short time ago.",
-        "2 were not sent: the settings leave the person out, or the person unsubscribed.",
+        "2 were not sent: not in the sample, not among survey_recipients, or unsubscribed.",
         "2 events are kept on the contact, and lead to no survey.",
         "3 events were too old to survey.",
         "1 event is named by no campaign.",
