@@ -18,12 +18,14 @@ from target_promoter.errors import StoreError
 from target_promoter.promoter.client import Client
 from target_promoter.sandbox.faults import Faults
 from target_promoter.sandbox.records import Contact
+from target_promoter.sandbox.server import SandboxServer
 from target_promoter.singer.signals import Signals
 from target_promoter.store.database import open_store
 from target_promoter.store.summary import Summary
 from tests.conftest import program, run_program
 from tests.house import CONFIG
 from tests.program import CALLS, command, identify, order
+from tests.programs import Programs
 from tests.promoter.test_client import Peer, http
 from tests.tap import CUSTOMERS, STREAMS, record, schema, sync
 
@@ -35,7 +37,6 @@ if TYPE_CHECKING:
     from target_promoter.promoter.contact_pages import ContactPage
     from target_promoter.sandbox.account import Account
     from target_promoter.sandbox.faults import Kind
-    from target_promoter.sandbox.server import SandboxServer
 
 ANN, BOB = "ann@example.com", "bob@example.com"
 READ: Final = "GET"
@@ -479,6 +480,39 @@ def test_many_contacts_in_few_requests(config: dict[str, Any], account: Account)
     assert requests(account, READ) == 20
     run = sync(config, shop(1000))
     assert (run.summary["contacts"]["synced"], run.summary["api"]["requests"]) == (1000, 0)
+
+
+@pytest.mark.parametrize("size", [1, 4, 5, 1000])
+def test_pages_of_any_size(config: dict[str, Any], account: Account, size: int) -> None:
+    """How many contacts are on a page Promoter alone knows."""
+    account.page_size = size
+    for one in range(1, 11):
+        hold(account, f"c{one}@example.com", plan="basic", user_id=str(one))
+    pull(config)
+    assert requests(account, READ) == -(-10 // size)
+    assert sync(config, shop(10)).summary["api"]["requests"] == 0
+
+
+def test_it_shares_the_limit_with_what_runs_beside_it(config: dict[str, Any], tmp_path: Path) -> None:
+    """A pull and a delivery at the account's limit: both get on, and next to none of their requests is refused."""
+    people = [CALLS, *(identify(str(one), f"c{one}@example.com") for one in range(1, 61))]
+    with SandboxServer(requests_per_second=20, page_size=1) as limited, Programs(tmp_path) as programs:
+        mine = {**config, "campaigns": {}, "api_url": limited.url, "requests_per_minute": 20 * 60}
+        for one in range(100, 160):
+            hold(limited.account, f"c{one}@example.com", user_id=str(one))
+        began = time.monotonic()
+        beside = programs.start("pull", config=mine, constants={})
+        sent = programs.run(config=mine, messages=people, constants={})
+        done = beside.wait()
+        took = time.monotonic() - began
+        routes = [one.method for one in limited.account.requests]
+    assert (sent.status, done.status) == (0, 0), sent.log + done.log
+    assert (sent.summary["contacts"]["synced"], len(limited.account.contacts)) == (60, 120)
+    # A busy machine delays one request into the second of the next.
+    assert sent.summary["api"]["rate_limited"] + done.summary["api"]["rate_limited"] <= 3
+    # Neither waits until the other is done.
+    assert {"GET", "POST"} == set(routes[20:60])
+    assert took >= (len(routes) - 20) / 20
 
 
 @pytest.mark.parametrize("signum", [signal.SIGTERM, signal.SIGKILL])
