@@ -2,17 +2,26 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime as dt
 import json
 import os
 import re
+import signal
 import subprocess
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
 import pytest
+from sqlalchemy import func, select
 
+from target_promoter.config.settings import Settings
+from target_promoter.intake.intake import Intake
+from target_promoter.records.streams import recognize
 from target_promoter.sandbox.records import iso
+from target_promoter.store.database import open_store
+from target_promoter.store.schema import runs
+from target_promoter.store.summary import Summary
 from tests.clock import Clock
 from tests.conftest import Outcome, outcome, program, run_program
 from tests.program import CALLS, identify, order
@@ -68,6 +77,19 @@ def shop(people: int, orders: int, placed_at: float) -> list[dict[str, Any]]:
     for call in calls:
         call["record"]["timestamp"] = iso(placed_at)
     return [CALLS, *calls]
+
+
+def bring(config: dict[str, Any], clock: Clock) -> None:
+    """Take in somebody and an order, as another program does that is killed before its first request."""
+    settings, now = Settings.from_config(config), clock.now
+    stream = recognize("calls", CALLS["schema"], ["messageId"], settings)
+    calls = [identify("late", "late@example.com")["record"], order("o-late", "late")["record"]]
+    for call in calls:
+        call["timestamp"] = iso(now)
+    rows, tracks, _ = stream.split(calls, {})
+    with contextlib.closing(open_store(config["store_url"], now=now)) as store:
+        summary = Summary(sandbox=False, dry_run=False, started_at=now)
+        Intake(store, settings, summary, clock=lambda: now).take(rows, tracks)
 
 
 def test_deliver_wakes_when_the_hours_begin(
@@ -137,3 +159,46 @@ def test_what_the_hours_do_not_last_for_goes_on_in_the_next(
     assert ended.status == 0, ended.log
     assert ended.summary["surveys"] == {**ended.summary["surveys"], "sent": 30 - sent, "expired": 0, "waiting": 0}
     assert set(sandbox.account.surveys_by_email.values()) == {1}
+
+
+def test_a_worker_that_is_kept_running_wakes_when_the_hours_begin(
+    config: dict[str, Any], sandbox: SandboxServer, clock: Clock, tmp_path: Path
+) -> None:
+    """With nothing to do it waits; it delivers what falls due and what others bring, and its stop is no failure."""
+    clock.set(NINE - 60)
+    messages = shop(3, 3, clock.now - HOUR)
+    assert run_program(config=config, messages=messages, cwd=tmp_path, env=clock.env).status == 0
+    worker = start("deliver", "--keep-running", config=config, clock=clock, tmp_path=tmp_path)
+    with contextlib.closing(open_store(config["store_url"], now=clock.now)) as store:
+        until(lambda: store.read(lambda tx: tx.scalar(select(func.count()).where(runs.c.command == "deliver"))))
+    assert not sandbox.account.surveys
+    clock.set(NINE + 1)
+    until(lambda: len(sandbox.account.surveys) == 3)
+    bring(config, clock)
+    until(lambda: "late@example.com" in sandbox.account.surveys_by_email)
+    worker.send_signal(signal.SIGTERM)
+    ended = end(worker)
+    assert ended.status == 0, ended.log
+    assert ended.summary["surveys"] == {**ended.summary["surveys"], "sent": 4, "waiting": 0}
+
+
+def test_a_worker_ends_when_somebody_must_see_to_it(
+    config: dict[str, Any], sandbox: SandboxServer, clock: Clock, tmp_path: Path
+) -> None:
+    """At `max_surveys_per_run`, or with a campaign that is not there, it ends as any run does."""
+    clock.set(NINE - 60)
+    messages = shop(3, 3, clock.now - HOUR)
+    assert run_program(config=config, messages=messages, cwd=tmp_path, env=clock.env).status == 0
+    clock.set(NINE + 1)
+    fused = {**config, "max_surveys_per_run": 2}
+    ended = run_program("deliver", "--keep-running", config=fused, cwd=tmp_path, env=clock.env)
+    assert ended.status == 1
+    assert "Stopped at `max_surveys_per_run` after 2 surveys" in ended.log
+    gone = {**config, "campaigns": {"Order Completed": 1}}
+    ended = run_program("deliver", "--keep-running", config=gone, cwd=tmp_path, env=clock.env)
+    assert ended.status == 1
+    assert "Promoter knows no campaign 1" in ended.log
+    assert len(sandbox.account.surveys) == 2
+    dry = run_program("deliver", "--keep-running", config={**config, "dry_run": True}, cwd=tmp_path, env=clock.env)
+    assert dry.status == 1
+    assert "dry_run" in dry.log
