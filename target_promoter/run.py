@@ -186,6 +186,15 @@ class Run:
             self.summary.add_findings(Findings(mirrored=[found]))
             self._delivery.wake(surveys=False)
 
+    def keep_delivering(self) -> None:
+        """Deliver what is due and what comes to be, until delivery ends or leaves something that people must see to.
+
+        Raises:
+            StoppedError: The run was told to stop.
+        """
+        while not self._delivery.join(_LOOK_SECONDS) and not self._delivery.left_behind():
+            self._signals.check()
+
     def deliver(self) -> None:
         """Deliver until all that is due is delivered; call it when nothing more will be taken.
 

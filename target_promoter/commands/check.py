@@ -40,6 +40,7 @@ from target_promoter.store import runs, streams
 from target_promoter.store.database import Store, find_store, postgresql_engine
 from target_promoter.store.schema import request_clock
 from target_promoter.store.transaction import Transaction
+from target_promoter.surveys.cancelling import cancelled_by
 from target_promoter.values.masking import masked_url
 
 
@@ -101,8 +102,18 @@ def _campaign(setting: CampaignSetting, known: dict[int, Campaign]) -> Finding:
         return no(what, f"{name}: its surveys are dripped over time: {fix}")
     if found.drip_duration is None:
         return maybe(what, f"{name}: Promoter does not say whether its distribution is instant: look it up there")
-    sample = "" if setting.sample_percent == 100 else f"; a sample of {setting.sample_percent:g}%"  # noqa: PLR2004 - all
-    return yes(what, f"{name} (instant){sample}")
+    return yes(what, "; ".join((f"{name} (instant)", *_terms(setting))))
+
+
+def _terms(setting: CampaignSetting) -> Iterator[str]:
+    """Yield whom of those that its event names a campaign does not survey, or not yet."""
+    if setting.sample_percent != 100:  # noqa: PLR2004 - all of them
+        yield f"a sample of {setting.sample_percent:g}%"
+    if setting.delay_hours:
+        yield f"{setting.delay_hours:g} hours later"
+    yield from map(cancelled_by, setting.cancel_on)
+    if setting.paused:
+        yield "paused: its surveys wait"
 
 
 def _contact_lists(settings: Settings, client: Client) -> Iterator[Finding]:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from target_promoter.commands.context import with_settings
+from target_promoter.commands.context import refuse_dry_run, with_settings
 from target_promoter.config.settings import Settings
 from target_promoter.errors import PromoterError
 from target_promoter.progress.ending import end_refused
@@ -18,9 +18,12 @@ from target_promoter.singer.signals import Signals, StoppedError
 
 @click.command()
 @click.option("--preview", type=click.Path(dir_okay=False, path_type=Path), help=PREVIEW_HELP)
+@click.option("--keep-running", is_flag=True, help="Go on until it is stopped: deliver what falls due, or is brought.")
 @with_settings
-def deliver(settings: Settings, preview: Path | None) -> None:
+def deliver(settings: Settings, preview: Path | None, *, keep_running: bool) -> None:
     """Deliver what the store holds: after an outage, on quiet days, as a worker beside others."""
+    if keep_running:
+        refuse_dry_run(settings, "deliver --keep-running")
     signals = Signals()
     with signals.noted():
         try:
@@ -28,9 +31,11 @@ def deliver(settings: Settings, preview: Path | None) -> None:
         except PromoterError as error:
             sys.exit(end_refused(error, sandbox=settings.sandbox, dry_run=settings.dry_run))
         try:
+            if keep_running:
+                run.keep_delivering()
             run.deliver()
         except StoppedError as stopped:
-            run.end(stopped)
+            run.end(None if keep_running else stopped)
         except BaseException as error:
             run.end(error)
             raise

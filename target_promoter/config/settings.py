@@ -272,6 +272,12 @@ def _hours(name: str, found: dict[str, Any]) -> SurveyHours:
     return SurveyHours(found["from"], found["to"], tuple(days), found["time_zone"])
 
 
+def _as_written(hours: SurveyHours) -> dict[str, object]:
+    """Return hours as the config says them."""
+    start, end = (f"{minute // 60:02}:{minute % 60:02}" for minute in (hours.start, hours.end))
+    return {"from": start, "to": end, "days": [_DAYS[day] for day in hours.days], "time_zone": hours.zone.key}
+
+
 @dataclass(frozen=True, slots=True)
 class Settings:
     """The settings of one run. Its repr shows no secret.
@@ -462,6 +468,7 @@ class Settings:
         values["store_url"] = masked_url(self.store_url)
         # Among these stands the seed of hashes.
         values["sdk"].pop("stream_map_config", None)
+        values["survey_hours"] = None if self.survey_hours is None else _as_written(self.survey_hours)
         record: dict[str, object] = json.loads(json.dumps(values, default=str))
         return record
 

@@ -53,10 +53,7 @@ def verdict(summary: Mapping[str, Any], next_due_at: float | None = None) -> Ite
         yield "This was a dry run: nothing was sent, and nothing is kept."
     yield from _due(summary)
     yield from _never_due(summary)
-    if surveys["waiting"]:
-        day = f"; the next is due {when(next_due_at)}" if next_due_at is not None else ""
-        words = told(surveys["waiting"], EXPLAINED["surveys"]["waiting"])
-        yield f"{count(surveys['waiting'], 'survey')} {words}{day}."
+    yield from _waiting(surveys["waiting"], next_due_at)
     if contacts["refused"]:
         yield f"{count(contacts['refused'], 'contact')} {_was(contacts['refused'])} refused by Promoter."
     left = [(surveys["pending"], "survey"), (contacts["pending"], "contact")]
@@ -64,6 +61,12 @@ def verdict(summary: Mapping[str, Any], next_due_at: float | None = None) -> Ite
     pending = " and ".join(count(number, thing) for number, thing in left if number)
     if pending:
         yield f"{pending} {'are' if sum(number for number, _ in left) > 1 else 'is'} {doing}."
+
+
+def _waiting(number: int, next_due_at: float | None) -> Iterator[str]:
+    if number:
+        day = f"; the next is due {when(next_due_at)}" if next_due_at is not None else ""
+        yield f"{count(number, 'survey')} {told(number, EXPLAINED['surveys']['waiting'])}{day}."
 
 
 def _due(summary: Mapping[str, Any]) -> Iterator[str]:
@@ -137,7 +140,7 @@ def terminal_handlers() -> list[logging.StreamHandler[Any]]:
 
 
 def show(summary: Mapping[str, Any], next_due_at: float | None, *, failed: bool) -> None:
-    """Show how a run ended, if standard error is a terminal and there is something to show.
+    """Show how a run ended, if standard error is a terminal and there is something to show; a log hears what waits.
 
     Args:
         summary: In the form of the summary line.
@@ -145,7 +148,11 @@ def show(summary: Mapping[str, Any], next_due_at: float | None, *, failed: bool)
         failed: Whether its exit status is not 0: why is logged after this, and is the last that is seen.
     """
     did = list(rows(summary))
-    if not sys.stderr.isatty() or (failed and not any(number for _, number, _ in did)):
+    if not sys.stderr.isatty():
+        for sentence in _waiting(summary["surveys"]["waiting"], next_due_at):
+            logger.info("%s", sentence)
+        return
+    if failed and not any(number for _, number, _ in did):
         return
     from rich.console import Console  # noqa: PLC0415 - only a terminal needs rich
     from rich.table import Table  # noqa: PLC0415

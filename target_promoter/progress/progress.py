@@ -145,13 +145,19 @@ class Progress:
             self._thread.join()
 
     def _log(self) -> None:
+        told = None
         while not self._ended.wait(LOG_SECONDS):
             if self._metrics is not None:
                 self._metrics.update()
             try:
-                logger.info("%s", self.status().line())
+                status = self.status()
             except StoreError:
                 continue  # The run itself says what is wrong with the store.
+            done = status.records, status.requests
+            # A worker that has nothing to do says nothing.
+            if status.pending or done != told:
+                logger.info("%s", status.line())
+            told = done
 
     def _show(self) -> None:
         from target_promoter.progress.live import LiveView  # noqa: PLC0415 - only a terminal needs rich

@@ -9,6 +9,7 @@ from target_promoter.config.settings import Settings
 from target_promoter.records.calls import HOLDS_KEY
 from target_promoter.store.schema import SETTLED, SurveyStatus
 from target_promoter.store.summary import OTHER, IdentifyOutcome, TrackOutcome
+from target_promoter.surveys.rules import Rules
 from target_promoter.surveys.surveys import READ_OTHERWISE
 from target_promoter.values.masking import masked_text
 from target_promoter.values.printable import printable
@@ -26,7 +27,7 @@ EXPLAINED: Final[dict[str, dict[str, str]]] = {
     },
     "track": {
         TrackOutcome.QUEUED: "lead to a survey now",
-        TrackOutcome.WAITING: "lead to a survey later: their person is not known yet, or their day not come",
+        TrackOutcome.WAITING: "lead to a survey later: their person is not known yet, or their day or hour not come",
         TrackOutcome.STORED: "are kept on the contact, and lead to no survey",
         TrackOutcome.DUPLICATE: "were known already",
         TrackOutcome.STALE: "were too old to survey",
@@ -46,13 +47,13 @@ EXPLAINED: Final[dict[str, dict[str, str]]] = {
         SurveyStatus.SENT: "were sent",
         SurveyStatus.PRESUMED: "were sent, though the first answer was lost",
         SurveyStatus.THROTTLED: "were not sent: the person was surveyed a short time ago",
-        SurveyStatus.WITHHELD: "were not sent: the settings leave the person out, or the person unsubscribed",
+        SurveyStatus.WITHHELD: "were not sent: not in the sample, not among survey_recipients, or unsubscribed",
         SurveyStatus.REFUSED: "were refused by Promoter",
         SurveyStatus.EXPIRED: "grew too old while they waited",
         SurveyStatus.CANCELLED: "were cancelled: by a later event, or because the event or its person was deleted",
         SurveyStatus.UNCERTAIN: "may or may not have been sent: look them up at Promoter",
         "pending": "are due and not sent yet",
-        "waiting": "wait for their person or their day",
+        "waiting": "wait for their person, their day or the survey_hours",
     },
 }
 """What became of records, contacts and surveys, in words that follow a number."""
@@ -120,7 +121,12 @@ def waits_for(row: Any, settings: Settings, now: float) -> str:  # noqa: ANN401 
         return "a campaign of its event in the setting campaigns"
     if campaign.paused:
         return "the end of its campaign's pause"
-    return "its day" if row.due_at > now else NEXT_DELIVERY
+    opens_at = Rules(settings, now, 0.0).next_opening
+    if opens_at > now >= row.event_at + campaign.delay_hours * 3600:
+        waits = f"the survey_hours, which begin {when(opens_at)}"
+    else:
+        waits = "its day" if row.due_at > now else NEXT_DELIVERY
+    return waits
 
 
 REPLAY: Final = "target-promoter --config CONFIG rejected | target-promoter --config CONFIG"

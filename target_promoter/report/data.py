@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from decimal import Decimal
 from typing import Any, Final
 
@@ -64,11 +64,13 @@ class FellOut:
         outcome: What became of them, as in the summary line.
         number: How many.
         words: The outcome explained, in words that follow the number.
+        reasons: Of what was withheld or cancelled, the most frequent reasons, each with how many.
     """
 
     outcome: str
     number: int
     words: str
+    reasons: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

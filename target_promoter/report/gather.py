@@ -149,6 +149,8 @@ def who(row: Any) -> str:  # noqa: ANN401 - a database row
     return row.email or "nobody that is known any more"
 
 
+_OF_FEW_REASONS: Final = (SurveyStatus.WITHHELD, SurveyStatus.CANCELLED)
+_REASONS: Final = 5
 _RUNS: Final = 10
 _EVENTS: Final = 30
 _OPEN: Final = 20
@@ -195,9 +197,10 @@ def _overview(tx: Transaction, surveys: SurveyFacts) -> tuple[Step, ...]:
         read.update((decode(summary) or {}).get("track", {}))
 
     def fell_out(part: str, counts: Mapping[str, int], outcomes: Iterable[str]) -> tuple[FellOut, ...]:
-        words = EXPLAINED[part]
-        return tuple(FellOut(one, counts[one], told(counts[one], words[one])) for one in outcomes if counts.get(one))
+        words, found = EXPLAINED[part], [one for one in outcomes if counts.get(one)]
+        return tuple(FellOut(one, counts[one], told(counts[one], words[one]), reasons.get(one, {})) for one in found)
 
+    reasons = _reasons(tx)
     still = {**surveys.outcomes, "pending": surveys.pending, "waiting": surveys.waiting}
     sent = sum(still[one] for one in E_MAILED)
     due = sent + sum(still[one] for one in (*NOT_SENT, "pending"))
@@ -214,6 +217,18 @@ def _overview(tx: Transaction, surveys: SurveyFacts) -> tuple[Step, ...]:
         Step("surveys came to be due", due, fell_out("surveys", still, (*NOT_SENT, "pending"))),
         Step("surveys were sent", sent, ()),
     )
+
+
+def _reasons(tx: Transaction) -> dict[str, dict[str, int]]:
+    """Return of what was withheld or cancelled the most frequent reasons; those of other outcomes name a time."""
+    number = func.count().label("number")
+    query = select(surveys.c.status, surveys.c.reason, number).where(surveys.c.status.in_(_OF_FEW_REASONS))
+    query = query.where(surveys.c.reason.is_not(None)).group_by(surveys.c.status, surveys.c.reason)
+    found: defaultdict[str, dict[str, int]] = defaultdict(dict)
+    for status, reason, count in tx.execute(query.order_by(number.desc(), surveys.c.reason)):
+        if len(found[status]) < _REASONS:
+            found[status][reason] = count
+    return found
 
 
 def _events(tx: Transaction, settings: Settings) -> tuple[tuple[EventFacts, ...], int]:

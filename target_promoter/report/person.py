@@ -16,7 +16,7 @@ from target_promoter.intake.identifiers import identifiers_of
 from target_promoter.people import people
 from target_promoter.people.identity import Identifiers
 from target_promoter.people.person import PULLED, Person
-from target_promoter.progress.words import waits_for, when
+from target_promoter.progress.words import listed, waits_for, when
 from target_promoter.report.words import campaign, shown
 from target_promoter.store import events as names
 from target_promoter.store import runs
@@ -125,7 +125,7 @@ def story(tx: Transaction, settings: Settings, asked: str, rejected: Iterable[An
         *(moment for person in persons for moment in _said(person, named)),
         *(moment for person in persons for moment in _left(person)),
         *_kept(tx, known_by, named),
-        *_cancelling(tx, known_by, named),
+        *_cancelling(tx, settings, known_by, named),
         *_not_surveyed(tx, known_by, named),
         *_contact(tx, known_by),
         *_pulled(tx, known_by),
@@ -218,12 +218,17 @@ def _kept(tx: Transaction, identifiers: Identifiers, named: _Names) -> Iterator[
         yield Moment(row.time, f"{named.event(row.prefix)}: its properties are kept", why)
 
 
-def _cancelling(tx: Transaction, identifiers: Identifiers, named: _Names) -> Iterator[Moment]:
+def _cancelling(tx: Transaction, settings: Settings, identifiers: Identifiers, named: _Names) -> Iterator[Moment]:
     table = tables.cancellations.c
+    cancels: defaultdict[str, list[str]] = defaultdict(list)
+    for surveyed in settings.campaigns.values():
+        for rule in surveyed.cancel_on:
+            cancels[rule.event].append(surveyed.event + (f" with the same {rule.match}" if rule.match else ""))
     # Those with a value of `match` are among those with any.
     where = table.who.in_(identifiers.all_keys) & (table.matched == "")
     for row in tx.execute(select(tables.cancellations).where(where)):
-        why = "cancel_on of a campaign names it: it cancels waiting surveys of earlier events"
+        earlier = listed([f"earlier {one}" for one in cancels.get(row.event, ())])
+        why = f"cancel_on names it: it cancels surveys that wait for {earlier}" if earlier else "cancel_on named it"
         yield Moment(row.time, f"{named.event(row.event)} happened", why)
 
 

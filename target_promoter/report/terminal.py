@@ -105,7 +105,9 @@ def _overview(report: Report) -> Iterator[RenderableType]:
         rows = []
         for step in report.overview:
             rows.append((f"{step.number:,}", step.what))
-            rows += [("", f"{one.number:,} {one.words} ({one.outcome})") for one in step.fell_out]
+            for one in step.fell_out:
+                rows.append(("", f"{one.number:,} {one.words} ({one.outcome})"))
+                rows += [("", f"  {number:,}: {reason}") for reason, number in one.reasons.items()]
         yield _grid(rows)
 
 

@@ -65,7 +65,9 @@ def run_state(run: RunFacts) -> tuple[str, bool]:
     """Return how a run ended, and whether that is good."""
     if run.finished_at is None:
         return "not finished: it runs still, or was killed", False
-    return ("all delivered", True) if run.exit_status == 0 else ("exit status 1", False)
+    if run.exit_status != 0:
+        return "exit status 1", False
+    return "the account was read" if run.command == "pull" else "all delivered", True
 
 
 def run_counts(run: RunFacts) -> dict[str, str]:

@@ -100,7 +100,7 @@ class CancelRules:
                     properties = survey.all_properties if properties is None else properties
                     value = matched(rule.match, value_of(rule.match, properties))
                 if value is not None and known.get((key, rule.event, value), float("-inf")) >= survey.event_at:
-                    return _sentence(rule)
+                    return cancelled_by(rule)
         return None
 
 
@@ -120,6 +120,7 @@ def _known(tx: Transaction, keys: Iterable[str]) -> Cancelling:
     return {(row[0], row[1], row[2]): row[3] for row in rows}
 
 
-def _sentence(rule: CancelRule) -> str:
+def cancelled_by(rule: CancelRule) -> str:
+    """Return what is said of a survey that a rule cancels."""
     alike = "" if rule.match is None else f" with the same {rule.match}"
     return f"cancelled by the event {rule.name}{alike}"

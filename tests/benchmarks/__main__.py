@@ -24,6 +24,7 @@ def _requests(folder: Path, quick: bool) -> Iterable[Figure]:  # noqa: FBT001 - 
     return itertools.chain(
         delivery.requests(folder, people=200 if quick else 2000),
         delivery.pulled(folder, people=500 if quick else 10_000),
+        delivery.mirrored(folder, people=200 if quick else 2000),
     )
 
 

@@ -48,7 +48,7 @@ class Account:
             time.sleep(0.05)
         self._origin = found[1]
         if latency:
-            self._post("faults", {"rate": 1.0, "kinds": ["slow_after"], "latency": latency})
+            self._post("sandbox/faults", {"rate": 1.0, "kinds": ["slow_after"], "latency": latency})
 
     @property
     def url(self) -> str:
@@ -67,10 +67,19 @@ class Account:
             found: dict[str, int] = json.load(answer)["totals"]
         return found
 
-    def _post(self, path: str, body: dict[str, Any]) -> None:
-        data = json.dumps(body).encode()
-        request = urllib.request.Request(f"{self._origin}/sandbox/{path}", data=data, method="POST")  # noqa: S310
-        urllib.request.urlopen(request, timeout=60).close()  # noqa: S310 - the sandbox on this machine
+    def add_list(self, name: str) -> int:
+        """Make a contact list, and return its id."""
+        return int(self._post("api/lists/", {"name": name})["id"])
+
+    def _post(self, path: str, body: dict[str, Any]) -> dict[str, Any]:
+        data, headers = (
+            json.dumps(body).encode(),
+            {"Authorization": "Token sandbox", "Content-Type": "application/json"},
+        )
+        request = urllib.request.Request(f"{self._origin}/{path}", data=data, headers=headers, method="POST")  # noqa: S310
+        with urllib.request.urlopen(request, timeout=60) as answer:  # noqa: S310 - the sandbox on this machine
+            found: dict[str, Any] = json.loads(answer.read() or b"{}")
+        return found
 
     def __enter__(self) -> Self:
         """Hand out the running sandbox."""

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from tests.benchmarks.account import Account
 from tests.benchmarks.figures import Figure, at_least, at_most
-from tests.benchmarks.inputs import write_tracks, write_users
+from tests.benchmarks.inputs import write_tracks, write_users, write_view
 from tests.benchmarks.processes import Program, Ran, run
 
 if TYPE_CHECKING:
@@ -69,6 +69,28 @@ def pulled(folder: Path, *, people: int) -> Iterator[Figure]:
     sent = pull.summary["api"]["requests"] + sync.summary["api"]["requests"]
     what = f"requests: a pull and a first sync after a lost store, {people:,} contacts"
     yield Figure(what, f"{sent:,}", f"without a pull: {people:,}", sent / people, "the least", sent == pages)
+
+
+def mirrored(folder: Path, *, people: int) -> Iterator[Figure]:
+    """Measure how many requests it costs that a tenth of a mirrored view's people left it.
+
+    Args:
+        folder: Where files are kept.
+        people: How many people the view had.
+    """
+    whole, later = folder / "view.jsonl", folder / "later-view.jsonl"
+    write_view(whole, range(people), 1)
+    write_view(later, (one for one in range(people) if one % 10), 2)
+    with Account(folder) as account:
+        number = account.add_list("VIPs")
+        config = _config(folder / "view.db", account, _NO_PACE)
+        view = {"type": "identify", "fields": {"user_id": "id"}, "traits": ["*"], "mirror": True}
+        config["streams"] = {"vips": {**view, "contact_lists": [number]}}
+        run("target_promoter", config=config, folder=folder, read=whole)
+        ran = run("target_promoter", config=config, folder=folder, read=later)
+    sent, least = ran.summary["api"]["requests"], 2 * (people // 10)
+    what = f"requests: a mirrored view that {people // 10:,} of {people:,} people left, and its list"
+    yield Figure(what, f"{sent:,}", f"two for each who left: {least:,}", sent / people, "the least", sent == least)
 
 
 def limit(folder: Path, *, per_second: int, seconds: int, processes: int, latency: float = 0.0) -> Iterator[Figure]:

@@ -7,7 +7,7 @@ import time
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
     from pathlib import Path
 
 _TEXT: dict[str, Any] = {"type": ["null", "string"]}
@@ -54,6 +54,17 @@ def write_users(path: Path, number: int, *, of_plan: str = "premium", begin: int
     _write(path, "users", _USERS, (_user(one, of_plan) for one in range(begin, number)))
 
 
+def write_view(path: Path, people: Iterable[int], version: int) -> None:
+    """Write one table version of a view of some of the people of `users`, as a tap of Meltano's SDK does.
+
+    Args:
+        path: The file.
+        people: Whom it has, by number.
+        version: The version's number.
+    """
+    _write(path, "vips", _USERS, (_user(one, "premium") for one in people), version)
+
+
 def write_tracks(path: Path, number: int, people: int) -> None:
     """Write a sync of an event table: `Order Completed` of the last hour.
 
@@ -66,13 +77,18 @@ def write_tracks(path: Path, number: int, people: int) -> None:
     _write(path, "order_completed", _TRACKS, (_track(one, one % people, happened) for one in range(number)))
 
 
-def _write(path: Path, stream: str, properties: dict[str, Any], records: Iterator[dict[str, Any]]) -> None:
+def _write(
+    path: Path, stream: str, properties: dict[str, Any], records: Iterator[dict[str, Any]], version: int | None = None
+) -> None:
+    of_version = {} if version is None else {"version": version}
     schema = {"type": "object", "properties": properties}
     with path.open("w", encoding="utf-8") as file:
         file.write(_line(type="SCHEMA", stream=stream, schema=schema, key_properties=["id"]))
+        if of_version:
+            file.write(_line(type="ACTIVATE_VERSION", stream=stream, **of_version))
         number = 0
         for number, record in enumerate(records, 1):
-            file.write(_line(type="RECORD", stream=stream, record=record))
+            file.write(_line(type="RECORD", stream=stream, record=record, **of_version))
             if number % STATE_EVERY == 0:
                 file.write(_line(type="STATE", value={"bookmarks": {stream: {"rows": number}}}))
         file.write(_line(type="STATE", value={"bookmarks": {stream: {"rows": number, "done": True}}}))

@@ -345,12 +345,18 @@ def test_it_starts_the_sandbox_as_a_run_does(tmp_path: Path) -> None:
     assert "Stream calls: segment (no record)" in outcome.output
 
 
-def test_hours_and_samples_are_told(config: dict[str, Any]) -> None:
-    """When surveys may be sent next, and how many of a campaign's are."""
+def test_hours_and_what_holds_for_a_campaign_are_told(config: dict[str, Any]) -> None:
+    """When surveys may be sent next, and which of a campaign's are not, or later."""
     local = dt.datetime.now(tz=dt.UTC)
     begins, ends = (f"{(local.hour + hours) % 24:02}:00" for hours in (2, 3))
     config["survey_hours"] = {"from": begins, "to": ends, "time_zone": "UTC"}
-    config["campaigns"] = {"Order Completed": {"id": 78, "sample_percent": 25}}
+    cancel_on = ["Account Closed", {"event": "Order Refunded", "match": "order_id"}]
+    config["campaigns"] = {
+        "Order Completed": {"id": 78, "sample_percent": 25},
+        "Ticket Closed": {"id": 91, "delay_hours": 24, "cancel_on": cancel_on, "paused": True},
+    }
     told = "\n".join(lines_of(config))
     assert f"survey_hours: surveys wait until {local + dt.timedelta(hours=2):%Y-%m-%d %H}:00 UTC" in told
-    assert "(instant); a sample of 25%" in told
+    assert "(instant); a sample of 25%\n" in told
+    cancelled = "cancelled by the event Account Closed; cancelled by the event Order Refunded with the same order_id"
+    assert f"(instant); 24 hours later; {cancelled}; paused: its surveys wait" in told

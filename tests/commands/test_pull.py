@@ -16,6 +16,7 @@ from target_promoter.errors import StoreError
 from target_promoter.promoter.client import Client
 from target_promoter.sandbox.faults import Faults
 from target_promoter.sandbox.records import Contact
+from target_promoter.sandbox.server import SandboxServer
 from target_promoter.singer.signals import Signals
 from target_promoter.store.database import open_store
 from target_promoter.store.summary import Summary
@@ -33,7 +34,6 @@ if TYPE_CHECKING:
     from target_promoter.promoter.contact_pages import ContactPage
     from target_promoter.sandbox.account import Account
     from target_promoter.sandbox.faults import Kind
-    from target_promoter.sandbox.server import SandboxServer
 
 ANN, BOB = "ann@example.com", "bob@example.com"
 READ: Final = "GET"
@@ -477,6 +477,17 @@ def test_many_contacts_in_few_requests(config: dict[str, Any], account: Account)
     assert requests(account, READ) == 20
     run = sync(config, shop(1000))
     assert (run.summary["contacts"]["synced"], run.summary["api"]["requests"]) == (1000, 0)
+
+
+@pytest.mark.parametrize("size", [1, 4, 5, 1000])
+def test_pages_of_any_size(config: dict[str, Any], account: Account, size: int) -> None:
+    """How many contacts are on a page Promoter alone knows."""
+    account.page_size = size
+    for one in range(1, 11):
+        hold(account, f"c{one}@example.com", plan="basic", user_id=str(one))
+    pull(config)
+    assert requests(account, READ) == -(-10 // size)
+    assert sync(config, shop(10)).summary["api"]["requests"] == 0
 
 
 def page(*entries: object, next_page: object = None, **more: object) -> bytes:

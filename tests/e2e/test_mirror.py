@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import os
+import signal
+import time
 from typing import TYPE_CHECKING, Any
 
 import psycopg
@@ -10,12 +14,20 @@ import pytest
 from click.testing import CliRunner
 from sqlalchemy import select
 
+from target_promoter.config.settings import Settings
+from target_promoter.intake import mirror
+from target_promoter.intake.mirror import VersionReading
+from target_promoter.people import versions
+from target_promoter.records.streams import recognize
+from target_promoter.sandbox.faults import Faults
 from target_promoter.store import schema as tables
 from target_promoter.store.database import open_store
 from target_promoter.target import TargetPromoter
 from tests.documentation import RECIPES
 from tests.e2e.environments import TAP_POSTGRES, programs
 from tests.e2e.test_taps import PIPELINEWISE, Tap, discovered, pipeline
+from tests.program import CALLS, command, order
+from tests.programs import Programs, until
 from tests.tap import Run, schema, state, sync
 
 if TYPE_CHECKING:
@@ -23,6 +35,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from target_promoter.sandbox.server import SandboxServer
+    from target_promoter.store.transaction import Transaction
     from tests.conftest import Postgres
 
 TEXT = {"type": ["null", "string"]}
@@ -237,8 +250,10 @@ def test_a_dry_run_says_who_would_leave(shop: dict[str, Any], sandbox: SandboxSe
     assert len(sandbox.account.requests) == before
 
 
-def test_a_list_that_promoter_does_not_take_them_off_is_told(shop: dict[str, Any], sandbox: SandboxServer) -> None:
-    """A contact that is on the list no more counts as taken off."""
+def test_a_contact_that_is_on_the_list_no_more_counts_as_taken_off(
+    shop: dict[str, Any], sandbox: SandboxServer
+) -> None:
+    """Somebody took it off by hand; Promoter's answer makes no difference."""
     sync(shop, view(1, [1, 2]))
     sandbox.account.leave_list(7, "p2@example.com")
     run = sync(shop, view(2, [1]))
@@ -246,15 +261,123 @@ def test_a_list_that_promoter_does_not_take_them_off_is_told(shop: dict[str, Any
     assert run.summary["contacts"]["pending"] == 0
 
 
+@pytest.mark.parametrize("begins", [[], [activate(2)]], ids=["PipelineWise", "SDK"])
+def test_a_stop_within_a_version_changes_nobody(
+    shop: dict[str, Any], sandbox: SandboxServer, tmp_path: Path, begins: list[dict[str, Any]]
+) -> None:
+    """SIGTERM comes when half of the rows are read: they are kept, nobody left, and the next whole version decides."""
+    sync(shop, view(1, range(1, 9)))
+    fifo = tmp_path / "fifo"
+    os.mkfifo(fifo)
+    half = [schema("vips", COLUMNS), *begins, *(row(one, 2, plan="lead") for one in (1, 2, 3))]
+    with Programs(tmp_path) as programs:
+        running = programs.start(config=shop, messages=fifo, constants={})
+        with fifo.open("w", encoding="utf-8") as tap:
+            tap.writelines(f"{json.dumps(one)}\n" for one in (*half, state({"currently_syncing": "vips"}), row(4, 2)))
+            tap.flush()
+            until(lambda: running.states)
+            running.kill(signal.SIGTERM)
+            stopped = running.wait()
+    assert stopped.status == 1
+    assert stopped.summary["identify"]["changed"] == 3
+    assert "left" not in stopped.log
+    sync(shop, [])
+    assert attributes(sandbox, 1) == {"vip": "true", "plan": "lead"}
+    for number in range(4, 9):
+        assert (attributes(sandbox, number)["vip"], 7 in lists(sandbox, number)) == ("true", True)
+    sync(shop, view(3, range(1, 8)) if not begins else sdk_view(3, range(1, 8)))
+    assert attributes(sandbox, 7)["vip"] == "true"
+    assert attributes(sandbox, 8) == {"vip": "false"}
+
+
+def test_blocked_and_forgotten_people_of_a_version(shop: dict[str, Any], sandbox: SandboxServer) -> None:
+    """Whose row says not to send it is there; who was forgotten is not known by it again, and nobody misses them."""
+    columns = {"properties": {**COLUMNS["properties"], "integrations": {"type": ["null", "object"]}}}
+    sync(shop, view(1, range(1, 5)))
+    assert command("forget", "3", config=shop).exit_code == 0
+    rows = [row(1, 2), row(2, 2, integrations={"All": False}), row(3, 2)]
+    run = sync(shop, [schema("vips", columns), *rows, activate(2), state(2)])
+    assert run.status == 0, run.log
+    assert run.summary["identify"]["blocked"] == 2
+    assert attributes(sandbox, 2) == {"vip": "true", "plan": "gold"}
+    assert attributes(sandbox, 4) == {"vip": "false"}
+    assert seen_in_versions(shop) == {("1", 2), ("2", 2)}
+    assert sync(shop, view(3, [1, 2])).summary["api"]["requests"] == 0
+
+
+def test_promoter_refuses_to_take_somebody_off_a_list(shop: dict[str, Any], sandbox: SandboxServer) -> None:
+    """The attribute is changed all the same; the refusal is told in the run and the report, and not tried for ever."""
+    sync(shop, view(1, [1, 2]))
+    sandbox.set_faults(Faults(rate=1.0, kinds=("error",), statuses=(400,), only="/remove/"))
+    run = sync(shop, view(2, [1]))
+    sandbox.set_faults(Faults())
+    assert run.summary["contacts"] == {**run.summary["contacts"], "refused": 1, "pending": 0}
+    assert "refused" in run.log
+    assert (attributes(sandbox, 2), 7 in lists(sandbox, 2)) == ({"vip": "false"}, True)
+    assert "the list 7 was not left" in command("report", config=shop).output
+    assert sync(shop, view(3, [1])).summary["api"]["requests"] == 0
+    # Who comes back is on the list, and may leave it again.
+    sync(shop, view(4, [1, 2]))
+    assert attributes(sandbox, 2) == {"vip": "true", "plan": "gold"}
+    sync(shop, view(5, [1]))
+    assert (attributes(sandbox, 2), 7 in lists(sandbox, 2)) == ({"vip": "false"}, False)
+
+
+def leave_undelivered(shop: dict[str, Any], version: int, people: Iterable[int]) -> None:
+    """Take a version that lacks people as a run does that is killed before its first request."""
+    stream = recognize("vips", COLUMNS, ["id"], Settings.from_config(shop))
+    reading = VersionReading()
+    reading.record(version)
+    reading.activate(version)
+
+    def work(tx: Transaction) -> None:
+        versions.mark_rows(tx, "vips", version, [(str(one), "") for one in people])
+        mirror.take_version(tx, stream, reading, time.time(), unnamed=0)
+
+    with contextlib.closing(open_store(shop["store_url"], now=0)) as store:
+        store.write(work)
+
+
+def test_who_comes_back_before_the_requests_were_sent(shop: dict[str, Any], sandbox: SandboxServer) -> None:
+    """Left with one version and back with the next, the contact is as it was: no request, and the list is not left."""
+    sync(shop, view(1, [1, 2, 3]))
+    leave_undelivered(shop, 2, [1, 3])
+    assert sync(shop, view(3, [1, 2, 3])).summary["api"]["requests"] == 0
+    assert (attributes(sandbox, 2), 7 in lists(sandbox, 2)) == ({"vip": "true", "plan": "gold"}, True)
+
+
+def test_a_store_is_moved_while_people_leave(shop: dict[str, Any], sandbox: SandboxServer, postgres: Postgres) -> None:
+    """Whom the version had, which lists are to be left, what was pulled: all goes along, and the new store ends it."""
+    sync(shop, view(1, [1, 2, 3]))
+    sandbox.account.unsubscribe("p3@example.com")
+    assert command("pull", config=shop).exit_code == 0
+    leave_undelivered(shop, 2, [1, 3])
+    new = postgres.new_database()
+    assert command("move", new, config=shop).exit_code == 0
+    shop["store_url"] = new
+    sandbox.account.ledger.reset()
+    assert sync(shop, []).summary["api"]["requests"] == 2
+    assert (attributes(sandbox, 2), 7 in lists(sandbox, 2)) == ({"vip": "false"}, False)
+    assert sync(shop, view(3, [1, 3])).summary["api"]["requests"] == 0
+    run = sync(shop, [CALLS, order("o-1", "1"), order("o-3", "3")])
+    assert (run.summary["surveys"]["sent"], run.summary["surveys"]["withheld"]) == (1, 1)
+    sync(shop, view(4, [3]))
+    assert attributes(sandbox, 1)["vip"] == "false"
+
+
+def seen_in_versions(shop: dict[str, Any]) -> set[tuple[str, int]]:
+    """Return the people of the versions that the store knows, each with the number of the last one."""
+    with contextlib.closing(open_store(shop["store_url"], now=0)) as store:
+        rows = store.read(lambda tx: tx.execute(select(tables.version_rows)).all())
+    return {(user, version) for _, user, _, version in rows}
+
+
 def test_rows_of_a_version_are_kept_once(shop: dict[str, Any], sandbox: SandboxServer) -> None:
     """What was seen in a version is in the store, a row a person, and goes with those who left."""
     del sandbox
     sync(shop, view(1, range(1, 9)))
     sync(shop, view(2, range(1, 8)))
-    store = open_store(shop["store_url"], now=0)
-    rows = store.read(lambda tx: tx.execute(select(tables.version_rows)).all())
-    store.close()
-    assert {(user, version) for _, user, _, version in rows} == {(str(number), 2) for number in range(1, 8)}
+    assert seen_in_versions(shop) == {(str(number), 2) for number in range(1, 8)}
 
 
 @pytest.mark.parametrize("tap", ["PipelineWise", "SDK"])

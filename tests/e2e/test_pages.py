@@ -257,6 +257,37 @@ def test_a_click_moves_the_time_on(browser: Chrome, server: SandboxServer) -> No
     assert post(server, "/v2/survey/", {"campaign_id": 78, "contact": {"email": "ann@example.com"}}).ok
 
 
+def card(browser: Chrome, email: str) -> str:
+    """Return what stands on the card of a contact."""
+    cards = browser.find_elements(By.CSS_SELECTOR, "#contacts > li")
+    return next((one.text for one in cards if email in one.text), "")
+
+
+def test_a_card_names_the_lists_of_its_contact(browser: Chrome, server: SandboxServer) -> None:
+    """Those that it joins appear without a reload, and go when it leaves them."""
+    look(browser, "light", "desktop")
+    open_page(browser, server)
+    vips = server.account.add_list("VIPs").id
+    assert post(server, "/contacts/", {"email": "ann@example.com", "contact_list": [vips]}).ok
+    until(browser, lambda page: "On VIPs" in card(page, "ann@example.com"))
+    assert "VIPs" not in card(browser, "bob@example.com")
+    assert post(server, f"/lists/{vips}/remove/", {"email": "ann@example.com"}).ok
+    until(browser, lambda page: "VIPs" not in card(page, "ann@example.com"))
+
+
+def test_a_click_unsubscribes_a_contact(browser: Chrome, server: SandboxServer) -> None:
+    """Its card says so, it is counted, and nobody can survey it any more, whatever time goes by."""
+    look(browser, "light", "desktop")
+    open_page(browser, server)
+    browser.find_element(By.CSS_SELECTOR, "[aria-label='Unsubscribe ann@example.com']").click()
+    until(browser, lambda page: "Unsubscribed" in card(page, "ann@example.com"))
+    assert not browser.find_elements(By.CSS_SELECTOR, "[aria-label='Unsubscribe ann@example.com']")
+    assert number(browser, "total-unsubscribed") == "1"
+    server.account.advance(48)
+    assert post(server, "/v2/survey/", {"campaign_id": 78, "contact": {"email": "ann@example.com"}}).status_code == 400
+    assert post(server, "/v2/survey/", {"campaign_id": 78, "contact": {"email": "bob@example.com"}}).ok
+
+
 def test_a_search_finds_a_person(browser: Chrome, server: SandboxServer) -> None:
     """Typing part of an address leaves that person's cards alone on the page."""
     look(browser, "light", "desktop")

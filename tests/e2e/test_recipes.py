@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import datetime as dt
 import json
 import os
 import re
@@ -13,11 +14,14 @@ import sys
 import time
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import psycopg
 import pytest
 
+from target_promoter.sandbox.records import iso
 from target_promoter.sandbox.server import SandboxServer
+from tests.clock import Clock
 from tests.conftest import CAMPAIGNS, Postgres
 from tests.documentation import PAGES, RECIPES, ROOT
 from tests.e2e.environments import MELTANO, NO_STATISTICS, TAP_POSTGRES, TARGET_JSONL, programs
@@ -38,9 +42,11 @@ def identify(user_id: str, email: str, **more: object) -> dict[str, Any]:
     return record("calls", **{**call, **more})
 
 
-def order(message_id: str, user_id: str, hours: float, event: str = "Order Completed") -> dict[str, Any]:
+def order(
+    message_id: str, user_id: str, hours: float, event: str = "Order Completed", **properties: object
+) -> dict[str, Any]:
     """Return a track call of so many hours ago."""
-    call = {"type": "track", "messageId": message_id, "userId": user_id, "event": event, "properties": {}}
+    call = {"type": "track", "messageId": message_id, "userId": user_id, "event": event, "properties": properties}
     return record("calls", **call, timestamp=hours_ago(hours))
 
 
@@ -259,6 +265,63 @@ def test_surveys_a_week_later(kitchen: Kitchen, sandbox: SandboxServer) -> None:
     assert first["track"] == {**first["track"], "queued": 1, "waiting": 2, "stale": 1, "stored": 1}
     assert first["surveys"] == {**first["surveys"], "cancelled": 1, "waiting": 1}
     assert second["surveys"]["waiting"] == 1
+
+
+def test_only_the_order_that_is_returned(kitchen: Kitchen, sandbox: SandboxServer) -> None:
+    """The refund of one order leaves the survey of another."""
+    kitchen.write("returned.json")
+    kitchen.tap(
+        *[identify(number, f"u{number}@example.com") for number in "12"],
+        order("a", "1", 170, order_id=500),
+        order("a-back", "1", 160, "Order Refunded", order_id="500"),
+        order("b", "2", 170, order_id=600),
+        order("c-back", "2", 160, "Order Refunded", order_id="500"),
+        order("without", "2", 160, "Order Refunded"),
+    )
+    [summary] = kitchen.run("returned")
+    assert sandbox.account.surveys_by_email == {"u2@example.com": 1}
+    assert summary["surveys"] == {**summary["surveys"], "cancelled": 1, "sent": 1}
+
+
+def test_a_quarter_of_the_orders(kitchen: Kitchen, sandbox: SandboxServer) -> None:
+    """About so many are surveyed, and the same ones by another store a month later; the others cost a contact alone."""
+    kitchen.write("sample.json")
+    numbers = [str(number) for number in range(1, 101)]
+    people = [identify(number, f"u{number}@example.com") for number in numbers]
+    kitchen.tap(*people, *[order(f"o-{number}", number, 1) for number in numbers])
+    kitchen.run_program("sample.json")
+    drawn = sandbox.account.surveys_by_email
+    assert 10 < len(drawn) < 45
+    assert set(drawn.values()) == {1}
+    assert len(sandbox.account.contacts) == 100
+    (kitchen.folder / "target-promoter.db").unlink()
+    sandbox.account.reset()
+    kitchen.run_program("sample.json")
+    assert sandbox.account.surveys_by_email == drawn
+
+
+def test_not_at_two_in_the_morning(kitchen: Kitchen, sandbox: SandboxServer) -> None:
+    """The night's run sends the contact alone and says when surveys leave; in the morning the survey does."""
+    berlin = dt.datetime.now(ZoneInfo("Europe/Berlin"))
+    tuesday = berlin + dt.timedelta(days=(1 - berlin.weekday()) % 7 + 7)
+    at_two = tuesday.replace(hour=2, minute=0, second=0, microsecond=0)
+    at_nine = at_two.replace(hour=9).astimezone(dt.UTC)
+    kitchen.write("hours.json")
+    calls = [identify("1", "ann@example.com"), order("a", "1", 0)]
+    calls[1]["record"]["timestamp"] = iso(at_two.timestamp() - 6 * 3600)
+    kitchen.tap(*calls)
+    clock = Clock(kitchen.folder)
+    clock.set(at_two.timestamp())
+    kitchen.set(**clock.env)
+    printed, (night, again) = kitchen.tell("hours")
+    assert f"ok   survey_hours: surveys wait until {at_nine:%Y-%m-%d %H:%M} UTC" in printed
+    assert (night["contacts"]["synced"], night["surveys"]["waiting"], again["surveys"]["waiting"]) == (1, 1, 1)
+    assert not sandbox.account.surveys
+    clock.set(at_nine.timestamp() + 60)
+    printed, summaries = kitchen.tell("hours")
+    assert "ok   survey_hours: surveys may be sent now" in printed
+    assert [summary["surveys"]["sent"] for summary in summaries] == [1, 0]
+    assert sandbox.account.surveys_by_email == {"ann@example.com": 1}
 
 
 def test_staging_surveys_nobody_else(kitchen: Kitchen, sandbox: SandboxServer) -> None:

@@ -30,7 +30,7 @@ def test_a_run_that_surveyed_nobody_says_why() -> None:
     assert told == [
         "0 of 3 surveys that were due were sent.",
         "1 was not sent: the person was surveyed a short time ago.",
-        "2 were not sent: the settings leave the person out, or the person unsubscribed.",
+        "2 were not sent: not in the sample, not among survey_recipients, or unsubscribed.",
         "2 events are kept on the contact, and lead to no survey.",
         "3 events were too old to survey.",
         "1 event is named by no campaign.",
@@ -41,7 +41,8 @@ def test_what_waits_is_told_with_the_next_day() -> None:
     """Whoever waits for a survey learns when to look again."""
     told = list(verdict(summary(surveys={"waiting": 1}), next_due_at=86_400.0))
     assert told[0] == "No survey was due."
-    assert told[1] == "1 survey waits for its person or its day; the next is due 1970-01-02 00:00 UTC."
+    waits = "1 survey waits for its person, its day or the survey_hours"
+    assert told[1] == f"{waits}; the next is due 1970-01-02 00:00 UTC."
 
 
 def test_a_dry_run_claims_to_have_sent_nothing() -> None:

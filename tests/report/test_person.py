@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import html
 import json
 import re
@@ -121,3 +122,27 @@ def test_the_page_and_the_table_tell_the_same(config: dict[str, Any]) -> None:
     assert [what for what in whats if html.escape(what).replace("&#x27;", "&#39;") not in page] == []
     table = "".join(command("report", "--person", "1", config=config).output.split())
     assert "SurveyforOrderCompleted" in table
+
+
+def test_what_survey_hours_samples_and_matches_mean_for_somebody(config: dict[str, Any]) -> None:
+    """Until when a survey waits, that it was not drawn, and which surveys an event cancels."""
+    cancel_on = ["Account Closed", {"event": "Refund", "match": "number"}]
+    config["campaigns"] = {"Order Completed": {"id": 78, "cancel_on": cancel_on}}
+    now = dt.datetime.now(dt.UTC)
+    begins, ends = (f"{(now + dt.timedelta(hours=hours)):%H}:00" for hours in (2, 3))
+    hours = {"from": begins, "to": ends, "time_zone": "UTC"}
+    refund = order("refund", "1", hours=1, number=7)
+    refund["record"]["event"] = "Refund"
+    calls = [identify("1", "ann@example.com"), order("a", "1", number=7), order("b", "1", hours=3, number=8), refund]
+    sync({**config, "survey_hours": hours}, [CALLS, *calls])
+    why = {one["what"]: one["why"] for one in story({**config, "survey_hours": hours}, "1")["moments"]}
+    day = f"{now + dt.timedelta(hours=2):%Y-%m-%d}"
+    waits = f"it waits for the survey_hours, which begin {day} {begins} UTC"
+    assert why["Survey for Order Completed (campaign 78): not sent yet"] == waits
+    cancels = "cancel_on names it: it cancels surveys that wait for earlier Order Completed with the same number"
+    assert why["Refund happened"] == cancels
+    config["campaigns"]["Order Completed"] = {"id": 78, "sample_percent": 0.000001}
+    sync(config, [CALLS])
+    moments = story(config, "1")["moments"]
+    assert "not in the sample of 1e-06%" in [one["why"] for one in moments]
+    assert {one["what"]: one["why"] for one in moments}["Refund happened"] == "cancel_on named it"

@@ -281,6 +281,25 @@ def test_the_overview_tells_what_fell_out_at_each_step(config: dict[str, Any]) -
     assert {one["words"] for step in data["overview"] for one in step["fell_out"]} >= {"was too old to survey"}
 
 
+def test_why_surveys_were_withheld_or_cancelled_is_told(config: dict[str, Any]) -> None:
+    """On the terminal, on the page and as JSON: the sample, the recipients, and what cancelled the others."""
+    config["campaigns"] = {"Order Completed": {"id": 78, "sample_percent": 0.000001}}
+    people = [identify(str(one), f"p{one}@example.com") for one in range(1, 6)]
+    sync(config, [CALLS, *people, order("a", "1"), order("b", "2")])
+    config["survey_recipients"] = ["*@our-company.com"]
+    config["campaigns"] = {"Order Completed": {"id": 78, "cancel_on": [{"event": "Refund", "match": "number"}]}}
+    refund = order("refund", "4", hours=1, number=7)
+    refund["record"]["event"] = "Refund"
+    sync(config, [CALLS, order("c", "3"), order("d", "4", number=7), refund])
+    data = json.loads(command("report", "--format", "json", config=config).output)
+    told = {out["outcome"]: out["reasons"] for step in data["overview"] for out in step["fell_out"]}
+    assert told["withheld"] == {"not in the sample of 1e-06%": 2, "its address is not among survey_recipients": 1}
+    assert told["cancelled"] == {"cancelled by the event Refund with the same number": 1}
+    assert told["stored"] == {}
+    assert "2: not in the sample of 1e-06%" in command("report", config=config).output
+    assert "<b>2</b>: not in the sample of 1e-06%" in command("report", "--format", "html", config=config).output
+
+
 def test_every_group_of_failures_is_there(store_url: str) -> None:
     """However many reasons there are; the verdict names the most frequent, and says that there are more."""
     store = month.fill(store_url, NOW)
@@ -330,6 +349,11 @@ def test_settings_that_changed_are_told_with_their_run(config: dict[str, Any]) -
     runs = json.loads(command("report", "--format", "json", config=config).output)["runs"]
     assert [one["changes"] for one in runs] == [["max_event_age_hours: 72.0 became 24.0"], []]
     assert "max_event_age_hours: 72.0 became 24.0" in command("report", config=config).output
+    config["survey_hours"] = {"from": "9:00", "to": "18:00", "days": ["Mon"], "time_zone": "UTC"}
+    sync(config, [])
+    runs = json.loads(command("report", "--format", "json", config=config).output)["runs"]
+    hours = '{"from":"09:00","to":"18:00","days":["mon"],"time_zone":"UTC"}'
+    assert runs[0]["changes"] == [f"survey_hours: null became {hours}"]
 
 
 def test_events_are_told_by_name(config: dict[str, Any]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -111,6 +112,37 @@ def test_surveys_wait_for_their_hours_and_their_age_counts_from_there(house: Hou
     assert surveyed(house.turn(0)) == []
     assert house.store.read(lambda tx: schedule.count_open(tx, house.settings, house.now)) == (0, 1)
     assert surveyed(house.turn(15.9)) == [ANN]
+
+
+CLOCKS: list[tuple[str, str, str, str, str]] = [
+    # On 30 March 2025 the clock of Berlin goes from 02:00 to 03:00, on 26 October from 03:00 back to 02:00.
+    ("09:00", "18:00", "Europe/Berlin", "2025-03-29T19:00:00Z", "2025-03-30T07:00:00Z"),
+    ("09:00", "18:00", "Europe/Berlin", "2025-10-25T19:00:00Z", "2025-10-26T08:00:00Z"),
+    ("22:00", "02:00", "Europe/Berlin", "2025-03-30T00:30:00Z", "2025-03-30T00:30:00Z"),
+    ("22:00", "02:00", "Europe/Berlin", "2025-03-30T01:00:00Z", "2025-03-30T20:00:00Z"),
+    ("22:00", "02:30", "Europe/Berlin", "2025-10-26T00:45:00Z", "2025-10-26T01:00:00Z"),
+    # On 9 March 2025 the clock of New York goes from 02:00 to 03:00.
+    ("09:00", "17:00", "America/New_York", "2025-03-08T23:00:00Z", "2025-03-09T13:00:00Z"),
+    ("09:00", "17:00", "Asia/Kolkata", "2025-06-15T02:00:00Z", "2025-06-15T03:30:00Z"),
+    ("09:00", "17:00", "Pacific/Auckland", "2025-06-15T06:00:00Z", "2025-06-15T21:00:00Z"),
+]
+
+
+@pytest.mark.parametrize(("begins", "ends", "zone", "happened", "due"), CLOCKS)
+def test_hours_are_those_of_the_clock_of_the_place(
+    tmp_path: Path, begins: str, ends: str, zone: str, happened: str, due: str
+) -> None:
+    """On the days on which it is changed too: none is sent a second before, and at the opening it is."""
+    time, opening = (datetime.fromisoformat(one).timestamp() for one in (happened, due))
+    house = House(tmp_path, survey_hours={"from": begins, "to": ends, "time_zone": zone}, max_event_age_hours=0.1)
+    house.now = time
+    house.take(identify("1", ANN, -500))
+    house.synced()
+    house.take(track("Order Completed", "1", (time - NOW) / HOUR, messageId="m"))
+    assert house.survey("m").due_at == opening
+    if opening > time:
+        assert surveyed(house.turn((opening - time - 1) / HOUR)) == []
+    assert surveyed(house.turn((opening - time) / HOUR)) == [ANN]
 
 
 def test_a_backlog_goes_on_in_the_next_hours(house: House) -> None:
