@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from itertools import repeat
 from typing import TYPE_CHECKING, Any, Final
 
+from target_promoter.config.settings import Settings
 from target_promoter.contacts.wanted import contact_forms
 from target_promoter.people import people
 from target_promoter.people.identity import email_key, user_key
@@ -21,6 +22,7 @@ from target_promoter.store.database import open_store
 from target_promoter.store.encoding import encode
 from target_promoter.store.rejected import Rejected
 from target_promoter.store.schema import SurveyStatus, contacts, surveys, throttles
+from target_promoter.surveys import schedule
 from target_promoter.surveys.known_events import KnownEvents
 
 if TYPE_CHECKING:
@@ -81,6 +83,9 @@ def fill(url: str, size: Size, now: float) -> None:
         for start in range(0, number, _STEP):
             numbers = range(start, min(start + _STEP, number))
             store.write(lambda tx, write=write, numbers=numbers: write(tx, numbers, size, now))  # type: ignore[misc]
+    # As a run with this campaign leaves it.
+    settings = Settings.from_config({"api_key": "sandbox", "campaigns": {EVENT: CAMPAIGN}})
+    store.write(lambda tx: schedule.apply_settings(tx, settings, now))
     store.analyze()
     store.close()
 
