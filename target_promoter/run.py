@@ -5,13 +5,14 @@ from __future__ import annotations
 import contextlib
 import logging
 import time
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
 from target_promoter.config.settings import Settings
-from target_promoter.delivery import backlog as left
+from target_promoter.delivery import backlog
 from target_promoter.delivery.delivery import Delivery
 from target_promoter.errors import ConfigError, PromoterError, StoreError
 from target_promoter.intake import mirror, setup
@@ -28,9 +29,9 @@ from target_promoter.records.readers import Rows
 from target_promoter.records.streams import Stream
 from target_promoter.singer.signals import Signals
 from target_promoter.store import retention, runs, streams
-from target_promoter.store.copying import copy_store, folder_for_copy
 from target_promoter.store.database import Store, open_store
-from target_promoter.store.summary import Findings, Summary
+from target_promoter.store.dry_run import DryRunStore, open_dry_run
+from target_promoter.store.summary import Findings, Part, Summary
 from target_promoter.store.transaction import Transaction
 from target_promoter.surveys import schedule
 from target_promoter.values.printable import Lines
@@ -105,8 +106,7 @@ class Run:
     def _open_store(self, now: float) -> Store:
         settings = self._settings
         if settings.dry_run:
-            folder = self._closing.enter_context(folder_for_copy())
-            store = copy_store(settings.store_url, folder, now)
+            store: Store = open_dry_run(settings.store_url, now)
         else:
             store = open_store(settings.store_url, now=now, hurried=self._signals.is_noted)
         self._closing.callback(store.close)
@@ -131,6 +131,8 @@ class Run:
         settings = self._settings
         runs.check_account(tx, self.store.name, settings.api_url, settings.api_key)
         told = setup.apply_settings(tx, settings, now)
+        if settings.dry_run:
+            schedule.bring_due(tx, settings, now)
         retention.let_go(tx, now, longest=settings.longest_seconds)
         return runs.begin(tx, command, now, settings.as_record()), told
 
@@ -231,9 +233,10 @@ class Run:
         now, began = self._clock(), self.summary.started_at
         sentences = [str(one) for one in (problem, self._delivery.problem) if isinstance(one, PromoterError)]
         try:
-            pending = self.store.read(lambda tx: count_left(tx, self._settings, self.summary, now))
+            left = self.store.count(lambda tx: count_left(tx, self._settings, now))
+            self.summary.set_left(left)
             # What another process brought after this one had delivered all is for that one to deliver.
-            pending = 0 if self._delivery.is_done else pending
+            pending = 0 if self._delivery.is_done else left["surveys", "pending"] + left["contacts", "pending"]
         except StoreError as error:
             sentences.append(str(error))
             pending = 1
@@ -245,9 +248,9 @@ class Run:
         all_rejected = list(failures(self.summary.findings))
         sentences += all_rejected
         self._warn(is_whole=problem is None)
-        if self._settings.dry_run:
+        if isinstance(self.store, DryRunStore):
             try:
-                self._preview(began)
+                self._preview(self.store, began)
             except PromoterError as error:
                 failed = True
                 sentences.append(str(error))
@@ -273,23 +276,22 @@ class Run:
             logger.error("%s", sentence)
         log_summary(summary)
 
-    def _preview(self, began: float) -> None:
+    def _preview(self, store: DryRunStore, began: float) -> None:
         """Log what a dry run would have done, and write whom it would have surveyed to a file.
 
         Raises:
             PromoterError: The store refused, or the file cannot be written.
         """
-        logger.info("%s", Lines.of(self.store.read(lambda tx: preview(tx, self._settings, began)).lines()))
+        logger.info("%s", Lines.of(preview(store, self._settings, began).lines()))
         if self._preview_file is not None:
-            findings = self.summary.findings
-            rows = self.store.read(lambda tx: list(preview_rows(tx, self._settings, findings, began)))
-            write_preview(self._preview_file, rows)
+            write_preview(self._preview_file, preview_rows(store, self._settings, self.summary.findings, began))
 
     def _warn(self, *, is_whole: bool) -> None:
         """Log what went wrong without ending the run."""
         settings, summary = self._settings, self.summary
         with contextlib.suppress(StoreError):
-            for sentence in self.store.read(lambda tx: list(warnings(tx, settings, summary, is_whole=is_whole))):
+            idle = self.store.count(lambda tx: schedule.without_campaign(tx, settings))
+            for sentence in self.store.read(lambda tx: list(warnings(tx, settings, summary, idle, is_whole=is_whole))):
                 logger.warning("%s", sentence)
         for sentence in departures(summary.findings, is_dry_run=settings.dry_run):
             logger.info("%s", sentence)
@@ -300,7 +302,7 @@ class Run:
     def _show_end(self, summary: dict[str, object], now: float) -> None:
         next_due_at = None
         with contextlib.suppress(StoreError):
-            next_due_at = self.store.read(lambda tx: left.next_due_at(tx, now))
+            next_due_at = self.store.read(lambda tx: backlog.next_due_at(tx, now))
         show(summary, next_due_at, failed=bool(self.exit_status))
 
     def _any_rejected(self) -> bool:
@@ -308,12 +310,14 @@ class Run:
         return any(self.summary.value(part, outcome) for part, outcome in counts)  # type: ignore[arg-type] # parts
 
 
-def count_left(tx: Transaction, settings: Settings, summary: Summary, now: float) -> int:
-    """Put what the store holds now into the summary, and return how much of it is pending."""
+def count_left(tx: Transaction, settings: Settings, now: float) -> Counter[tuple[Part, str]]:
+    """Return what the store holds now, by part and outcome of the summary."""
     pending, waiting = schedule.count_open(tx, settings, now)
-    contacts_pending = left.count_contacts(tx)
-    summary.set("surveys", "pending", pending)
-    summary.set("surveys", "waiting", waiting)
-    summary.set("contacts", "pending", contacts_pending)
-    summary.set("contacts", "waiting", left.count_people(tx))
-    return pending + contacts_pending
+    return Counter(
+        {
+            ("surveys", "pending"): pending,
+            ("surveys", "waiting"): waiting,
+            ("contacts", "pending"): backlog.count_contacts(tx),
+            ("contacts", "waiting"): backlog.count_people(tx),
+        }
+    )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 import threading
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +12,9 @@ from sqlalchemy import event, text
 from target_promoter.config.settings import Settings
 from target_promoter.contacts import contacts
 from target_promoter.delivery.sender import Workers
+from target_promoter.delivery.turn import Turns
+from target_promoter.intake import forgetting
+from target_promoter.intake.identifiers import identifiers_of, identifiers_of_all
 from target_promoter.intake.intake import Intake
 from target_promoter.people import people
 from target_promoter.records.streams import recognize
@@ -19,12 +23,15 @@ from target_promoter.store.summary import Summary
 from target_promoter.surveys import claims, schedule, surveys
 from target_promoter.surveys.known_events import KnownEvents
 from target_promoter.surveys.rules import Rules
+from tests.benchmarks import large_store
+from tests.benchmarks.large_store import CAMPAIGN, EVENT, Size
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
     from target_promoter.store.database import Store
+    from target_promoter.store.transaction import Transaction
 
 NOW = 1_750_000_000.0
 COLUMNS = ("id", "email", "plan", "received_at")
@@ -125,6 +132,65 @@ def test_look_ups_go_by_index(tmp_path: Path) -> None:
                 assert not whole or step[3].startswith("SCAN anon"), f"{step[3]}: {statement}"
         assert connection.scalar(text("SELECT count(*) FROM people")) == 50
     counting.store.close()
+
+
+def test_nobody_waits_while_a_table_is_searched_for_a_person(store_url: str) -> None:
+    """`forget` looks surveys, contacts and all that is kept of a person up by index while it may write.
+
+    A person's story asks for surveys in the same way. What has to be searched for is found before, beside writers.
+    """
+    counting = Statements(store_url)
+    counting.take(50, "a")
+    asked: dict[str, Any] = {}
+    event.listen(
+        counting.store._engine,
+        "before_cursor_execute",
+        lambda _, __, statement, parameters, ___, many: many or asked.setdefault(statement, parameters),
+    )
+
+    def ask(tx: Transaction) -> None:
+        surveys.survey_rows(tx, identifiers_of(tx, "p1@example.com"))
+        forgetting.forget(tx, identifiers_of_all(tx, ["1", "p2@example.com"]), [], NOW)
+
+    counting.store.write(ask)
+    looked_up = [one for one in asked.items() if one[0].lstrip().startswith(("SELECT", "UPDATE", "DELETE"))]
+    assert any("surveys" in statement for statement, _ in looked_up)
+
+    def explain(tx: Transaction) -> list[str]:
+        if not tx.is_sqlite:
+            tx.sql("SET LOCAL enable_seqscan = off")  # A small table is read whole, by index or not.
+        explain = "EXPLAIN QUERY PLAN" if tx.is_sqlite else "EXPLAIN"
+        return [row[-1] for statement, values in looked_up for row in tx.sql(f"{explain} {statement}", values).all()]
+
+    large = ("surveys", "contacts", "people", "pulled", "throttles", "anonymous_ids", "kept_properties", "messages")
+    scans = [f"{words} {table}" for words in ("SCAN", "Seq Scan on") for table in large]
+    steps = counting.store.read(explain)
+    assert len(steps) > len(looked_up)
+    assert [step for step in steps if step.strip(" ->").startswith(tuple(scans)) and "USING" not in step] == []
+    counting.store.close()
+
+
+def test_a_campaign_that_promoter_does_not_know_costs_a_turn_nothing(tmp_path: Path) -> None:
+    """However many of its surveys are due: as many steps of SQLite's machine for thousands as for a few."""
+    steps = []
+    for number in (10, 5000):
+        url = f"sqlite:///{tmp_path / str(number)}.db"
+        large_store.fill(url, Size(people=10, surveys=number, due=number), NOW)
+        store = open_store(url, now=NOW)
+        turns = Turns(store, Settings.from_config({"api_key": "k", "campaigns": {EVENT: CAMPAIGN}}))
+        turns.unknown_campaigns[CAMPAIGN] = "no such campaign"
+        turns.take(NOW, [], [], room=10)
+        counted: list[None] = []
+
+        with store._engine.connect() as connection:
+            raw = connection.connection.driver_connection
+            assert isinstance(raw, sqlite3.Connection)
+            raw.set_progress_handler(lambda counted=counted: counted.append(None), 10)  # type: ignore[misc]
+        turn = turns.take(NOW, [], [], room=10)
+        assert (turn.requests, turn.next_at) == ([], None)
+        steps.append(len(counted))
+        store.close()
+    assert 0 < steps[1] <= steps[0] + 10
 
 
 def test_no_more_threads_than_requests_in_flight() -> None:

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
-from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import closing
 from functools import partial
 from typing import IO, Final
@@ -136,10 +135,9 @@ def _forget(store: Store, settings: Settings, whom: Sequence[str], now: float, *
             # First at Promoter: the store is where the addresses are known from.
             found = store.read(partial(identifiers_of_all, whom=some))
             remove_everywhere(store, settings, sorted(Identifiers.joined(found).own_emails))
-        gone.append(
-            store.write(partial(_forget_in, settings=settings, whom=some, now=now + start * forgetting.STEP_SECONDS))
-        )
-    _tell(gone, everywhere=everywhere)
+        gone.append(_forget_some(store, settings, some, now + start * forgetting.STEP_SECONDS))
+    own_emails = Identifiers.joined(one.names for one in gone).own_emails
+    _tell(gone, store.read(partial(erasing.mentions, addresses=own_emails)), everywhere=everywhere)
     for sentence in erasing.erase_deleted(store):
         say(sentence)
 
@@ -149,13 +147,17 @@ def _is_known(tx: Transaction, settings: Settings, who: str) -> bool:
     return forgetting.is_known(tx, names) or bool(rejected_of(tx, settings, names))
 
 
-def _forget_in(tx: Transaction, settings: Settings, whom: Sequence[str], now: float) -> Forgotten:
-    names = identifiers_of_all(tx, whom)
-    rejected = [row.id for row in rejected_of(tx, settings, Identifiers.joined(names))]
-    return forgetting.forget(tx, names, rejected, now)
+def _forget_some(store: Store, settings: Settings, whom: Sequence[str], now: float) -> Forgotten:
+    def find(tx: Transaction) -> tuple[list[int], list[erasing.Words]]:
+        names = Identifiers.joined(identifiers_of_all(tx, whom))
+        return [row.id for row in rejected_of(tx, settings, names)], erasing.find_words(tx, names.own_emails)
+
+    # Whole tables are read for it, and nobody else can write while this writes.
+    rejected, words = store.read(find)
+    return store.write(lambda tx: forgetting.forget(tx, identifiers_of_all(tx, whom), rejected, now, words))
 
 
-def _tell(gone: Sequence[Forgotten], *, everywhere: bool) -> None:
+def _tell(gone: Sequence[Forgotten], mentions: Mapping[str, int], *, everywhere: bool) -> None:
     people, contacts, surveys, cancelled, rejected = (
         sum(getattr(one, name) for one in gone) for name in ("people", "contacts", "surveys", "cancelled", "rejected")
     )
@@ -173,9 +175,6 @@ def _tell(gone: Sequence[Forgotten], *, everywhere: bool) -> None:
     )
     for email in sorted(shared - own):
         say(f"Somebody else has the address {masked(email)} too: its contact is theirs, and stays.")
-    mentions = Counter[str]()
-    for one in gone:
-        mentions.update(one.mentions)
     if mentions:
         where = ", ".join(f"{name}: {number:,}" for name, number in mentions.items())
         say(

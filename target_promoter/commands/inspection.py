@@ -8,6 +8,7 @@ import logging
 import time
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field, replace
 from functools import partial
 from operator import itemgetter
@@ -31,8 +32,9 @@ from target_promoter.records.fields import said
 from target_promoter.records.streams import Stream, recognize
 from target_promoter.singer.mapping import Mapper, UnmappedRecord
 from target_promoter.singer.reader import Reader, check_record, check_schema, check_stream
-from target_promoter.store.copying import copy_store, folder_for_copy
+from target_promoter.store.dry_run import open_dry_run
 from target_promoter.store.summary import COUNTS, Findings, Part, Summary
+from target_promoter.surveys.schedule import bring_due
 from target_promoter.values.events import canonical, nearest
 from target_promoter.values.printable import Lines
 
@@ -319,31 +321,26 @@ def _would_do(
     mirrored: list[tuple[Stream, VersionReading]],
     settings: Settings,
 ) -> Iterator[str]:
-    """Yield what a run would do, found out on a copy of the store with every request withheld."""
+    """Yield what a run would do, found out as a dry run does, with every request withheld."""
     now = time.time()
     summary = Summary(sandbox=settings.sandbox, dry_run=True, started_at=now)
-    with folder_for_copy() as folder:
-        store = copy_store(settings.store_url, folder, now)
-        try:
-            intake = Intake(store, settings, summary)
-            for (stream, version), group in itertools.groupby(read, key=itemgetter(0, 1)):
-                records = [record for _, _, record in group]
-                for start in range(0, len(records), _BATCH):
-                    rows, tracks, ignored = stream.split(records[start : start + _BATCH], {})
-                    rows = rows and replace(rows, version=version)
-                    intake.take(rows, tracks, ignored=ignored)
-            for stream, reading in mirrored:
-                unnamed = summary.findings.unnamed[stream.name]
-                found = store.write(
-                    partial(mirror.take_version, stream=stream, reading=reading, now=now, unnamed=unnamed)
-                )
-                summary.add_findings(Findings(mirrored=[] if found is None else [found]))
-            delivery = Delivery(store, Withheld(), replace(settings, requests_per_minute=NO_PACE), summary)
-            delivery.finish()
-            delivery.run()
-            lines = list(store.read(lambda tx: preview(tx, settings, now)).lines())
-        finally:
-            store.close()
+    with closing(open_dry_run(settings.store_url, now)) as store:
+        store.write(lambda tx: bring_due(tx, settings, now))
+        intake = Intake(store, settings, summary)
+        for (stream, version), group in itertools.groupby(read, key=itemgetter(0, 1)):
+            records = [record for _, _, record in group]
+            for start in range(0, len(records), _BATCH):
+                rows, tracks, ignored = stream.split(records[start : start + _BATCH], {})
+                rows = rows and replace(rows, version=version)
+                intake.take(rows, tracks, ignored=ignored)
+        for stream, reading in mirrored:
+            unnamed = summary.findings.unnamed[stream.name]
+            found = store.write(partial(mirror.take_version, stream=stream, reading=reading, now=now, unnamed=unnamed))
+            summary.add_findings(Findings(mirrored=[] if found is None else [found]))
+        delivery = Delivery(store, Withheld(), replace(settings, requests_per_minute=NO_PACE), summary)
+        delivery.finish()
+        delivery.run()
+        lines = list(preview(store, settings, now).lines())
     for part in _INTAKE:
         counts = ", ".join(f"{summary.value(part, one)} {one}" for one in COUNTS[part] if summary.value(part, one))
         yield f"{part}: {counts or 'none'}"

@@ -13,8 +13,7 @@ from target_promoter.config.kinds import STORE_URL
 from target_promoter.config.settings import Settings
 from target_promoter.errors import StoreMovedError
 from target_promoter.singer.output import say
-from target_promoter.store import copying as moving
-from target_promoter.store import schema
+from target_promoter.store import moving, schema
 from target_promoter.store.database import Store
 
 _COUNTED: Final = (schema.people, schema.contacts, schema.surveys)

@@ -83,7 +83,7 @@ def _end(store: Store, settings: Settings, summary: Summary, number: int, proble
     now = time.time()
 
     def work(tx: Transaction) -> dict[str, object]:
-        count_left(tx, settings, summary, now)
+        summary.set_left(count_left(tx, settings, now))
         told = summary.as_dict(now)
         runs.end(tx, number, now, exit_status=int(problem is not None), problem=problem, summary=told)
         return told

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Mapping
 from typing import Any, Final
 
-from sqlalchemy import select
+from sqlalchemy import false, or_, select
 
 from target_promoter.config.settings import Settings
 from target_promoter.errors import ConfigError
@@ -21,6 +21,8 @@ from target_promoter.store.transaction import Transaction
 from target_promoter.values.reading import identifier
 
 _IDS: Final = ("userid", "anonymousid")
+_MOST_CONDITIONS: Final = 500
+"""Databases take no statement with many more."""
 
 
 def rejected_of(tx: Transaction, settings: Settings, names: Identifiers) -> list[Any]:
@@ -34,7 +36,12 @@ def rejected_of(tx: Transaction, settings: Settings, names: Identifiers) -> list
     addresses = naming(names.emails)
     ids = names.user_ids | names.anonymous_ids
     written = [encode(one)[1:-1] for one in ids]
-    for row in tx.execute(select(rejected).order_by(rejected.c.id).execution_options(yield_per=ROWS)):
+    # What the database finds at once is nearly all; behind the @ an address may be written otherwise.
+    near = [*written, *(encode(one.partition("@")[0])[1:-1] for one in names.emails)]
+    query = select(rejected)
+    if len(near) <= _MOST_CONDITIONS:
+        query = query.where(or_(false(), *(rejected.c.record.icontains(one, autoescape=True) for one in near)))
+    for row in tx.execute(query.order_by(rejected.c.id).execution_options(yield_per=ROWS)):
         by_address = addresses.search(row.record) is not None
         if not by_address and not any(one in row.record for one in written):
             continue

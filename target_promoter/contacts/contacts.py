@@ -133,7 +133,7 @@ def owner_of(tx: Transaction, email: str) -> str | None:
 
 
 def addresses_of(tx: Transaction, user_ids: Iterable[str]) -> set[str]:
-    """Return the addresses that any of these people had last."""
+    """Return the addresses that were last any of these people's, older ones among them."""
     return {row[0] for row in tx.rows_among("email", "contacts", "user_id", set(user_ids))}
 
 
@@ -150,13 +150,11 @@ def of_deleted_people(tx: Transaction) -> list[str]:
     """Return the addresses of contacts whose person was deleted and not identified since, and that were not removed."""
     deleted = people.c.deleted_at.is_not(None) & (people.c.deleted_at >= people.c.identified_at)
     joined = contacts.join(people, people.c.user_id == contacts.c.user_id)
+    of_deleted = select(people.c.user_id).where(deleted)
+    tx.bring(select(people).where(deleted))
+    tx.bring(select(contacts).where(contacts.c.user_id.in_(of_deleted)))
     query = select(contacts.c.email).select_from(joined)
     return list(tx.scalars(query.where(deleted, contacts.c.status != ContactStatus.REMOVED)))
-
-
-def of_person(tx: Transaction, user_id: str) -> list[str]:
-    """Return the addresses that were last a person's, older ones among them."""
-    return list(tx.scalars(select(contacts.c.email).where(contacts.c.user_id == user_id)))
 
 
 def mark_all_dirty(tx: Transaction, now: float, *, forget_sent: bool = False) -> int:
@@ -199,7 +197,7 @@ def leave_lists(tx: Transaction, lists: Iterable[tuple[str, int]]) -> None:
 def lists_left(tx: Transaction, emails: Iterable[str]) -> dict[str, list[int]]:
     """Return the lists that contacts are to be taken off, ascending, by address."""
     found: dict[str, list[int]] = {}
-    if tx.scalar(select(lists_to_leave.c.list_id).limit(1)) is not None:
+    if tx.any(select(lists_to_leave.c.list_id)):
         for email, number in sorted(tx.rows_among("email, list_id", "lists_to_leave", "email", set(emails))):
             found.setdefault(email, []).append(number)
     return found
@@ -291,6 +289,7 @@ def _mark(tx: Transaction, where: Any, now: float, **values: object) -> int:  # 
     """Have delivery look at the contacts of a condition."""
     marked = {"status": ContactStatus.PENDING, "revision": contacts.c.revision + 1, "changed_at": now}
     marked |= {"attempts": 0, "not_before": 0.0}
+    tx.bring(select(contacts).where(where, contacts.c.status.not_in((ContactStatus.PENDING, ContactStatus.REMOVING))))
     return tx.execute(update(contacts).where(where).values(**(marked | values))).rowcount
 
 

@@ -36,10 +36,6 @@ _MOST_TWICE: Final = 1000  # Contacts that are read again because others were re
 _UNFINISHED: Final = "pull"
 _LAST: Final = "pulled"
 
-# What a survey's request brought along counts as sent, also where the contact has no row of its own.
-_READ_SINCE: Final = "pulled LEFT JOIN throttles ON throttles.who = 'e:' || pulled.email"
-_IS_NEWER: Final = "pulled.contact IS NOT NULL AND pulled.read_at > coalesce(throttles.surveyed_at, 0) AND pulled.email"
-
 
 class Held(msgspec.Struct, frozen=True):
     """What Promoter had under an address; the table says what its columns mean."""
@@ -75,7 +71,7 @@ def _texts(attributes: Mapping[str, Any]) -> dict[str, str]:
 
 
 _COLUMNS: Final = Held.__struct_fields__
-_SELECTED: Final = ", ".join(f"pulled.{name}" for name in _COLUMNS)
+_SELECTED: Final = ", ".join(_COLUMNS)
 
 
 def _held(row: Sequence[Any]) -> Held:
@@ -93,9 +89,16 @@ def load(tx: Transaction, emails: Iterable[str]) -> dict[str, Held]:
 def standing(tx: Transaction, rows: Iterable[Contact], now: float) -> dict[str, Held]:
     """Return what Promoter still has of contacts as it was read, by address: nothing was sent for them since."""
     of_email = {row.email: row for row in rows}
-    found = [_held(row) for row in tx.rows_among(_SELECTED, _READ_SINCE, _IS_NEWER, of_email)]
+    found = [_held(row) for row in tx.rows_among(_SELECTED, "pulled", "contact IS NOT NULL AND email", of_email)]
+    # What a survey's request brought along counts as sent, also where the contact has no row of its own.
+    keys = {email_key(held.email): held.email for held in found}
+    surveyed = {keys[row[0]]: row[1] for row in tx.rows_among("who, surveyed_at", "throttles", "who", keys)}
     since = max(float(runs.fact(tx, name) or 0.0) for name in (contacts.UNSENT_SINCE, "restored_at")) if found else 0.0
-    return {held.email: held for held in found if _stands(held, of_email[held.email], since, now)}
+    return {
+        held.email: held
+        for held in found
+        if _stands(held, of_email[held.email], max(since, surveyed.get(held.email) or 0.0), now)
+    }
 
 
 def _stands(held: Held, row: Contact, since: float, now: float) -> bool:
@@ -132,7 +135,7 @@ def forget(tx: Transaction, whom: Identifiers) -> None:
 
 def remove(tx: Transaction, emails: Iterable[str]) -> None:
     """Take in that contacts were removed from Promoter; that they unsubscribed stays."""
-    for email in emails:
+    for email in load(tx, emails):
         row = pulled.c.email == email
         tx.execute(update(pulled).where(row).values(contact=None, lists="[]", user_id=None))
         tx.execute(pulled.delete().where(row, func.coalesce(pulled.c.unsubscribed, 0) == 0))

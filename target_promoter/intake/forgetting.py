@@ -31,7 +31,6 @@ class Forgotten:
         cancelled: How many of those waited, and are cancelled.
         rejected: How many rejected records.
         names: What they were known by.
-        mentions: How many rows that are other people's name an address, by table.
     """
 
     people: int
@@ -40,7 +39,6 @@ class Forgotten:
     cancelled: int
     rejected: int
     names: Identifiers
-    mentions: dict[str, int]
 
 
 def is_known(tx: Transaction, whom: Identifiers) -> bool:
@@ -56,11 +54,18 @@ def is_known(tx: Transaction, whom: Identifiers) -> bool:
     )
 
 
-def forget(tx: Transaction, whom: Sequence[Identifiers], rejected_ids: Collection[int], now: float) -> Forgotten:
+def forget(
+    tx: Transaction,
+    whom: Sequence[Identifiers],
+    rejected_ids: Collection[int],
+    now: float,
+    words: Collection[erasing.Words] = (),
+) -> Forgotten:
     """Remove people; an address that somebody else has too stays theirs.
 
     Args:
         rejected_ids: The numbers of the rejected records that name any of them.
+        words: The sentences in which an address of theirs stands.
     """
     erasing.overwrite_deleted(tx)
     for number, one in enumerate(whom):
@@ -71,6 +76,5 @@ def forget(tx: Transaction, whom: Sequence[Identifiers], rejected_ids: Collectio
     removed = contacts.forget(tx, everybody, now)
     pulled.forget(tx, everybody)
     records = rejected.forget(tx, rejected_ids)
-    erasing.erase_words(tx, everybody.own_emails)
-    mentions = erasing.mentions(tx, everybody.own_emails)
-    return Forgotten(gone, removed, cleared, cancelled, records, everybody, mentions)
+    erasing.erase_words(tx, words)
+    return Forgotten(gone, removed, cleared, cancelled, records, everybody)

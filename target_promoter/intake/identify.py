@@ -163,7 +163,7 @@ class _Taking:
         person = delete(before, deleted_at if deleted_at <= batch.now + FUTURE_SECONDS else batch.now)
         batch.people.put(person.marked(call.stream, mark))
         if person.deleted and batch.settings.hard_delete:
-            for email in {*contacts.of_person(batch.tx, user_id), *([] if address is None else [address])}:
+            for email in {*contacts.addresses_of(batch.tx, [user_id]), *([] if address is None else [address])}:
                 batch.remove_contact(email)
         if person.deleted:
             claims.withdraw(batch.tx, DELETED, user_ids=[user_id])

@@ -89,9 +89,9 @@ def take_in_reading(tx: Transaction, known: KnownStream, reading: Reading, now: 
         if reading.is_about != before.is_about and not reading.is_snapshot:
             # A call has no key by which it would be found again on the person that it is not about.
             _take_off_kept(tx, stored_events.drop(tx, stream), now)
-            _change(tx, lambda person: person.without(stream), now)
+            _change(tx, lambda person: person.without(stream), now, stream)
         elif reading.fields != before.fields:
-            _change(tx, lambda person: person.outdated(stream, doubted=others), now)
+            _change(tx, lambda person: person.outdated(stream, doubted=others), now, stream)
         if others:
             KnownEvents(tx).remember(surveys.hold(tx, stream))
         _withdraw(tx, stream, reading, before, now)
@@ -105,25 +105,25 @@ def _withdraw(tx: Transaction, stream: str, reading: Reading, before: Reading, n
         _take_off_kept(tx, stored_events.restrict(tx, stream, allowed), now)
         surveys.restrict(tx, stream, allowed)
         surveys.have_told_anew(tx, stream)
-        _change(tx, lambda person: person.restricted(stream, allowed, lists), now)
+        _change(tx, lambda person: person.restricted(stream, allowed, lists), now, stream)
 
 
 def drop(tx: Transaction, stream: str, now: float) -> tuple[int, int]:
     """Take back all that a stream said; return how many people it spoke of, and how many surveys are cancelled."""
     _take_off_kept(tx, stored_events.drop(tx, stream), now)
     table_versions.drop(tx, stream)
-    changed = _change(tx, lambda person: person.without(stream), now)
+    changed = _change(tx, lambda person: person.without(stream), now, stream)
     return len(changed), surveys.drop(tx, stream, now)
 
 
-def _change(tx: Transaction, change: Callable[[Person], Person], now: float) -> set[str]:
+def _change(tx: Transaction, change: Callable[[Person], Person], now: float, stream: str | None = None) -> set[str]:
     """Change everybody, have delivery look at the contacts of those who differ, and return their user ids.
 
     A request that was made for one of them holds what was known before: it is not sent again.
     """
     changed, emails, reached = set[str](), set[str](), set[str]()
     left = {}
-    for before, after in people.change_all(tx, lambda person: _withdrawn(person, change(person))):
+    for before, after in people.change_all(tx, lambda person: _withdrawn(person, change(person)), stream):
         changed.add(after.user_id)
         owners = {email: after.user_id for email in (before.address, after.address) if email is not None}
         contacts.mark_dirty(tx, owners, now)

@@ -32,6 +32,14 @@ def forget_kept(tx: Transaction, table: Table, keys: Collection[str]) -> None:
     A call without a user id is kept under all that it names. What it left under another name goes if nobody is known to
     have that, and if it can be no second call's.
     """
+    own = {row[0] for row in tx.rows_among("who", table.name, "who", keys)}
+    if own:
+        _forget_twins(tx, table, keys)
+        tx.execute(delete(table).where(table.c.who.in_(own)))
+
+
+def _forget_twins(tx: Transaction, table: Table, keys: Collection[str]) -> None:
+    """Remove what the same calls left under other names than the keys; the whole table is read for it."""
     other, rest = table.alias(), [column for column in table.c if column.name != "who"]
     same = exists().where(other.c.who.in_(keys), *(column == other.c[column.name] for column in rest))
     twins = [tuple(row) for row in tx.execute(select(table.c.who, *rest).where(same, table.c.who.not_in(keys)))]
@@ -41,7 +49,6 @@ def forget_kept(tx: Transaction, table: Table, keys: Collection[str]) -> None:
         if who not in taken and like_it[(who[0], *said)] == 1:
             row = (column == value for column, value in zip(rest, said, strict=True))
             tx.execute(delete(table).where(table.c.who == who, *row))
-    tx.execute(delete(table).where(table.c.who.in_(keys)))
 
 
 def _taken(tx: Transaction, keys: Collection[str]) -> set[str]:

@@ -9,7 +9,7 @@ from hashlib import blake2b
 from typing import Any, Final
 
 import msgspec
-from sqlalchemy import select, text
+from sqlalchemy import or_, select, text
 
 from target_promoter.people.person import Part, Person
 from target_promoter.store.encoding import decode, encode
@@ -154,8 +154,21 @@ def remove(tx: Transaction, user_ids: Iterable[str]) -> None:
         tx.execute(people.delete().where(people.c.user_id == user_id))
 
 
-def change_all(tx: Transaction, change: Callable[[Person], Person]) -> Iterator[tuple[Person, Person]]:
-    """Change everybody, in steps, and yield those who differ: as they were, and as they are."""
+def bring_people_of(tx: Transaction, stream: str | None) -> None:
+    """Say that a statement is about all people of whom a stream spoke, or about all people."""
+    speaks = or_(*(one.contains(encode(stream), autoescape=True) for one in (people.c.parts, people.c.fingerprints)))
+    tx.bring(select(people) if stream is None else select(people).where(speaks))
+
+
+def change_all(
+    tx: Transaction, change: Callable[[Person], Person], stream: str | None = None
+) -> Iterator[tuple[Person, Person]]:
+    """Change everybody, in steps, and yield those who differ: as they were, and as they are.
+
+    Args:
+        stream: The stream of whose people alone it changes anybody.
+    """
+    bring_people_of(tx, stream)
     after = ""
     while rows := tx.execute(_NEXT, {"after": after}).all():
         after = rows[-1].user_id
@@ -205,7 +218,7 @@ def row_of(stream: str, key: str) -> bytes:
 
 def any_rows(tx: Transaction) -> bool:
     """Return whether any row is known by another key than the user id."""
-    return tx.scalar(select(people_rows.c.row).limit(1)) is not None
+    return tx.any(select(people_rows.c.row))
 
 
 def people_of_rows(tx: Transaction, rows: Iterable[bytes]) -> dict[bytes, str]:

@@ -95,6 +95,7 @@ def remove_events(tx: Transaction, prefixes: Iterable[str]) -> set[str]:
 
 
 def _remove(tx: Transaction, where: ColumnElement[bool]) -> set[str]:
+    tx.bring(select(kept_properties).where(where))
     keys = set(tx.scalars(select(kept_properties.c.who).where(where)))
     tx.execute(kept_properties.delete().where(where))
     return keys
@@ -108,8 +109,9 @@ def restrict(tx: Transaction, stream: str, traits: frozenset[str] | None) -> set
     """
     if traits is None:
         return set()
-    rows = []
-    for row in tx.execute(select(kept_properties).where(kept_properties.c.stream == stream)):
+    rows, of_stream = [], select(kept_properties).where(kept_properties.c.stream == stream)
+    tx.bring(of_stream)
+    for row in tx.execute(of_stream):
         before = decode(row.properties)
         allowed = {name: value for name, value in before.items() if name.lower() in traits}
         if allowed != before:
@@ -119,7 +121,7 @@ def restrict(tx: Transaction, stream: str, traits: frozenset[str] | None) -> set
 
 
 def _any_kept(tx: Transaction) -> bool:
-    return tx.scalar(select(kept_properties.c.who).limit(1)) is not None
+    return tx.any(select(kept_properties.c.who))
 
 
 def _found(tx: Transaction, keys: Iterable[str]) -> list[tuple[Place, Trait]]:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import Final
 
-from sqlalchemy import delete, text
+from sqlalchemy import delete, select, text
 
-from target_promoter.people.people import Row
+from target_promoter.people.people import Row, bring_people_of
 from target_promoter.people.person import Person
 from target_promoter.store import streams
 from target_promoter.store.encoding import encode
@@ -48,6 +48,7 @@ def mark_rows(tx: Transaction, stream: str, version: int, rows: Iterable[tuple[s
 
 def count_seen(tx: Transaction, stream: str, version: int) -> int:
     """Return how many people a table version has."""
+    tx.bring(select(version_rows).where(version_rows.c.stream == stream))
     return tx.scalar(_SEEN, {"stream": stream, "version": version}) or 0
 
 
@@ -55,6 +56,7 @@ def unseen(tx: Transaction, stream: str, version: int) -> Iterator[list[Person]]
     """Yield the people whom a stream speaks of and its version lacks, in steps; not those who left before."""
     query = text(_UNSEEN.format(position="instr" if tx.is_sqlite else "strpos"))
     values = {"stream": stream, "version": version, "name": encode(stream), "after": "", "most": _STEP}
+    bring_people_of(tx, stream)
     while rows := tx.execute(query, values).all():
         values["after"] = rows[-1].user_id
         people = [Row(row).person() for row in rows]

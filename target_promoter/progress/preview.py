@@ -1,4 +1,4 @@
-"""What a dry run would have done, read from its copy of the store; addresses are masked."""
+"""What a dry run would have done, read from its store; addresses are masked."""
 
 from __future__ import annotations
 
@@ -7,17 +7,17 @@ import io
 import json
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
-from sqlalchemy import exists, func, or_, select
+from sqlalchemy import exists, func, or_, select, text
 
 from target_promoter.config.settings import Settings
 from target_promoter.contacts.contacts import ContactStatus
 from target_promoter.errors import PromoterError
 from target_promoter.progress.words import NEXT_DELIVERY, waits_for
-from target_promoter.store.copying import before
+from target_promoter.store.dry_run import DryRunStore, before
 from target_promoter.store.schema import (
     OPEN,
     UNSETTLED,
@@ -75,6 +75,7 @@ class Preview:
         changed: How many contacts would change there.
         removed: How many contacts would be removed from there.
         unchanged: How many contacts of the store would stay as they are.
+        unseen: How many of the others wait since earlier runs, and are counted without a look at each of them.
         notes: Attributes that would be renamed, merged or left out: what, which, and why.
         more_notes: How many more of those there are.
     """
@@ -85,6 +86,7 @@ class Preview:
     changed: int
     removed: int
     unchanged: int
+    unseen: int
     notes: tuple[tuple[str, str, str], ...]
     more_notes: int
 
@@ -103,6 +105,8 @@ class Preview:
             yield f"  leave {self.left} more that {'is' if self.left == 1 else 'are'} due to later runs;"
         remove = f"remove {self.removed}, " if self.removed else ""
         yield f"  add {self.new} contacts, change {self.changed}, {remove}and leave {self.unchanged} as they are."
+        if self.unseen:
+            yield f"  Of these contacts {self.unseen} wait since earlier runs: some of them may look as wanted already."
         if self.notes:
             yield "Of the attributes it would"
             for kind, name, detail in self.notes:
@@ -114,13 +118,44 @@ class Preview:
 _DOING: Final = {"merged": "merge", "left out": "leave out"}
 
 
-def preview(tx: Transaction, settings: Settings, since: float) -> Preview:
+_CONTACTS: Final = text("""
+    SELECT count(sent),
+        sum(CASE WHEN sent IS NULL AND status = 'pending' THEN 1 ELSE 0 END),
+        sum(CASE WHEN sent IS NOT NULL AND status = 'pending' THEN 1 ELSE 0 END),
+        sum(CASE WHEN sent IS NOT NULL AND status = 'removing' THEN 1 ELSE 0 END)
+    FROM contacts
+""")
+
+
+def _count_contacts(tx: Transaction) -> Counter[str]:
+    """Count the contacts that were ever sent, and those that are to be added, changed and removed."""
+    found = tx.execute(_CONTACTS).one()
+    names = ("sent", "new", "changed", "removed")
+    return Counter({name: number or 0 for name, number in zip(names, found, strict=True)})
+
+
+def preview(store: DryRunStore, settings: Settings, since: float) -> Preview:
     """Return what a dry run would have done.
 
     Args:
-        tx: An open transaction of its copy of the store.
+        store: Its store.
         since: When it began, in epoch seconds.
     """
+    found = store.read(lambda tx: _preview(tx, since))
+    others = store.untouched(_count_contacts)
+    return replace(
+        found,
+        left=store.count(lambda tx: Counter(pending=count_open(tx, settings, since)[0]))["pending"],
+        new=found.new + others["new"],
+        changed=found.changed + others["changed"],
+        removed=found.removed + others["removed"],
+        unchanged=found.unchanged + others["sent"] - others["changed"] - others["removed"],
+        unseen=others["new"] + others["changed"] + others["removed"],
+    )
+
+
+def _preview(tx: Transaction, since: float) -> Preview:
+    """Return what would be done with what was taken over."""
     here = (surveys.c.status == SurveyStatus.SENT) & (surveys.c.settled_at >= since)
     of_campaign = (surveys.c.campaign_id, surveys.c.event)
     numbers = (func.count(), func.min(surveys.c.event_at), func.max(surveys.c.event_at))
@@ -145,14 +180,14 @@ def preview(tx: Transaction, settings: Settings, since: float) -> Preview:
     columns = (attribute_notes.c.kind, attribute_notes.c.name, attribute_notes.c.detail)
     notes = tx.execute(select(*columns).where(noted).order_by(*columns).limit(_NOTES)).all()
     all_notes = tx.scalar(select(func.count()).select_from(attribute_notes).where(noted)) or 0
-    left, _ = count_open(tx, settings, since)
     return Preview(
         campaigns=tuple(campaigns),
-        left=left,
+        left=0,
         new=new,
         changed=changed,
         removed=removed,
         unchanged=total - new - changed,
+        unseen=0,
         # Names come from outside, and one may be an address.
         notes=tuple((kind, masked_text(name), masked_text(detail)) for kind, name, detail in notes),
         more_notes=all_notes - len(notes),
@@ -173,6 +208,7 @@ _COLUMNS: Final = (
 )
 _WOULD_BE_SENT: Final = "would be sent"
 _LEFT: Final = "it is left to a later run, such as by max_surveys_per_run"
+_NOT_OF_INPUT: Final = "it waits since an earlier run, and the input is not about it"
 _WITHOUT_SURVEY: Final = {
     TrackOutcome.STALE: "it was too old",
     TrackOutcome.BLOCKED: "its call, or whom it names, is kept from Promoter",
@@ -180,14 +216,33 @@ _WITHOUT_SURVEY: Final = {
 }
 
 
-def preview_rows(tx: Transaction, settings: Settings, findings: Findings, since: float) -> Iterator[dict[str, Any]]:
-    """Yield who would be surveyed and who would not, one row each, then the events that would lead to no survey.
+def preview_rows(store: DryRunStore, settings: Settings, findings: Findings, since: float) -> list[dict[str, Any]]:
+    """Return who would be surveyed and who would not, one row each, then the events that would lead to no survey.
+
+    What waits since earlier runs, and neither is due nor has to do with the input, is counted by event.
 
     Args:
-        tx: An open transaction of the dry run's copy of the store.
-        findings: What the dry run found.
+        store: The store of the dry run.
+        findings: What it found.
         since: When it began, in epoch seconds.
     """
+    rows = store.read(lambda tx: list(_preview_rows(tx, settings, findings, since)))
+    waiting = store.untouched(_count_waiting)
+    for (event, campaign_id), number in sorted(waiting.items()):
+        if number > 0:
+            of_event = {"outcome": "waiting", "number": number, "event": event, "campaign_id": campaign_id}
+            rows.append({**dict.fromkeys(_COLUMNS), **of_event, "reason": _NOT_OF_INPUT})
+    return rows
+
+
+def _count_waiting(tx: Transaction) -> Counter[tuple[str, int]]:
+    """Count the open surveys by event and campaign."""
+    of_event = (surveys.c.event, surveys.c.campaign_id)
+    found = tx.execute(select(*of_event, func.count()).where(surveys.c.status.in_(OPEN)).group_by(*of_event))
+    return Counter({(event, campaign_id): number for event, campaign_id, number in found})
+
+
+def _preview_rows(tx: Transaction, settings: Settings, findings: Findings, since: float) -> Iterator[dict[str, Any]]:
     table = surveys.c
     here = (table.settled_at >= since) | table.status.in_(UNSETTLED)
     person = surveys.outerjoin(people, people.c.user_id == func.coalesce(table.claimed_user_id, table.user_id))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from itertools import islice
 from typing import Final
 
@@ -15,7 +15,6 @@ from target_promoter.progress.words import count, fix_refused, fix_rejected, lis
 from target_promoter.store.schema import SurveyStatus, contacts, events, streams, surveys
 from target_promoter.store.summary import Findings, Summary, TrackOutcome
 from target_promoter.store.transaction import Transaction
-from target_promoter.surveys.schedule import without_campaign
 from target_promoter.values import events as globs
 from target_promoter.values.events import canonical, nearest
 from target_promoter.values.masking import masked
@@ -28,10 +27,13 @@ _NAMES: Final = 50
 _REASONS: Final = 3
 
 
-def warnings(tx: Transaction, settings: Settings, summary: Summary, *, is_whole: bool = True) -> Iterator[str]:
+def warnings(
+    tx: Transaction, settings: Settings, summary: Summary, idle: Mapping[str, int], *, is_whole: bool = True
+) -> Iterator[str]:
     """Yield what went wrong in a run without ending it; nothing if all is well.
 
     Args:
+        idle: How many surveys wait of events that no campaign names (`schedule.without_campaign`).
         is_whole: Whether the input was read to its end.
     """
     findings = summary.findings
@@ -41,7 +43,7 @@ def warnings(tx: Transaction, settings: Settings, summary: Summary, *, is_whole:
         _near(settings, findings),
         _too_old(findings),
         _unmatched_settings(tx, settings, summary) if is_whole else (),
-        _without_campaign(tx, settings),
+        _without_campaign(idle),
         _refused(tx, summary),
         (one.problem for one in findings.mirrored if one.problem is not None),
     ):
@@ -141,21 +143,24 @@ def _unmatched_settings(tx: Transaction, settings: Settings, summary: Summary) -
             fix = f"did you mean {named(near)}?" if near else f"name one of those it has, {there}, or remove the entry."
             yield f"The setting `streams` has {named(setting.pattern)}, and the input has no such stream: {fix}"
     seen = {canonical(event) for event, _ in findings.events}
-    seen |= {canonical(event) for event in tx.scalars(select(events.c.name).distinct())}
-    seen |= {canonical(event) for event in tx.scalars(select(surveys.c.event).distinct())}
     seen |= {canonical(_meant(event, settings) or event) for event in findings.of_outcome(TrackOutcome.UNMATCHED)}
     if not sum(findings.read.values()) or summary.value("track", "rejected"):
         return  # What was rejected may be just that event.
+    if seen.issuperset(settings.campaigns):
+        return
+    tx.bring(select(events))
+    seen |= {canonical(event) for event in tx.scalars(select(events.c.name).distinct())}
     for name, campaign in settings.campaigns.items():
-        if name not in seen:
+        of_event = select(surveys.c.id).where(surveys.c.status.in_(SurveyStatus), surveys.c.canonical == name)
+        if name not in seen and not tx.any(of_event):
             yield (
                 f"The setting `campaigns` has {named(campaign.event)}, and no such event was ever read: "
                 "name the event as the source does, or have the tap select its stream."
             )
 
 
-def _without_campaign(tx: Transaction, settings: Settings) -> Iterator[str]:
-    for event, number in sorted(without_campaign(tx, settings).items()):
+def _without_campaign(idle: Mapping[str, int]) -> Iterator[str]:
+    for event, number in sorted(idle.items()):
         yield (
             f"{count(number, 'survey')} of the event {named(event)} {'waits' if number == 1 else 'wait'}, and "
             "`campaigns` names it no more: name it again, or cancel them (`target-promoter cancel`)."

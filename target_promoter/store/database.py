@@ -10,6 +10,7 @@ import contextlib
 import os
 import sqlite3
 import threading
+from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Final, TypeVar
@@ -17,7 +18,7 @@ from typing import Final, TypeVar
 import backoff
 from sqlalchemy import Connection, Engine, create_engine, event, exc, insert, inspect, text
 from sqlalchemy.engine import URL, make_url
-from sqlalchemy.pool import QueuePool
+from sqlalchemy.pool import QueuePool, StaticPool
 
 from target_promoter.errors import StoreBusyError, StoreError, StoreLostError, StoreMovedError
 from target_promoter.store.schema import SCHEMA_VERSION, facts, metadata, request_clock
@@ -37,6 +38,9 @@ _WRITING_CACHE_KIB: Final = 8_000
 
 _READING_CACHE_KIB: Final = 2_000
 """The same of a transaction that only reads: it counts what is there, and looks at no page twice."""
+
+_PRIVATE_CACHE_KIB: Final = 64_000
+"""How much of a file without name is in memory before any of it is written."""
 
 _ADVISORY_LOCK: Final = 0x50524F4D4F544552  # "PROMOTER": the one lock every writer of a PostgreSQL store takes
 
@@ -91,6 +95,28 @@ def sqlite_engine(url: URL, name: str) -> Engine:
     event.listen(engine, "connect", configure)
     event.listen(engine, "begin", begin)
     return engine
+
+
+def private_store(name: str, connection: sqlite3.Connection | None = None) -> Store:
+    """Return a store without tables in a file that has no name: however the process ends, nothing of it is left.
+
+    Args:
+        name: The name that errors tell.
+        connection: One to a file without name that `unnamed_file` made, if there is something in it already.
+    """
+    file = connection or unnamed_file()
+    file.execute("PRAGMA journal_mode = MEMORY")
+    file.execute(f"PRAGMA cache_size = -{_PRIVATE_CACHE_KIB}")
+    engine = create_engine("sqlite://", poolclass=StaticPool, creator=lambda: file, hide_parameters=True)
+    event.listen(engine, "begin", lambda connection: connection.exec_driver_sql("BEGIN"))
+    store = Store(engine, make_url("sqlite://"))
+    store.name = name
+    return store
+
+
+def unnamed_file() -> sqlite3.Connection:
+    """Return a connection to a file that SQLite makes when memory is full, and deletes as soon as it has made it."""
+    return sqlite3.connect("", check_same_thread=False, isolation_level=None)
 
 
 def back_up(path: Path, copy: Path, name: str) -> None:
@@ -187,6 +213,7 @@ def postgresql_error(name: str, error: exc.DBAPIError) -> StoreError:
 
 
 T = TypeVar("T")
+K = TypeVar("K")
 
 UNFINISHED: Final = "unfinished"
 """The version of a store that is still being moved to its place."""
@@ -247,6 +274,14 @@ class Store:
             StoreError: The store refused, or stayed away too long.
         """
         return self._repeated(lambda: self._read_once(work))
+
+    def count(self, work: Callable[[Transaction], Counter[K]]) -> Counter[K]:
+        """Return what is counted in the whole store.
+
+        Raises:
+            StoreError: The store refused, or stayed away too long.
+        """
+        return self.read(work)
 
     def stream(self, work: Callable[[Transaction], Iterator[T]]) -> Iterator[T]:
         """Yield what work that only reads yields; it is not begun again when the connection is lost.
@@ -350,7 +385,7 @@ def open_store(url: str, *, now: float, keep_copy: bool = True, hurried: Callabl
     store = connected(url, hurried)
     try:
         if not _is_ready(store, keep_copy=keep_copy):
-            store.write(lambda tx: _create(tx, store.name, now))
+            store.write(lambda tx: create(tx, store.name, now))
         store.opened()
     except BaseException:
         store.close()
@@ -439,11 +474,11 @@ def _unfit(tx: Transaction, name: str, version: str | None) -> StoreError:
     return StoreError.other_version(name, version, SCHEMA_VERSION)
 
 
-def _create(tx: Transaction, name: str, now: float) -> None:
+def create(tx: Transaction, name: str, now: float) -> None:
     """Create the tables of a new store, unless another program did meanwhile."""
     if version_of(tx, name) is not None:
         return
-    metadata.create_all(tx.connection, checkfirst=False)
+    create_tables(tx)
     tx.execute(
         insert(facts),
         [
@@ -452,6 +487,11 @@ def _create(tx: Transaction, name: str, now: float) -> None:
             {"name": "salt", "value": os.urandom(16).hex()},
         ],
     )
+
+
+def create_tables(tx: Transaction) -> None:
+    """Create the tables, and the row of the limit's clock."""
+    metadata.create_all(tx.connection, checkfirst=False)
     tx.execute(insert(request_clock).values(id=1, next_at=0.0, rate=0.0, rated_at=0.0, paused_until=0.0))
 
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import re
 import sqlite3
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import closing
 from functools import reduce
 from operator import add
-from typing import Final
+from typing import Final, NamedTuple
 
 from sqlalchemy import Column, Connection, RowMapping, Table, Text, exc, func, or_, select, text, update
 
@@ -45,17 +45,36 @@ def naming(addresses: Collection[str]) -> re.Pattern[str]:
     return re.compile(rf"{_BEGINNING}(?:{any_of})(?![\w-]|\.\w)", re.IGNORECASE)
 
 
-def erase_words(tx: Transaction, addresses: Collection[str]) -> None:
-    """Remove sentences in which an address stands, whoever they are about."""
-    for table in metadata.sorted_tables:
-        for name in set(table.c.keys()) & set(_WORDS):
-            for row in _rows_naming(tx, table, [table.c[name]], addresses):
-                key = (column == row[column.name] for column in table.primary_key)
-                tx.execute(update(table).where(*key).values({name: _GONE}))
+class Words(NamedTuple):
+    """A sentence in the store: its table, its column, and the row that has it."""
+
+    table: Table
+    column: str
+    row: RowMapping
+
+
+def find_words(tx: Transaction, addresses: Collection[str]) -> list[Words]:
+    """Return the sentences in which an address stands, whoever they are about; whole tables are read for it."""
+    return [
+        Words(table, name, row)
+        for table in metadata.sorted_tables
+        for name in sorted(set(table.c.keys()) & set(_WORDS))
+        for row in _rows_naming(tx, table, [table.c[name]], addresses)
+    ]
+
+
+def erase_words(tx: Transaction, found: Iterable[Words]) -> None:
+    """Remove sentences that were found."""
+    for table, name, row in found:
+        key = (column == row[column.name] for column in table.primary_key)
+        tx.execute(update(table).where(*key).values({name: _GONE}))
 
 
 def mentions(tx: Transaction, addresses: Collection[str]) -> dict[str, int]:
-    """Return how many rows of each table still hold an address, such as one that somebody else's order names."""
+    """Return how many rows of each table still hold an address, such as one that somebody else's order names.
+
+    Whole tables are read for it.
+    """
     found = {}
     for table in metadata.sorted_tables:
         texts = [column for column in table.c if isinstance(column.type, Text)]

@@ -49,7 +49,7 @@ def add(tx: Transaction, records: Iterable[Rejected], now: float) -> None:
 
 def any_kept(tx: Transaction) -> bool:
     """Return whether any record is kept."""
-    return tx.scalar(select(rejected.c.id).limit(1)) is not None
+    return tx.any(select(rejected.c.id))
 
 
 def remove(tx: Transaction, fingerprints: Iterable[bytes]) -> None:

@@ -184,7 +184,7 @@ def forget_marks(tx: Transaction, keys: Iterable[str], now: float) -> None:
 
 def anybody_forgotten(tx: Transaction) -> bool:
     """Return whether anybody was forgotten."""
-    return tx.scalar(select(forgotten.c.who).limit(1)) is not None
+    return tx.any(select(forgotten.c.who))
 
 
 def forgotten_among(tx: Transaction, keys: Iterable[str]) -> set[str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Final, Literal
@@ -222,6 +223,11 @@ class Summary:
         """Put one count to what the store holds now (`pending`, `waiting`)."""
         with self._lock:
             self._counts[part][outcome] = number
+
+    def set_left(self, left: Mapping[tuple[Part, str], int]) -> None:
+        """Put in what the store holds now, by part and outcome (`pending`, `waiting`)."""
+        for (part, outcome), number in left.items():
+            self.set(part, outcome, number)
 
     def ignore(self, number: int) -> None:
         """Count records of streams or types that say nothing to Promoter."""

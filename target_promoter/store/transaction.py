@@ -8,7 +8,7 @@ from itertools import chain
 from operator import itemgetter
 from typing import Any, Final
 
-from sqlalchemy import Connection, Table
+from sqlalchemy import Connection, Select, Table
 
 _MOST_VALUES: Final = 32_766 if sqlite3.sqlite_version_info >= (3, 32) else 999
 """How many values a statement of SQLite has at the most."""
@@ -40,6 +40,16 @@ class Transaction:
     def connection(self) -> Connection:
         """The connection of SQLAlchemy, for what has no verb here."""
         return self._connection
+
+    def any(self, query: Select[Any]) -> bool:
+        """Return whether a query finds anything."""
+        return self.scalar(query.limit(1)) is not None
+
+    def bring(self, rows: Select[Any]) -> None:
+        """Say which whole rows a statement is about that `rows_among` did not ask for by their keys.
+
+        A dry run, whose store has only what was asked for, then has these too; the store itself has them anyway.
+        """
 
     def rows_among(self, columns: str, table: str, key: str, keys: Iterable[Any]) -> list[Any]:
         """Return the rows whose key is among many, in no order: by index, in steps of one prepared statement.

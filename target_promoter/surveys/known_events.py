@@ -79,7 +79,7 @@ class KnownEvents:
 
     def forget(self, marks: Iterable[bytes | None]) -> None:
         """Know no more what turned out never to have happened."""
-        for mark in marks:
+        for mark in self.among(marks):
             self._tx.execute(messages.delete().where(messages.c.message == mark))
 
     def forget_unsalted(self, events: Iterable[tuple[str, str]]) -> None:

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable
 from typing import Final
 
 import msgspec
-from sqlalchemy import select, text, update
+from sqlalchemy import ColumnElement, func, select, text, update
 
 from target_promoter.config.settings import Settings
 from target_promoter.people.identity import keys_named
 from target_promoter.store import runs
 from target_promoter.store.encoding import encode
-from target_promoter.store.schema import IS_OPEN, OPEN, SurveyStatus, surveys
+from target_promoter.store.schema import OPEN, SurveyStatus, surveys
 from target_promoter.store.transaction import Transaction
 from target_promoter.surveys.known_events import KnownEvents
 from target_promoter.surveys.rules import OLDER_THAN_STORE, SAME_EVENT, Rules
@@ -53,6 +54,25 @@ def expire(tx: Transaction, rules: Rules, events: Iterable[str], *, most: int = 
     return ended, False
 
 
+_MOST_BROUGHT: Final = 10_000
+
+
+def bring_due(tx: Transaction, settings: Settings, now: float) -> None:
+    """Have a dry run look at surveys that waited before it: those to be sent now, those too old, and the next due.
+
+    Of each event so many, the longest due first: a run sends no more than `max_surveys_per_run` at once.
+    """
+    rules = Rules(settings, now, runs.created_at(tx))
+    for event in rules.active:
+        of_event = select(surveys).where(surveys.c.canonical == event).order_by(surveys.c.due_at).limit(_MOST_BROUGHT)
+        due = (surveys.c.due_at <= now) & (surveys.c.due_at >= rules.oldest_due)
+        tx.bring(of_event.where(surveys.c.status == SurveyStatus.QUEUED, due))
+        tx.bring(of_event.where(surveys.c.status == SurveyStatus.QUEUED, surveys.c.due_at > now).limit(1))
+        for status in OPEN:
+            tx.bring(of_event.where(surveys.c.status == status, surveys.c.due_at < rules.oldest_due))
+            tx.bring(of_event.where(surveys.c.status == status, surveys.c.first_due_at < rules.oldest_first_due))
+
+
 def open_later(tx: Transaction, rules: Rules) -> None:
     """Have due surveys wait for the hours in which they may leave; their age counts from there."""
     opening = rules.next_opening
@@ -80,10 +100,16 @@ def count_open(tx: Transaction, settings: Settings, now: float) -> tuple[int, in
     return claimed + due, waiting + queued - due
 
 
-def without_campaign(tx: Transaction, settings: Settings) -> dict[str, int]:
+def without_campaign(tx: Transaction, settings: Settings) -> Counter[str]:
     """Return the events that `campaigns` does not name though surveys of them wait, each with how many."""
-    query = text(f"SELECT event, canonical, count(*) FROM surveys WHERE {IS_OPEN} GROUP BY event, canonical")  # noqa: S608 - a constant
-    return {row[0]: row[2] for row in tx.execute(query) if row[1] not in settings.campaigns}
+    is_open, number = surveys.c.status.in_(OPEN), func.count()
+    # By index first: as a rule there are none, and a million of others.
+    names = tx.scalars(select(surveys.c.canonical).where(is_open).distinct()).all()
+    unnamed = [one for one in names if one not in settings.campaigns]
+    if not unnamed:
+        return Counter()
+    query = select(surveys.c.event, number).where(is_open, surveys.c.canonical.in_(unnamed)).group_by(surveys.c.event)
+    return Counter({row[0]: row[1] for row in tx.execute(query)})
 
 
 class _Applied(msgspec.Struct, frozen=True):
@@ -115,6 +141,7 @@ def apply_settings(tx: Transaction, settings: Settings, now: float) -> list[str]
         if current == before:
             continue
         runs.set_fact(tx, name, encode(current))
+        tx.bring(select(surveys).where(_concerned(rules, event)))
         of_event = surveys.c.status.in_(OPEN) & (surveys.c.canonical == event)
         _give_campaign(tx, rules, event)
         if current.paused and not (before is not None and before.paused):
@@ -141,10 +168,20 @@ def _not_known_before(cancelling: str, event: str) -> str:
     )
 
 
+def _of_other_campaign(rules: Rules, event: str) -> ColumnElement[bool]:
+    return (surveys.c.canonical == event) & (surveys.c.campaign_id != rules.settings.campaigns[event].id)
+
+
+def _concerned(rules: Rules, event: str) -> ColumnElement[bool]:
+    """Return the condition for surveys that may change when something of their campaign did."""
+    is_open = (surveys.c.canonical == event) & surveys.c.status.in_(OPEN)
+    return is_open | _of_other_campaign(rules, event) & (surveys.c.due_at >= rules.oldest_due)
+
+
 def _give_campaign(tx: Transaction, rules: Rules, event: str) -> None:
     """Have the surveys of an event be its present campaign's; those that are settled are known by it from now on."""
     campaign, events = rules.settings.campaigns[event], KnownEvents(tx)
-    other = (surveys.c.canonical == event) & (surveys.c.campaign_id != campaign.id)
+    other = _of_other_campaign(rules, event)
     moved, marks, left = list[tuple[int, bytes | None]](), list[bytes | None](), list[bytes | None]()
     for survey in map(as_survey, tx.execute(select(*COLUMNS).where(other, surveys.c.due_at >= rules.oldest_due))):
         keys = keys_named(survey)

@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final
 
 import msgspec
-from sqlalchemy import ColumnElement, or_, select, update
+from sqlalchemy import ColumnElement, or_, select, true, update
 
 from target_promoter.people.identity import Identifiers
 from target_promoter.store.encoding import decode, encode
@@ -197,7 +197,7 @@ def by_id(tx: Transaction, ids: Iterable[int]) -> dict[int, Survey]:
 
 def any_open(tx: Transaction) -> bool:
     """Return whether any survey waits or is to be sent."""
-    return tx.scalar(select(surveys.c.id).where(surveys.c.status.in_(OPEN)).limit(1)) is not None
+    return tx.any(select(surveys.c.id).where(surveys.c.status.in_(OPEN)))
 
 
 def queue(tx: Transaction, ids: Sequence[int]) -> None:
@@ -255,8 +255,9 @@ def drop(tx: Transaction, stream: str, now: float) -> int:
 
 def have_told_anew(tx: Transaction, stream: str | None = None) -> None:
     """Have records of a stream, or all, be read again that told surveys: what they said was taken back."""
-    change = update(surveys).values(told=None)
-    tx.execute(change if stream is None else change.where(surveys.c.stream == stream))
+    where = surveys.c.told.is_not(None) & (true() if stream is None else surveys.c.stream == stream)
+    tx.bring(select(surveys).where(where))
+    tx.execute(update(surveys).where(where).values(told=None))
 
 
 def hold(tx: Transaction, stream: str) -> list[bytes]:
@@ -265,6 +266,7 @@ def hold(tx: Transaction, stream: str) -> list[bytes]:
     A request at work is not sent again.
     """
     of_stream = surveys.c.stream == stream
+    tx.bring(select(surveys).where(of_stream, surveys.c.status.in_(OPEN)))
     _withdraw(tx, of_stream, READ_OTHERWISE)
     is_open = of_stream & surveys.c.status.in_(OPEN)
     keys = tx.scalars(select(surveys.c.row_key).where(is_open, surveys.c.row_key.is_not(None))).all()
@@ -273,6 +275,7 @@ def hold(tx: Transaction, stream: str) -> list[bytes]:
 
 
 def _call_off(tx: Transaction, where: ColumnElement[bool], reason: str, now: float) -> int:
+    tx.bring(select(surveys).where(where, surveys.c.status.in_((*OPEN, *REVIVABLE))))
     _withdraw(tx, where, reason)
     change = update(surveys).values(**_settled(SurveyStatus.CANCELLED, reason, now))
     # What Promoter refused is tried again by hand alone (`rejected`).
@@ -295,9 +298,10 @@ def restrict(tx: Transaction, stream: str, allowed: frozenset[str] | None) -> in
     if allowed is None:
         return 0
     brought = (surveys.c.stream == stream) | surveys.c.more.contains(encode(stream), autoescape=True)
-    query = select(surveys.c.id, surveys.c.stream, surveys.c.properties, surveys.c.more)
+    query = select(surveys).where(surveys.c.status.in_(UNSETTLED), brought)
+    tx.bring(query)
     rows = []
-    for row in tx.execute(query.where(surveys.c.status.in_(UNSETTLED), brought)):
+    for row in tx.execute(query):
         parts = {} if row.more is None else decode(row.more)
         own = decode(row.properties or "{}")
         if row.stream == stream:
@@ -318,6 +322,7 @@ def requeue(tx: Transaction, message: bytes, properties: Mapping[str, object]) -
     """
     where = (surveys.c.message == message) & (surveys.c.status == SurveyStatus.REFUSED) & (surveys.c.unanswered == 0)
     where &= surveys.c.withdrawn.is_(None)
+    tx.bring(select(surveys).where(where))
     values: dict[str, Any] = {
         "status": SurveyStatus.QUEUED,
         "properties": encode(properties),

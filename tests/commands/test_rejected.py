@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import json
+import tracemalloc
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from sqlalchemy import select
 
+from target_promoter.commands.rejected import messages
 from target_promoter.sandbox.faults import Faults
 from target_promoter.store import schema as tables
-from target_promoter.store.database import open_store
+from target_promoter.store.database import find_store, open_store
+from target_promoter.store.encoding import encode
+from tests.benchmarks import large_store
+from tests.benchmarks.large_store import Size
 from tests.conftest import run_program
 from tests.program import CALLS, command, identify, order
 from tests.tap import STREAMS, TEXT, hours_ago, record, schema, sync
@@ -63,6 +68,20 @@ def test_rows_without_a_key_leave_too(config: dict[str, Any]) -> None:
     records(messages)[0]["email"] = "ann@example.com"
     assert sync(config, messages).summary["contacts"]["synced"] == 1
     assert [one["email"] for one in records(printed(config))] == ["b@example.com"]
+
+
+def test_records_are_printed_as_they_are_read(store_url: str) -> None:
+    """Thousands of them never are in memory at once."""
+    large_store.fill(store_url, Size(people=0, surveys=0, rejected=10_000), 1_750_000_000.0)
+    store = find_store(store_url)
+    assert store is not None
+    tracemalloc.start()
+    size = sum(len(encode(one)) for one in store.stream(lambda tx: messages(tx, stream=None, reason=None)))
+    _, most = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    store.close()
+    assert size > 4_000_000
+    assert most < size / 2
 
 
 def test_streams_and_reasons_filter(config: dict[str, Any]) -> None:

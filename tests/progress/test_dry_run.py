@@ -163,7 +163,15 @@ def test_a_long_preview_tells_how_many_more() -> None:
     """Of many recipients and notes the first few are shown, and the number of the others."""
     campaign = CampaignPreview(78, "Order Completed", 12, ("a…@x.org", "b…@x.org"), 0.0, 86_400.0)
     preview = Preview(
-        (campaign,), left=1, new=3, changed=2, removed=4, unchanged=1, notes=(("left out", "n", "blank"),), more_notes=7
+        (campaign,),
+        left=1,
+        new=3,
+        changed=2,
+        removed=4,
+        unchanged=1,
+        unseen=5,
+        notes=(("left out", "n", "blank"),),
+        more_notes=7,
     )
     text = "\n".join(preview.lines())
     assert "to a…@x.org, b…@x.org and 10 more" in text
@@ -171,6 +179,7 @@ def test_a_long_preview_tells_how_many_more() -> None:
     assert "leave 1 more that is due to later runs;" in text
     assert "leave out n: blank" in text
     assert "and 7 more" in text
+    assert "5 wait since earlier runs" in text
     assert "add 3 contacts, change 2, remove 4, and leave 1 as they are." in text
 
 

@@ -126,7 +126,7 @@ def test_what_was_rejected_or_not_read_is_no_missing_event(config: dict[str, Any
     summary = Summary(sandbox=False, dry_run=False, started_at=0.0)
     summary.add_findings(Findings(streams={"calls"}, read=Counter(calls=1)))
     store = open_store(config["store_url"], now=0.0)
-    told = store.read(lambda tx: [list(warnings(tx, settings, summary, is_whole=one)) for one in (False, True)])
+    told = store.read(lambda tx: [list(warnings(tx, settings, summary, {}, is_whole=one)) for one in (False, True)])
     store.close()
     assert [len(lines) for lines in told] == [0, 3]
 

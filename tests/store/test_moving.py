@@ -12,8 +12,8 @@ from sqlalchemy import select
 
 from target_promoter.errors import StoreError, StoreMovedError
 from target_promoter.store import runs, schema
-from target_promoter.store.copying import move
 from target_promoter.store.database import Store, find_store, open_store
+from target_promoter.store.moving import move
 from tests.delivering import Process, survey
 from tests.house import NOW, House, identify, track
 from tests.program import command
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 KILLED = """
 import os, signal, sys
-from target_promoter.store import copying as moving
+from target_promoter.store import moving
 from target_promoter.store.database import open_store
 def kill(*_): os.kill(os.getpid(), signal.SIGKILL)
 setattr(moving, sys.argv[1], kill)
