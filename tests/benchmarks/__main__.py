@@ -10,8 +10,9 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from tests.benchmarks import delivery, intake, memory, start, stopping, store
+from tests.benchmarks import delivery, intake, memory, start, stopping, store, year
 from tests.benchmarks.figures import machine, table
+from tests.benchmarks.processes import Program
 from tests.conftest import Postgres
 
 if TYPE_CHECKING:
@@ -75,6 +76,12 @@ def _start(folder: Path, quick: bool) -> Iterable[Figure]:  # noqa: FBT001
     return start.measure(folder, repeats=3 if quick else 25)
 
 
+def _year(folder: Path, quick: bool) -> Iterable[Figure]:  # noqa: FBT001
+    if quick:
+        return year.measure(folder, customers=400, orders=20, days=60)
+    return year.measure(folder, customers=5000, orders=250, days=365)
+
+
 PARTS: Final = {
     "start": _start,
     "requests": _requests,
@@ -83,6 +90,7 @@ PARTS: Final = {
     "memory": _memory,
     "stop": _stop,
     "store": _store,
+    "year": _year,
 }
 
 
@@ -92,12 +100,18 @@ def main() -> None:
     parser.add_argument("parts", nargs="*", metavar="PART", help=f"what to measure: {', '.join(PARTS)}; all without")
     parser.add_argument("--quick", action="store_true", help="at a small scale, to see that it works")
     parser.add_argument("--folder", type=Path, help="where to keep files; without it a temporary folder")
+    parser.add_argument(
+        "--python",
+        default=sys.executable,
+        help="the Python of the environment whose target is measured, such as that of an older tree; without it this one",
+    )
     asked = parser.parse_args()
     if unknown := set(asked.parts) - set(PARTS):
         parser.error(f"there is no part {', '.join(sorted(unknown))}")
+    Program.measured = asked.python
     figures: list[Figure] = []
     with contextlib.ExitStack() as closing:
-        folder = asked.folder or Path(closing.enter_context(tempfile.TemporaryDirectory(prefix="benchmarks-")))
+        folder = asked.folder.resolve() if asked.folder else Path(closing.enter_context(tempfile.TemporaryDirectory(prefix="benchmarks-")))
         folder.mkdir(parents=True, exist_ok=True)
         for name in asked.parts or PARTS:
             for figure in PARTS[name](folder, asked.quick):

@@ -10,7 +10,7 @@ import threading
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 _SUMMARY: Final = "Run summary: "
 _LOOK_SECONDS: Final = 0.2
 _LONGEST_SECONDS: Final = 1800.0
+_ROOT: Final = Path(__file__).parents[2]
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,12 +48,17 @@ class Program:
     """A running Python module.
 
     Args:
-        module: The module, as `python -m` takes it.
+        module: The module, as `python -m` takes it; one of these benchmarks may import nothing of the others.
         arguments: Its arguments.
         config: Its config, if it takes one.
-        folder: Where its config, its log and its bytecode are kept.
+        folder: Where its config, its log and its bytecode are kept, and where it runs.
         read: The file it reads from standard input; without one its input is empty.
+        talks: Whether it is asked instead, line by line.
+        python: The Python that runs it; without one that of `measured`.
     """
+
+    measured: ClassVar[str] = sys.executable
+    """The Python of the environment whose target is measured."""
 
     def __init__(
         self,
@@ -61,9 +67,14 @@ class Program:
         config: dict[str, Any] | None = None,
         folder: Path,
         read: Path | None = None,
+        talks: bool = False,
+        python: str | None = None,
     ) -> None:
         """Start it."""
-        command = [sys.executable, "-m", module]
+        # By its path, what a benchmark runs finds the target of its Python, not the one beside it.
+        is_ours = module.startswith("tests.")
+        started = [str(_ROOT / f"{module.replace('.', '/')}.py")] if is_ours else ["-m", module]
+        command = [python or self.measured, *started]
         name = f"{time.monotonic_ns()}"
         if config is not None:
             path = folder / f"{name}.json"
@@ -81,7 +92,15 @@ class Program:
             self._printed.open("wb") as printed,
             (read or Path(os.devnull)).open("rb") as lines,
         ):
-            self._process = subprocess.Popen([*command, *arguments], stdin=lines, stdout=printed, stderr=log, env=env)
+            self._process = subprocess.Popen(
+                [*command, *arguments],
+                stdin=subprocess.PIPE if talks else lines,
+                stdout=subprocess.PIPE if talks else printed,
+                stderr=log,
+                env=env,
+                cwd=folder,
+                text=True,
+            )
         self.pid = self._process.pid
         threading.Thread(target=self._watch, daemon=True).start()
 
@@ -107,6 +126,15 @@ class Program:
         """Return what it has printed so far."""
         return self._printed.read_text(encoding="utf-8")
 
+    def ask(self, question: object) -> str:
+        """Write it a line of JSON, and return the line that it answers with; empty if it has ended."""
+        asked, answered = self._process.stdin, self._process.stdout
+        if asked is None or answered is None:
+            raise ValueError
+        asked.write(json.dumps(question) + "\n")
+        asked.flush()
+        return answered.readline()
+
     def end(self, signum: int | None = None) -> Ran:
         """Wait for its end.
 
@@ -115,6 +143,8 @@ class Program:
         """
         if signum is not None:
             self._process.send_signal(signum)
+        if self._process.stdin is not None:
+            self._process.stdin.close()
         alarm = threading.Timer(_LONGEST_SECONDS, self._process.kill)
         alarm.start()
         _, _, usage = os.wait4(self.pid, 0)
