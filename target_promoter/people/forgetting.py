@@ -32,6 +32,8 @@ def forget_kept(tx: Transaction, table: Table, keys: Collection[str]) -> None:
     A call without a user id is kept under all that it names. What it left under another name goes if nobody is known to
     have that, and if it can be no second call's.
     """
+    if not tx.rows_among("who", table.name, "who", keys):
+        return  # To look for what is like it takes a look at the whole table.
     other, rest = table.alias(), [column for column in table.c if column.name != "who"]
     same = exists().where(other.c.who.in_(keys), *(column == other.c[column.name] for column in rest))
     twins = [tuple(row) for row in tx.execute(select(table.c.who, *rest).where(same, table.c.who.not_in(keys)))]

@@ -10,21 +10,23 @@ from sqlalchemy import create_engine, inspect, make_url, text
 
 def rows(store_url: str) -> Counter[str]:
     """Return how many rows each table has."""
-    engine = create_engine(_address(store_url))
+    engine = create_engine(address(store_url))
     try:
         with engine.connect() as connection:
             names = inspect(connection).get_table_names()
-            return Counter({
-                name: connection.execute(text(f'SELECT count(*) FROM "{name}"')).scalar_one()  # noqa: S608
-                for name in names
-            })
+            return Counter(
+                {
+                    name: connection.execute(text(f'SELECT count(*) FROM "{name}"')).scalar_one()  # noqa: S608
+                    for name in names
+                }
+            )
     finally:
         engine.dispose()
 
 
 def size(store_url: str) -> int:
     """Return how many bytes a store takes on disk."""
-    engine = create_engine(_address(store_url))
+    engine = create_engine(address(store_url))
     try:
         with engine.connect() as connection:
             if engine.dialect.name == "postgresql":
@@ -35,5 +37,6 @@ def size(store_url: str) -> int:
         engine.dispose()
 
 
-def _address(store_url: str) -> str:
+def address(store_url: str) -> str:
+    """Return the address of a store as SQLAlchemy takes it."""
     return store_url.replace("postgresql://", "postgresql+psycopg://", 1)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import subprocess
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 _SUMMARY: Final = "Run summary: "
-_LOOK_SECONDS: Final = 0.2
+_LOOK_SECONDS: Final = 0.05
 _LONGEST_SECONDS: Final = 1800.0
 _ROOT: Final = Path(__file__).parents[2]
 
@@ -28,8 +29,10 @@ class Ran:
     Attributes:
         seconds: From its start to its end.
         cpu: Seconds of processor time.
-        mib: The most memory it held, in MiB.
+        mib: The most memory it held, in MiB, as far as was looked.
         threads: The most threads it had at once, as far as was looked.
+        temporary: The most bytes of temporary files it had at once, as far as was looked.
+        status: Its exit status.
         summary: Its summary; empty if it logged none.
         log: Its log.
         printed: What it printed.
@@ -39,6 +42,8 @@ class Ran:
     cpu: float
     mib: float
     threads: int
+    temporary: int
+    status: int
     summary: dict[str, Any]
     log: str
     printed: str
@@ -85,7 +90,11 @@ class Program:
         # As after an installation, the bytecode is there; whatever this machine says of it.
         env = {**os.environ, "PYTHONPYCACHEPREFIX": str(folder / "bytecode")}
         env.pop("PYTHONDONTWRITEBYTECODE", None)
-        self._threads = 0
+        self._temporary = folder / f"{name}.tmp"
+        self._temporary.mkdir()
+        env["TMPDIR"] = str(self._temporary)
+        self._threads = self._bytes = 0
+        self._mib = 0.0
         self._began = time.monotonic()
         with (
             self._log.open("wb") as log,
@@ -112,10 +121,13 @@ class Program:
                 lines = status.read_text(encoding="ascii", errors="replace").splitlines()
             except OSError:
                 return
-            found = [int(line.split()[1]) for line in lines if line.startswith("Threads:")]
-            self._threads = max([self._threads, *found])
-            if not found:
+            found = {name: rest.split() for name, _, rest in (line.partition(":") for line in lines)}
+            if "VmHWM" not in found:
                 return
+            self._threads = max(self._threads, int(found["Threads"][0]))
+            # What the system says at the end has as its least what this process had when it started that one.
+            self._mib = int(found["VmHWM"][0]) / 1024
+            self._bytes = max(self._bytes, _size(self._temporary))
             time.sleep(_LOOK_SECONDS)
 
     def log(self) -> str:
@@ -147,15 +159,25 @@ class Program:
             self._process.stdin.close()
         alarm = threading.Timer(_LONGEST_SECONDS, self._process.kill)
         alarm.start()
-        _, _, usage = os.wait4(self.pid, 0)
+        _, status, usage = os.wait4(self.pid, 0)
         seconds = time.monotonic() - self._began
         alarm.cancel()
         self._process.returncode = 0
         log = self.log()
         summaries = [line.split(_SUMMARY, 1)[1] for line in log.splitlines() if _SUMMARY in line]
         summary = json.loads(summaries[-1]) if summaries else {}
-        cpu, mib = usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024
-        return Ran(seconds, cpu, mib, self._threads, summary, log, self.printed())
+        cpu = usage.ru_utime + usage.ru_stime
+        code = os.waitstatus_to_exitcode(status)
+        return Ran(seconds, cpu, self._mib, self._threads, self._bytes, code, summary, log, self.printed())
+
+
+def _size(folder: Path) -> int:
+    """Return how many bytes the files in a folder have, as far as they are not gone by then."""
+    total = 0
+    for path in folder.rglob("*"):
+        with contextlib.suppress(OSError):
+            total += path.stat().st_size
+    return total
 
 
 def run(

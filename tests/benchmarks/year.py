@@ -33,6 +33,7 @@ _MEDIAN_OF: Final = 7
 _FOR_EVER: Final = ("people", "contacts", "messages", "facts")
 """The tables whose rows stay: people until they are forgotten, and what makes an order known that comes again."""
 
+_TEXT: Final = {"type": ["null", "string"]}
 _SCHEMA: Final = {
     "type": "SCHEMA",
     "stream": "calls",
@@ -40,9 +41,10 @@ _SCHEMA: Final = {
     "schema": {
         "type": "object",
         "properties": {
-            **dict.fromkeys(("type", "userId", "anonymousId", "messageId", "event"), {"type": ["null", "string"]}),
+            **dict.fromkeys(("type", "userId", "anonymousId", "messageId", "event"), _TEXT),
             "timestamp": {"type": ["null", "string"], "format": "date-time"},
-            **dict.fromkeys(("traits", "properties"), {"type": ["null", "object"]}),
+            "traits": {"type": ["null", "object"]},
+            "properties": {"type": ["null", "object"]},
         },
     },
 }
@@ -173,7 +175,7 @@ def measure(folder: Path, *, customers: int, orders: int, days: int, store: str 
             old.unlink()
         store = f"sqlite:///{folder / 'year.db'}"
     shop = _Shop(customers, orders, days)
-    marks = {max(_MEDIAN_OF, days * part // 365): [] for part in (10, 100, 365)}
+    marks: dict[int, list[dict[str, Any]]] = {max(_MEDIAN_OF, days * part // 365): [] for part in (10, 100, 365)}
     held: list[tuple[int, int, Counter[str]]] = []
     with Account(folder) as account:
         config = {
