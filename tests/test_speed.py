@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sqlite3
 import threading
 from typing import TYPE_CHECKING, Any
@@ -10,19 +11,23 @@ import pytest
 from sqlalchemy import event, text
 
 from target_promoter.config.settings import Settings
-from target_promoter.contacts import contacts
+from target_promoter.contacts import contacts, pulled
 from target_promoter.delivery.sender import Workers
 from target_promoter.delivery.turn import Turns
 from target_promoter.intake import forgetting
 from target_promoter.intake.identifiers import identifiers_of, identifiers_of_all
 from target_promoter.intake.intake import Intake
+from target_promoter.people import forgetting as people_forgetting
 from target_promoter.people import people
 from target_promoter.records.streams import recognize
+from target_promoter.report.person import story
 from target_promoter.store.database import open_store
 from target_promoter.store.summary import Summary
 from target_promoter.surveys import claims, schedule, surveys
+from target_promoter.surveys import forgetting as surveys_forgetting
 from target_promoter.surveys.known_events import KnownEvents
 from target_promoter.surveys.rules import Rules
+from tests import month
 from tests.benchmarks import large_store
 from tests.benchmarks.large_store import CAMPAIGN, EVENT, Size
 
@@ -191,6 +196,42 @@ def test_a_campaign_that_promoter_does_not_know_costs_a_turn_nothing(tmp_path: P
         steps.append(len(counted))
         store.close()
     assert 0 < steps[1] <= steps[0] + 10
+
+
+@pytest.mark.parametrize("whom", ["user-3", "p3@example.com"])
+def test_what_is_asked_of_one_person_goes_by_index(tmp_path: Path, whom: str) -> None:
+    """Their story, forgetting them and cancelling their surveys look at no table whole, and not at all that waits."""
+    url = f"sqlite:///{tmp_path / 'store.db'}"
+    store = month.fill(url, NOW)
+    settings = Settings.from_config({"api_key": "k", "store_url": url, "campaigns": {"Order Completed": 78}})
+    asked: list[tuple[str, Any]] = []
+    event.listen(
+        store._engine,
+        "before_cursor_execute",
+        lambda _, __, statement, parameters, *___: asked.append((statement, parameters)),
+    )
+
+    def ask(tx: Transaction) -> None:
+        named = identifiers_of(tx, whom)
+        assert story(tx, settings, whom, [], NOW).moments
+        assert forgetting.is_known(tx, named)
+        surveys.cancel_waiting(tx, "Order Completed", surveys.of_identifiers(named), NOW)
+        surveys_forgetting.forget(tx, named, NOW)
+        people_forgetting.forget(tx, named)
+        contacts.forget(tx, named, NOW)
+        pulled.forget(tx, named)
+
+    store.write(ask)
+    large = "surveys|contacts|people|people_rows|throttles|anonymous_ids|kept_properties|cancellations|pulled"
+    whole = re.compile(rf"SCAN ({large})\b|USING (COVERING )?INDEX surveys_status")
+    assert len(asked) > 20
+    with store._engine.connect() as connection:
+        for statement, parameters in asked:
+            if not statement.startswith(("PRAGMA", "BEGIN")):
+                one = parameters[0] if isinstance(parameters, list) else parameters
+                plan = connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", one).all()
+                assert not any(whole.search(step[3]) for step in plan), (plan, statement)
+    store.close()
 
 
 def test_no_more_threads_than_requests_in_flight() -> None:
