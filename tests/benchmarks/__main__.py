@@ -15,9 +15,20 @@ from tests.benchmarks.figures import machine, table
 from tests.conftest import Postgres
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
 
     from tests.benchmarks.figures import Figure
+
+
+@contextlib.contextmanager
+def _postgres(folder: Path, *settings: str) -> Iterator[Postgres]:
+    place = Path(tempfile.mkdtemp(prefix="postgres-", dir=folder))
+    server = Postgres(place)
+    server.start(*settings)
+    try:
+        yield server
+    finally:
+        server.stop()
 
 
 def _requests(folder: Path, quick: bool) -> Iterable[Figure]:  # noqa: FBT001 - all parts are called alike
@@ -29,33 +40,35 @@ def _requests(folder: Path, quick: bool) -> Iterable[Figure]:  # noqa: FBT001 - 
 
 def _limit(folder: Path, quick: bool) -> Iterable[Figure]:  # noqa: FBT001
     seconds = 15 if quick else 90
-    return itertools.chain(
-        delivery.limit(folder, per_second=20, seconds=seconds, processes=1),
-        delivery.limit(folder, per_second=20, seconds=seconds, processes=3),
-        delivery.limit(folder, per_second=200, seconds=seconds, processes=1, latency=0.05),
-        delivery.surveys(folder, per_second=200, seconds=seconds),
-        delivery.surveys(folder, per_second=100, seconds=seconds, processes=4),
-        delivery.told_too_high(folder, per_second=20, times=10, seconds=30, most=1.2, most_refused=40),
-        delivery.told_too_high(folder, per_second=20, times=500, seconds=30, most=1.3, most_refused=80),
-        ()
-        if quick
-        else delivery.told_too_high(
+    yield from delivery.limit(folder, per_second=20, seconds=seconds, processes=1)
+    yield from delivery.limit(folder, per_second=20, seconds=seconds, processes=3)
+    yield from delivery.limit(folder, per_second=200, seconds=seconds, processes=1, latency=0.05)
+    yield from delivery.told_too_high(folder, per_second=20, times=10, seconds=30, most=1.2, most_refused=40)
+    yield from delivery.told_too_high(folder, per_second=20, times=500, seconds=30, most=1.3, most_refused=80)
+    if not quick:
+        yield from delivery.told_too_high(
             folder, per_second=20, times=2.5, seconds=240, most=1.2, most_refused=240, by_second=False
-        ),
-    )
+        )
+
+
+def _surveys(folder: Path, quick: bool) -> Iterable[Figure]:  # noqa: FBT001
+    seconds = 15 if quick else 90
+    cancelled_by = ("Order Refunded", {"event": "Order Cancelled", "match": "order_id"})
+    yield from delivery.surveys(folder, per_second=200, seconds=seconds)
+    yield from delivery.surveys(folder, per_second=200, seconds=seconds, cancelled_by=cancelled_by)
+    yield from delivery.surveys(folder, per_second=200, seconds=seconds, due=20_000 if quick else 1_000_000)
+    yield from delivery.surveys(folder, per_second=100, seconds=seconds, processes=4)
+    # What waits for a lock for so long is logged with what is looked for as a deadlock.
+    with _postgres(folder, "log_lock_waits=on", "deadlock_timeout=200ms", "autovacuum_naptime=5s") as server:
+        yield from delivery.surveys(folder, per_second=200, seconds=seconds, cancelled_by=cancelled_by, server=server)
+        yield from delivery.surveys(folder, per_second=100, seconds=2 * seconds, processes=4, server=server)
 
 
 def _intake(folder: Path, quick: bool) -> Iterable[Figure]:  # noqa: FBT001
     records = 20_000 if quick else 200_000
-    place = folder / "postgres"
-    place.mkdir(exist_ok=True)
-    server = Postgres(place)
-    server.start()
-    try:
+    with _postgres(folder) as server:
         yield from intake.measure(folder, records=records, repeats=1 if quick else 3, postgres=server.new_database())
         yield from delivery.beside_intake(folder, records=records)
-    finally:
-        server.stop()
 
 
 def _memory(folder: Path, quick: bool) -> Iterable[Figure]:  # noqa: FBT001
@@ -79,6 +92,7 @@ PARTS: Final = {
     "start": _start,
     "requests": _requests,
     "limit": _limit,
+    "surveys": _surveys,
     "intake": _intake,
     "memory": _memory,
     "stop": _stop,
