@@ -132,9 +132,10 @@ class Postgres:
     def _run(self, name: str, *arguments: str | Path) -> None:
         subprocess.run([self._programs / name, *arguments], check=True, capture_output=True, cwd="/", **self._user())
 
-    def start(self) -> None:
-        """Start the server and wait until it answers."""
-        options = ("-c", "fsync=off", "-c", "listen_addresses=127.0.0.1", "-c", "unix_socket_directories=")
+    def start(self, *settings: str) -> None:
+        """Start the server, with more settings such as `log_lock_waits=on`, and wait until it answers."""
+        all_settings = ("fsync=off", "listen_addresses=127.0.0.1", "unix_socket_directories=", *settings)
+        options = [part for setting in all_settings for part in ("-c", setting)]
         with self._log.open("ab") as log:
             self._process = subprocess.Popen(
                 [self._programs / "postgres", "-D", self._data, "-p", str(self.port), *options],
@@ -160,6 +161,10 @@ class Postgres:
             self._process.send_signal(3)  # SIGQUIT: immediate shutdown.
             self._process.wait()
             self._process = None
+
+    def log(self) -> str:
+        """Return what the server has logged."""
+        return self._log.read_text(encoding="utf-8", errors="replace")
 
     def url(self, database: str) -> str:
         """Return the address of a database."""

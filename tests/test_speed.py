@@ -135,6 +135,7 @@ def test_look_ups_go_by_index(tmp_path: Path) -> None:
             for step in plan:
                 whole = step[3].startswith("SCAN") and "USING" not in step[3]
                 assert not whole or step[3].startswith("SCAN anon"), f"{step[3]}: {statement}"
+                assert "TEMP B-TREE" not in step[3] or not _is_of_due_surveys(statement), f"{step[3]}: {statement}"
         assert connection.scalar(text("SELECT count(*) FROM people")) == 50
     counting.store.close()
 
@@ -232,6 +233,11 @@ def test_what_is_asked_of_one_person_goes_by_index(tmp_path: Path, whom: str) ->
                 plan = connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", one).all()
                 assert not any(whole.search(step[3]) for step in plan), (plan, statement)
     store.close()
+
+
+def _is_of_due_surveys(statement: str) -> bool:
+    """Return whether it asks for the surveys that are due, of which a million may be due since the same second."""
+    return "FROM surveys" in statement and "surveys.first_due_at" in statement.partition("ORDER BY")[2]
 
 
 def test_no_more_threads_than_requests_in_flight() -> None:

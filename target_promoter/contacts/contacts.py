@@ -267,22 +267,48 @@ def correct_times(tx: Transaction, now: float) -> int:
     return tx.execute(update(contacts).where(_UNDELIVERED, is_ahead).values(**settled)).rowcount
 
 
-def record_surveyed(tx: Transaction, forms: Mapping[str, bytes], now: float) -> None:
-    """Take in that surveys' requests brought their contacts' forms along, but none of their lists.
+@dataclass(frozen=True, slots=True)
+class Brought:
+    """What a survey's request brought of its contact.
 
-    Whether one needs a request of its own all the same is found when delivery looks at it.
-
-    Args:
-        forms: The hashes of the forms, by address.
+    Attributes:
+        form: The hash of the form in it.
+        revision: The contact's revision when the request was made; None if that is not known any more.
+        contact_lists: The ids of the lists that the contact should be on, none of which the request brought.
     """
+
+    form: bytes
+    revision: int | None
+    contact_lists: tuple[int, ...]
+
+
+def revisions(tx: Transaction, emails: Iterable[str]) -> dict[str, int]:
+    """Return the revisions of contacts, by address."""
+    return {row[0]: row[1] for row in tx.rows_among("email, revision", "contacts", "email", set(emails))}
+
+
+def record_surveyed(tx: Transaction, brought: Mapping[str, Brought], now: float) -> int:
+    """Take in that surveys' requests brought their contacts' forms along, by address, but none of their lists.
+
+    Returns:
+        How many contacts need no request of their own; of the others that is found when delivery looks at them.
+    """
+    rows = load(tx, brought)
+    leaving = lists_left(tx, rows)
     changed: list[Contact] = []
-    for email, row in load(tx, forms).items():
-        form = forms[email]
-        if row.leased_until > now or (row.tried_until > now and row.tried != form):
+    synced = 0
+    for email, row in rows.items():
+        one = brought[email]
+        if row.leased_until > now or (row.tried_until > now and row.tried != one.form):
             continue  # A request of the contact's own is, or may be, at work: its answer decides.
         status = ContactStatus.PENDING if row.status is ContactStatus.REFUSED else row.status
-        changed.append(replace(row, status=status, sent=form, synced_at=now))
+        is_whole = row.revision == one.revision and set(one.contact_lists) <= set(row.sent_lists)
+        if row.status is ContactStatus.PENDING and is_whole and email not in leaving:
+            status = ContactStatus.SYNCED
+            synced += 1
+        changed.append(replace(row, status=status, sent=one.form, synced_at=now))
     save(tx, changed)
+    return synced
 
 
 def _mark(tx: Transaction, where: Any, now: float, **values: object) -> int:  # noqa: ANN401 - SQLAlchemy's

@@ -219,6 +219,8 @@ class ContactDelivery:
         Args:
             came: The requests that came back, each with what came of it; None if it was not sent.
         """
+        if not came:
+            return Counter()
         rows = contacts.load(tx, [request.email for request, _ in came])
         left = [(one.email, one.leaves) for one, answer in came if one.leaves is not None and _is_final(answer)]
         contacts.end_leaving(tx, [(email, number) for email, number in left if number is not None])

@@ -145,7 +145,8 @@ def pause(tx: Transaction, until: float) -> None:
 
 def correct(tx: Transaction, now: float, *, limit: float) -> bool:
     """Have what a clock that went wrong wrote count as now; return whether there was any, and tell it."""
-    clock, right = _stored(tx), _clock(tx, now, limit)
+    clock = _stored(tx)
+    right = _corrected(clock, now, limit)
     if clock == right:
         return False
     ahead = max(clock.next_at, clock.rated_at, clock.paused_until) - now
@@ -234,7 +235,10 @@ def _stored(tx: Transaction) -> Clock:
 
 def _clock(tx: Transaction, now: float, limit: float) -> Clock:
     """Return what all processes know, without times that lie further ahead than any may."""
-    clock = _stored(tx)
+    return _corrected(_stored(tx), now, limit)
+
+
+def _corrected(clock: Clock, now: float, limit: float) -> Clock:
     if clock.rated_at > now + 2 * _MINUTE:
         clock = replace(clock, rate=0.0, rated_at=0.0)
     if clock.paused_until > now + LONGEST_WAIT + _MOST_AHEAD:

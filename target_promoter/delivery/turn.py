@@ -12,6 +12,7 @@ from target_promoter.config.settings import Settings
 from target_promoter.contacts import contacts
 from target_promoter.contacts import contacts as attribute_notes
 from target_promoter.contacts.attributes import Note
+from target_promoter.contacts.contacts import ContactStatus
 from target_promoter.contacts.delivery import ContactDelivery, ContactRequest
 from target_promoter.delivery import leases
 from target_promoter.delivery import limit as clock
@@ -182,7 +183,10 @@ class Turns:
         """Write what became of requests, all of a kind together: they are many."""
         of_surveys = [(one.request, one.answer) for one in came if isinstance(one.request, Claim)]
         of_contacts = [(one.request, one.answer) for one in came if isinstance(one.request, ContactRequest)]
-        turn.surveys.update(self._surveys.record(tx, now, of_surveys))
+        surveys, synced = self._surveys.record(tx, now, of_surveys)
+        turn.surveys.update(surveys)
+        if synced:
+            turn.contacts[ContactStatus.SYNCED] += synced
         # After the surveys: of a contact whose own request is at work as well, that one's answer decides.
         turn.contacts.update(self._contacts.record(tx, now, of_contacts))
 

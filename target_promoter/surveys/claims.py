@@ -10,6 +10,7 @@ from typing import Any, Final
 
 from sqlalchemy import Select, func, select, update
 
+from target_promoter.contacts.contacts import Brought
 from target_promoter.people.identity import email_key, user_key
 from target_promoter.store.schema import UNSETTLED, SurveyStatus, surveys, throttles
 from target_promoter.store.transaction import Transaction
@@ -45,7 +46,7 @@ class Claim:
         user_id: The person's user id, if it is known.
         claimed_at: When the claim was taken, in epoch seconds.
         request: The request's body, JSON.
-        form: The hash of the contact's form in the request.
+        brought: What the request brings of the contact.
         unanswered: How many requests for it got no answer.
         withdrawn: Why it must not be sent again, if it was withdrawn when this was read.
         lease: The name under which its request was made; each request has another one.
@@ -57,7 +58,7 @@ class Claim:
     user_id: str | None
     claimed_at: float
     request: str
-    form: bytes
+    brought: Brought
     unanswered: int
     withdrawn: str | None = None
     lease: str = ""
@@ -88,7 +89,7 @@ def due(tx: Transaction, now: float, sendable: Sendable, *, most: int) -> list[S
         map(as_survey, tx.execute(_due(select(*COLUMNS), event, now, sendable).limit(most)))
         for event in sendable.events
     )
-    return list(islice(merge(*by_event, key=lambda one: (one.due_at, one.id)), most))
+    return list(islice(merge(*by_event, key=lambda one: (one.due_at, one.first_due_at)), most))
 
 
 def _due(query: Select[Any], event: str, now: float, sendable: Sendable) -> Select[Any]:
@@ -96,7 +97,8 @@ def _due(query: Select[Any], event: str, now: float, sendable: Sendable) -> Sele
         query.where(surveys.c.status == SurveyStatus.QUEUED, surveys.c.canonical == event)
         .where(surveys.c.due_at <= now, surveys.c.due_at >= sendable.oldest_due)
         .where(surveys.c.first_due_at >= sendable.oldest_first_due, surveys.c.leased_until <= now)
-        .order_by(surveys.c.due_at, surveys.c.id)
+        # As the index has them: of one time, a million perhaps, none need be looked at beyond the first.
+        .order_by(surveys.c.due_at, surveys.c.first_due_at)
     )
 
 
@@ -117,7 +119,7 @@ def unsettled(tx: Transaction, now: float, *, most: int) -> list[Claim]:
             row.claimed_user_id,
             row.claimed_at,
             row.request,
-            bytes(row.request_form),
+            Brought(bytes(row.request_form), None, ()),
             row.unanswered,
             row.withdrawn,
         )
@@ -140,7 +142,7 @@ def claim(tx: Transaction, made: Sequence[tuple[Claim, float]]) -> None:
             one.user_id,
             one.claimed_at,
             one.request,
-            one.form,
+            one.brought.form,
             one.unanswered,
             one.lease,
             leased_until,

@@ -10,6 +10,7 @@ from typing import Final
 from target_promoter.config.settings import Settings
 from target_promoter.contacts import contacts, pulled
 from target_promoter.contacts.attributes import Note, survey_attributes
+from target_promoter.contacts.contacts import Brought
 from target_promoter.contacts.wanted import ContactForm, contact_forms
 from target_promoter.people.identity import Identity, Who, email_key, user_key
 from target_promoter.promoter import timeouts as times
@@ -26,6 +27,9 @@ from target_promoter.values.times import iso
 
 _EXPIRED_EVERY_SECONDS: Final = 60.0
 """How often what became too old is ended; it is not sent meanwhile."""
+
+_MOST_LOOKED_AT: Final = 500
+"""How many surveys a turn looks at, and some more, while it finds fewer that are sent than it has time for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,24 +113,40 @@ class SurveyDelivery:
         """
         outcomes: Counter[str] = Counter()
         taken = self._take_up_unsettled(tx, now, slots, outcomes)
-        free = slots[len(taken) :]
-        if not free or allowance <= 0:
-            return taken, outcomes, ()
-        candidates = claims.due(tx, now, self.sendable(now), most=max(50, 4 * len(free)))
-        if not candidates:
-            return taken, outcomes, ()
-        turn = _Claiming(tx, self._rules(now), self._cancel_rules, candidates)
-        new: list[tuple[Claim, float]] = []
-        for survey in candidates:
-            if len(new) == min(len(free), allowance):
+        notes: tuple[Note, ...] = ()
+        # As a rule each is sent, and to look at more than can be is in vain; where many are not, a turn for a few would
+        # be mostly its commit.
+        looked_at, most = 0, len(slots)
+        while looked_at < _MOST_LOOKED_AT and (free := slots[len(taken) :][: max(allowance, 0)]):
+            candidates = claims.due(tx, now, self.sendable(now), most=most)
+            new, found = self._claim(tx, now, candidates, free, outcomes)
+            taken += new
+            notes += found
+            allowance -= len(new)
+            if len(candidates) < most:
                 break
-            made = turn.claim(survey)
-            if made is not None:
-                new.append((replace(made, lease=next(self._leases)), times.settled_at(free[len(new)])))
-        claims.claim(tx, new)
+            looked_at, most = looked_at + most, 2 * most
+        return taken, outcomes, notes
+
+    def _claim(
+        self, tx: Transaction, now: float, candidates: Sequence[Survey], slots: Sequence[float], outcomes: Counter[str]
+    ) -> tuple[list[Claim], tuple[Note, ...]]:
+        """Claim those of some surveys that are to be sent, as many as there are slots."""
+        if not candidates:
+            return [], ()
+        turn = _Claiming(tx, self._rules(now), self._cancel_rules, candidates)
+        made: list[tuple[Claim, float]] = []
+        for survey in candidates:
+            if len(made) == len(slots):
+                break
+            claim = turn.claim(survey)
+            if claim is not None:
+                made.append((replace(claim, lease=next(self._leases)), times.settled_at(slots[len(made)])))
+        claims.claim(tx, made)
         turn.write(outcomes)
-        self._cancel_same_events(tx, [made for made, _ in new], now, outcomes)
-        return [*taken, *(made for made, _ in new)], outcomes, turn.notes
+        new = [claim for claim, _ in made]
+        self._cancel_same_events(tx, new, now, outcomes)
+        return new, turn.notes
 
     @staticmethod
     def _cancel_same_events(tx: Transaction, claimed: Sequence[Claim], now: float, outcomes: Counter[str]) -> None:
@@ -170,14 +190,16 @@ class SurveyDelivery:
             return "a property in it may not be sent any more"
         return self._rules(now).sends_again(campaign, claim.campaign_id, survey, claim.email)
 
-    def record(self, tx: Transaction, now: float, came: Sequence[tuple[Claim, Answer | None]]) -> Counter[str]:
+    def record(
+        self, tx: Transaction, now: float, came: Sequence[tuple[Claim, Answer | None]]
+    ) -> tuple[Counter[str], int]:
         """Take in what Promoter answered.
 
         Args:
             came: The claims that came back, each with what came of its request; None if it was not sent.
 
         Returns:
-            How many surveys came to each final outcome.
+            How many surveys came to each final outcome, and how many contacts are synced by their requests.
         """
         settled: list[Settled] = []
         leases = claims.leases(tx, (claim.id for claim, _ in came))
@@ -199,9 +221,8 @@ class SurveyDelivery:
                 surveyed_at = _last_surveyed(claim, now) if claim.unanswered else None
                 settled.append(Settled(claim, status, answer.words, surveyed_at))
         claims.settle(tx, settled, now)
-        forms = {one.claim.email: one.claim.form for one in settled if one.status is SurveyStatus.SENT}
-        contacts.record_surveyed(tx, forms, now)
-        return Counter(one.status for one in settled)
+        brought = {one.claim.email: one.claim.brought for one in settled if one.status is SurveyStatus.SENT}
+        return Counter(one.status for one in settled), contacts.record_surveyed(tx, brought, now)
 
     def _status(self, claim: Claim, answer: Answer) -> SurveyStatus | None:
         """Return what an answer makes of a survey; None if its request was not carried out and may be repeated."""
@@ -262,6 +283,7 @@ class _Claiming:
         emails = {who.email for who in reached if who.email is not None}
         self._forms: Mapping[str, ContactForm] = contact_forms(tx, emails, lists)
         self._throttles = claims.throttles_of(tx, {key for who in reached for key in self._throttled_by(who)})
+        self._revisions = contacts.revisions(tx, self._forms)
         self._unsubscribed = pulled.unsubscribed_among(tx, emails)
         self._claimed: set[str] = set()
         self._settled: dict[tuple[SurveyStatus, str], list[int]] = {}
@@ -301,8 +323,9 @@ class _Claiming:
         self._claimed.update(keys)
         attributes = survey_attributes(survey.all_properties)
         self.notes += (*attributes.notes, *form.notes)
+        brought = Brought(form.digest, self._revisions.get(who.email), form.contact_lists)
         request = {"campaign_id": campaign.id, "contact": form.contact, "attributes": attributes.values}
-        return Claim(survey, campaign.id, who.email, who.user_id, rules.now, encode(request), form.digest, 0)
+        return Claim(survey, campaign.id, who.email, who.user_id, rules.now, encode(request), brought, 0)
 
     def write(self, outcomes: Counter[str]) -> None:
         """Write what became of those that are not sent, and count those that are settled."""

@@ -21,6 +21,17 @@ if TYPE_CHECKING:
     from tests.benchmarks.figures import Figure
 
 
+@contextlib.contextmanager
+def _postgres(folder: Path, *settings: str) -> Iterator[Postgres]:
+    place = Path(tempfile.mkdtemp(prefix="postgres-", dir=folder))
+    server = Postgres(place)
+    server.start(*settings)
+    try:
+        yield server
+    finally:
+        server.stop()
+
+
 def _requests(folder: Path, quick: bool) -> Iterable[Figure]:  # noqa: FBT001 - all parts are called alike
     return itertools.chain(
         delivery.requests(folder, people=200 if quick else 2000),
@@ -31,39 +42,35 @@ def _requests(folder: Path, quick: bool) -> Iterable[Figure]:  # noqa: FBT001 - 
 
 def _limit(folder: Path, quick: bool) -> Iterable[Figure]:  # noqa: FBT001
     seconds = 15 if quick else 90
-    return itertools.chain(
-        delivery.limit(folder, per_second=20, seconds=seconds, processes=1),
-        delivery.limit(folder, per_second=20, seconds=seconds, processes=3),
-        delivery.limit(folder, per_second=200, seconds=seconds, processes=1, latency=0.05),
-        delivery.surveys(folder, per_second=200, seconds=seconds),
-        delivery.surveys(folder, per_second=100, seconds=seconds, processes=4),
-        delivery.told_too_high(folder, per_second=20, times=10, seconds=30, most=1.2, most_refused=40),
-        delivery.told_too_high(folder, per_second=20, times=500, seconds=30, most=1.3, most_refused=80),
-        ()
-        if quick
-        else delivery.told_too_high(
+    yield from delivery.limit(folder, per_second=20, seconds=seconds, processes=1)
+    yield from delivery.limit(folder, per_second=20, seconds=seconds, processes=3)
+    yield from delivery.limit(folder, per_second=200, seconds=seconds, processes=1, latency=0.05)
+    yield from delivery.told_too_high(folder, per_second=20, times=10, seconds=30, most=1.2, most_refused=40)
+    yield from delivery.told_too_high(folder, per_second=20, times=500, seconds=30, most=1.3, most_refused=80)
+    if not quick:
+        yield from delivery.told_too_high(
             folder, per_second=20, times=2.5, seconds=240, most=1.2, most_refused=240, by_second=False
-        ),
-    )
+        )
+
+
+def _surveys(folder: Path, quick: bool) -> Iterable[Figure]:  # noqa: FBT001
+    seconds = 15 if quick else 90
+    cancelled_by = ("Order Refunded", {"event": "Order Cancelled", "match": "order_id"})
+    yield from delivery.surveys(folder, per_second=200, seconds=seconds)
+    yield from delivery.surveys(folder, per_second=200, seconds=seconds, cancelled_by=cancelled_by)
+    yield from delivery.surveys(folder, per_second=200, seconds=seconds, due=20_000 if quick else 1_000_000)
+    yield from delivery.surveys(folder, per_second=100, seconds=seconds, processes=4)
+    # What waits for a lock for so long is logged with what is looked for as a deadlock.
+    with _postgres(folder, "log_lock_waits=on", "deadlock_timeout=200ms", "autovacuum_naptime=5s") as server:
+        yield from delivery.surveys(folder, per_second=200, seconds=seconds, cancelled_by=cancelled_by, server=server)
+        yield from delivery.surveys(folder, per_second=100, seconds=2 * seconds, processes=4, server=server)
 
 
 def _intake(folder: Path, quick: bool) -> Iterable[Figure]:  # noqa: FBT001
     records = 20_000 if quick else 200_000
-    with _postgres(folder) as database:
-        yield from intake.measure(folder, records=records, repeats=1 if quick else 3, postgres=database)
+    with _postgres(folder) as server:
+        yield from intake.measure(folder, records=records, repeats=1 if quick else 3, postgres=server.new_database())
         yield from delivery.beside_intake(folder, records=records)
-
-
-@contextlib.contextmanager
-def _postgres(folder: Path) -> Iterator[str]:
-    """Run a PostgreSQL server, and yield the address of an empty database."""
-    with tempfile.TemporaryDirectory(prefix="postgres-", dir=folder) as place:
-        server = Postgres(Path(place))
-        server.start()
-        try:
-            yield server.new_database()
-        finally:
-            server.stop()
 
 
 def _memory(folder: Path, quick: bool) -> Iterable[Figure]:  # noqa: FBT001
@@ -97,8 +104,8 @@ def _large(folder: Path, quick: bool) -> Iterable[Figure]:  # noqa: FBT001
 
 
 def _large_postgres(folder: Path, quick: bool) -> Iterable[Figure]:  # noqa: FBT001
-    with _postgres(folder) as database:
-        yield from large.measure(folder, **_sizes(quick), store=database, name="PostgreSQL")
+    with _postgres(folder) as server:
+        yield from large.measure(folder, **_sizes(quick), store=server.new_database(), name="PostgreSQL")
 
 
 def _sizes(quick: bool) -> dict[str, int]:  # noqa: FBT001
@@ -109,6 +116,7 @@ PARTS: Final = {
     "start": _start,
     "requests": _requests,
     "limit": _limit,
+    "surveys": _surveys,
     "intake": _intake,
     "memory": _memory,
     "stop": _stop,

@@ -11,8 +11,10 @@ from tests.benchmarks.inputs import write_tracks, write_users, write_view
 from tests.benchmarks.processes import Program, Ran, run
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
+
+    from tests.conftest import Postgres
 
 _LATENCY_SECONDS: Final = 0.05
 _NO_PACE: Final = 10_000_000
@@ -150,7 +152,16 @@ def told_too_high(
         yield Figure("... requests refused", f"{refused}", "", None, f"at most {most_refused}", refused <= most_refused)
 
 
-def surveys(folder: Path, *, per_second: int, seconds: int, processes: int = 1) -> Iterator[Figure]:
+def surveys(
+    folder: Path,
+    *,
+    per_second: int,
+    seconds: int,
+    processes: int = 1,
+    due: int = 0,
+    cancelled_by: Sequence[str | dict[str, str]] = (),
+    server: Postgres | None = None,
+) -> Iterator[Figure]:
     """Measure surveys at the account's limit, and how several processes share it.
 
     Args:
@@ -158,20 +169,36 @@ def surveys(folder: Path, *, per_second: int, seconds: int, processes: int = 1) 
         per_second: The limit, in requests a second.
         seconds: How long delivery takes at the least.
         processes: How many processes share it.
+        due: How many surveys are due, if more than are sent.
+        cancelled_by: The events that cancel a survey (`cancel_on`), none of which happened.
+        server: The PostgreSQL server on which the store is, and whose log is looked at; without one it is a file.
     """
     number = per_second * seconds
-    with Account(folder, latency=0.05) as account:
+    with Account(folder, latency=_LATENCY_SECONDS) as account:
         config = _config(folder / "surveys.db", account, per_second * 60) | {"max_surveys_per_run": number}
-        _fill(folder, config, number, surveys=True)
+        config["campaigns"] = {"Order Completed": {"id": 78, "cancel_on": list(cancelled_by)}}
+        if server is not None:
+            config["store_url"] = server.new_database()
+        _fill(folder, config, max(number, due), surveys=True)
+        logged = "" if server is None else server.log()
         runs = _deliver(folder, config, processes)
         took = max(ran.summary["seconds"] for ran in runs)
         sent = sorted(ran.summary["surveys"]["sent"] for ran in runs)
-        of = f"{number:,} surveys at {per_second} a second, {processes} process{'es' if processes > 1 else ''}"
-        rate = sum(sent) / took
-        yield at_least(of, f"{rate:.1f} a second", f"limit: {per_second}", rate / per_second, 0.97)
-        if processes > 1:
-            shares = ", ".join(map(str, sent))
-            yield at_least("... each process's share", shares, f"fair: {number // processes}", sent[0] / sent[-1], 0.5)
+    of = f"{number:,} surveys" + (f" of {due:,} due" if due else "")
+    of += f" at {per_second} a second, {processes} process{'es' if processes > 1 else ''}"
+    of += ", `cancel_on`" if cancelled_by else ""
+    of += ", PostgreSQL" if server else ""
+    rate = sum(sent) / took
+    yield at_least(of, f"{rate:.1f} a second", f"limit: {per_second}", rate / per_second, 0.97)
+    if processes > 1:
+        fair = number / processes
+        shares, unfair = ", ".join(map(str, sent)), max(sent[-1] / fair, fair / max(sent[0], 1))
+        yield at_most("... each process's share", shares, f"fair: {fair:.0f}", unfair, 1.5)
+    if server is not None:
+        told = server.log().removeprefix(logged)
+        waits = told.count("still waiting for") + told.count("canceling autovacuum")
+        what = "... lock waits over 200 ms and cancelled autovacuums in the server's log"
+        yield Figure(what, f"{waits}", "least: 0", None, "none", waits == 0)
 
 
 def beside_intake(folder: Path, *, records: int) -> Iterator[Figure]:

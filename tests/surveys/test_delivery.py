@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 from sqlalchemy import event, update
 
+from target_promoter.contacts.delivery import ContactRequest
 from target_promoter.intake.forgetting import forget
 from target_promoter.intake.identifiers import identifiers_of
 from target_promoter.store import schema
@@ -248,6 +249,36 @@ def test_a_survey_brings_its_contact_along(house: House, process: Process) -> No
     assert turn.contacts["synced"] == 1
     assert (turn.requests, turn.next_at) == ([], None)
     assert contact(house, ANN).status == "synced"
+
+
+def test_a_contact_that_changed_while_its_survey_was_on_its_way_is_sent(house: House, process: Process) -> None:
+    """What the survey brought along is older than what the contact should be by now."""
+    house.take(identify("1", ANN, plan="premium", timestamp=at(0)))
+    turn = process.turn(1, "accepted")
+    assert [one.email for one in turn.requests] == [ANN]
+    assert not turn.contacts["synced"]
+    assert process.turn(2, "accepted").contacts["synced"] == 1
+
+
+def test_a_contact_whose_lists_its_survey_did_not_bring_is_sent(tmp_path: Path) -> None:
+    """A survey's request adds its contact to no list."""
+    house = House(tmp_path, contact_lists=[5])
+    house.take(identify("1", ANN), track("Order Completed", "1"))
+    process = Process(house)
+    assert [type(one) for one in process.turn(0).requests] == [Claim]
+    turn = process.turn(1, "accepted")
+    assert [(type(one), one.email) for one in turn.requests] == [(ContactRequest, ANN)]
+    assert not turn.contacts["synced"]
+
+
+def test_a_turn_is_full_though_most_of_those_first_due_are_not_sent(tmp_path: Path) -> None:
+    """As many are looked at as it takes to use the time that a turn has."""
+    house = House(tmp_path, requests_per_minute=600_000, survey_recipients=["c*@example.com"])
+    house.take(*(identify(str(number), f"{'cb'[number < 90]}{number}@example.com") for number in range(1, 101)))
+    house.take(*(track("Order Completed", str(number), hours=-3 + number / 100) for number in range(1, 101)))
+    turn = Process(house).turn(0, room=10)
+    assert [one.email for one in turn.requests] == [f"c{number}@example.com" for number in range(90, 100)]
+    assert turn.surveys["withheld"] == 89
 
 
 def test_a_survey_leaves_a_contacts_own_wait_alone(house: House, process: Process) -> None:
