@@ -15,6 +15,7 @@ from dotenv import find_dotenv, load_dotenv
 from target_promoter.config.kinds import did_you_mean
 from target_promoter.config.settings import config_schema
 from target_promoter.errors import ConfigError
+from target_promoter.values.printable import Lines
 
 _ENVIRONMENT: Final = "ENV"
 _PREFIX: Final = "TARGET_PROMOTER_"
@@ -101,7 +102,7 @@ def check_meltano(config: Mapping[str, Any]) -> None:
         if "object" in schema["type"] and not config.get(name) and os.environ.get(_variable(name), "{}") != "{}"
     ]
     if lost:
-        raise ConfigError("\n".join(lost))
+        raise ConfigError(Lines.of(lost))
 
 
 def check_log_level() -> None:

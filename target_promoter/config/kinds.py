@@ -397,8 +397,8 @@ def _store_url(name: str, text: str) -> str:
         refuse(name, "is a store in memory, which forgets who was surveyed", _STORE_FIX)
     if backend == "postgresql" and not url.database:
         refuse(name, "names no database", _STORE_FIX)
-    if "@" in (url.host or ""):
-        refuse(name, "has an `@` in its user name or password", "write that `@` as `%40`")
+    if backend == "postgresql" and address.count("@") > 1:  # SQLAlchemy may read a part of the password as a host.
+        refuse(name, "has more than one `@`", "write those in its user name, password or parameters as `%40`")
     return address
 
 

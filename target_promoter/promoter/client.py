@@ -71,11 +71,11 @@ class NoAnswerError(DeliveryError):
 
 
 class EndlessListingError(DeliveryError):
-    """Promoter names a further page after more of them than any account has."""
+    """Promoter names a further page after more of them than any account has, or after one that was there before."""
 
     def __init__(self, path: str) -> None:
         super().__init__(
-            f"Promoter names a further page of {path} after each of the first {_MOST_PAGES:,}: "
+            f"Promoter names ever further pages of {path}, and none is the last: "
             "ask Promoter, or whoever runs what stands at `api_url`."
         )
 
@@ -127,11 +127,15 @@ def listed(exchange: Exchange, path: str, judge: Callable[[Call, Reply], Answer]
         NoAnswerError: Promoter does not answer, also after some tries.
         EndlessListingError: There is a further page after every one.
     """
+    before: list[Item] = []
     for number in range(1, _MOST_PAGES + 1):
         page = _page(exchange, path, number, judge)
+        if page.results and page.results == before:
+            break
         yield from page.results
         if not page.next:
             return
+        before = page.results
     raise EndlessListingError(path)
 
 

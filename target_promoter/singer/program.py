@@ -16,6 +16,7 @@ from typing_extensions import override
 from target_promoter.config.kinds import did_you_mean
 from target_promoter.errors import PromoterError
 from target_promoter.singer import output
+from target_promoter.values.printable import printable
 
 COMMANDS: Final = (
     "cancel",
@@ -86,6 +87,9 @@ class Program(SingerCommand, click.Group):
                 yield
         except PromoterError as error:
             self._refuse(error)
+        except click.ClickException as error:
+            error.message = printable(error.message)  # An argument, such as the name of a file, stands in it.
+            raise
 
     def _refuse(self, error: PromoterError) -> NoReturn:
         if not isinstance(error.__cause__, BrokenPipeError):  # Else whoever read the output has enough of it.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from typing import Final, TypeVar
+from urllib.parse import unquote
 
 T = TypeVar("T")
 
@@ -14,7 +15,8 @@ _ADDRESS: Final = re.compile(
 SHORTEST_SECRET: Final = 8
 """A shorter key is a word, such as the sandbox's own, and hiding it would garble every sentence."""
 
-_PASSWORD: Final = re.compile(r"([?&][^=&]*pass(?:word|wd|phrase)?[^=&]*=)[^&]*", re.IGNORECASE)
+_PARAMETER: Final = re.compile(r"([?&][^=&]*=)[^&]*")
+_SECRET: Final = re.compile(r"pass|pwd|secret|token", re.IGNORECASE)
 
 
 def masked(email: str) -> str:
@@ -55,9 +57,13 @@ def masked_url(url: str) -> str:
     Args:
         url: Such as `postgresql://user:password@host/database`; a password in it may hold any character.
     """
-    start, separator, rest = _PASSWORD.sub(r"\1***", url).partition("://")
+    start, separator, rest = _PARAMETER.sub(_without_secret, url).partition("://")
     user, at, place = rest.rpartition("@")
     if at and not start.startswith("sqlite"):
         name, colon, _ = user.partition(":")
         rest = f"{name}{colon and ':***'}@{place}"
     return start + separator + rest
+
+
+def _without_secret(parameter: re.Match[str]) -> str:
+    return f"{parameter[1]}***" if _SECRET.search(unquote(parameter[1])) else parameter[0]

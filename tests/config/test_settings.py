@@ -12,6 +12,7 @@ from zoneinfo import ZoneInfo
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from sqlalchemy.engine import make_url
 
 from target_promoter.config.kinds import declared
 from target_promoter.config.settings import CancelRule, Settings, config_schema
@@ -450,14 +451,30 @@ def test_the_record_of_a_run_holds_all_settings_but_secrets() -> None:
         "postgresql://h/d?user=me&password=hunter2",
         "postgresql://user@h/d?sslmode=require&sslPassword=hunter2&x=1",
         "postgresql://user:hunter2@h/d?password=hunter2@hunter2",
+        "postgresql://user@h/d?%70assword=hunter2",
+        "postgresql://user@h/d?oauth_client_secret=hunter2",
+        *(f"postgresql://user:hunter2{one}hunter2@h/d" for one in "@/?#:&%="),
+        *(f"postgresql://user:hunter2@{one}hunter2{two}hunter2@h/d" for one in "@/?#:" for two in "@/?#"),
     ],
 )
 def test_a_databases_address_is_shown_without_its_password(url: str) -> None:
-    """Wherever in it the password stands, and whatever characters it holds."""
-    shown = masked_url(url)
-    assert "hunter2" not in shown
-    assert "ter2" not in shown
-    assert shown.startswith("postgresql")
+    """Wherever in it the password stands, and whatever characters it holds; or it is refused: not all can be read."""
+    addresses = [url]
+    try:
+        addresses.append(make_url(settings(store_url=url).store_url).render_as_string(hide_password=False))
+    except ConfigError as error:
+        assert "ter2" not in str(error)
+    for address in addresses:
+        shown = masked_url(address)
+        assert "ter2" not in shown
+        assert shown.startswith("postgresql")
+
+
+@pytest.mark.parametrize("place", ["user@me@h/d", "user:a@b@h/d", "user:a@b/c@h/d", "u:p@h/d?application_name=a@b"])
+def test_a_databases_address_with_another_at_is_refused(place: str) -> None:
+    """What of it is the password would be anybody's guess."""
+    with pytest.raises(ConfigError, match="has more than one `@`: write those in its user name"):
+        settings(store_url=f"postgresql://{place}")
 
 
 @pytest.mark.parametrize("url", ["sqlite:////data/a@b.db", "postgresql://user@h:5432/d?sslmode=require"])

@@ -114,9 +114,9 @@ class Tap:
         yield self._last()
 
     def text(self) -> str:
-        """Return a text that nobody should show as it stands."""
+        """Return a text that nobody should show as it stands; a dot stands where its first line ends."""
         parts = [self._dice.choice(_SCRAPS) for _ in range(self._dice.randint(1, 4))]
-        return f"{self._dice.choice(('', 'a', 'plan'))}{''.join(parts)}\n{FORGED}{self._dice.choice(('', parts[0]))}"
+        return f"{self._dice.choice(('', 'a', 'plan'))}{''.join(parts)}.\n{FORGED}{self._dice.choice(('', parts[0]))}"
 
     def _message(self) -> str:
         stream = self._dice.choice((*_COLUMNS, "customers", "orders", "calls"))

@@ -693,9 +693,20 @@ def test_pages_are_asked_for_here(following: str) -> None:
 def test_pages_without_end(monkeypatch: pytest.MonkeyPatch) -> None:
     """A listing that goes on after more pages than any account has ends with a sentence."""
     monkeypatch.setattr(listings, "_MOST_PAGES", 3)
-    page = json.dumps({"results": [{"id": 1, "name": "A"}], "next": "?page=2"}).encode()
-    with Peer(http(200, page)) as peer, pytest.raises(EndlessListingError, match="a further page of /lists/ after"):
+    pages = [
+        http(200, json.dumps({"results": [{"id": one, "name": "A"}], "next": "?page=2"}).encode()) for one in range(4)
+    ]
+    with Peer(*pages) as peer, pytest.raises(EndlessListingError, match="ever further pages of /lists/"):
         Client(peer.url, KEY).contact_lists()
+
+
+def test_a_page_that_comes_again() -> None:
+    """A server that has one page, and says of it that there is a next one, is not asked ten thousand times."""
+    page = json.dumps({"results": [{"id": 1, "name": "A"}], "next": "http://["}).encode()
+    with Peer(http(200, page)) as peer:
+        with pytest.raises(EndlessListingError, match="ever further pages of /lists/"):
+            Client(peer.url, KEY).contact_lists()
+        assert len(peer.requests) == 2
 
 
 def test_page_that_vanished() -> None:

@@ -245,3 +245,12 @@ def test_an_endless_number_is_kept_or_rejected_and_shown_in_any_form(
         told = run_program(*arguments, config=shop, cwd=tmp_path, timeout=30)
         assert told.status == 0, told.log[-2000:]
     assert run_program("rejected", config=shop, cwd=tmp_path, timeout=30).status == 0
+
+
+@pytest.mark.parametrize("arguments", [("--input", "no\n{}"), ("\n{}",), ("report", "--format", "no\n{}")])
+def test_an_argument_is_shown_on_one_line(tmp_path: Path, arguments: tuple[str, ...]) -> None:
+    """A script may hand on the name of a file that somebody else chose."""
+    run = run_program(*(one.replace("{}", EVIL) for one in arguments), cwd=tmp_path)
+    assert run.status == 2
+    lines_of(run.log)
+    assert "ERROR | forged" in run.log
