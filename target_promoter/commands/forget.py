@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import closing
 from functools import partial
 from typing import IO, Final
@@ -139,7 +139,11 @@ def _forget(store: Store, settings: Settings, whom: Sequence[str], now: float, *
         gone.append(
             store.write(partial(_forget_in, settings=settings, whom=some, now=now + start * forgetting.STEP_SECONDS))
         )
-    _tell(gone, everywhere=everywhere)
+    mentions = Counter[str]()
+    for one in gone:
+        # Afterwards, while others may write: it takes a look at the whole store.
+        mentions.update(store.read(partial(erasing.mentions, addresses=one.names.own_emails)))
+    _tell(gone, mentions, everywhere=everywhere)
     for sentence in erasing.erase_deleted(store):
         say(sentence)
 
@@ -155,7 +159,7 @@ def _forget_in(tx: Transaction, settings: Settings, whom: Sequence[str], now: fl
     return forgetting.forget(tx, names, rejected, now)
 
 
-def _tell(gone: Sequence[Forgotten], *, everywhere: bool) -> None:
+def _tell(gone: Sequence[Forgotten], mentions: Mapping[str, int], *, everywhere: bool) -> None:
     people, contacts, surveys, cancelled, rejected = (
         sum(getattr(one, name) for one in gone) for name in ("people", "contacts", "surveys", "cancelled", "rejected")
     )
@@ -173,9 +177,6 @@ def _tell(gone: Sequence[Forgotten], *, everywhere: bool) -> None:
     )
     for email in sorted(shared - own):
         say(f"Somebody else has the address {masked(email)} too: its contact is theirs, and stays.")
-    mentions = Counter[str]()
-    for one in gone:
-        mentions.update(one.mentions)
     if mentions:
         where = ", ".join(f"{name}: {number:,}" for name, number in mentions.items())
         say(

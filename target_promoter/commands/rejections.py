@@ -31,11 +31,11 @@ def rejected_of(tx: Transaction, settings: Settings, names: Identifiers) -> list
     """
     streams: dict[str, Stream | None] = {}
     found = []
-    addresses = naming(names.emails)
+    names_address = naming(names.emails)
     ids = names.user_ids | names.anonymous_ids
     written = [encode(one)[1:-1] for one in ids]
     for row in tx.execute(select(rejected).order_by(rejected.c.id).execution_options(yield_per=ROWS)):
-        by_address = addresses.search(row.record) is not None
+        by_address = names_address(row.record)
         if not by_address and not any(one in row.record for one in written):
             continue
         record = decode(row.record)

@@ -31,7 +31,6 @@ class Forgotten:
         cancelled: How many of those waited, and are cancelled.
         rejected: How many rejected records.
         names: What they were known by.
-        mentions: How many rows that are other people's name an address, by table.
     """
 
     people: int
@@ -40,7 +39,6 @@ class Forgotten:
     cancelled: int
     rejected: int
     names: Identifiers
-    mentions: dict[str, int]
 
 
 def is_known(tx: Transaction, whom: Identifiers) -> bool:
@@ -72,5 +70,4 @@ def forget(tx: Transaction, whom: Sequence[Identifiers], rejected_ids: Collectio
     pulled.forget(tx, everybody)
     records = rejected.forget(tx, rejected_ids)
     erasing.erase_words(tx, everybody.own_emails)
-    mentions = erasing.mentions(tx, everybody.own_emails)
-    return Forgotten(gone, removed, cleared, cancelled, records, everybody, mentions)
+    return Forgotten(gone, removed, cleared, cancelled, records, everybody)
