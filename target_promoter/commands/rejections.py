@@ -33,7 +33,7 @@ def rejected_of(tx: Transaction, settings: Settings, names: Identifiers) -> list
     """
     streams: dict[str, Stream | None] = {}
     found = []
-    addresses = naming(names.emails)
+    names_address = naming(names.emails)
     ids = names.user_ids | names.anonymous_ids
     written = [encode(one)[1:-1] for one in ids]
     # What the database finds at once is nearly all; behind the @ an address may be written otherwise.
@@ -42,7 +42,7 @@ def rejected_of(tx: Transaction, settings: Settings, names: Identifiers) -> list
     if len(near) <= _MOST_CONDITIONS:
         query = query.where(or_(false(), *(rejected.c.record.icontains(one, autoescape=True) for one in near)))
     for row in tx.execute(query.order_by(rejected.c.id).execution_options(yield_per=ROWS)):
-        by_address = addresses.search(row.record) is not None
+        by_address = names_address(row.record)
         if not by_address and not any(one in row.record for one in written):
             continue
         record = decode(row.record)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import gc
 import io
 import json
 import logging
@@ -50,3 +51,6 @@ if __name__ == "__main__":
         _clock.ahead = day["ahead"]
         sys.stdout.write(json.dumps(_take(settings, Path(day["read"]))) + "\n")
         sys.stdout.flush()
+        # A run leaves its garbage to the end of its process, which here is that of all.
+        gc.unfreeze()
+        gc.collect()

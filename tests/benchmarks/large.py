@@ -58,36 +58,43 @@ def measure(folder: Path, *, people: int, rejected: int, store: str, name: str) 
         _fill(folder, config, people, rejected)
         what = f"{people:,} people and surveys ({name})"
         yield Figure(f"{what}: size of the store", f"{size(store) / 2**20:,.0f} MiB")
-        users, orders, day = (folder / f"{one}.jsonl" for one in ("a-users", "a-orders", "a-day"))
-        write_users(users, people, of_plan="basic", begin=people - _A_DAYS)
-        write_tracks(orders, people + _A_DAYS, people, begin=people, hours=-24 * _DELAY_DAYS - 0.5)
-        day.write_bytes(users.read_bytes() + orders.read_bytes())
-        sample = folder / "a-sample.jsonl"
-        write_users(sample, people, of_plan="free", begin=people - _A_SAMPLE)
-        user = f"user-{people // 2:07}"
-        other, another = (f"person.{people // 2 + one:07}@example.com" for one in (1, 2))
-        asked: tuple[tuple[str, dict[str, Any], tuple[str, ...], Path | None, float | None], ...] = (
-            ("a run that reads nothing", config, (), None, None),
-            (f"a daily run of {_A_DAYS:,} orders and {_A_DAYS:,} changed people", config, (), day, None),
-            (f"a dry run of {_A_SAMPLE} records", config | {"dry_run": True}, (), sample, 2.0),
-            (f"`check --input` of {_A_SAMPLE} records", config, ("check", "--input", str(sample)), None, 2.0),
-            ("`report`", config, ("report",), None, None),
-            ("`report --format html`", config, ("report", "--format", "html"), None, None),
-            ("`report --person` by user id", config, ("report", "--person", user), None, 1.0),
-            ("`report --person` by address", config, ("report", "--person", other), None, 1.0),
-            (f"`rejected` of {rejected:,} records", config, ("rejected",), None, None),
-            ("`forget` by user id", config, ("forget", user), None, 1.0),
-            ("`forget` by address", config, ("forget", another), None, 1.0),
-        )
-        for question, settings, arguments, read, most in asked:
-            ran = run("target_promoter", *arguments, config=settings, folder=folder, read=read)
-            if ran.status:
-                raise RuntimeError(ran.log[-3000:] + ran.printed[-2000:])
-            took = f"{ran.seconds:.2f} s, {ran.mib:.0f} MiB of memory, {ran.temporary / 2**20:.0f} MiB of files"
-            if most is None:
-                yield Figure(f"... {question}", took)
-            else:
-                yield at_most(f"... {question}", took, f"{most:g} s", ran.seconds / most, 1.0)
+        yield from _asked(folder, config, people, rejected)
+
+
+def _asked(folder: Path, config: dict[str, Any], people: int, rejected: int) -> Iterator[Figure]:
+    """Ask the program what somebody asks of it, one thing after the other."""
+    users, orders, day = (folder / f"{one}.jsonl" for one in ("a-users", "a-orders", "a-day"))
+    write_users(users, people, of_plan="basic", begin=people - _A_DAYS)
+    write_tracks(orders, people + _A_DAYS, people, begin=people, hours=-24 * _DELAY_DAYS - 0.5)
+    day.write_bytes(users.read_bytes() + orders.read_bytes())
+    sample = folder / "a-sample.jsonl"
+    write_users(sample, people, of_plan="free", begin=people - _A_SAMPLE)
+    user = f"user-{people // 2:07}"
+    other, another = (f"person.{people // 2 + one:07}@example.com" for one in (1, 2))
+    asked: tuple[tuple[str, dict[str, Any], tuple[str, ...], Path | None, float | None], ...] = (
+        ("a run that reads nothing", config, (), None, None),
+        (f"a daily run of {_A_DAYS:,} orders and {_A_DAYS:,} changed people", config, (), day, None),
+        (f"a dry run of {_A_SAMPLE} records", config | {"dry_run": True}, (), sample, 2.0),
+        (f"`check --input` of {_A_SAMPLE} records", config, ("check", "--input", str(sample)), None, 2.0),
+        ("`report`", config, ("report",), None, None),
+        ("`report --format html`", config, ("report", "--format", "html"), None, None),
+        ("`report --person` by user id", config, ("report", "--person", user), None, None),
+        ("`report --person` by address", config, ("report", "--person", other), None, None),
+        (f"`rejected` of {rejected:,} records", config, ("rejected",), None, None),
+        ("`forget` by user id", config, ("forget", user), None, None),
+        ("`forget` by address", config, ("forget", another), None, None),
+    )
+    for question, settings, arguments, read, most in asked:
+        ran = run("target_promoter", *arguments, config=settings, folder=folder, read=read)
+        if ran.status:
+            raise RuntimeError(ran.log[-3000:] + ran.printed[-2000:])
+        took = f"{ran.seconds:.2f} s ({ran.cpu:.2f} s of the processor), {ran.mib:.0f} MiB of memory"
+        if ran.temporary > 2**20:
+            took += f", {ran.temporary / 2**20:,.0f} MiB of temporary files"
+        if most is None:
+            yield Figure(f"... {question}", took)
+        else:
+            yield at_most(f"... {question}", took, f"{most:g} s", ran.seconds / most, 1.0)
 
 
 def _fill(folder: Path, config: dict[str, Any], people: int, rejected: int) -> None:

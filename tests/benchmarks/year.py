@@ -202,10 +202,9 @@ def measure(folder: Path, *, customers: int, orders: int, days: int, store: str 
         requests = account.totals()["requests"]
         for _ in range(_QUIET_RUNS):
             days_of.run(iter(()), after=_QUIET_DAYS * _DAY)
-        totals, peak = days_of.totals, days_of.end()
-    yield from _surveyed(shop, state, totals)
+        days_of.end()
+    yield from _surveyed(shop, state, days_of.totals)
     yield from _costs(marks, requests, days, orders)
-    yield Figure("... memory of the process of all runs at its peak", f"{peak:.0f} MiB")
     yield from _held(held, size(store), rows(store))
 
 
@@ -230,14 +229,13 @@ class _Days:
             raise RuntimeError(self._program.log())
         for part in ("track", "surveys", "contacts"):
             self.totals.update({f"{part} {name}": number for name, number in ran["summary"][part].items()})
-        self.open = ran["summary"]["surveys"]["pending"] + ran["summary"]["surveys"]["waiting"]
         self.ahead += after
         self._account.advance(after / _HOUR)
         return ran
 
-    def end(self) -> float:
-        """End the process; return the most memory it held, in MiB."""
-        return self._program.end().mib
+    def end(self) -> None:
+        """End the process."""
+        self._program.end()
 
 
 def _surveyed(shop: _Shop, state: dict[str, Any], totals: Counter[str]) -> Iterator[Figure]:
