@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import io
 import json
+import os
+import stat
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
@@ -331,6 +334,16 @@ def write_preview(path: Path, rows: Iterable[Mapping[str, Any]]) -> None:
         widths = [max(map(len, column)) for column in zip(*shown, strict=True)]
         text.writelines("  ".join(map(str.ljust, row, widths)).rstrip() + "\n" for row in shown)
     try:
-        path.write_text(text.getvalue(), encoding="utf-8", errors="backslashreplace", newline="")
+        with open(path, "w", encoding="utf-8", errors="backslashreplace", newline="", opener=_private) as file:
+            file.write(text.getvalue())
     except OSError as error:
         raise PromoterError(f"The preview cannot be written to {path} ({error.strerror}): name another.") from error
+
+
+def _private(path: str, flags: int) -> int:
+    """Open a file that holds personal data for its owner alone, also if it was there before."""
+    file = os.open(path, flags, 0o600)
+    if stat.S_ISREG(os.fstat(file).st_mode):
+        with contextlib.suppress(PermissionError):  # It is somebody else's, who lets this user write.
+            os.fchmod(file, 0o600)
+    return file

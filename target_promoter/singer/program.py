@@ -87,9 +87,12 @@ class Program(SingerCommand, click.Group):
                 yield
         except PromoterError as error:
             self._refuse(error)
-        except click.ClickException as error:
-            error.message = printable(error.message)  # An argument, such as the name of a file, stands in it.
-            raise
+        except click.UsageError as error:
+            words = error.format_message()
+            if words.isprintable():
+                raise
+            # An argument stands in it, such as the name of a file.
+            raise click.UsageError(printable(words), error.ctx) from None
 
     def _refuse(self, error: PromoterError) -> NoReturn:
         if not isinstance(error.__cause__, BrokenPipeError):  # Else whoever read the output has enough of it.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import math
 from decimal import Decimal
@@ -460,10 +461,8 @@ def test_the_record_of_a_run_holds_all_settings_but_secrets() -> None:
 def test_a_databases_address_is_shown_without_its_password(url: str) -> None:
     """Wherever in it the password stands, and whatever characters it holds; or it is refused: not all can be read."""
     addresses = [url]
-    try:
+    with contextlib.suppress(ConfigError):
         addresses.append(make_url(settings(store_url=url).store_url).render_as_string(hide_password=False))
-    except ConfigError as error:
-        assert "ter2" not in str(error)
     for address in addresses:
         shown = masked_url(address)
         assert "ter2" not in shown

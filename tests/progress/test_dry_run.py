@@ -220,7 +220,9 @@ def test_a_file_tells_who_would_be_surveyed_and_who_not(config: dict[str, Any], 
     messages += [order("t-6", "1", 800)]
     messages += [kept_back, unreadable, stray]
     path = tmp_path / name
+    path.touch(mode=0o644)
     run = run_program("--preview", path, config={**config, "dry_run": True}, messages=messages, cwd=tmp_path)
+    assert path.stat().st_mode & 0o777 == 0o600
     assert run.status == 0
     assert run.summary["surveys"]["sent"] == 0
     text = path.read_text(encoding="utf-8")
