@@ -11,7 +11,7 @@ from target_promoter.people.identity import Identifiers
 from target_promoter.store.schema import OPEN, SurveyStatus, cancellations, not_surveyed, surveys, throttles
 from target_promoter.store.transaction import Transaction
 from target_promoter.surveys.known_events import KnownEvents
-from target_promoter.surveys.surveys import of_identifiers
+from target_promoter.surveys.surveys import of_identifiers, settle
 
 _FORGOTTEN: Final = "its person was forgotten"
 _PERSONAL: Final[dict[str, Any]] = {
@@ -32,21 +32,21 @@ class ForgottenSurveys(NamedTuple):
 
 def forget(tx: Transaction, whom: Identifiers, now: float) -> ForgottenSurveys:
     """Cancel the open surveys of people, and remove from all what names them."""
-    whose = of_identifiers(whom)
-    named = tx.execute(select(surveys.c.canonical, surveys.c.message_id).where(whose)).all()
-    KnownEvents(tx).forget_unsalted((event, message_id) for event, message_id in named)
-    settled = {"settled_at": now, "lease": None, "leased_until": 0.0}
-    waiting = update(surveys).where(whose, surveys.c.status.in_(OPEN))
-    cancelled = tx.execute(waiting.values(status=SurveyStatus.CANCELLED, **settled)).rowcount
+    columns = (surveys.c.id, surveys.c.status, surveys.c.canonical, surveys.c.message_id)
+    rows = tx.execute(select(*columns).where(of_identifiers(whom))).all()
+    KnownEvents(tx).forget_unsalted((row.canonical, row.message_id) for row in rows)
+    # By their numbers from here on: of two conditions SQLite may take the status, and look at a million that wait.
+    waiting = [row.id for row in rows if row.status in OPEN]
+    settle(tx, waiting, SurveyStatus.CANCELLED, _FORGOTTEN, now)
     # Its request may be at work, and its answer will find nobody: it is not sent again.
-    at_work = whose & (surveys.c.status == SurveyStatus.CLAIMED)
+    at_work = [row.id for row in rows if row.status == SurveyStatus.CLAIMED]
+    settle(tx, at_work, SurveyStatus.UNCERTAIN, _FORGOTTEN, now)
     # Somebody else may have the address too: it may have been surveyed, and is no longer held by an open claim.
-    held = throttles.c.survey_id.in_(select(surveys.c.id).where(at_work))
+    held = throttles.c.survey_id.in_(at_work)
     tx.execute(update(throttles).where(held).values(survey_id=None, surveyed_at=now))
-    tx.execute(update(surveys).where(at_work).values(status=SurveyStatus.UNCERTAIN, **settled))
     # A reason may be Promoter's words, which name whom they like.
-    cleared = tx.execute(update(surveys).where(whose).values(reason=_FORGOTTEN, **_PERSONAL)).rowcount
+    tx.update_rows(surveys, ("id", "reason", *_PERSONAL), [(row.id, _FORGOTTEN, *_PERSONAL.values()) for row in rows])
     forget_kept(tx, cancellations, whom.keys)
     for table in (throttles, not_surveyed):
         tx.execute(delete(table).where(table.c.who.in_(whom.keys)))
-    return ForgottenSurveys(cleared, cancelled)
+    return ForgottenSurveys(len(rows), len(waiting))

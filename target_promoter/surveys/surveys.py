@@ -242,7 +242,10 @@ def cancel_waiting(tx: Transaction, what: str, whose: ColumnElement[bool] | None
     where = surveys.c.canonical == canonical(what)
     if what.strip().isdecimal() and len(what) <= _LONGEST_ID:
         where |= surveys.c.campaign_id == int(what)
-    return _call_off(tx, where if whose is None else where & whose, "cancelled by hand", now)
+    if whose is not None:
+        # By their numbers: of several conditions SQLite may take the status, and look at a million that wait.
+        where &= surveys.c.id.in_(tx.scalars(select(surveys.c.id).where(whose)).all())
+    return _call_off(tx, where, "cancelled by hand", now)
 
 
 def drop(tx: Transaction, stream: str, now: float) -> int:
