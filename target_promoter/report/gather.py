@@ -266,38 +266,28 @@ def _runs(tx: Transaction) -> tuple[RunFacts, ...]:
 
 def _surveys(tx: Transaction, settings: Settings, now: float) -> SurveyFacts:
     table = tables.surveys.c
-    counted = tx.execute(select(table.status, func.count()).group_by(table.status)).all()
-    statuses = {status: number for status, number in counted}  # noqa: C416 - a row is no pair to `dict`
+    day = _day_of(tx, table.settled_at)
+    of_group = (day, table.campaign_id, table.event, table.status)
+    statuses, events = Counter[str](), defaultdict[int, set[str]](set)
+    days: defaultdict[tuple[int, int], Counter[str]] = defaultdict(Counter)
+    # All that is counted, in one look at the whole table.
+    for number, one, event, status, count in tx.execute(select(*of_group, func.count()).group_by(*of_group)):
+        statuses[status] += count
+        events[one].add(event)
+        if number is not None:
+            days[int(number), one][status] += count
     pending, waiting = count_open(tx, settings, now)
-    events: defaultdict[int, list[str]] = defaultdict(list)
-    for number, event in tx.execute(select(table.campaign_id, table.event).distinct().order_by(table.event)):
-        events[number].append(event)
     return SurveyFacts(
-        outcomes={status: statuses.get(status, 0) for status in tables.SETTLED},
+        outcomes={status: statuses[status] for status in tables.SETTLED},
         pending=pending,
         waiting=waiting,
         next_due_at=left.next_due_at(tx, now),
-        events=dict(sorted(events.items())),
+        events={one: sorted(events[one]) for one in sorted(events)},
         campaigns=names.campaigns(tx),
-        days=_days(tx),
+        days=tuple(DayFacts(_date(number), one, outcomes) for (number, one), outcomes in sorted(days.items())),
         open=open_surveys(tx, settings, now, most=_OPEN),
         uncertain=_uncertain(tx),
     )
-
-
-def _days(tx: Transaction) -> tuple[DayFacts, ...]:
-    table = tables.surveys.c
-    day = _day_of(tx, table.settled_at)
-    query = (
-        select(day, table.campaign_id, table.status, func.count())
-        .where(table.settled_at.is_not(None))
-        .group_by(day, table.campaign_id, table.status)
-        .order_by(day, table.campaign_id)
-    )
-    found: defaultdict[tuple[int, int], dict[str, int]] = defaultdict(dict)
-    for number, one, status, count in tx.execute(query):
-        found[int(number), one][status] = count
-    return tuple(DayFacts(_date(number), one, outcomes) for (number, one), outcomes in found.items())
 
 
 def _day_of(tx: Transaction, time: ColumnElement[float | None]) -> ColumnElement[int]:
