@@ -10,14 +10,26 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from tests.benchmarks import delivery, intake, memory, start, stopping, store
+from tests.benchmarks import delivery, intake, large, memory, start, stopping, store, year
 from tests.benchmarks.figures import machine, table
+from tests.benchmarks.processes import Program
 from tests.conftest import Postgres
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
 
     from tests.benchmarks.figures import Figure
+
+
+@contextlib.contextmanager
+def _postgres(folder: Path, *settings: str) -> Iterator[Postgres]:
+    place = Path(tempfile.mkdtemp(prefix="postgres-", dir=folder))
+    server = Postgres(place)
+    server.start(*settings)
+    try:
+        yield server
+    finally:
+        server.stop()
 
 
 def _requests(folder: Path, quick: bool) -> Iterable[Figure]:  # noqa: FBT001 - all parts are called alike
@@ -47,15 +59,9 @@ def _limit(folder: Path, quick: bool) -> Iterable[Figure]:  # noqa: FBT001
 
 def _intake(folder: Path, quick: bool) -> Iterable[Figure]:  # noqa: FBT001
     records = 20_000 if quick else 200_000
-    place = folder / "postgres"
-    place.mkdir(exist_ok=True)
-    server = Postgres(place)
-    server.start()
-    try:
+    with _postgres(folder) as server:
         yield from intake.measure(folder, records=records, repeats=1 if quick else 3, postgres=server.new_database())
         yield from delivery.beside_intake(folder, records=records)
-    finally:
-        server.stop()
 
 
 def _memory(folder: Path, quick: bool) -> Iterable[Figure]:  # noqa: FBT001
@@ -75,6 +81,28 @@ def _start(folder: Path, quick: bool) -> Iterable[Figure]:  # noqa: FBT001
     return start.measure(folder, repeats=3 if quick else 25)
 
 
+def _year(folder: Path, quick: bool) -> Iterable[Figure]:  # noqa: FBT001
+    if quick:
+        return year.measure(folder, customers=400, orders=20, days=60)
+    return year.measure(folder, customers=5000, orders=250, days=365)
+
+
+def _large(folder: Path, quick: bool) -> Iterable[Figure]:  # noqa: FBT001
+    path = folder / "large.db"
+    for old in folder.glob("large.db*"):
+        old.unlink()
+    yield from large.measure(folder, **_sizes(quick), store=f"sqlite:///{path}", name="SQLite")
+
+
+def _large_postgres(folder: Path, quick: bool) -> Iterable[Figure]:  # noqa: FBT001
+    with _postgres(folder) as server:
+        yield from large.measure(folder, **_sizes(quick), store=server.new_database(), name="PostgreSQL")
+
+
+def _sizes(quick: bool) -> dict[str, int]:  # noqa: FBT001
+    return {"people": 10_000, "rejected": 2000} if quick else {"people": 1_000_000, "rejected": 200_000}
+
+
 PARTS: Final = {
     "start": _start,
     "requests": _requests,
@@ -83,6 +111,9 @@ PARTS: Final = {
     "memory": _memory,
     "stop": _stop,
     "store": _store,
+    "year": _year,
+    "large": _large,
+    "large-postgres": _large_postgres,
 }
 
 
@@ -92,12 +123,19 @@ def main() -> None:
     parser.add_argument("parts", nargs="*", metavar="PART", help=f"what to measure: {', '.join(PARTS)}; all without")
     parser.add_argument("--quick", action="store_true", help="at a small scale, to see that it works")
     parser.add_argument("--folder", type=Path, help="where to keep files; without it a temporary folder")
+    parser.add_argument(
+        "--python",
+        default=sys.executable,
+        help="the Python of the environment whose target is measured, such as an older tree's; without it this one",
+    )
     asked = parser.parse_args()
     if unknown := set(asked.parts) - set(PARTS):
         parser.error(f"there is no part {', '.join(sorted(unknown))}")
+    Program.measured = asked.python
     figures: list[Figure] = []
     with contextlib.ExitStack() as closing:
         folder = asked.folder or Path(closing.enter_context(tempfile.TemporaryDirectory(prefix="benchmarks-")))
+        folder = folder.resolve()
         folder.mkdir(parents=True, exist_ok=True)
         for name in asked.parts or PARTS:
             for figure in PARTS[name](folder, asked.quick):

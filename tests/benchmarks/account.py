@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import signal
+import sys
 import time
 import urllib.request
 from typing import TYPE_CHECKING, Any, Final
@@ -40,7 +41,10 @@ class Account:
         """Start it."""
         limits = {"--requests-per-minute": requests_per_minute, "--requests-per-second": requests_per_second}
         asked = [text for name, limit in limits.items() if limit is not None for text in (name, str(limit))]
-        self._program = Program("target_promoter", "sandbox", "--port", "0", *asked, folder=folder)
+        # The account is the same whichever target is measured.
+        self._program = Program(
+            "target_promoter", "sandbox", "--port", "0", *asked, folder=folder, python=sys.executable
+        )
         deadline = time.monotonic() + _START_SECONDS
         while not (found := re.search(r"at (http://\S+?)/ ", self._program.log())):
             if time.monotonic() > deadline:
@@ -66,6 +70,10 @@ class Account:
         with urllib.request.urlopen(f"{self._origin}/sandbox/view", timeout=60) as answer:  # noqa: S310 - as below
             found: dict[str, int] = json.load(answer)["totals"]
         return found
+
+    def advance(self, hours: float) -> None:
+        """Move the account's time on."""
+        self._post("advance", {"hours": hours})
 
     def _post(self, path: str, body: dict[str, Any]) -> None:
         data = json.dumps(body).encode()

@@ -54,16 +54,18 @@ def write_users(path: Path, number: int, *, of_plan: str = "premium", begin: int
     _write(path, "users", _USERS, (_user(one, of_plan) for one in range(begin, number)))
 
 
-def write_tracks(path: Path, number: int, people: int) -> None:
+def write_tracks(path: Path, number: int, people: int, *, begin: int = 0, hours: float = -0.5) -> None:
     """Write a sync of an event table: `Order Completed` of the last hour.
 
     Args:
         path: The file.
         number: How many events.
         people: Of how many people, in turn.
+        begin: How many of the events to leave out.
+        hours: When they happened, in hours from now.
     """
-    happened = time.strftime("%Y-%m-%dT%H:%M:%S.000Z", time.gmtime(time.time() - 1800))
-    _write(path, "order_completed", _TRACKS, (_track(one, one % people, happened) for one in range(number)))
+    happened = time.strftime("%Y-%m-%dT%H:%M:%S.000Z", time.gmtime(time.time() + 3600 * hours))
+    _write(path, "order_completed", _TRACKS, (_track(one, one % people, happened) for one in range(begin, number)))
 
 
 def _write(path: Path, stream: str, properties: dict[str, Any], records: Iterator[dict[str, Any]]) -> None:

@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing_extensions import override
 
 from target_promoter import run
-from target_promoter.delivery.delivery import Delivery
+from target_promoter.delivery import delivery
 from target_promoter.target import TargetPromoter
 
 
-class _NoDelivery(Delivery):
+class _NoDelivery(delivery.Delivery):
     """Delivers nothing."""
 
     @override
@@ -22,5 +22,6 @@ class _NoDelivery(Delivery):
 
 
 if __name__ == "__main__":
-    run.Delivery = _NoDelivery  # type: ignore[attr-defined] # what a run delivers with
+    # What a run delivers with; of older versions, what it loads when it delivers.
+    run.Delivery = delivery.Delivery = _NoDelivery  # type: ignore[attr-defined, misc]
     TargetPromoter.cli()
