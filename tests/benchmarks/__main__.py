@@ -144,11 +144,8 @@ def main() -> None:
     Program.measured = asked.python
     figures: list[Figure] = []
     with contextlib.ExitStack() as closing:
-        folder = (
-            asked.folder.resolve()
-            if asked.folder
-            else Path(closing.enter_context(tempfile.TemporaryDirectory(prefix="benchmarks-")))
-        )
+        folder = asked.folder or Path(closing.enter_context(tempfile.TemporaryDirectory(prefix="benchmarks-")))
+        folder = folder.resolve()
         folder.mkdir(parents=True, exist_ok=True)
         for name in asked.parts or PARTS:
             for figure in PARTS[name](folder, asked.quick):
