@@ -93,6 +93,9 @@ class SurveyDelivery:
         rules = self._rules(now)
         ended, more = 0, False
         if now >= self._expire_from:
+            if rules.last_closing is not None:
+                # What the hours did not last for goes on in the next, though nobody may have looked when they ended.
+                schedule.open_later(tx, self._rules(rules.last_closing))
             ended, more = schedule.expire(tx, rules, rules.active)
             self._expire_from = now if more else now + _EXPIRED_EVERY_SECONDS
         if rules.next_opening > now:

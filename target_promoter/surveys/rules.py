@@ -57,6 +57,11 @@ class Rules:
         return self._opening(self.now)
 
     @property
+    def last_closing(self) -> float | None:
+        """When the hours in which surveys may leave were over last; None if they leave at all hours."""
+        return None if self.settings.survey_hours is None else self.settings.survey_hours.last_closing(self.now)
+
+    @property
     def active(self) -> dict[str, Campaign]:
         """The campaigns that are not paused, by the canonical form of their event."""
         return {event: campaign for event, campaign in self.settings.campaigns.items() if not campaign.paused}

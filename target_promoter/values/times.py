@@ -8,7 +8,7 @@ from __future__ import annotations
 import datetime as dt
 import itertools
 import re
-from collections.abc import Iterable
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
@@ -169,6 +169,9 @@ def duration(seconds: float) -> str:
     return f"{seconds / _DAY:.1f} days"
 
 
+_DAYS_BACK: Final = 9
+
+
 @dataclass(frozen=True, slots=True)
 class SurveyHours:
     """Hours of some days of the week, by the clock of a time zone.
@@ -196,8 +199,22 @@ class SurveyHours:
             return time
         first = datetime.fromtimestamp(time, self.zone).date()
         later = (first + timedelta(days=n) for n in itertools.count())
-        openings = (one for day in later for one in self._candidates(day) if one > time and self._is_open(one))
+        openings = (
+            one for day in later for one in self._candidates(day, self.start) if one > time and self._is_open(one)
+        )
         return next(openings)
+
+    def last_closing(self, time: float) -> float | None:
+        """Return when the hours were over last by a time, both in epoch seconds; None if not within a week before."""
+        first = datetime.fromtimestamp(time, self.zone).date()
+        earlier = (first - timedelta(days=n) for n in range(_DAYS_BACK))
+        closings = (
+            one
+            for day in earlier
+            for one in reversed(self._candidates(day, self.end))
+            if one <= time and self._is_open(one - 60) and not self._is_open(one)
+        )
+        return next(closings, None)
 
     def _is_open(self, time: float) -> bool:
         """Return whether the clock of the zone shows a time within the hours."""
@@ -208,11 +225,11 @@ class SurveyHours:
         yesterday = (today - 1) % 7
         return (today in self.days and minute >= self.start) or (yesterday in self.days and minute < self.end)
 
-    def _candidates(self, day: date) -> Iterable[float]:
-        """Return when the hours may begin on a day; on one on which the clock is changed that is any minute."""
+    def _candidates(self, day: date, minute: int) -> Sequence[float]:
+        """Return when it may be a minute of a day; on one on which the clock is changed that is any minute of it."""
         midnight = datetime.combine(day, datetime.min.time(), self.zone)
         next_midnight = midnight + timedelta(days=1)
         if midnight.utcoffset() == next_midnight.utcoffset():
-            return ((midnight + timedelta(minutes=self.start)).timestamp(),)
+            return ((midnight + timedelta(minutes=minute)).timestamp(),)
         begin, end = (int(one.astimezone(UTC).timestamp()) for one in (midnight, next_midnight))
         return range(begin, end, 60)

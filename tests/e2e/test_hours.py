@@ -136,6 +136,8 @@ def test_what_the_hours_do_not_last_for_goes_on_in_the_next(
     config: dict[str, Any], sandbox: SandboxServer, clock: Clock, tmp_path: Path
 ) -> None:
     """At six on Friday `deliver` stops and ends well; on Monday at nine the rest leaves, though it is days old."""
+    clock.set(NINE)
+    run_program(config=config, messages=[CALLS], cwd=tmp_path, env=clock.env)  # The store is no new one.
     clock.set(NINE + 9 * HOUR - 60)
     slow = {**config, "requests_per_minute": 300}
     messages = shop(30, 30, clock.now - HOUR)

@@ -155,10 +155,26 @@ def test_a_backlog_goes_on_in_the_next_hours(house: House) -> None:
     assert surveyed(house.turn(15.9)) == [ANN]
 
 
+def test_a_backlog_goes_on_though_nobody_looked_when_the_hours_ended(tmp_path: Path) -> None:
+    """The run of Friday was killed before six, and the next one is on Monday, or on Sunday and then on Monday."""
+    for number, looks in enumerate(((0.0,), (-30.0, 0.0))):
+        house = House(f"sqlite:///{tmp_path / str(number)}.db", survey_hours=BERLIN, max_event_age_hours=2)
+        house.take(identify("1", ANN, -500))
+        house.synced()
+        monday = MONDAY_AT_NINE + 60
+        friday = monday - 2.7 * 24 * HOUR  # At 16:13.
+        house.now = friday
+        house.take(track("Order Completed", "1", (friday - 600 - NOW) / HOUR, messageId="m"))
+        assert house.survey("m").due_at == friday - 600
+        sent = [surveyed(house.turn((monday - friday) / HOUR + hours)) for hours in looks]
+        assert sent == [*[[]] * (len(looks) - 1), [ANN]]
+        house.store.close()
+
+
 def test_what_is_too_old_does_not_wait_for_hours(house: House) -> None:
-    """It ends before it could be moved, night for night."""
-    house.take(track("Order Completed", "1", -70, messageId="m"))
-    house.configure(survey_hours=BERLIN)
+    """It was so when the hours ended, and is not moved, night for night."""
+    house.take(track("Order Completed", "1", -71.5, messageId="m"))
+    house.configure(survey_hours={**BERLIN, "days": [*BERLIN["days"], "sat", "sun"]})
     house.turn(3)
     assert house.surveys["m"] == "expired"
 

@@ -42,6 +42,31 @@ def test_outside_of_the_hours_they_begin_next_on_one_of_their_days(at: str, begi
 
 
 @pytest.mark.parametrize(
+    ("hours", "days", "at", "ended"),
+    [
+        ("09:00-18:00", WORKDAYS, "2024-05-06T12:00:00+02:00", "2024-05-03T18:00:00+02:00"),
+        ("09:00-18:00", WORKDAYS, "2024-05-06T18:00:00+02:00", "2024-05-06T18:00:00+02:00"),
+        ("09:00-18:00", (0,), "2024-05-06T17:00:00+02:00", "2024-04-29T18:00:00+02:00"),
+        ("22:00-02:00", (4,), "2024-05-10T23:00:00+02:00", "2024-05-04T02:00:00+02:00"),
+        ("00:00-24:00", WORKDAYS, "2024-05-07T12:00:00+02:00", "2024-05-04T00:00:00+02:00"),
+        # At 02:00 the clock goes to 03:00, and hours that end at 02:30 end there.
+        ("22:00-02:30", EVERY_DAY, "2024-03-31T12:00:00+02:00", "2024-03-31T03:00:00+02:00"),
+    ],
+)
+def test_when_the_hours_ended_last(hours: str, days: tuple[int, ...], at: str, ended: str) -> None:
+    """Before the ones of now, if they are on."""
+    start, end = (int(one[:2]) * 60 + int(one[3:]) for one in hours.split("-"))
+    found = SurveyHours(start, end, days, ZoneInfo(BERLIN)).last_closing(datetime.fromisoformat(at).timestamp())
+    assert found is not None
+    assert datetime.fromtimestamp(found, ZoneInfo(BERLIN)).isoformat() == ended
+
+
+def test_hours_that_never_end_ended_at_no_time() -> None:
+    """All day, every day."""
+    assert SurveyHours(0, 24 * 60, EVERY_DAY, ZoneInfo(BERLIN)).last_closing(1_717_000_000) is None
+
+
+@pytest.mark.parametrize(
     ("at", "begins"),
     [
         ("2024-05-10T21:00:00+02:00", "2024-05-10T22:00:00+02:00"),
