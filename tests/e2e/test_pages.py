@@ -272,7 +272,7 @@ def test_a_card_names_the_lists_of_its_contact(browser: Chrome, server: SandboxS
     open_page(browser, server)
     vips = server.account.add_list("VIPs").id
     assert post(server, "/contacts/", {"email": "ann@example.com", "contact_list": [vips]}).ok
-    until(browser, lambda page: "On VIPs" in card(page, "ann@example.com"))
+    until(browser, lambda page: "VIPs" in card(page, "ann@example.com"))
     assert "VIPs" not in card(browser, "bob@example.com")
     assert post(server, f"/lists/{vips}/remove/", {"email": "ann@example.com"}).ok
     until(browser, lambda page: "VIPs" not in card(page, "ann@example.com"))
