@@ -13,7 +13,6 @@ import click
 from singer_sdk import Target
 from singer_sdk.exceptions import SingerSDKError
 from singer_sdk.helpers.capabilities import CapabilitiesEnum, TargetCapabilities
-from singer_sdk.plugin_base import _ConfigInput
 from singer_sdk.singerlib.exceptions import SingerError
 from singer_sdk.sinks import Sink
 from typing_extensions import override
@@ -188,7 +187,7 @@ class TargetPromoter(AtomicTarget):
         *,
         about: bool = False,
         about_format: str | None = None,
-        config: _ConfigInput | None = None,
+        config: Sequence[str] = (),
         file_input: IO[str] | None = None,
         preview: Path | None = None,
     ) -> None:
@@ -197,15 +196,17 @@ class TargetPromoter(AtomicTarget):
         Args:
             about: Whether to show what the target is instead.
             about_format: In what form.
+            config: The files of the config, `ENV` among them if the environment is one.
             preview: Where a dry run writes who would be surveyed and who would not.
         """
         super(Target, cls).invoke(about=about, about_format=about_format)
         cls.print_version(print_fn=cls.logger.info)
-        given = config.config if config else {}
-        is_read = config is not None and config.parse_env
+        is_read = reads_environment(config)
         for sentence in environment_warnings(is_read=is_read):
             cls.logger.warning(sentence)
+        given: dict[str, Any] = {}
         try:
+            given = read_config(config)
             if not is_read:
                 check_meltano(given)
             target = cls(config=given)
@@ -258,11 +259,7 @@ class TargetPromoter(AtomicTarget):
         for option in command.params:
             if option.name == "file_input":
                 option.type = click.File(encoding="utf-8")  # Whatever the machine's own encoding is.
+            if option.name == "config":
+                option.callback = None  # It would read the files, and show a traceback for what is no JSON.
         command.params.append(click.Option(["--preview"], type=click.Path(path_type=Path), help=PREVIEW_HELP))
         return program(command, cls.invoke, cls.logger)
-
-    @override
-    @classmethod
-    def cb_config(cls, ctx: click.Context, param: click.Option, value: tuple[str, ...]) -> _ConfigInput:
-        """Read the config; the SDK would show a traceback for a file that is missing or no JSON."""
-        return _ConfigInput(config=read_config(value), parse_env=reads_environment(value))

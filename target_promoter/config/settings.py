@@ -130,6 +130,14 @@ class Campaign:
     )
     paused: bool = setting(BOOLEAN, "Paused", "Whether surveys are taken but wait until the pause ends.", default=False)
 
+    def as_config(self) -> dict[str, object]:
+        """Return what the config says."""
+        cancel_on = [
+            rule.name if rule.match is None else {"event": rule.name, "match": rule.match} for rule in self.cancel_on
+        ]
+        said = {name: value for name, value in dataclasses.asdict(self).items() if name not in {"event", "cancel_on"}}
+        return {**said, "cancel_on": cancel_on}
+
 
 @dataclass(frozen=True, slots=True)
 class StreamSetting:
@@ -270,6 +278,11 @@ def _hours(name: str, found: dict[str, Any]) -> SurveyHours:
         refuse(f"{name}.to", "is the same as `from`", "leave out `survey_hours` to send at all hours")
     days = sorted({_DAYS.index(day) for day in found["days"]})
     return SurveyHours(found["from"], found["to"], tuple(days), found["time_zone"])
+
+
+def _hours_as_config(hours: SurveyHours) -> dict[str, object]:
+    begin, end = (f"{minute // 60:02}:{minute % 60:02}" for minute in (hours.start, hours.end))
+    return {"from": begin, "to": end, "days": [_DAYS[day] for day in hours.days], "time_zone": str(hours.zone)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -456,8 +469,15 @@ class Settings:
         return any(globs.matches(glob, email) for glob in self.survey_recipients)
 
     def as_record(self) -> dict[str, object]:
-        """Return all settings as plain JSON without secrets, to tell later what changed between two runs."""
+        """Return all settings as plain JSON without secrets, to tell later what changed between two runs.
+
+        What has a name in the config is found by it, and says what it says there.
+        """
         values = dataclasses.asdict(self)
+        values["streams"] = {one.pattern: one.as_config() for one in self.streams}
+        values["campaigns"] = {one.event: one.as_config() for one in self.campaigns.values()}
+        values["stored_events"] = sorted(self.stored_events.values())
+        values["survey_hours"] = None if self.survey_hours is None else _hours_as_config(self.survey_hours)
         del values["api_key"]
         values["store_url"] = masked_url(self.store_url)
         # Among these stands the seed of hashes.

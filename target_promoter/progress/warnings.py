@@ -140,18 +140,19 @@ def _unmatched_settings(tx: Transaction, settings: Settings, summary: Summary) -
             there = listed([named(stream) for stream in sorted(findings.streams)])
             fix = f"did you mean {named(near)}?" if near else f"name one of those it has, {there}, or remove the entry."
             yield f"The setting `streams` has {named(setting.pattern)}, and the input has no such stream: {fix}"
-    seen = {canonical(event) for event, _ in findings.events}
-    seen |= {canonical(event) for event in tx.scalars(select(events.c.name).distinct())}
-    seen |= {canonical(event) for event in tx.scalars(select(surveys.c.event).distinct())}
+    read = {event for event, _ in findings.events}
+    read.update(tx.scalars(select(events.c.name).distinct()), tx.scalars(select(surveys.c.event).distinct()))
+    seen = {canonical(event) for event in read}
     seen |= {canonical(_meant(event, settings) or event) for event in findings.of_outcome("unmatched")}
     if not sum(findings.read.values()) or summary.value("track", "rejected"):
         return  # What was rejected may be just that event.
+    others = sorted(event for event in read if canonical(event) not in settings.campaigns)
     for name, campaign in settings.campaigns.items():
         if name not in seen:
-            yield (
-                f"The setting `campaigns` has {named(campaign.event)}, and no such event was ever read: "
-                "name the event as the source does, or have the tap select its stream."
-            )
+            near = nearest(campaign.event, others)
+            fix = "name the event as the source does, or have the tap select its stream."
+            fix = fix if near is None else f"did you mean {named(near)}?"
+            yield f"The setting `campaigns` has {named(campaign.event)}, and no such event was ever read: {fix}"
 
 
 def _without_campaign(tx: Transaction, settings: Settings) -> Iterator[str]:

@@ -124,6 +124,14 @@ def test_settings_that_match_nothing_are_told(config: dict[str, Any]) -> None:
     assert [line for line in second if '"Ticket Closed"' in line]
 
 
+def test_a_mistyped_campaign_is_told_with_the_event_that_was_meant(config: dict[str, Any]) -> None:
+    """Also where that event is stored, and so leads to something."""
+    config["campaigns"] = {"Order Complted": 78}
+    (line,) = sync(config, [CALLS, identify("1", "a@example.com"), order("t-1", "1")]).log.splitlines()
+    assert line.startswith('The setting `campaigns` has "Order Complted", and no such event was ever read: ')
+    assert line.endswith('did you mean "Order Completed"?')
+
+
 def test_what_was_rejected_or_not_read_is_no_missing_event(config: dict[str, Any]) -> None:
     """A record that cannot be read may be of just that event, and so may one after a stop."""
     bad = {**order("t-2", "1"), "record": {**order("t-2", "1")["record"], "timestamp": "yesterday"}}
