@@ -24,7 +24,7 @@ from target_promoter.intake.mirror import VersionReading, confirm
 from target_promoter.progress.ending import end_refused
 from target_promoter.progress.preview import PREVIEW_HELP
 from target_promoter.records.replay import Replay
-from target_promoter.records.streams import Stream, recognize
+from target_promoter.records.streams import Stream, recognize, removed_stream
 from target_promoter.run import Run
 from target_promoter.singer.mapping import Mapper
 from target_promoter.singer.program import program
@@ -155,7 +155,7 @@ class TargetPromoter(AtomicTarget):
     def _recognize(self, name: str, schema: dict[str, Any], key_properties: Sequence[str]) -> Stream:
         """Return what a stream is; one of which a stream map lets nothing through needs no setting."""
         if self.maps.removes(name):
-            return Stream(name, "ignore", "The setting `stream_maps` removes it.")
+            return removed_stream(name)
         # Calls that Promoter refused are raw calls, whatever a glob of the config says of every stream.
         is_refused = self.maps.replays.get(name) is Replay.REFUSED
         settings = replace(self.settings, streams=()) if is_refused else self.settings

@@ -114,6 +114,9 @@ class Tracking:
             batch.reject(call, "track", problem or "no readable time")
             return "rejected"
         batch.discard_rejection(call.stream, call.record)
+        if batch.cancel_rules.any:
+            for name in batch.cancel_rules.lacking(call.canonical, call.properties, call.record):
+                batch.findings.add_unmatchable(clean(call.event), name)
         cancels = batch.cancel_rules.cancels(call.canonical)
         if cancels:
             self._note_cancelling(call, time)

@@ -40,6 +40,7 @@ def warnings(tx: Transaction, settings: Settings, summary: Summary, *, is_whole:
         _no_campaigns(settings, summary),
         _near(settings, findings),
         _too_old(findings),
+        _unmatchable(findings),
         _unmatched_settings(tx, settings, summary) if is_whole else (),
         _without_campaign(tx, settings),
         _refused(tx, summary),
@@ -77,7 +78,7 @@ def unmatched(settings: Settings, findings: Findings) -> str | None:
     names = [
         f"{named(event)} ({tally.number:,})"
         for event, tally in findings.of_outcome("unmatched").items()
-        if _meant(event, settings) is None
+        if _meant(event, settings) is None and _meant_to_cancel(event, settings) is None
     ]
     if not names:
         return None
@@ -105,16 +106,26 @@ def _no_campaigns(settings: Settings, summary: Summary) -> Iterator[str]:
 
 def _near(settings: Settings, findings: Findings) -> Iterator[str]:
     for event, tally in findings.of_outcome("unmatched").items():
-        meant = _meant(event, settings)
+        meant, cancelling = _meant(event, settings), _meant_to_cancel(event, settings)
+        events = f"{count(tally.number, 'event')} {named(event)}"
         if meant is not None:
             yield (
-                f"{count(tally.number, 'event')} {named(event)} led to no survey, for no campaign names it; "
+                f"{events} led to no survey, for no campaign names it; "
                 f"probably {named(meant)} was meant: name the event in `campaigns` as the source does."
+            )
+        elif cancelling is not None:
+            yield (
+                f"{events} cancelled no survey, for no `cancel_on` names it; "
+                f"probably {named(cancelling)} was meant: name the event in `cancel_on` as the source does."
             )
 
 
 def _meant(event: str, settings: Settings) -> str | None:
     return nearest(event, [campaign.event for campaign in settings.campaigns.values()])
+
+
+def _meant_to_cancel(event: str, settings: Settings) -> str | None:
+    return nearest(event, [rule.name for campaign in settings.campaigns.values() for rule in campaign.cancel_on])
 
 
 def _too_old(findings: Findings) -> Iterator[str]:
@@ -125,6 +136,14 @@ def _too_old(findings: Findings) -> Iterator[str]:
             f"{count(tally.number, 'event')} {named(event)} {_was(tally.number)} too old for a survey ({happened})"
             f"{f': {reasons}' if reasons else ''}. History is not surveyed; if it should be, raise "
             "`max_event_age_hours`."
+        )
+
+
+def _unmatchable(findings: Findings) -> Iterator[str]:
+    for (event, name), number in findings.unmatchable.most_common():
+        yield (
+            f"{count(number, 'event')} {named(event)} {'has' if number == 1 else 'have'} no {named(name)}, by which "
+            "`cancel_on` tells which survey is cancelled: name in `match` a property that both events have."
         )
 
 
