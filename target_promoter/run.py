@@ -157,7 +157,12 @@ class Run:
         return self.store.read(lambda tx: runs.replay_mark(tx, text))
 
     def remember_stream(
-        self, stream: Stream, schema: Mapping[str, object], keys: Sequence[str], source: Mapping[str, object] | None
+        self,
+        stream: Stream,
+        schema: Mapping[str, object],
+        keys: Sequence[str],
+        source: Mapping[str, object] | None,
+        maps: Mapping[str, object],
     ) -> None:
         """Keep a stream's SCHEMA and how it is read; what may not be sent any more is taken back at once.
 
@@ -166,16 +171,18 @@ class Run:
             schema: Its JSON schema.
             keys: Its key properties.
             source: The same of the tap's stream, with its name, if a stream map made this one.
+            maps: What the config has stream maps do with it.
         """
         before = self.store.read(lambda tx: streams.known(tx, stream.name))
         if stream.reading is None or (before is None and stream.type == "ignore"):
             return
         reading = stream.reading
-        one = streams.KnownStream(stream.name, streams.StreamSchema(schema, list(keys), source), None)
+        one = streams.KnownStream(stream.name, streams.StreamSchema(schema, list(keys), source, maps), None)
         if before == replace(one, reading=reading.as_record()):
             return
         one = replace(one, reading=None if before is None else before.reading)
-        told = self.store.write(lambda tx: setup.take_in_reading(tx, one, reading, self._clock()))
+        last = None if before is None else before.schema
+        told = self.store.write(lambda tx: setup.take_in_reading(tx, one, reading, self._clock(), last))
         if told is not None:
             logger.warning("%s", told)
 

@@ -80,8 +80,8 @@ class PromoterSink(BatchSink):
     def setup(self) -> None:
         """Keep the stream's schema, for the records of it that are rejected."""
         if not self._is_replayed:
-            source = self._maps.sources.get(self.stream_name)
-            self.run.remember_stream(self.stream, self.schema, self.key_properties, source)
+            source, maps = self._maps.sources.get(self.stream_name), self._maps.made_by.get(self.stream_name, {})
+            self.run.remember_stream(self.stream, self.schema, self.key_properties, source, maps)
 
     @override
     def get_validator(self) -> BaseJSONSchemaValidator | None:

@@ -13,7 +13,6 @@ import click
 from singer_sdk import Target
 from singer_sdk.exceptions import SingerSDKError
 from singer_sdk.helpers.capabilities import CapabilitiesEnum, TargetCapabilities
-from singer_sdk.plugin_base import _ConfigInput
 from singer_sdk.singerlib.exceptions import SingerError
 from singer_sdk.sinks import Sink
 from typing_extensions import override
@@ -25,7 +24,7 @@ from target_promoter.intake.mirror import VersionReading, confirm
 from target_promoter.progress.ending import end_refused
 from target_promoter.progress.preview import PREVIEW_HELP
 from target_promoter.records.replay import Replay
-from target_promoter.records.streams import Stream, recognize
+from target_promoter.records.streams import Stream, recognize, removed_stream
 from target_promoter.run import Run
 from target_promoter.singer.mapping import Mapper
 from target_promoter.singer.program import program
@@ -157,7 +156,7 @@ class TargetPromoter(AtomicTarget):
     def _recognize(self, name: str, schema: dict[str, Any], key_properties: Sequence[str]) -> Stream:
         """Return what a stream is; one of which a stream map lets nothing through needs no setting."""
         if self.maps.removes(name):
-            return Stream(name, "ignore", "The setting `stream_maps` removes it.")
+            return removed_stream(name)
         # Calls that Promoter refused are raw calls, whatever a glob of the config says of every stream.
         is_refused = self.maps.replays.get(name) is Replay.REFUSED
         settings = replace(self.settings, streams=()) if is_refused else self.settings
@@ -189,7 +188,7 @@ class TargetPromoter(AtomicTarget):
         *,
         about: bool = False,
         about_format: str | None = None,
-        config: _ConfigInput | None = None,
+        config: Sequence[str] = (),
         file_input: IO[str] | None = None,
         preview: Path | None = None,
     ) -> None:
@@ -198,15 +197,17 @@ class TargetPromoter(AtomicTarget):
         Args:
             about: Whether to show what the target is instead.
             about_format: In what form.
+            config: The files of the config, `ENV` among them if the environment is one.
             preview: Where a dry run writes who would be surveyed and who would not.
         """
         super(Target, cls).invoke(about=about, about_format=about_format)
         cls.print_version(print_fn=cls.logger.info)
-        given = config.config if config else {}
-        is_read = config is not None and config.parse_env
+        is_read = reads_environment(config)
         for sentence in environment_warnings(is_read=is_read):
             cls.logger.warning(sentence)
+        given: dict[str, Any] = {}
         try:
+            given = read_config(config)
             if not is_read:
                 check_meltano(given)
             target = cls(config=given)
@@ -259,11 +260,7 @@ class TargetPromoter(AtomicTarget):
         for option in command.params:
             if option.name == "file_input":
                 option.type = click.File(encoding="utf-8")  # Whatever the machine's own encoding is.
+            if option.name == "config":
+                option.callback = None  # It would read the files, and show a traceback for what is no JSON.
         command.params.append(click.Option(["--preview"], type=click.Path(path_type=Path), help=PREVIEW_HELP))
         return program(command, cls.invoke, cls.logger)
-
-    @override
-    @classmethod
-    def cb_config(cls, ctx: click.Context, param: click.Option, value: tuple[str, ...]) -> _ConfigInput:
-        """Read the config; the SDK would show a traceback for a file that is missing or no JSON."""
-        return _ConfigInput(config=read_config(value), parse_env=reads_environment(value))

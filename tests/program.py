@@ -64,4 +64,4 @@ def command(name: str, *arguments: str, config: dict[str, Any]) -> Result:
 
     What ends it with a sentence in a process of its own is the result's exception.
     """
-    return CliRunner().invoke(load(name), arguments, obj=config)
+    return CliRunner().invoke(load(name), arguments, obj=lambda: config)

@@ -312,5 +312,5 @@ def _show(findings: Iterable[Finding]) -> bool:
 
 def _reads_environment(ctx: click.Context, config_files: tuple[str, ...]) -> bool:
     """Return whether the environment is read, wherever on the command line that was said."""
-    before = ctx.parent.params.get("config") if ctx.parent is not None else None
-    return reads_environment(config_files) or bool(before is not None and before.parse_env)
+    before = () if ctx.parent is None else ctx.parent.params["config"]
+    return reads_environment((*before, *config_files))

@@ -163,5 +163,5 @@ def config_of(ctx: click.Context, config_files: tuple[str, ...]) -> dict[str, An
     Raises:
         ConfigError: A file cannot be read.
     """
-    before: dict[str, Any] = ctx.obj or {}
+    before: dict[str, Any] = {} if ctx.obj is None else ctx.obj()
     return {**before, **read_config(config_files)}

@@ -130,6 +130,14 @@ class Campaign:
     )
     paused: bool = setting(BOOLEAN, "Paused", "Whether surveys are taken but wait until the pause ends.", default=False)
 
+    def as_config(self) -> dict[str, object]:
+        """Return what the config says."""
+        cancel_on = [
+            rule.name if rule.match is None else {"event": rule.name, "match": rule.match} for rule in self.cancel_on
+        ]
+        said = {name: value for name, value in dataclasses.asdict(self).items() if name not in {"event", "cancel_on"}}
+        return {**said, "cancel_on": cancel_on}
+
 
 @dataclass(frozen=True, slots=True)
 class StreamSetting:
@@ -462,13 +470,19 @@ class Settings:
         return any(globs.matches(glob, email) for glob in self.survey_recipients)
 
     def as_record(self) -> dict[str, object]:
-        """Return all settings as plain JSON without secrets, to tell later what changed between two runs."""
+        """Return all settings as plain JSON without secrets, to tell later what changed between two runs.
+
+        What has a name in the config is found by it, and says what it says there.
+        """
         values = dataclasses.asdict(self)
+        values["streams"] = {one.pattern: one.as_config() for one in self.streams}
+        values["campaigns"] = {one.event: one.as_config() for one in self.campaigns.values()}
+        values["stored_events"] = sorted(self.stored_events.values())
+        values["survey_hours"] = None if self.survey_hours is None else _as_written(self.survey_hours)
         del values["api_key"]
         values["store_url"] = masked_url(self.store_url)
         # Among these stands the seed of hashes.
         values["sdk"].pop("stream_map_config", None)
-        values["survey_hours"] = None if self.survey_hours is None else _as_written(self.survey_hours)
         record: dict[str, object] = json.loads(json.dumps(values, default=str))
         return record
 

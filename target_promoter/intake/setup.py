@@ -20,7 +20,7 @@ from target_promoter.people.person import PULLED, Person
 from target_promoter.records.streams import Reading, reading_of
 from target_promoter.store import runs, streams
 from target_promoter.store.encoding import encode
-from target_promoter.store.streams import KnownStream
+from target_promoter.store.streams import KnownStream, StreamSchema
 from target_promoter.store.transaction import Transaction
 from target_promoter.surveys import claims, schedule, surveys
 from target_promoter.surveys.known_events import KnownEvents
@@ -41,6 +41,8 @@ def apply_settings(tx: Transaction, settings: Settings, now: float) -> list[str]
         if known.reading is None:
             continue
         before = Reading.from_record(known.reading)
+        if before.shape == "removed":
+            continue  # Whether stream maps still remove it is known at its SCHEMA.
         reading = reading_of(known.name, before.shape, settings)
         speaks = reading.pattern == before.pattern or (reading.pattern and globs.is_name(reading.pattern))
         if speaks and reading.as_record() != known.reading:
@@ -51,11 +53,12 @@ def apply_settings(tx: Transaction, settings: Settings, now: float) -> list[str]
     return [*filter(None, told), *schedule.apply_settings(tx, settings, now)]
 
 
-def read_otherwise(stream: str, *, held: bool = False) -> str:
+def read_otherwise(stream: str, *, held: bool = False, filtered: bool = False) -> str:
     """Return what is said of a stream that is read otherwise than before.
 
     Args:
         held: Whether it may have named other people, or other addresses, than by the fields of now.
+        filtered: Whether a stream map may let less of it through.
     """
     holds = (
         " Whom it named may be wrong: those are not surveyed by it, nor sent to Promoter at its addresses, until their "
@@ -63,14 +66,25 @@ def read_otherwise(stream: str, *, held: bool = False) -> str:
         if held
         else ""
     )
+    rows = (
+        f" What its `__filter__` lets through no more stays until it is dropped (`target-promoter drop {stream}`)."
+        if filtered
+        else ""
+    )
     return (
         f"Stream `{stream}` is read otherwise than before: what may not be sent any more was taken back.{holds} "
-        "Refresh it in full, so that what was read before is put right."
+        f"Refresh it in full, so that what was read before is put right.{rows}"
     )
 
 
-def take_in_reading(tx: Transaction, known: KnownStream, reading: Reading, now: float) -> str | None:
+def take_in_reading(
+    tx: Transaction, known: KnownStream, reading: Reading, now: float, schema_before: StreamSchema | None = None
+) -> str | None:
     """Keep how a stream is read, and take off what may not be sent any more.
+
+    Args:
+        known: What is known of the stream, its SCHEMA of now among it.
+        schema_before: Its last SCHEMA.
 
     Returns:
         What people should hear if it was read otherwise before.
@@ -80,28 +94,34 @@ def take_in_reading(tx: Transaction, known: KnownStream, reading: Reading, now: 
     if known.reading is None:
         return None
     before = Reading.from_record(known.reading)
+    schema = known.schema or StreamSchema()
+    mapped = schema.mapped_otherwise(schema_before)
     others = False
     if reading.type not in {before.type, "segment"}:
         # What it was taken for it is not: nobody it told of, and nothing they did.
         drop(tx, stream, now)
     else:
-        others = reading.may_be_about_others(before)
+        others = reading.may_be_about_others(before) or reading.names_people_in(mapped)
         if reading.is_about != before.is_about and not reading.is_snapshot:
             # A call has no key by which it would be found again on the person that it is not about.
             _take_off_kept(tx, stored_events.drop(tx, stream), now)
             _change(tx, lambda person: person.without(stream), now, stream)
-        elif reading.fields != before.fields:
+        elif mapped or reading.fields != before.fields:
             _change(tx, lambda person: person.outdated(stream, doubted=others), now, stream)
         if others:
             KnownEvents(tx).remember(surveys.hold(tx, stream))
-        _withdraw(tx, stream, reading, before, now)
-    return read_otherwise(stream, held=others) if reading != before else None
+        removed = schema.removed - schema_before.removed if mapped and schema_before is not None else frozenset[str]()
+        _withdraw(tx, stream, reading, before, removed, now)
+    is_otherwise = mapped or reading != before
+    return read_otherwise(stream, held=others, filtered="__filter__" in mapped) if is_otherwise else None
 
 
-def _withdraw(tx: Transaction, stream: str, reading: Reading, before: Reading, now: float) -> None:
+def _withdraw(
+    tx: Transaction, stream: str, reading: Reading, before: Reading, removed: frozenset[str], now: float
+) -> None:
     """Take off what a stream said, and could be sent when it was read as before, but may not be any more."""
-    if reading.withdraws(before):
-        allowed, lists = reading.left_of(before), frozenset(reading.contact_lists)
+    if removed or reading.withdraws(before):
+        allowed, lists = reading.left_of(before, removed), frozenset(reading.contact_lists)
         _take_off_kept(tx, stored_events.restrict(tx, stream, allowed), now)
         surveys.restrict(tx, stream, allowed)
         surveys.have_told_anew(tx, stream)

@@ -114,9 +114,7 @@ class Tracking:
             batch.reject(call, "track", problem or "no readable time")
             return TrackOutcome.REJECTED
         batch.discard_rejection(call.stream, call.record)
-        cancels = batch.cancel_rules.cancels(call.canonical)
-        if cancels:
-            self._note_cancelling(call, time)
+        cancels = batch.cancel_rules.any and self._note_cancelling(call, time)
         prefix = batch.settings.stored_events.get(call.canonical)
         if prefix is not None:
             self._store_properties(call, prefix, time)
@@ -212,13 +210,20 @@ class Tracking:
         if campaign is not None and keys and call.time is not None:
             self._not_surveyed.append(NotSurveyed(keys[0], campaign.id, call.event, call.time, reason))
 
-    def _note_cancelling(self, call: Track, time: float) -> None:
+    def _note_cancelling(self, call: Track, time: float) -> bool:
+        """Remember what a call cancels, and return whether it may cancel anything."""
+        rules, said = self._batch.cancel_rules, (call.properties, call.record)
+        for name in rules.lacking(call.canonical, *said):
+            self._batch.findings.add_unmatchable(clean(call.event), name)
+        if not rules.cancels(call.canonical):
+            return False
         ends_at = time if call.ends_at is None else call.ends_at
-        values = list(self._batch.cancel_rules.values(call.canonical, call.properties, call.record))
+        values = list(rules.values(call.canonical, *said))
         for done_under in self._identity.keys_done_under(call):
             for value in values:
                 key = (done_under, call.canonical, value)
                 self._cancelling[key] = max(self._cancelling.get(key, ends_at), ends_at)
+        return True
 
     def _delete(self, call: Track) -> None:
         """Cancel the survey of an event that was deleted at its source; should it come after all, it is known.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from typing import Any, Final
 
 import msgspec
@@ -129,7 +129,7 @@ class Part(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
             others={key: row for key, row in self.others.items() if row[1].dated and row[1].time > time},
         )
 
-    def restricted(self, traits: frozenset[str] | None, contact_lists: frozenset[int]) -> Part:
+    def restricted(self, traits: Container[str] | None, contact_lists: frozenset[int]) -> Part:
         """Return the part with only those traits and lists that may be sent, that of other rows too, without marks.
 
         Args:
@@ -313,7 +313,7 @@ class Person(msgspec.Struct, frozen=True, gc=False):
         left = frozenset(name.lower() for name in part.traits.values if name not in names)
         return self.with_part(PULLED, replace(part, traits=part.traits.only(left)))
 
-    def restricted(self, stream: str, traits: frozenset[str] | None, contact_lists: frozenset[int]) -> Person:
+    def restricted(self, stream: str, traits: Container[str] | None, contact_lists: frozenset[int]) -> Person:
         """Return the person with only those traits and lists of a stream that may be sent, its last record forgotten.
 
         Args:
@@ -472,7 +472,7 @@ def _storable(said: Mapping[str, object]) -> Mapping[str, object]:
     return {name.encode("utf-8", "replace").decode(): value for name, value in said.items()}
 
 
-def _only(said: Mapping[str, Any], names: frozenset[str]) -> dict[str, Any]:
+def _only(said: Mapping[str, Any], names: Container[str]) -> dict[str, Any]:
     return {name: value for name, value in said.items() if name.lower() in names}
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping
 from typing import Final, NamedTuple
 
 from sqlalchemy import ColumnElement, select
@@ -101,7 +101,7 @@ def _remove(tx: Transaction, where: ColumnElement[bool]) -> set[str]:
     return keys
 
 
-def restrict(tx: Transaction, stream: str, traits: frozenset[str] | None) -> set[str]:
+def restrict(tx: Transaction, stream: str, traits: Container[str] | None) -> set[str]:
     """Take properties off what a stream brought that may not be sent any more, and return the keys under which it is.
 
     Args:

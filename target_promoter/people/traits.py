@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Container, Iterator, Mapping
 from typing import Any, Final
 
 import msgspec
@@ -70,7 +70,7 @@ class Traits(msgspec.Struct, frozen=True, array_like=True, gc=False):
         """Return the values but for those that were said at a time, in epoch seconds."""
         return self._of({name: (value, at) for name, value, at in self if at != time})
 
-    def only(self, names: frozenset[str]) -> Traits:
+    def only(self, names: Container[str]) -> Traits:
         """Return the values of these names, which are in lower case."""
         return self._of({name: (value, at) for name, value, at in self if name.lower() in names})
 

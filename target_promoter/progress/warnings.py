@@ -42,6 +42,7 @@ def warnings(
         _no_campaigns(settings, summary),
         _near(settings, findings),
         _too_old(findings),
+        _unmatchable(findings),
         _unmatched_settings(tx, settings, summary) if is_whole else (),
         _without_campaign(idle),
         _refused(tx, summary),
@@ -79,7 +80,7 @@ def unmatched(settings: Settings, findings: Findings) -> str | None:
     names = [
         f"{named(event)} ({tally.number:,})"
         for event, tally in findings.of_outcome(TrackOutcome.UNMATCHED).items()
-        if _meant(event, settings) is None
+        if _meant(event, settings) is None and _meant_to_cancel(event, settings) is None
     ]
     if not names:
         return None
@@ -107,16 +108,26 @@ def _no_campaigns(settings: Settings, summary: Summary) -> Iterator[str]:
 
 def _near(settings: Settings, findings: Findings) -> Iterator[str]:
     for event, tally in findings.of_outcome(TrackOutcome.UNMATCHED).items():
-        meant = _meant(event, settings)
+        meant, cancelling = _meant(event, settings), _meant_to_cancel(event, settings)
+        events = f"{count(tally.number, 'event')} {named(event)}"
         if meant is not None:
             yield (
-                f"{count(tally.number, 'event')} {named(event)} led to no survey, for no campaign names it; "
+                f"{events} led to no survey, for no campaign names it; "
                 f"probably {named(meant)} was meant: name the event in `campaigns` as the source does."
+            )
+        elif cancelling is not None:
+            yield (
+                f"{events} cancelled no survey, for no `cancel_on` names it; "
+                f"probably {named(cancelling)} was meant: name the event in `cancel_on` as the source does."
             )
 
 
 def _meant(event: str, settings: Settings) -> str | None:
     return nearest(event, [campaign.event for campaign in settings.campaigns.values()])
+
+
+def _meant_to_cancel(event: str, settings: Settings) -> str | None:
+    return nearest(event, [rule.name for campaign in settings.campaigns.values() for rule in campaign.cancel_on])
 
 
 def _too_old(findings: Findings) -> Iterator[str]:
@@ -127,6 +138,14 @@ def _too_old(findings: Findings) -> Iterator[str]:
             f"{count(tally.number, 'event')} {named(event)} {_was(tally.number)} too old for a survey ({happened})"
             f"{f': {reasons}' if reasons else ''}. History is not surveyed; if it should be, raise "
             "`max_event_age_hours`."
+        )
+
+
+def _unmatchable(findings: Findings) -> Iterator[str]:
+    for (event, name), number in findings.unmatchable.most_common():
+        yield (
+            f"{count(number, 'event')} {named(event)} {'has' if number == 1 else 'have'} no {named(name)}, by which "
+            "`cancel_on` tells which survey is cancelled: name in `match` a property that both events have."
         )
 
 
@@ -142,21 +161,19 @@ def _unmatched_settings(tx: Transaction, settings: Settings, summary: Summary) -
             there = listed([named(stream) for stream in sorted(findings.streams)])
             fix = f"did you mean {named(near)}?" if near else f"name one of those it has, {there}, or remove the entry."
             yield f"The setting `streams` has {named(setting.pattern)}, and the input has no such stream: {fix}"
-    seen = {canonical(event) for event, _ in findings.events}
+    read = {event for event, _ in findings.events}
+    read.update(tx.scalars(select(events.c.name).distinct()), tx.scalars(select(surveys.c.event).distinct()))
+    seen = {canonical(event) for event in read}
     seen |= {canonical(_meant(event, settings) or event) for event in findings.of_outcome(TrackOutcome.UNMATCHED)}
     if not sum(findings.read.values()) or summary.value("track", "rejected"):
         return  # What was rejected may be just that event.
-    if seen.issuperset(settings.campaigns):
-        return
-    tx.bring(select(events))
-    seen |= {canonical(event) for event in tx.scalars(select(events.c.name).distinct())}
+    others = sorted(event for event in read if canonical(event) not in settings.campaigns)
     for name, campaign in settings.campaigns.items():
-        of_event = select(surveys.c.id).where(surveys.c.status.in_(SurveyStatus), surveys.c.canonical == name)
-        if name not in seen and not tx.any(of_event):
-            yield (
-                f"The setting `campaigns` has {named(campaign.event)}, and no such event was ever read: "
-                "name the event as the source does, or have the tap select its stream."
-            )
+        if name not in seen:
+            near = nearest(campaign.event, others)
+            fix = "name the event as the source does, or have the tap select its stream."
+            fix = fix if near is None else f"did you mean {named(near)}?"
+            yield f"The setting `campaigns` has {named(campaign.event)}, and no such event was ever read: {fix}"
 
 
 def _without_campaign(idle: Mapping[str, int]) -> Iterator[str]:

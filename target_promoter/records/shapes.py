@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 from typing import Final, Literal
 
-Shape = Literal["raw calls", "identifies", "users", "tracks", "event table", "ignored", "plain"]
+Shape = Literal["raw calls", "identifies", "users", "tracks", "event table", "ignored", "plain", "removed"]
 
 # All names here are in lower case, as they are compared.
 _CALL_NAMES: Final = frozenset({"type", "action"})

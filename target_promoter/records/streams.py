@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Final, Literal, cast
 
@@ -13,7 +13,7 @@ from target_promoter.errors import ConfigError
 from target_promoter.records import advice
 from target_promoter.records.advice import UnknownStreamError
 from target_promoter.records.calls import Identify, Track
-from target_promoter.records.fields import Contents, Kind, Path, first
+from target_promoter.records.fields import Contents, Kind, Path, first, reserved
 from target_promoter.records.readers import OTHER_CALLS, IdentifyReader, Rows, TrackReader, call_type
 from target_promoter.records.resolution import Source
 from target_promoter.records.shapes import Columns, Shape, shape
@@ -37,7 +37,19 @@ _HOW: Final[dict[Shape, str]] = {
     "event table": "Its schema is that of a warehouse table of one event: `event` beside `event_text`.",
     "ignored": "It is a warehouse table that says nothing to Promoter.",
 }
+_NAMES_PEOPLE: Final = frozenset({"id", "userid", "anonymousid", "traits", "context", "contexttraits"})
 _NO_CALL: Final = "neither `type` nor `action` names a call that Segment knows"
+
+
+@dataclass(frozen=True, slots=True)
+class AllBut(Container[str]):
+    """All names but some."""
+
+    names: frozenset[str]
+
+    def __contains__(self, name: object) -> bool:
+        """Return whether it is not among them."""
+        return name not in self.names
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,13 +93,30 @@ class Reading:
                 return True
         return False
 
-    def left_of(self, before: Reading) -> frozenset[str] | None:
-        """Return the names of traits that could be sent before and still may, in lower case; None for all of them."""
+    def names_people_in(self, columns: Iterable[str]) -> bool:
+        """Return whether one of the columns may hold whom its records are about, or their addresses."""
+        places = (place for name in ("user_id", "anonymous_id", "email") for place in self.fields.get(name, ()))
+        own = {place.partition(".")[0].lower() for place in places}
+        return any(
+            one.lower() in own or one.replace("_", "").lower() in _NAMES_PEOPLE or reserved(one) == "email"
+            for one in columns
+        )
+
+    def left_of(self, before: Reading, removed: frozenset[str] = frozenset()) -> Container[str] | None:
+        """Return the names of traits that could be sent before and still may, in lower case; None for all of them.
+
+        Args:
+            removed: Columns that a stream map has removed since, in lower case.
+        """
+        gone = removed | {name.removeprefix("context_traits_") for name in removed}
+        if removed & {"traits", "properties", "context"}:
+            return frozenset()  # It is not known what else they held.
         if self.traits is None:
-            return None
+            return AllBut(gone) if gone else None
         if before.traits is None:
-            return frozenset(name for name in self.traits if "." not in name)
-        return frozenset(name.rpartition(".")[2] for name in self.traits & before.traits)
+            return frozenset(name for name in self.traits if "." not in name) - gone
+        both = (name for name in self.traits & before.traits if name.partition(".")[0] not in gone)
+        return frozenset(name.rpartition(".")[2] for name in both)
 
     def withdraws(self, before: Reading) -> bool:
         """Return whether a trait or list that could be sent before may not be sent any more."""
@@ -105,6 +134,13 @@ class Reading:
         traits = None if record["traits"] is None else frozenset(record["traits"])
         known = {name: value for name, value in record.items() if name in cls.__slots__}
         return cls(**{**known, "traits": traits, "contact_lists": tuple(record["contact_lists"])})
+
+
+def removed_stream(name: str) -> Stream:
+    """Return a stream of which a stream map lets nothing through; it needs no setting."""
+    return Stream(
+        name, "ignore", "The setting `stream_maps` removes it.", Reading("ignore", "removed", frozenset(), (), "")
+    )
 
 
 def reading_of(name: str, form: Shape, settings: Settings) -> Reading:

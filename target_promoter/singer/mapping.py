@@ -44,8 +44,8 @@ class Mapper(PluginMapper):
     """Applies `stream_maps` and flattening.
 
     `replays` says of each stream that is replayed in which form it is; `sources` holds the SCHEMA message of the tap of
-    each stream that is mapped. `mark` returns the store's mark of a text. Raises `ConfigError` for maps that cannot be
-    used.
+    each stream that is mapped, `made_by` the maps that the config has for each stream. `mark` returns the store's mark
+    of a text. Raises `ConfigError` for maps that cannot be used.
     """
 
     def __init__(
@@ -53,6 +53,7 @@ class Mapper(PluginMapper):
     ) -> None:
         self.replays: dict[str, Replay] = {}
         self.sources: dict[str, dict[str, Any]] = {}
+        self.made_by: dict[str, dict[str, Any]] = {}
         self._mark = mark
         self._key = str(plugin_config.get("api_key") or "").strip()
         self._seen: dict[str, list[dict[str, Any]]] = {}
@@ -116,11 +117,13 @@ class Mapper(PluginMapper):
             raise self._refusal(error, stream) from error
         finally:
             self.flattening_options = options
-        mapped = self._mapped_columns(stream)
+        maps = self._maps_of(stream)
+        mapped = {column for one in maps.values() if isinstance(one, Mapping) for column in one}
         for stream_map in self.stream_maps[stream]:
             alias = stream_map.stream_alias
             self.replays.pop(alias, None)
             self.sources.pop(alias, None)
+            self.made_by[alias] = maps
             made = stream_map.transformed_schema["properties"]
             made.update({column: {} for column in mapped if column in made})
             if isinstance(stream_map, CustomStreamMap) or stream_map.flattening_enabled:
@@ -139,13 +142,12 @@ class Mapper(PluginMapper):
                 self.stream_maps[stream] = [stream_map]
                 self.replays[stream_map.stream_alias] = Replay.UNMAPPED
 
-    def _mapped_columns(self, stream: str) -> set[str]:
-        """Return the columns of a stream that expressions make; the SDK guesses their types, often wrongly."""
+    def _maps_of(self, stream: str) -> dict[str, Any]:
+        """Return the maps that the config has for a stream of the tap, by their names there."""
         return {
-            column
+            name: one
             for name, one in self.stream_maps_dict.items()
-            if isinstance(one, Mapping) and fnmatch(stream, one.get("__source__", name))
-            for column in one
+            if fnmatch(stream, one.get("__source__", name) if isinstance(one, Mapping) else name)
         }
 
     def widened(self, stream: str, schema: dict[str, Any]) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import importlib
 import logging
 import sys
@@ -13,6 +14,7 @@ import click
 from singer_sdk.plugin_base import SingerCommand
 from typing_extensions import override
 
+from target_promoter.config.files import read_config
 from target_promoter.config.kinds import did_you_mean
 from target_promoter.errors import PromoterError
 from target_promoter.singer import output
@@ -115,8 +117,7 @@ def program(singer: click.Command, run: Callable[..., None], logger: logging.Log
         if ctx.invoked_subcommand is None:
             run(**options)
         else:
-            config = options["config"]
-            ctx.obj = config.config
+            ctx.obj = functools.partial(read_config, options["config"])  # A command says itself what is wrong with it.
 
     return Program(
         name=singer.name,

@@ -28,11 +28,26 @@ class StreamSchema:
         schema: Its JSON schema.
         key_properties: Its key properties.
         source: The same of the tap's stream with its name, if a stream map made this one.
+        maps: What the config had stream maps do with it; None if an older program did not tell.
     """
 
     schema: Mapping[str, Any] = field(default_factory=dict)
     key_properties: Sequence[str] = ()
     source: Mapping[str, Any] | None = None
+    maps: Mapping[str, Any] | None = None
+
+    @property
+    def removed(self) -> frozenset[str]:
+        """The columns of the tap's stream that a stream map removes, in lower case."""
+        columns = [] if self.source is None else self.source["schema"].get("properties", ())
+        return frozenset(map(str.lower, columns)) - frozenset(map(str.lower, self.schema.get("properties", ())))
+
+    def mapped_otherwise(self, before: StreamSchema | None) -> frozenset[str]:
+        """Return the columns that stream maps did something else with before, and options such as `__filter__`."""
+        if before is None or self.maps is None or before.maps is None or self.maps == before.maps:
+            return frozenset()
+        ours, theirs = _rules(self.maps), _rules(before.maps)
+        return frozenset(one[1] for one in ours.keys() | theirs.keys() if ours.get(one) != theirs.get(one))
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,6 +124,12 @@ def remember(tx: Transaction, stream: KnownStream, now: float) -> None:
     tx.upsert(tables.streams, [row])
 
 
+def _rules(maps: Mapping[str, Any]) -> dict[tuple[str, str], str]:
+    """Return what each map does with each column, as text: null removes one, and does not say nothing."""
+    rules = {name: one if isinstance(one, dict) else {"": one} for name, one in maps.items()}
+    return {(name, column): encode([rule]) for name, one in rules.items() for column, rule in one.items()}
+
+
 def _stream(row: Any) -> KnownStream:  # noqa: ANN401 - a database row
     schema = None if row.schema is None else StreamSchema(**decode(row.schema))
     return KnownStream(row.name, schema, None if row.reading is None else decode(row.reading))
@@ -116,4 +137,5 @@ def _stream(row: Any) -> KnownStream:  # noqa: ANN401 - a database row
 
 def _text(schema: StreamSchema) -> str:
     source = {} if schema.source is None else {"source": schema.source}
-    return encode({"schema": schema.schema, "key_properties": list(schema.key_properties), **source})
+    maps = {} if schema.maps is None else {"maps": schema.maps}
+    return encode({"schema": schema.schema, "key_properties": list(schema.key_properties), **source, **maps})

@@ -59,6 +59,7 @@ class Findings:
         rejected: How many of each were rejected, by stream and reason.
         events: The events, by name as sent and outcome.
         too_old: Why events were too old, by name as sent.
+        unmatchable: How many events lack a property by which `cancel_on` matches them, by name as sent and property.
         unnamed: How many rejected rows of mirrored streams may be anybody's.
         mirrored: What the table versions of mirrored streams came to.
     """
@@ -68,6 +69,7 @@ class Findings:
     rejected: Counter[tuple[str, str]] = field(default_factory=Counter)
     events: dict[tuple[str, str], Tally] = field(default_factory=dict)
     too_old: dict[str, set[str]] = field(default_factory=dict)
+    unmatchable: Counter[tuple[str, str]] = field(default_factory=Counter)
     unnamed: Counter[str] = field(default_factory=Counter)
     mirrored: list[Mirrored] = field(default_factory=list)
 
@@ -91,6 +93,11 @@ class Findings:
         if event in self.too_old or len(self.too_old) < _MOST_NAMES:
             self.too_old.setdefault(event, set()).update(reasons)
 
+    def add_unmatchable(self, event: str, name: str, number: int = 1) -> None:
+        """Count events that lack a property by which `cancel_on` matches them."""
+        full = len(self.unmatchable) >= _MOST_NAMES and (event, name) not in self.unmatchable
+        self.unmatchable[OTHER if full else event, name] += number
+
     def merge(self, other: Findings) -> None:
         """Take in what was found in a batch."""
         self.streams |= other.streams
@@ -101,6 +108,8 @@ class Findings:
             self.add_event(event, outcome, tally)
         for event, reasons in other.too_old.items():
             self.add_too_old(event, *reasons)
+        for (event, name), number in other.unmatchable.items():
+            self.add_unmatchable(event, name, number)
         self.unnamed.update(other.unnamed)
         self.mirrored += other.mirrored
 

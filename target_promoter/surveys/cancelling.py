@@ -74,6 +74,14 @@ class CancelRules:
         found = {name: value for name, value in found.items() if value is not None}
         return encode(found) if found else None
 
+    def lacking(self, event: str, *sources: Mapping[str, object]) -> Iterator[str]:
+        """Yield the properties by which an event is matched as one that cancels, or is cancelled, and that it lacks."""
+        campaign = self._settings.campaigns.get(event)
+        own = {rule.match for rule in campaign.cancel_on if rule.match is not None} if campaign is not None else set()
+        for name in sorted(own | self._names.get(event, set())):
+            if matched(name, value_of(name, *sources)) is None:
+                yield name
+
     def cancelled(self, tx: Transaction, surveys: Iterable[Survey], identity: Identity) -> dict[int, str]:
         """Return which of the surveys are cancelled, by their number, and why; looked up together."""
         open_to = [one for one in surveys if one.canonical in self._settings.campaigns]

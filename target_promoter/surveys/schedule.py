@@ -9,7 +9,7 @@ from typing import Final
 import msgspec
 from sqlalchemy import ColumnElement, func, select, text, update
 
-from target_promoter.config.settings import Settings
+from target_promoter.config.settings import CancelRule, Settings
 from target_promoter.people.identity import keys_named
 from target_promoter.store import runs
 from target_promoter.store.encoding import encode
@@ -156,15 +156,16 @@ def apply_settings(tx: Transaction, settings: Settings, now: float) -> list[str]
             late = of_event & (surveys.c.due_at < now)
             tx.execute(update(surveys).where(late).values(due_at=now))
         if before.cancel_on is not None:
-            gained = [one.name for one in campaign.cancel_on if (one.event, one.match) not in before.cancel_on]
-            told += [_not_known_before(name, campaign.event) for name in gained]
+            gained = [one for one in campaign.cancel_on if (one.event, one.match) not in before.cancel_on]
+            told += [_not_known_before(rule, campaign.event) for rule in gained]
     return told
 
 
-def _not_known_before(cancelling: str, event: str) -> str:
+def _not_known_before(rule: CancelRule, event: str) -> str:
+    also, alike = (" and that of the other", f" with the same `{rule.match}`") if rule.match is not None else ("", "")
     return (
-        f"`{cancelling}` now cancels surveys of `{event}`, but what was read of it before is not known: refresh its "
-        "stream in full, so that surveys which wait are cancelled by it."
+        f"`{rule.name}` now cancels surveys of `{event}`{alike}, but what was read of it before is not known: refresh "
+        f"its stream{also} in full, so that surveys which wait are cancelled by it."
     )
 
 

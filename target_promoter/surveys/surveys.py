@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Container, Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final
 
 import msgspec
@@ -292,7 +292,7 @@ def _withdraw(tx: Transaction, where: ColumnElement[bool], reason: str) -> None:
     tx.execute(update(surveys).where(claimed).values(withdrawn=reason))
 
 
-def restrict(tx: Transaction, stream: str, allowed: frozenset[str] | None) -> int:
+def restrict(tx: Transaction, stream: str, allowed: Container[str] | None) -> int:
     """Take properties of a stream's events that may no longer be sent off surveys, and return of how many.
 
     Args:
@@ -412,7 +412,7 @@ def _settled(status: SurveyStatus, reason: str | None, now: float) -> dict[str, 
     return {"status": status, "reason": reason, "settled_at": now, "lease": None, "leased_until": 0.0}
 
 
-def _only(properties: Mapping[str, object], allowed: frozenset[str]) -> dict[str, object]:
+def _only(properties: Mapping[str, object], allowed: Container[str]) -> dict[str, object]:
     return {name: value for name, value in properties.items() if name.lower() in allowed}
 
 

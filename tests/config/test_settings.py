@@ -442,6 +442,17 @@ def test_the_record_of_a_run_holds_all_settings_but_secrets() -> None:
         assert settings(**{**config, name: None}).as_record() != record, name
 
 
+def test_the_record_of_a_run_names_streams_events_and_hours_as_the_config_does() -> None:
+    """So what changed of one stream is told of that stream, and not as a list of all of them before and after."""
+    stream = {"type": "track", "event": "B", "fields": {"user_id": "who"}, "traits": []}
+    campaign = {"id": 78, "delay_hours": 2.0, "cancel_on": ["B", {"event": "C", "match": "order_id"}]}
+    record = settings(streams={"s": stream}, campaigns={"Order Done": campaign}, survey_hours=HOURS).as_record()
+    assert record["streams"] == {"s": stream}
+    assert record["campaigns"] == {"Order Done": {**campaign, "sample_percent": 100, "paused": False}}
+    assert record["survey_hours"] == {**HOURS, "days": ["mon", "tue", "wed", "thu", "fri", "sat", "sun"]}
+    assert record["stored_events"] == ["order_completed"]
+
+
 @pytest.mark.parametrize(
     "url",
     [

@@ -157,7 +157,19 @@ def test_a_wrong_file_is_named_and_not_shown(tmp_path: Path, content: str | byte
         assert words in run.log
         assert SECRET not in run.log
         assert "Traceback" not in run.log
+        assert ("Run summary: " in run.log.splitlines()[-1]) is (not arguments)
     assert {one.name for one in tmp_path.iterdir()} <= {"config.json"}
+
+
+def test_a_check_says_of_a_wrong_file_what_it_says_of_any_fault(tmp_path: Path) -> None:
+    """Wherever on the command line the file is named."""
+    (tmp_path / "config.json").write_text("{", encoding="utf-8")
+    fault = "FAIL config: The config file config.json is no JSON at line 1, column 2: "
+    for arguments in (("--config", "config.json", "check"), ("check", "--config", "config.json")):
+        run = run_program(*arguments, cwd=tmp_path)
+        assert run.status == 1
+        assert run.output.startswith(fault)
+        assert run.log == ""
 
 
 @pytest.mark.parametrize(

@@ -118,6 +118,29 @@ def test_settings_that_match_nothing_are_told(config: dict[str, Any]) -> None:
     assert [line for line in second if '"Ticket Closed"' in line]
 
 
+def test_a_mistyped_campaign_is_told_with_the_event_that_was_meant(config: dict[str, Any]) -> None:
+    """Also where that event is stored, and so leads to something."""
+    config["campaigns"] = {"Order Complted": 78}
+    (line,) = sync(config, [CALLS, identify("1", "a@example.com"), order("t-1", "1")]).log.splitlines()
+    assert line.startswith('The setting `campaigns` has "Order Complted", and no such event was ever read: ')
+    assert line.endswith('did you mean "Order Completed"?')
+
+
+def test_a_rule_that_cancels_nothing_is_told(config: dict[str, Any]) -> None:
+    """Whoever mistypes the event that cancels, or the property that both must have, surveys whom it should spare."""
+    rule = {"event": "Order Refunded", "match": "order_id"}
+    config["campaigns"] = {"Order Completed": {"id": 78, "delay_hours": 24, "cancel_on": [rule]}}
+    messages = [CALLS, identify("1", "a@example.com"), order("t-1", "1", order_id=7)]
+    mistyped, lacking = sync(config, [*messages, track("Order Refundd"), track("Order Refunded")]).log.splitlines()
+    assert mistyped.startswith('1 event "Order Refundd" cancelled no survey, for no `cancel_on` names it; ')
+    assert 'probably "Order Refunded" was meant' in mistyped
+    assert lacking.startswith('1 event "Order Refunded" has no "order_id", by which `cancel_on` tells which survey ')
+    rule["match"] = "Order"
+    first, *others = sync(config, messages).log.splitlines()
+    assert first.startswith("`Order Refunded` now cancels surveys of `Order Completed` with the same `Order`, but ")
+    assert [line.partition(", by")[0] for line in others] == ['1 event "Order Completed" has no "Order"']
+
+
 def test_what_was_rejected_or_not_read_is_no_missing_event(config: dict[str, Any]) -> None:
     """A record that cannot be read may be of just that event, and so may one after a stop."""
     bad = {**order("t-2", "1"), "record": {**order("t-2", "1")["record"], "timestamp": "yesterday"}}

@@ -343,11 +343,14 @@ def test_a_record_is_told_from_others_by_its_key(config: dict[str, Any]) -> None
 
 def test_settings_that_changed_are_told_with_their_run(config: dict[str, Any]) -> None:
     """Whoever wonders why nobody is surveyed since Tuesday sees what was changed on Tuesday."""
+    config["streams"] = {"shop-*": {"type": "segment"}, "orders": {"type": "track", "fields": {"user_id": "buyer"}}}
     sync(config, [CALLS, identify("1", "ann@example.com")])
     config["max_event_age_hours"] = 24
+    config["streams"]["orders"]["fields"]["user_id"] = "seller"
     sync(config, [])
     runs = json.loads(command("report", "--format", "json", config=config).output)["runs"]
-    assert [one["changes"] for one in runs] == [["max_event_age_hours: 72.0 became 24.0"], []]
+    changes = ["max_event_age_hours: 72.0 became 24.0", 'streams.orders.fields.user_id: "buyer" became "seller"']
+    assert [one["changes"] for one in runs] == [changes, []]
     assert "max_event_age_hours: 72.0 became 24.0" in command("report", config=config).output
     config["survey_hours"] = {"from": "9:00", "to": "18:00", "days": ["Mon"], "time_zone": "UTC"}
     sync(config, [])
