@@ -34,13 +34,19 @@ from target_promoter.store.dry_run import DryRunStore, open_dry_run
 from target_promoter.store.summary import Findings, Part, Summary
 from target_promoter.store.transaction import Transaction
 from target_promoter.surveys import schedule
-from target_promoter.values.printable import Lines
+from target_promoter.values.masking import masked_text
+from target_promoter.values.printable import Lines, printable
 
 logger = logging.getLogger("target-promoter.run")
 
 
 _GRACE_SECONDS: Final = 1.0
 """How long delivery lets intake go first: a stream that is refused early in the input stops the run before it sends."""
+
+_CHANGES: Final = 20
+"""How many settings that changed are logged; the report shows all of them."""
+
+_LONGEST_CHANGE: Final = 400
 
 _LOOK_SECONDS: Final = 0.1
 """How often a run that waits for delivery looks whether it is told to stop."""
@@ -90,6 +96,9 @@ class Run:
             self.store = self._open_store(now)
             self._delivery = self._make_delivery()
             self._number, told = self.store.write(lambda tx: self._open_books(tx, command, now))
+            for change in self.store.read(lambda tx: runs.changes(tx, self._number))[:_CHANGES]:
+                text = printable(masked_text(printable(str(change))), _LONGEST_CHANGE)
+                logger.info("A setting is not what it was in the run before: %s", text)
             for sentence in told:
                 logger.warning("%s", sentence)
         except BaseException:

@@ -481,9 +481,10 @@ class Settings:
         values["survey_hours"] = None if self.survey_hours is None else _as_written(self.survey_hours)
         del values["api_key"]
         values["store_url"] = masked_url(self.store_url)
+        sdk = values.pop("sdk")
         # Among these stands the seed of hashes.
-        values["sdk"].pop("stream_map_config", None)
-        record: dict[str, object] = json.loads(json.dumps(values, default=str))
+        sdk.pop("stream_map_config", None)
+        record: dict[str, object] = json.loads(json.dumps({**values, **sdk}, default=str))
         return record
 
 

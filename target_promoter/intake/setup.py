@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from typing import Final
 
 import msgspec
 from msgspec.structs import replace as replace_struct
+from sqlalchemy import select
 
 from target_promoter.config.settings import Settings
 from target_promoter.contacts import contacts
@@ -20,11 +21,13 @@ from target_promoter.people.person import PULLED, Person
 from target_promoter.records.streams import Reading, reading_of
 from target_promoter.store import runs, streams
 from target_promoter.store.encoding import encode
+from target_promoter.store.schema import events
 from target_promoter.store.streams import KnownStream, StreamSchema
 from target_promoter.store.transaction import Transaction
 from target_promoter.surveys import claims, schedule, surveys
 from target_promoter.surveys.known_events import KnownEvents
 from target_promoter.values import events as globs
+from target_promoter.values.events import snake
 
 _TAKEN_BACK: Final = "what its request says of the person was taken back"
 _MOST_LOADERS: Final = 20
@@ -36,7 +39,7 @@ def apply_settings(tx: Transaction, settings: Settings, now: float) -> list[str]
 
     A glob speaks for the streams that it spoke for before: another config may read others into the same store.
     """
-    told = []
+    told: list[str | None] = []
     for known in list(streams.all_read(tx)):
         if known.reading is None:
             continue
@@ -48,7 +51,7 @@ def apply_settings(tx: Transaction, settings: Settings, now: float) -> list[str]
         if speaks and reading.as_record() != known.reading:
             told.append(take_in_reading(tx, known, reading, now))
     _remove_deleted(tx, settings, now)
-    _join_stored_events(tx, settings, now)
+    told += _join_loaders(tx, settings, now)
     contacts.join_lists(tx, settings.contact_lists, now)
     return [*filter(None, told), *schedule.apply_settings(tx, settings, now)]
 
@@ -75,6 +78,17 @@ def read_otherwise(stream: str, *, held: bool = False, filtered: bool = False) -
         f"Stream `{stream}` is read otherwise than before: what may not be sent any more was taken back.{holds} "
         f"Refresh it in full, so that what was read before is put right.{rows}"
     )
+
+
+def ignored(stream: str) -> str:
+    """Return what is said of a stream that is ignored from now on."""
+    return f"Stream `{stream}` is ignored from now on: all that it said was taken back, its waiting surveys among it."
+
+
+def _stay_on(lists: Iterable[int]) -> list[str]:
+    """Return what is said of contact lists that nobody joins any more; nothing if there are none."""
+    stays = "Nobody joins contact list {} any more; who is on it stays there, unless you remove them at Promoter."
+    return [stays.format(one) for one in sorted(lists)]
 
 
 def take_in_reading(
@@ -113,7 +127,12 @@ def take_in_reading(
         removed = schema.removed - schema_before.removed if mapped and schema_before is not None else frozenset[str]()
         _withdraw(tx, stream, reading, before, removed, now)
     is_otherwise = mapped or reading != before
-    return read_otherwise(stream, held=others, filtered="__filter__" in mapped) if is_otherwise else None
+    if not is_otherwise:
+        return None
+    if reading.type == "ignore":
+        return ignored(stream)
+    left = set(before.contact_lists) - set(reading.contact_lists)
+    return " ".join([read_otherwise(stream, held=others, filtered="__filter__" in mapped), *_stay_on(left)])
 
 
 def _withdraw(
@@ -181,6 +200,7 @@ class _Loader(msgspec.Struct, frozen=True):
     Attributes:
         named: The streams and the events of campaigns that it names.
         stored_events: The attribute prefixes of the events whose properties it keeps.
+        contact_lists: The contact lists that everybody joins.
         is_used: Whether no other config took its place.
         came_back: Whether it took the place of one that had taken its own.
     """
@@ -189,29 +209,35 @@ class _Loader(msgspec.Struct, frozen=True):
     stored_events: frozenset[str]
     is_used: bool = True
     came_back: bool = False
+    contact_lists: frozenset[int] = frozenset()
 
     def is_same_as(self, other: _Loader) -> bool:
         """Return whether the two are one loader's, before and after a change: they name something alike, or nothing."""
         return not (self.named and other.named and self.named.isdisjoint(other.named))
 
 
-def _join_stored_events(tx: Transaction, settings: Settings, now: float) -> None:
+def _join_loaders(tx: Transaction, settings: Settings, now: float) -> list[str]:
     """Take off the properties of events that no loader of the store keeps any more.
 
     Configs that take turns are two loaders', though they name something alike, but not all: what either keeps is kept.
+
+    Returns:
+        What people should hear of what a config changed, a sentence each.
     """
     known_text = runs.fact(tx, "loaders")
     known = _before_4(tx) if known_text is None else msgspec.json.decode(known_text, type=list[_Loader])
     named = frozenset({*(one.pattern for one in settings.streams), *settings.campaigns})
-    own = _Loader(named, frozenset(settings.stored_events.values()))
-    found = next((one for one in known if (one.named, one.stored_events) == (own.named, own.stored_events)), None)
+    own = _Loader(named, frozenset(settings.stored_events.values()), contact_lists=frozenset(settings.contact_lists))
+    found = next((one for one in known if replace_struct(one, is_used=True, came_back=False) == own), None)
     if found is not None and found.is_used:
-        return
+        return []
     own = replace_struct(own, came_back=found is not None)
-    after = [own]
+    after, replaced = [own], list[_Loader]()
     for one in known:
         takes_turns = own.came_back and one.came_back and one.named != own.named
         stays = one.is_used and (takes_turns or not one.is_same_as(own))
+        if one.is_used and not stays:
+            replaced.append(one)
         if one is not found and (stays or len(after) < _MOST_LOADERS):
             after.append(replace_struct(one, is_used=stays))
     runs.set_fact(tx, "loaders", encode(after))
@@ -220,9 +246,38 @@ def _join_stored_events(tx: Transaction, settings: Settings, now: float) -> None
         _take_off_kept(tx, stored_events.remove_events(tx, gone), now)
         _change(tx, lambda person: person.without_events(gone), now)
         surveys.have_told_anew(tx)
+    return list(_changed(tx, settings, replaced, after)) if replaced else []
 
 
-def _stored_by(loaders: list[_Loader]) -> frozenset[str]:
+def _changed(
+    tx: Transaction, settings: Settings, replaced: Iterable[_Loader], after: Sequence[_Loader]
+) -> Iterator[str]:
+    """Yield what a config that took the place of others does not name any more, or names now."""
+    used, own = [one for one in after if one.is_used], after[0]
+    named = frozenset[str]().union(*(one.named for one in replaced)) - frozenset().union(*(one.named for one in used))
+    for known in streams.all_read(tx):
+        before = Reading.from_record(known.reading or {})
+        if before.pattern in named and before.type != "ignore" and settings.stream(known.name) is None:
+            yield (
+                f"Stream `{known.name}` is named by `streams` no more, and all that it said stays, waiting surveys "
+                f"too: name it again, or take it back (`target-promoter drop {known.name}`)."
+            )
+    stored = _stored_by(replaced)
+    gone = stored - _stored_by(used)
+    if gone:
+        yield f"`stored_events` names {', '.join(sorted(gone))} no more: the properties were taken off all contacts."
+    read = {snake(name) for name in tx.scalars(select(events.c.name).distinct())}
+    gained = (own.stored_events - stored) & read
+    if gained:
+        yield (
+            f"`stored_events` names {', '.join(sorted(gained))} now: what was read before is not kept. Refresh the "
+            "streams of these events in full, if the contacts should have it."
+        )
+    lists = frozenset[int]().union(*(one.contact_lists for one in replaced))
+    yield from _stay_on(lists.difference(settings.all_contact_lists, *(one.contact_lists for one in used)))
+
+
+def _stored_by(loaders: Iterable[_Loader]) -> frozenset[str]:
     return frozenset(prefix for one in loaders if one.is_used for prefix in one.stored_events)
 
 

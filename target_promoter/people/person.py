@@ -54,6 +54,8 @@ class Part(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
         doubted: Whether the address, or the person that it is said of, was read by other fields than those of now.
         others: Other rows of the stream that name the person, by their keys, each with the mark of its record: the next
             of them stands when the one that stands goes.
+        outdated_events: The attribute prefixes of stored events that were read by other fields than those of now: the
+            next one that is read takes their place, however old it is.
     """
 
     time: float = 0.0
@@ -68,6 +70,7 @@ class Part(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     outdated: tuple[float, ...] = ()
     doubted: bool = False
     others: Mapping[str, tuple[str, Part]] = {}
+    outdated_events: tuple[str, ...] = ()
 
     @property
     def is_known(self) -> bool:
@@ -108,6 +111,7 @@ class Part(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
             self.events,
             tuple(at for at in self.outdated if at != time),
             doubted,
+            outdated_events=self.outdated_events,
         )
 
     def since(self, time: float) -> Part:
@@ -117,7 +121,7 @@ class Part(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
         """
         events = {prefix: said for prefix, said in self.events.items() if said[1] > time}
         if self.time <= time or not self.dated:
-            return Part(events=events)
+            return Part(events=events, outdated_events=self.outdated_events)
         stays = self.email_at > time
         return replace(
             self,
@@ -342,8 +346,11 @@ class Person(msgspec.Struct, frozen=True, gc=False):
             doubted: Whether the address may be another one then, or another person's.
         """
         part = self.parts.get(stream)
-        if part is None or not part.time:
+        if part is None or not (part.time or part.events):
             return self
+        part = replace(part, outdated_events=tuple(part.events))
+        if not part.time:
+            return self.with_part(stream, part)
         times = tuple(sorted({part.time, part.email_at, *part.names.times, *part.traits.times}))
         doubted = part.doubted or (doubted and part.email is not None)
         return self.with_part(stream, replace(part, outdated=times, doubted=doubted, others={}))
@@ -360,10 +367,12 @@ class Person(msgspec.Struct, frozen=True, gc=False):
         if self.deleted_at is not None and time <= self.deleted_at:
             return self
         part = self.parts.get(stream, NO_PART)
-        said = later_properties(part.events.get(prefix), (dict(properties), time))
-        if said == part.events.get(prefix):
+        known = None if prefix in part.outdated_events else part.events.get(prefix)
+        said = later_properties(known, (dict(properties), time))
+        if said == known:
             return self
-        return self.with_part(stream, replace(part, events={**part.events, prefix: said}))
+        outdated = tuple(one for one in part.outdated_events if one != prefix)
+        return self.with_part(stream, replace(part, events={**part.events, prefix: said}, outdated_events=outdated))
 
 
 def merge(person: Person, calls: Sequence[Identify], now: float) -> Person:
@@ -457,6 +466,7 @@ def _row(call: Identify, key: str, time: float, *, dated: bool, before: Part) ->
         call.contact_lists,
         before.events,
         doubted=doubted,
+        outdated_events=before.outdated_events,
     )
 
 

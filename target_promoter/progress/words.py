@@ -41,7 +41,7 @@ EXPLAINED: Final[dict[str, dict[str, str]]] = {
         "removed": "were removed from Promoter",
         "refused": "were refused by Promoter",
         "pending": "are still to be sent",
-        "waiting": "lack an e-mail address yet",
+        "waiting": "lack an e-mail address yet, or one that was read by the fields of now",
     },
     "surveys": {
         SurveyStatus.SENT: "were sent",

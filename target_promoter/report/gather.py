@@ -277,10 +277,9 @@ def _runs(tx: Transaction) -> tuple[RunFacts, ...]:
             exit_status=row.exit_status,
             problem=row.problem,
             summary=None if row.summary is None else decode(row.summary),
-            changes=[f"{one.name}: {one.before or 'not set'} became {one.after or 'not set'}" for one in changed],
+            changes=list(map(str, runs.changes(tx, row.id))),
         )
         for row in tx.execute(query).all()
-        for changed in [runs.changes(tx, row.id)]
     )
 
 

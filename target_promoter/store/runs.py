@@ -39,6 +39,10 @@ class Change:
     before: str | None
     after: str | None
 
+    def __str__(self) -> str:
+        """Return it as people read it."""
+        return f"{self.name}: {self.before or 'not set'} became {self.after or 'not set'}"
+
 
 def fact(tx: Transaction, name: str) -> str | None:
     """Return one of the things the store knows of itself, such as `created_at`."""

@@ -125,9 +125,10 @@ def remember(tx: Transaction, stream: KnownStream, now: float) -> None:
 
 
 def _rules(maps: Mapping[str, Any]) -> dict[tuple[str, str], str]:
-    """Return what each map does with each column, as text: null removes one, and does not say nothing."""
-    rules = {name: one if isinstance(one, dict) else {"": one} for name, one in maps.items()}
-    return {(name, column): encode([rule]) for name, one in rules.items() for column, rule in one.items()}
+    """Return what each map does with each column, as text; one that it lets through as it is, it does nothing with."""
+    each = {name: one if isinstance(one, dict) else {"": one} for name, one in maps.items()}
+    rules = ((name, column, rule) for name, one in each.items() for column, rule in one.items())
+    return {(name, column): encode([rule]) for name, column, rule in rules if rule != column}
 
 
 def _stream(row: Any) -> KnownStream:  # noqa: ANN401 - a database row

@@ -85,7 +85,8 @@ class Rules:
     @property
     def older_than_allowed(self) -> str:
         """What is said of a survey that `max_event_age_hours` keeps from being sent."""
-        return f"it was due more than {self.settings.max_event_age_hours:g} hours ago (max_event_age_hours)"
+        hours = self.settings.max_event_age_hours
+        return f"it was due more than {hours:g} hour{'' if hours == 1 else 's'} ago (max_event_age_hours)"
 
     def withheld(self, campaign: Campaign, survey: Survey, email: str | None) -> str | None:
         """Return why a survey of a campaign must not be sent to an address; None if it may."""

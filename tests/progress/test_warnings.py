@@ -141,6 +141,22 @@ def test_a_rule_that_cancels_nothing_is_told(config: dict[str, Any]) -> None:
     assert [line.partition(", by")[0] for line in others] == ['1 event "Order Completed" has no "Order"']
 
 
+def test_settings_that_changed_are_logged_at_the_next_runs_start(
+    config: dict[str, Any], caplog: pytest.LogCaptureFixture
+) -> None:
+    """Each at INFO, addresses masked; an event that is stored from now on is told if it was read before."""
+    caplog.set_level(logging.INFO, logger="target-promoter")
+    messages = [CALLS, identify("1", "a@example.com"), order("t-1", "1"), track("Page Viewed")]
+    sync(config, messages)
+    assert "not what it was" not in caplog.text
+    config |= {"survey_recipients": ["jane@example.com"], "stored_events": ["Order Completed", "Page Viewed", "Paid"]}
+    (line,) = sync(config, []).log.splitlines()
+    assert line.startswith("`stored_events` names page_viewed now: what was read before is not kept. Refresh the ")
+    told = [one for one in caplog.messages if one.startswith("A setting is not what it was in the run before: ")]
+    assert [one.split(": ")[1] for one in told] == ["stored_events", "survey_recipients"]
+    assert "jane" not in caplog.text
+
+
 def test_what_was_rejected_or_not_read_is_no_missing_event(config: dict[str, Any]) -> None:
     """A record that cannot be read may be of just that event, and so may one after a stop."""
     bad = {**order("t-2", "1"), "record": {**order("t-2", "1")["record"], "timestamp": "yesterday"}}

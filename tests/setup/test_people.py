@@ -206,7 +206,7 @@ def test_a_stream_that_is_ignored_from_now_on(house: House) -> None:
     )
     streams = {**CONFIG["streams"], "customers": {"type": "ignore"}, "orders": {"type": "ignore"}}
     house.configure(streams=streams)
-    assert house.told == [setup.read_otherwise(name) for name in ("customers", "orders")]
+    assert house.told == [setup.ignored(name) for name in ("customers", "orders")]
     assert house.attributes(ANN) == {"city": "Oslo"}
     assert house.forms[ANN].contact_lists == ()
     assert house.surveys == {"7": "cancelled"}
@@ -554,3 +554,31 @@ def test_stored_events_that_are_stored_and_not_stored_again(house: House) -> Non
         house.configure(stored_events=stored)
         house.take(identify("1", ANN, -40), event)
         assert bool(house.attributes(ANN)) == bool(stored)
+
+
+def test_a_stored_event_whose_time_is_corrected_has_its_right_time(house: House) -> None:
+    """The column that was read before held a later one, which would stand for ever."""
+    order = ("parcels", {"id": 7, "customer_id": 1, "ordered_at": at(-5), "shipped_at": at(-1), "total": 3})
+    seen = []
+    for column in ("shipped_at", "ordered_at"):
+        fields = {"user_id": "customer_id", "timestamp": column}
+        parcels = {"type": "track", "event": "Order Completed", "traits": ["total"], "fields": fields}
+        house.configure(streams={"parcels": parcels}, campaigns={})
+        house.take(identify("1", ANN, -9), order)
+        seen.append(house.attributes(ANN)["order_completed_at"])
+    assert [one[:19] for one in seen] == [at(-1)[:19], at(-5)[:19]]
+
+
+def test_what_a_config_names_no_more_is_told(house: House) -> None:
+    """A stream's entry, a stored event, contact lists; a run with the same config says nothing of it again."""
+    house.configure(streams=people(), contact_lists=[8, 9])
+    house.take(row(1, 2, ANN), track("Order Completed", "1", -3, total=3))
+    streams = {name: one for name, one in people().items() if name != "people"}
+    house.configure(streams=streams, contact_lists=[9], stored_events=[])
+    dropped, stored, lists = house.told
+    assert dropped.startswith("Stream `people` is named by `streams` no more, and all that it said stays")
+    assert "`target-promoter drop people`" in dropped
+    assert stored == "`stored_events` names order_completed no more: the properties were taken off all contacts."
+    assert lists.startswith("Nobody joins contact list 8 any more; who is on it stays there")
+    house.configure(streams=streams, contact_lists=[9], stored_events=[])
+    assert house.told == []

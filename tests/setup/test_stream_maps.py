@@ -63,13 +63,15 @@ def test_a_column_that_a_map_removes_is_not_sent_any_more(
 
 
 def test_a_stream_that_a_map_removes_is_taken_back(shop: dict[str, Any]) -> None:
-    """Its waiting surveys are cancelled; once it is let through again, it is read as a new one."""
+    """Its waiting surveys are cancelled, and stay so when it is let through again."""
     sync(shop, [*PEOPLE, *order()])
     removed = sync({**shop, "stream_maps": {"orders": None}}, order())
-    assert removed.log.startswith("Stream `orders` is read otherwise than before")
+    assert removed.log.startswith("Stream `orders` is ignored from now on: all that it said was taken back")
     assert (removed.summary["surveys"]["waiting"], removed.summary["ignored"]) == (0, 0)
     assert sync({**shop, "stream_maps": {"orders": None}}, order()).log == ""
-    assert sync(shop, order()).summary["surveys"]["waiting"] == 1
+    again = sync(shop, order())
+    assert "Refresh it in full" in again.log
+    assert (again.summary["surveys"]["waiting"], again.summary["track"]["duplicate"]) == (0, 1)
 
 
 def test_a_map_that_corrects_whom_rows_name_holds_their_surveys_until_they_come_again(
