@@ -23,6 +23,9 @@ if TYPE_CHECKING:
     from _typeshed import WriteableBuffer
 
 
+_STOPPING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+
 class StoppedError(PromoterError):
     """The run was told to stop."""
 
@@ -46,13 +49,18 @@ class Signals:
 
     @contextlib.contextmanager
     def noted(self) -> Iterator[None]:
-        """Note SIGINT and SIGTERM; outside the main thread, which alone gets signals, this does nothing."""
+        """Note SIGINT, SIGTERM, and SIGHUP unless `nohup` has it ignored.
+
+        Outside the main thread, which alone gets signals, this does nothing.
+        """
         if threading.current_thread() is not threading.main_thread():
             yield
             return
         self._wake_up, waking = os.pipe()
         os.set_blocking(waking, False)
-        handlers = {signum: signal.signal(signum, self._note) for signum in (signal.SIGINT, signal.SIGTERM)}
+        ignored = signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
+        noted = [one for one in _STOPPING if not (ignored and one is signal.SIGHUP)]
+        handlers = {signum: signal.signal(signum, self._note) for signum in noted}
         # Python writes to the pipe before it runs the handler, in whatever thread: no wait can begin in between.
         before = signal.set_wakeup_fd(waking, warn_on_full_buffer=False)
         try:

@@ -28,14 +28,27 @@ def pipe() -> Iterator[tuple[IO[str], int]]:
         yield file, writing
 
 
-def test_a_handler_raises_nothing() -> None:
-    """The signal is noted, and raised where the run looks at the note."""
+@pytest.mark.parametrize("signum", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
+def test_a_handler_raises_nothing(signum: signal.Signals) -> None:
+    """The signal is noted, and raised where the run looks at the note; SIGHUP comes when a terminal is closed."""
     signals = Signals()
     with signals.noted():
-        os.kill(os.getpid(), signal.SIGTERM)
+        os.kill(os.getpid(), signum)
         assert signals.is_noted()
-        with pytest.raises(StoppedError, match="Stopped by SIGTERM"):
+        with pytest.raises(StoppedError, match=f"Stopped by {signum.name}"):
             signals.check()
+
+
+def test_nohup_holds() -> None:
+    """A run that was told to outlive its terminal does."""
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        signals = Signals()
+        with signals.noted():
+            os.kill(os.getpid(), signal.SIGHUP)
+            assert not signals.is_noted()
+    finally:
+        signal.signal(signal.SIGHUP, before)
 
 
 def test_handlers_are_put_back() -> None:
