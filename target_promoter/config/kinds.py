@@ -231,7 +231,7 @@ def choice(options: Iterable[str]) -> Kind[str]:
 
     def read(name: str, value: object) -> str:
         text = TEXT.read(name, value).strip()
-        return text if text in known else refuse(name, "is unknown", f"use one of {', '.join(known)}")
+        return text if text in known else _refuse_unknown(name, text, known)
 
     return Kind({"type": "string", "enum": list(known)}, read)
 
@@ -310,7 +310,7 @@ def did_you_mean(name: str, known: Iterable[str]) -> str | None:
 
 def _refuse_unknown(name: str, key: str, known: Iterable[str]) -> NoReturn:
     near = did_you_mean(str(key), known)
-    refuse(name, "is unknown", f"did you mean `{near}`?" if near else f"use {', '.join(known)}")
+    refuse(name, "is unknown", f"did you mean `{near}`?" if near else f"use one of {', '.join(known)}")
 
 
 def _what(value: object) -> str:

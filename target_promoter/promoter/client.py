@@ -16,10 +16,14 @@ from target_promoter.promoter.answers import FAILURES, Answer, Outcome, Reply, d
 from target_promoter.promoter.contact_pages import BEYOND, LONGEST_PAGE, ContactPage, read_page
 from target_promoter.promoter.transport import Call, Exchange
 
-_TRIES: Final = 5
-_PATIENCE_SECONDS: Final = 60.0
+_TRIES: Final = 3
+_PATIENCE_SECONDS: Final = 5.0
+"""For how long a question is asked once more: somebody waits for what it is asked for."""
+
+_LONGEST_WAIT: Final = 60.0
+"""For how long at the most it waits where Promoter asks it to."""
+
 _FIRST_PAUSE: Final = 1.0
-_LONGEST_PAUSE: Final = 8.0
 _MOST_PAGES: Final = 10_000
 _REDIRECT: Final = 300
 _NOT_FOUND: Final = 404
@@ -66,8 +70,9 @@ class NoAnswerError(DeliveryError):
         """
         status = f"status {answer.status}" if answer.status else "no answer"
         said = f", «{answer.words}»" if answer.words else ""
-        wait = f" in {math.ceil(answer.retry_after)} seconds" if answer.retry_after else " later"
-        super().__init__(f"Promoter does not answer GET {path} ({status}{said}): run again{wait}.")
+        wait = f"in {math.ceil(answer.retry_after)} seconds" if answer.retry_after else "later"
+        fix = f"run again {wait}" if answer.status else "see that `api_url` is its address, or run again later"
+        super().__init__(f"Promoter does not answer GET {path} ({status}{said}): {fix}.")
 
 
 class EndlessListingError(DeliveryError):
@@ -142,8 +147,15 @@ def listed(exchange: Exchange, path: str, judge: Callable[[Call, Reply], Answer]
 def _page(exchange: Exchange, path: str, number: int, judge: Callable[[Call, Reply], Answer]) -> _Page:
     call = exchange.call("GET", f"{path}?page={number}")
     data: object = None
+    patient_until = time.monotonic() + _PATIENCE_SECONDS
 
-    @backoff.on_predicate(_pauses, _may_pass, max_tries=_TRIES, max_time=_PATIENCE_SECONDS, jitter=None, logger=None)
+    def may_pass(answer: Answer) -> bool:
+        if answer.outcome not in FAILURES:
+            return False
+        asked = answer.retry_after
+        return time.monotonic() < patient_until if asked is None else asked <= _LONGEST_WAIT
+
+    @backoff.on_predicate(_pauses, may_pass, max_tries=_TRIES, jitter=None, logger=None)
     def ask() -> Answer:
         nonlocal data
         reply = exchange.send(call)
@@ -174,11 +186,7 @@ def _pauses() -> Generator[float, Any, None]:
     pause = _FIRST_PAUSE
     while True:
         answer = yield pause if answer.retry_after is None else answer.retry_after
-        pause = min(2 * pause, _LONGEST_PAUSE)
-
-
-def _may_pass(answer: Answer) -> bool:
-    return answer.outcome in FAILURES and (answer.retry_after or 0.0) <= _PATIENCE_SECONDS
+        pause *= 2
 
 
 NO_PACE: Final = 1e9

@@ -94,6 +94,21 @@ def test_another_api_answers(config: dict[str, Any]) -> None:
     assert "with status 404" in first
 
 
+def test_an_address_where_nobody_listens_is_told_soon(
+    config: dict[str, Any], sandbox: SandboxServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A refused connection is tried for a few seconds, and its sentence names the setting."""
+    waited: list[float] = []
+    monkeypatch.setattr(time, "sleep", waited.append)
+    sandbox.stop()
+    first, *_ = lines_of(config, status=1)
+    assert first == (
+        "FAIL account: Promoter does not answer GET /campaigns/ (no answer, «Connection refused»): "
+        "see that `api_url` is its address, or run again later."
+    )
+    assert 0 < sum(waited) < 5
+
+
 def test_without_campaigns_the_accounts_are_named(config: dict[str, Any]) -> None:
     """A config without campaigns is told that nobody is surveyed, and what the account has."""
     _, campaigns, _ = lines_of({**config, "campaigns": {}})
