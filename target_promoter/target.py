@@ -23,7 +23,7 @@ from target_promoter.errors import InputError, PromoterError
 from target_promoter.intake.mirror import VersionReading, confirm
 from target_promoter.progress.ending import end_refused
 from target_promoter.progress.preview import PREVIEW_HELP
-from target_promoter.records.replay import Replay
+from target_promoter.records.calls import Replay
 from target_promoter.records.streams import Stream, recognize, removed_stream
 from target_promoter.run import Run
 from target_promoter.singer.mapping import Mapper

@@ -14,7 +14,7 @@ from target_promoter.commands.context import count, existing_store, with_setting
 from target_promoter.config.settings import Settings
 from target_promoter.contacts.contacts import ContactStatus
 from target_promoter.people import people
-from target_promoter.records.replay import REFUSED, REFUSED_STREAM, REPLAYED, UNMAPPED, Replay
+from target_promoter.records.calls import REFUSED, REFUSED_STREAM, REPLAYED, UNMAPPED, Replay
 from target_promoter.singer.output import say
 from target_promoter.store import rejected as kept
 from target_promoter.store import runs, streams

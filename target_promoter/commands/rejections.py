@@ -10,7 +10,7 @@ from sqlalchemy import false, or_, select
 from target_promoter.config.settings import Settings
 from target_promoter.errors import ConfigError
 from target_promoter.people.identity import Identifiers
-from target_promoter.records.replay import UNMAPPED
+from target_promoter.records.calls import UNMAPPED
 from target_promoter.records.streams import Stream, recognize
 from target_promoter.store import streams
 from target_promoter.store.encoding import decode, encode
