@@ -22,8 +22,7 @@ from target_promoter.progress.ending import for_people, log_summary, show
 from target_promoter.progress.preview import preview, preview_rows, write_preview
 from target_promoter.progress.progress import Metrics, Progress
 from target_promoter.progress.warnings import departures, failures, unmatched, warnings
-from target_promoter.promoter.account import account_client
-from target_promoter.promoter.client import NO_PACE, Withheld
+from target_promoter.promoter.client import NO_PACE, Withheld, account_client
 from target_promoter.records.calls import Track
 from target_promoter.records.readers import Rows
 from target_promoter.records.streams import Stream

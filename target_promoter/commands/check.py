@@ -32,7 +32,7 @@ from target_promoter.errors import (
     StoreError,
 )
 from target_promoter.progress.words import when
-from target_promoter.promoter.account import account_client
+from target_promoter.promoter.client import account_client
 from target_promoter.promoter.client import Campaign, Client, ContactList
 from target_promoter.singer.output import say
 from target_promoter.store import events as names

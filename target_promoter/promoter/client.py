@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 import time
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass
 from typing import Any, Final, Protocol
 
 import backoff
 import msgspec
 
-from target_promoter.errors import AddressError, DeliveryError, KeyRefusedError, SettingError
+from target_promoter.config.settings import Settings
+from target_promoter.errors import AddressError, DeliveryError, KeyRefusedError, SandboxError, SettingError
 from target_promoter.promoter.answers import FAILURES, Answer, Outcome, Reply, doubted, meaning
 from target_promoter.promoter.contact_pages import BEYOND, LONGEST_PAGE, ContactPage, read_page
 from target_promoter.promoter.transport import Call, Exchange
@@ -68,11 +70,9 @@ class NoAnswerError(DeliveryError):
         Args:
             answer: What became of it last.
         """
-        status = f"status {answer.status}" if answer.status else "no answer"
-        said = f", «{answer.words}»" if answer.words else ""
         wait = f"in {math.ceil(answer.retry_after)} seconds" if answer.retry_after else "later"
         fix = f"run again {wait}" if answer.status else "see that `api_url` is its address, or run again later"
-        super().__init__(f"Promoter does not answer GET {path} ({status}{said}): {fix}.")
+        super().__init__(f"Promoter does not answer GET {path} ({answer.said}): {fix}.")
 
 
 class EndlessListingError(DeliveryError):
@@ -360,3 +360,39 @@ class Client:
         if reply.is_foreign:
             raise AddressError(call.method, call.path, reply.status)
         return meaning(reply, survey=survey, secret=self._key, now=self._clock())
+
+
+@contextlib.contextmanager
+def account_client(settings: Settings) -> Iterator[Client]:
+    """Speak to the account of the settings: at Promoter, or for `api_url: sandbox` in a sandbox inside this process.
+
+    Raises:
+        SandboxError: The embedded sandbox cannot be started.
+        ConfigError: The key cannot be sent.
+    """
+    with _sandbox(settings) if settings.sandbox else contextlib.nullcontext(settings.api_url) as address:
+        client = Client(address, settings.api_key)
+        try:
+            yield client
+        finally:
+            client.close()
+
+
+@contextlib.contextmanager
+def _sandbox(settings: Settings) -> Iterator[str]:
+    """Run a sandbox whose account has the campaigns and contact lists of the config, and yield its address."""
+    try:
+        from target_promoter.sandbox.server import SandboxServer  # noqa: PLC0415 - an extra
+    except ModuleNotFoundError as error:
+        raise SandboxError.not_installed() from error
+    campaigns = {campaign.id: campaign.event for campaign in settings.campaigns.values()}
+    lists = {one: f"List {one}" for one in settings.all_contact_lists}
+    try:
+        server = SandboxServer(settings.sandbox_account_path, campaigns=campaigns, lists=lists)
+        server.start()
+    except OSError as error:
+        raise SandboxError.not_started(error) from error
+    try:
+        yield server.url
+    finally:
+        server.stop()
