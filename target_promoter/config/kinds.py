@@ -231,7 +231,11 @@ def choice(options: Iterable[str]) -> Kind[str]:
 
     def read(name: str, value: object) -> str:
         text = TEXT.read(name, value).strip()
-        return text if text in known else _refuse_unknown(name, text, known)
+        if text in known:
+            return text
+        near = did_you_mean(text, known)
+        meant = f"did you mean `{near}`? Use" if near else "use"
+        return refuse(name, "is unknown", f"{meant} one of {', '.join(known)}")
 
     return Kind({"type": "string", "enum": list(known)}, read)
 
@@ -308,9 +312,14 @@ def did_you_mean(name: str, known: Iterable[str]) -> str | None:
     return next(iter(difflib.get_close_matches(name, list(known), n=1)), None)
 
 
+def suggestion(name: str, known: Iterable[str], otherwise: str) -> str:
+    """Return what to do about a name that is not known: the nearest known one, or something else if none is near."""
+    near = did_you_mean(name, known)
+    return otherwise if near is None else f"did you mean `{near}`?"
+
+
 def _refuse_unknown(name: str, key: str, known: Iterable[str]) -> NoReturn:
-    near = did_you_mean(str(key), known)
-    refuse(name, "is unknown", f"did you mean `{near}`?" if near else f"use one of {', '.join(known)}")
+    refuse(name, "is unknown", suggestion(str(key), known, f"use one of {', '.join(known)}"))
 
 
 def _what(value: object) -> str:

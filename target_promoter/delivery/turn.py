@@ -141,7 +141,7 @@ class Turns:
             contacts.correct_times(tx, now)
             claims.correct_times(tx, now)
         self._take_in(tx, now, [*(Answered(one, None) for one in unsent), *answered], turn)
-        self._count_requests(tx, now, answered)
+        clock.learn(tx, now, [one.answer for one in answered if one.answer is not None], limit=limit)
         paused_until = clock.paused_until(tx, now, limit=limit)
         if not room:
             known = self._next_at(tx, now, 0.0, allowance)
@@ -189,19 +189,6 @@ class Turns:
             turn.contacts[ContactStatus.SYNCED] += synced
         # After the surveys: of a contact whose own request is at work as well, that one's answer decides.
         turn.contacts.update(self._contacts.record(tx, now, of_contacts))
-
-    def _count_requests(self, tx: Transaction, now: float, answered: Sequence[Answered]) -> None:
-        """Count requests against the limit, and take in what Promoter said of it and of the key."""
-        outcomes: Counter[Outcome | None] = Counter(one.outcome for one in answered)
-        refused = outcomes.pop(Outcome.RATE_LIMITED, 0)
-        del outcomes[None], outcomes[Outcome.UNREACHED]
-        clock.count(tx, now, accepted=sum(outcomes.values()), rate_limited=refused)
-        waits = [one.answer for one in answered if one.answer is not None]
-        for answer in waits:
-            if answer.outcome is Outcome.RATE_LIMITED:
-                clock.limited(tx, now, answer.retry_after, limit=self._settings.requests_per_minute)
-            elif answer.outcome is Outcome.UNAVAILABLE and answer.retry_after is not None:
-                clock.pause(tx, now + answer.retry_after)
 
     def _bind(self) -> None:
         """Have the store belong to this account from now on; another process may have bound it to another one."""

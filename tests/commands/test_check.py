@@ -14,7 +14,7 @@ import psycopg
 import pytest
 import yaml
 
-from target_promoter.commands.inspection import inspect_input
+from target_promoter.commands.check_input import inspect_input
 from target_promoter.config.settings import Settings
 from target_promoter.errors import ConfigError, InputError, StoreError
 from target_promoter.sandbox.server import SandboxServer
@@ -94,14 +94,13 @@ def test_another_api_answers(config: dict[str, Any]) -> None:
     assert "with status 404" in first
 
 
-def test_an_address_where_nobody_listens_is_told_soon(
-    config: dict[str, Any], sandbox: SandboxServer, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_an_address_where_nobody_listens_is_told_soon(config: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
     """A refused connection is tried for a few seconds, and its sentence names the setting."""
+    with SandboxServer() as gone:
+        url = gone.url
     waited: list[float] = []
     monkeypatch.setattr(time, "sleep", waited.append)
-    sandbox.stop()
-    first, *_ = lines_of(config, status=1)
+    first, *_ = lines_of({**config, "api_url": url}, status=1)
     assert first == (
         "FAIL account: Promoter does not answer GET /campaigns/ (no answer, «Connection refused»): "
         "see that `api_url` is its address, or run again later."

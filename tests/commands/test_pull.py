@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import pytest
 
-from target_promoter.commands.pulling import Pull
+from target_promoter.commands.pull import Pull
 from target_promoter.config.settings import Settings
 from target_promoter.contacts import pulled
 from target_promoter.errors import StoreError
