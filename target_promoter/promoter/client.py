@@ -39,13 +39,11 @@ class Campaign:
         id: The `campaign_id` of a survey.
         name: As shown to people.
         drip_duration: Over how long its surveys are spread, 0 for instant distribution; None if Promoter does not say.
-        launch_date: ISO 8601, or None before the launch.
     """
 
     id: int
     name: str
     drip_duration: float | None = None
-    launch_date: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,31 +84,11 @@ class EndlessListingError(DeliveryError):
 
 
 class Item(msgspec.Struct):
-    """One entry of a page; a list has only the first two fields.
-
-    Attributes:
-        id: Promoter's number for it.
-        name: As shown to people.
-        drip_duration: As Promoter writes it, which is not documented.
-        launch_date: ISO 8601.
-    """
+    """One entry of a page; of a contact list the first two fields alone are of use."""
 
     id: int
     name: str | None = None
     drip_duration: object = None
-    launch_date: str | None = None
-
-    def as_campaign(self) -> Campaign:
-        """Return the entry as a campaign."""
-        try:
-            drip = float(self.drip_duration) if isinstance(self.drip_duration, (int, float, str)) else math.nan
-        except (ValueError, OverflowError):
-            drip = math.nan
-        return Campaign(self.id, self.name or "", drip if math.isfinite(drip) else None, self.launch_date)
-
-    def as_list(self) -> ContactList:
-        """Return the entry as a contact list."""
-        return ContactList(self.id, self.name or "")
 
 
 class _Page(msgspec.Struct):
@@ -187,6 +165,15 @@ def _pauses() -> Generator[float, Any, None]:
     while True:
         answer = yield pause if answer.retry_after is None else answer.retry_after
         pause *= 2
+
+
+def _drip(value: object) -> float | None:
+    """Return how long surveys are spread over, whose form is not documented; None if it cannot be read."""
+    try:
+        days = float(value) if isinstance(value, (int, float, str)) else math.nan
+    except (ValueError, OverflowError):
+        return None
+    return days if math.isfinite(days) else None
 
 
 NO_PACE: Final = 1e9
@@ -314,7 +301,10 @@ class Client:
             AddressError: What answers is not Promoter's API.
             NoAnswerError: Promoter does not answer, also after some tries.
         """
-        return [item.as_campaign() for item in listed(self._exchange, "/campaigns/", self._meaning)]
+        return [
+            Campaign(one.id, one.name or "", _drip(one.drip_duration))
+            for one in listed(self._exchange, "/campaigns/", self._meaning)
+        ]
 
     def contact_lists(self) -> list[ContactList]:
         """Return the account's contact lists.
@@ -324,7 +314,7 @@ class Client:
             AddressError: What answers is not Promoter's API.
             NoAnswerError: Promoter does not answer, also after some tries.
         """
-        return [item.as_list() for item in listed(self._exchange, "/lists/", self._meaning)]
+        return [ContactList(one.id, one.name or "") for one in listed(self._exchange, "/lists/", self._meaning)]
 
     def contacts(self, page: int, contact_list: int | None = None) -> tuple[Answer, ContactPage]:
         """Ask once for a page of the account's contacts, or of those on a contact list.
