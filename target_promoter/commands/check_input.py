@@ -7,12 +7,12 @@ import json
 import logging
 import time
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field, replace
 from functools import partial
 from operator import itemgetter
-from typing import Any, Final
+from typing import IO, Any, Final, cast
 
 from target_promoter.commands.context import maybe, no
 from target_promoter.config.kinds import did_you_mean
@@ -231,13 +231,14 @@ class _Sample:
         self._settings = settings
         self._reader = Reader("the sample")
         self._mapper = Mapper({**config, **settings.sdk}, logging.getLogger(__name__))
-        kinds = {
+        kinds: dict[str, Callable[[dict[str, Any]], None]] = {
             "SCHEMA": self._schema,
             "RECORD": self._record,
             "ACTIVATE_VERSION": self._version,
             "STATE": self._state,
+            "BATCH": lambda _: None,
         }
-        self._reader.process_lines(lines, {**kinds, "BATCH": lambda _: None})
+        self._reader.process_lines(cast("IO[str]", iter(lines)), kinds)
 
     def _schema(self, message: dict[str, Any]) -> None:
         self._reader.assert_line_requires(message, {"stream", "schema"})

@@ -337,9 +337,11 @@ def test_events_of_nobody_in_the_sample_are_told(config: dict[str, Any]) -> None
     assert "warn user ids" not in inspected([CALLS, order("t-1", "7")], config)
 
 
-@pytest.mark.parametrize("line", ["no JSON", '{"type": "RECORD", "stream": "s", "record": {}}', '{"type": "SCHEMA"}'])
+@pytest.mark.parametrize(
+    "line", ["no JSON", '{"type": "RECORD", "stream": "s", "record": {}}', '{"type": "SCHEMA"}', '{"type": "ROW"}']
+)
 def test_a_sample_that_is_no_tap_output_is_a_sentence(config: dict[str, Any], line: str) -> None:
-    """A line that is no message, or a record before its SCHEMA, is refused in a sentence."""
+    """A line that is no message, of no known type, or a record before its SCHEMA, is refused in a sentence."""
     with pytest.raises(InputError, match="sample"):
         list(inspect_input([line], config, Settings.from_config(config)))
 
