@@ -20,6 +20,7 @@ from urllib.parse import urlsplit
 from target_promoter.errors import ConfigError, SettingError
 from target_promoter.values.printable import Lines
 
+S = TypeVar("S", bound=str)
 T = TypeVar("T")
 T_co = TypeVar("T_co", covariant=True)
 U = TypeVar("U")
@@ -225,14 +226,14 @@ def shorthand(kind: Kind[dict[str, T]], key: str, short: Kind[T]) -> Kind[dict[s
     return Kind(schema, read)
 
 
-def choice(options: Iterable[str]) -> Kind[str]:
+def choice(options: Iterable[S]) -> Kind[S]:
     """Return the kind of a text that is one of these."""
-    known = tuple(options)
+    known = {str(one): one for one in options}
 
-    def read(name: str, value: object) -> str:
+    def read(name: str, value: object) -> S:
         text = TEXT.read(name, value).strip()
         if text in known:
-            return text
+            return known[text]
         near = did_you_mean(text, known)
         meant = f"did you mean `{near}`? Use" if near else "use"
         return refuse(name, "is unknown", f"{meant} one of {', '.join(known)}")

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, Final, Literal, cast
+from typing import Any, Final
 
 import msgspec
 
-from target_promoter.config.settings import Settings, StreamSetting
+from target_promoter.config.settings import Settings, StreamSetting, StreamType
 from target_promoter.errors import ConfigError
 from target_promoter.records import advice
 from target_promoter.records.advice import UnknownStreamError
@@ -18,8 +18,6 @@ from target_promoter.records.readers import OTHER_CALLS, IdentifyReader, Rows, T
 from target_promoter.records.resolution import Source
 from target_promoter.records.shapes import Columns, Shape, shape
 from target_promoter.values.reading import fingerprint
-
-StreamType = Literal["identify", "track", "segment", "ignore"]
 
 _TYPES: Final[dict[Shape, StreamType]] = {
     "raw calls": "segment",
@@ -66,7 +64,7 @@ class Reading:
         fields: Where the config says that its logical fields are.
     """
 
-    type: str
+    type: StreamType
     shape: Shape
     traits: frozenset[str] | None
     contact_lists: tuple[int, ...]
@@ -136,9 +134,8 @@ class Reading:
 
 def removed_stream(name: str) -> Stream:
     """Return a stream of which a stream map lets nothing through; it needs no setting."""
-    return Stream(
-        name, "ignore", "The setting `stream_maps` removes it.", Reading("ignore", "removed", frozenset(), (), "")
-    )
+    reading = Reading("ignore", "removed", frozenset(), (), "")
+    return Stream(name, "The setting `stream_maps` removes it.", reading)
 
 
 def reading_of(name: str, form: Shape, settings: Settings) -> Reading:
@@ -165,8 +162,7 @@ class Stream:
 
     Attributes:
         name: Its name.
-        type: What its records are.
-        how: How that is known, as a sentence.
+        how: How it is known what its records are, as a sentence.
         reading: How it is read.
         mirror: Whether people leave it who are in its newest table version no more.
         identify: What reads its identify calls; None if it has none.
@@ -174,7 +170,6 @@ class Stream:
     """
 
     name: str
-    type: StreamType
     how: str
     reading: Reading
     mirror: bool = False
@@ -182,6 +177,11 @@ class Stream:
     track: TrackReader | None = field(default=None, repr=False)
     _call_type: tuple[Path, ...] = ()
     _event: str = "event"
+
+    @property
+    def type(self) -> StreamType:
+        """What its records are."""
+        return self.reading.type
 
     def read(self, record: Mapping[str, object]) -> Identify | Track | None:
         """Return what a record says; whatever a tap sends, this does not raise.
@@ -285,34 +285,29 @@ def recognize(name: str, schema: Mapping[str, object], key_properties: Sequence[
     setting = settings.stream(name) or StreamSetting(name)
     columns = Columns(schema)
     form = shape(name, columns.names)
-    if setting.type is not None:
-        stream_type = cast("StreamType", setting.type)
-        how = f"The setting `streams` says so for `{setting.pattern}`."
-    elif form in _TYPES:
-        stream_type = _TYPES[form]
-        how = _HOW[form]
-    else:
+    if setting.type is None and form not in _TYPES:
         guess = advice.advise(name, schema, key_properties, settings)
         guess = replace(guess, setting={**guess.setting, **setting.as_config()})
         raise UnknownStreamError(guess, setting.pattern)
-    if setting.mirror and stream_type != "identify":
+    how = _HOW[form] if setting.type is None else f"The setting `streams` says so for `{setting.pattern}`."
+    reading = reading_of(name, form, settings)
+    if setting.mirror and reading.type != "identify":
         raise ConfigError(
             f"`streams.{setting.pattern}.mirror` is for tables of people, and the stream `{name}` is of the type "
-            f"{stream_type}: remove it, or give the streams of people an entry of their own."
+            f"{reading.type}: remove it, or give the streams of people an entry of their own."
         )
-    if stream_type == "ignore":
-        return Stream(name, stream_type, how, reading_of(name, form, settings))
-    source = Source(name, stream_type, form, columns, tuple(key_properties), setting)
-    if stream_type == "segment":
+    if reading.type == "ignore":
+        return Stream(name, how, reading)
+    source = Source(name, reading.type, form, columns, tuple(key_properties), setting)
+    if reading.type == "segment":
         source.require_call_type()
     return Stream(
         name,
-        stream_type,
         how,
-        reading_of(name, form, settings),
+        reading,
         setting.mirror,
-        None if stream_type == "track" else source.identify_reader(),
-        None if stream_type == "identify" else source.track_reader(),
+        None if reading.type == "track" else source.identify_reader(),
+        None if reading.type == "identify" else source.track_reader(),
         source.call_type,
         columns.named("event") or "event",
     )
