@@ -100,6 +100,7 @@ class _Reader:
         layout: Where the records have what.
         stream: The stream's name.
         columns: The columns that are read at all; None if they may be any.
+        user_id: Finds the user id of a record.
     """
 
     def __init__(self, layout: Layout, *how: object) -> None:
@@ -111,13 +112,9 @@ class _Reader:
         self._paths = layout.paths
         self._contents = layout.contents
         self._integrations = layout.integrations
-        self._user_id = finder(layout.paths["user_id"], person_id)
+        self.user_id = finder(layout.paths["user_id"], person_id)
         self._anonymous_id = finder(layout.paths["anonymous_id"], person_id)
         self._time = finder(layout.paths["timestamp"], epoch_seconds)
-
-    def user_id(self, record: Mapping[str, object]) -> str | None:
-        """Return the user id of a record."""
-        return self._user_id(record)
 
     def _columns_for(self, field: str, objects: tuple[Path, ...]) -> tuple[Path, ...]:
         """Return where a reserved trait is but in the objects, which are searched for any spelling of it."""
@@ -195,7 +192,7 @@ class IdentifyReader(_Reader):
         Args:
             mark: Its fingerprint, if it was made already.
         """
-        user_id, anonymous_id, deletion = self._user_id(record), self._anonymous_id(record), self._deletion(record)
+        user_id, anonymous_id, deletion = self.user_id(record), self._anonymous_id(record), self._deletion(record)
         when = self._time(record)
         if deletion is None and self._is_delete_call(record):
             deletion = (time.time(), False) if when is None else (when, True)
@@ -321,7 +318,7 @@ class TrackReader(_Reader):
 
     def read(self, record: Mapping[str, object]) -> Track | None:
         """Return what a record says; None if it is a row of a warehouse's table that names nobody."""
-        user_id = self._user_id(record)
+        user_id = self.user_id(record)
         anonymous_id = self._anonymous_id(record)
         email = self._email(record) or self._email_of_traits(record)
         deleted_at = self._deleted_at(record)
