@@ -28,7 +28,7 @@ from target_promoter.progress.warnings import departures
 from target_promoter.promoter.client import NO_PACE, Withheld
 from target_promoter.records.advice import Advice, UnknownStreamError, as_yaml, config_of
 from target_promoter.records.calls import Identify, Track
-from target_promoter.records.fields import said
+from target_promoter.records.fields import Contents, said
 from target_promoter.records.streams import Stream, recognize
 from target_promoter.singer.mapping import Mapper, UnmappedRecord
 from target_promoter.singer.reader import Reader, check_record, check_schema, check_stream
@@ -39,6 +39,7 @@ from target_promoter.values.events import canonical, nearest
 from target_promoter.values.printable import Lines
 
 _BATCH: Final = 5000
+_ALWAYS: Final = "always "
 _NAMES: Final = frozenset({"first_name", "last_name"})
 _FIELDS: Final = ("user_id", "anonymous_id", "email", "first_name", "last_name", "event", "message_id", "timestamp")
 
@@ -52,7 +53,6 @@ class _Tally:
     """
 
     stream: Stream
-    where: Mapping[str, str]
     records: int = 0
     seen: defaultdict[str, Counter[str]] = field(default_factory=lambda: defaultdict(Counter))
     notes: set[Note] = field(default_factory=set)
@@ -82,9 +82,7 @@ class _Tally:
             self.seen["problems"][call.problem] += 1
         for name in _FIELDS:
             if getattr(call, "time" if name == "timestamp" else name, None) is not None:
-                where = self.where.get(f"{name} (track)") if is_track else None
-                place = _place(call.record, where or self.where.get(name, ""), is_name=name in _NAMES)
-                self.seen[name][place] += 1
+                self.seen[name][_place(self.stream, call, name)] += 1
         if call.user_id is not None:
             (self.tracked if is_track else self.people).add(call.user_id)
             if isinstance(call, Identify) and call.email is not None:
@@ -104,12 +102,15 @@ class _Tally:
         yield f"  {self.stream.how}"
         if self.stream.type == "ignore":
             return
-        for name in filter(self.where.__contains__, _FIELDS):
+        for name in _FIELDS:
             places = self.seen[name].most_common()
             found = ", ".join(f"{place} (in {number} of {self.records})" for place, number in places)
-            yield f"  {name}: {found or _nowhere(self.where[name])}"
-        for name in filter(self.where.__contains__, ("traits", "properties")):
-            yield f"  {name}: {self.where[name]}"
+            where = _looked_for(self.stream, name)
+            if where is not None:
+                yield f"  {name}: {found or _nowhere(where)}"
+        for name, reader in (("traits", self.stream.identify), ("properties", self.stream.track)):
+            if reader is not None:
+                yield f"  {name}: {_contents(reader.layout.contents)}"
         yield f"  would be sent as attributes: {', '.join(sorted(self.seen['attributes'])) or 'none'}"
         read = self.stream.columns
         behind = () if read is None else sorted(name for name in self.columns - read if not name.startswith("_sdc_"))
@@ -257,7 +258,7 @@ class _Sample:
             self.faults[name] = str(error)
         else:
             known = self.tallies.get(name)
-            self.tallies[name] = replace(known, stream=stream) if known is not None else _Tally(stream, stream.where())
+            self.tallies[name] = replace(known, stream=stream) if known is not None else _Tally(stream)
 
     def _record(self, message: dict[str, Any]) -> None:
         self._reader.assert_line_requires(message, {"stream", "record"})
@@ -285,20 +286,43 @@ class _Sample:
         confirm(self.versions.values(), message.get("value"))
 
 
-def _place(record: Mapping[str, object], where: str, *, is_name: bool) -> str:
-    """Return where in a record a field was found.
+def _looked_for(stream: Stream, name: str) -> str | None:
+    """Return where a logical field is looked for; None if the stream has no such field."""
+    readers = [one for one in (stream.identify, stream.track) if one is not None and name in one.layout.paths]
+    if not readers:
+        return None
+    if name == "event" and stream.track is not None and stream.track.event is not None:
+        return _ALWAYS + stream.track.event
+    places = [".".join(path) for reader in readers for path in reader.layout.paths[name]]
+    if name == "message_id":
+        keys = readers[0].layout.keys
+        places.append(f"key {', '.join(keys)}" if keys else "hash of the record")
+    return ", ".join(dict.fromkeys(places))
 
-    Args:
-        where: The places where it is looked for, in order, as the stream tells them.
-        is_name: Whether it is half a name, which may come from a whole one.
-    """
-    places = where.split(", ")
-    otherwise = "name, split at its first space" if is_name else places[-1]
-    return next((place for place in places if said(record, ((place,), tuple(place.split("."))))), otherwise)
+
+def _place(stream: Stream, call: Identify | Track, name: str) -> str:
+    """Return where in a record a field was found."""
+    reader = stream.track if isinstance(call, Track) else stream.identify
+    paths = () if reader is None else reader.layout.paths.get(name, ())
+    where = _looked_for(stream, name) or ""
+    found = next((".".join(path) for path in paths if said(call.record, (path,))), None)
+    if found is not None and not where.startswith(_ALWAYS):
+        return found
+    return "name, split at its first space" if name in _NAMES else where.rpartition(", ")[2]
 
 
 def _nowhere(where: str) -> str:
-    return where if where == "not in the schema" else f"in no record; looked for in {where}"
+    if where.startswith(_ALWAYS):
+        return where
+    return f"in no record; looked for in {where}" if where else "not in the schema"
+
+
+def _contents(contents: Contents) -> str:
+    """Return where traits or properties are."""
+    parts = [f"object {'.'.join(path)}" for path in contents.objects]
+    parts += [".".join(path) for path, _ in contents.inside]
+    parts += ["all columns"] if contents.columns is None else [column for column, _ in contents.columns]
+    return ", ".join(parts) or "none: the stream's setting `traits` lists no columns"
 
 
 def _leads_to(event: str, settings: Settings) -> str:

@@ -13,7 +13,7 @@ from target_promoter.errors import ConfigError
 from target_promoter.records import advice
 from target_promoter.records.advice import UnknownStreamError
 from target_promoter.records.calls import Identify, Track
-from target_promoter.records.fields import Contents, Kind, Path, first, reserved
+from target_promoter.records.fields import Kind, Path, first, reserved
 from target_promoter.records.readers import OTHER_CALLS, IdentifyReader, Rows, TrackReader, call_type
 from target_promoter.records.resolution import Source
 from target_promoter.records.shapes import Columns, Shape, shape
@@ -247,27 +247,6 @@ class Stream:
             found |= reader.columns
         return frozenset(found)
 
-    def where(self) -> Mapping[str, str]:
-        """Return where each logical field is looked for in this stream, for people to read."""
-        found: dict[str, str] = {}
-        for reader in (self.identify, self.track):
-            if reader is None:
-                continue
-            for logical, paths in reader.layout.paths.items():
-                if logical not in {"traits", "properties"}:
-                    text = ", ".join(".".join(path) for path in paths) or "not in the schema"
-                    found.setdefault(logical, text)
-                    if found[logical] != text:
-                        found[f"{logical} (track)"] = text
-            found["traits" if reader is self.identify else "properties"] = _contents_text(reader.layout.contents)
-        if self.track is not None:
-            keys = self.track.layout.keys
-            fallback = f"key {', '.join(keys)}" if keys else "hash of the record"
-            found["message_id"] = ", ".join(filter(None, (_said_of(found["message_id"]), fallback)))
-            if self.track.event is not None:
-                found["event"] = f"always {self.track.event}"
-        return found
-
 
 def recognize(name: str, schema: Mapping[str, object], key_properties: Sequence[str], settings: Settings) -> Stream:
     """Return what a stream is, at its SCHEMA message.
@@ -311,15 +290,3 @@ def recognize(name: str, schema: Mapping[str, object], key_properties: Sequence[
         source.call_type,
         columns.named("event") or "event",
     )
-
-
-def _said_of(text: str) -> str:
-    return "" if text == "not in the schema" else text
-
-
-def _contents_text(contents: Contents) -> str:
-    """Return where traits or properties are, for people to read."""
-    parts = [f"object {'.'.join(path)}" for path in contents.objects]
-    parts += [".".join(path) for path, _ in contents.inside]
-    parts += ["all columns"] if contents.columns is None else [column for column, _ in contents.columns]
-    return ", ".join(parts) or "none: the stream's setting `traits` lists no columns"

@@ -264,6 +264,26 @@ def test_a_sample_shows_how_it_is_read(config: dict[str, Any]) -> None:
     assert "1 would be rejected: no user id, anonymous id or usable e-mail address" in text
 
 
+def test_a_sample_shows_where_each_field_is_looked_for(config: dict[str, Any]) -> None:
+    """Also that it is nowhere, and what stands in for it."""
+    of = {"properties": dict.fromkeys(("id", "customer_id", "at", "total"), TEXT)}
+    orders = {
+        "type": "track",
+        "event": "Order Completed",
+        "fields": {"user_id": "customer_id", "timestamp": "at"},
+        "traits": ["total"],
+    }
+    text = inspected([schema("orders", of)], {**config, "streams": {"orders": orders}})
+    assert "  user_id: in no record; looked for in customer_id\n" in text
+    assert "  email: not in the schema\n" in text
+    assert "  event: always Order Completed\n" in text
+    assert "  message_id: in no record; looked for in key id\n" in text
+    assert "  properties: total\n" in text
+    text = inspected([CALLS], config)
+    assert "  traits: object traits, object context.traits\n" in text
+    assert "  message_id: in no record; looked for in messageId, key messageId\n" in text
+
+
 def test_a_sample_shows_whom_it_would_survey(config: dict[str, Any], sandbox: SandboxServer) -> None:
     """What a run would send is found out against what the store knows, with nothing sent and nothing kept."""
     messages = [CALLS, identify("1", "ann@example.com"), order("t-1", "1"), order("t-2", "1", hours=9000)]

@@ -344,27 +344,6 @@ def test_a_schema_without_columns(odd: dict[str, Any]) -> None:
     assert (call.user_id, call.email, call.traits) == ("1", "a@b.co", {"tier": "x"})
 
 
-def test_where_tells_people_where_fields_are() -> None:
-    """`check --input` shows where each field is looked for, also that it is nowhere."""
-    where = stream(
-        "orders",
-        "id customer_id at total",
-        ["id"],
-        **{**SHOP["public-orders"], "fields": {"user_id": "customer_id", "timestamp": "at"}},
-    ).where()
-    assert where["user_id"] == "customer_id"
-    assert where["timestamp"] == "at"
-    assert where["email"] == "not in the schema"
-    assert where["event"] == "always Order Completed"
-    assert where["message_id"] == "key id"
-    assert where["properties"] == "total"
-    calls = stream("calls", "type userId event traits properties timestamp context").where()
-    assert calls["user_id"] == "userId"
-    assert calls["traits"] == "object traits, object context.traits"
-    assert calls["message_id"] == "hash of the record"
-    assert stream("pages", "id user_id received_at").where() == {}
-
-
 def test_a_table_in_capitals() -> None:
     """Snowflake and Oracle write names so: columns are found, and traits leave as they were sent."""
     row = {"ID": "c", "USER_ID": 1, "EMAIL": "a@b.co", "FIRST_NAME": "Ann", "PLAN": "x", "RECEIVED_AT": "2024-05-01"}
