@@ -87,19 +87,13 @@ class Declared(Generic[T]):
         return None if value is None else self.kind.read(name, value)
 
 
-def setting(
-    kind: Kind[T],
-    title: str,
-    description: str,
-    *,
-    default: object = REQUIRED,
-    missing: str = "add it",
-    secret: bool = False,
-) -> T:
+def setting(kind: Kind[T], title: str, description: str, **options: Any) -> T:  # noqa: ANN401 - those of `Declared`
     """Declare a field of a dataclass as a setting, or as a part of one."""
-    declared = Declared(kind, title, description, default, missing, secret)
-    options: dict[str, Any] = {} if default is REQUIRED else {"default_factory": lambda: declared.read("", None)}
-    field: T = dataclasses.field(metadata={"declared": declared}, repr=not secret, **options)
+    declared = Declared(kind, title, description, **options)
+    default: dict[str, Any] = {}
+    if declared.default is not REQUIRED:
+        default["default_factory"] = lambda: declared.read("", None)
+    field: T = dataclasses.field(metadata={"declared": declared}, repr=not declared.secret, **default)
     return field
 
 
