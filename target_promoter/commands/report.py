@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 
 import click
 from rich.console import Console, RenderableType
@@ -36,28 +36,19 @@ def report(settings: Settings, form: str, person: str | None) -> None:
     """Tell what the store knows: last runs, surveys, who waits and for what, requests, what was rejected and why."""
     now = time.time()
     with existing_store(settings) as store:
-        if person is None:
-            whole = store.read(lambda tx: gather(tx, settings, store.name, now))
-            _show(form, whole, lambda: report_page(whole), lambda: report_tables(whole))
-        else:
-            told = store.read(lambda tx: _story(tx, settings, person, now))
-            _show(form, told, lambda: story_page(told), lambda: story_tables(told))
-
-
-def _show(
-    form: str, told: Report | Story, page: Callable[[], str], tables: Callable[[], Iterable[RenderableType]]
-) -> None:
+        told = store.read(lambda tx: _told(tx, settings, store.name, person, now))
     if form == "json":
         click.echo(as_json(told))
     elif form == "html":
-        click.echo(page(), nl=False)
+        click.echo(story_page(told) if isinstance(told, Story) else report_page(told), nl=False)
     else:
-        _print(tables())
+        _print(story_tables(told) if isinstance(told, Story) else report_tables(told))
 
 
-def _story(tx: Transaction, settings: Settings, asked: str, now: float) -> Story:
-    rejected = rejected_of(tx, settings, identifiers_of(tx, asked))
-    return story(tx, settings, asked, rejected, now)
+def _told(tx: Transaction, settings: Settings, store: str, person: str | None, now: float) -> Report | Story:
+    if person is None:
+        return gather(tx, settings, store, now)
+    return story(tx, settings, person, rejected_of(tx, settings, identifiers_of(tx, person)), now)
 
 
 def _print(tables: Iterable[RenderableType]) -> None:
