@@ -17,8 +17,8 @@ from target_promoter.contacts import pulled
 from target_promoter.contacts.pulled import Reading
 from target_promoter.errors import PromoterError
 from target_promoter.progress.ending import end_refused, for_people, log_summary
-from target_promoter.promoter.account import account_client
 from target_promoter.promoter.answers import Outcome
+from target_promoter.promoter.client import account_client
 from target_promoter.run import count_left, logger
 from target_promoter.singer.output import say
 from target_promoter.singer.signals import Signals, StoppedError

@@ -13,13 +13,12 @@ from target_promoter.config.settings import Settings
 from target_promoter.contacts import pulled
 from target_promoter.contacts.pulled import Reading
 from target_promoter.delivery import limit as clock
-from target_promoter.delivery.patience import Patience
+from target_promoter.delivery.delivery import Patience
 from target_promoter.delivery.sender import Workers
 from target_promoter.errors import DeliveryError, PromoterError
 from target_promoter.intake.pulling import know_people, let_wait
 from target_promoter.promoter.answers import FAILURES, Answer, Outcome
-from target_promoter.promoter.client import Client
-from target_promoter.promoter.contact_pages import ContactPage
+from target_promoter.promoter.client import Client, ContactPage
 from target_promoter.singer.signals import Signals
 from target_promoter.store import runs
 from target_promoter.store.database import Store

@@ -9,9 +9,8 @@ from typing import Final
 from target_promoter.config.settings import Settings
 from target_promoter.delivery import limit as clock
 from target_promoter.errors import DeliveryError
-from target_promoter.promoter.account import account_client
 from target_promoter.promoter.answers import Answer
-from target_promoter.promoter.client import Client
+from target_promoter.promoter.client import Client, account_client
 from target_promoter.store.database import Store
 from target_promoter.store.transaction import Transaction
 from target_promoter.values.masking import masked

@@ -98,6 +98,12 @@ _MOST_AHEAD_SECONDS: Final = 3600.0
 # In the words of the partial index, so that both databases use it.
 _UNDELIVERED: Final = text("status IN ('pending', 'removing')")
 
+# By an index of few rows each.
+_PENDING: Final = text("""
+    SELECT (SELECT count(*) FROM contacts WHERE status IN ('pending', 'removing'))
+        + (SELECT count(*) FROM contacts WHERE status = 'list_unknown')
+""")
+
 # The request of an open claim holds the contact too, and may arrive later than one of the contact's own would.
 _UNCLAIMED: Final = (
     select(throttles.c.survey_id).where(throttles.c.who == "e:" + contacts.c.email).scalar_subquery().is_(None)
@@ -235,6 +241,11 @@ def next_due(tx: Transaction) -> float | None:
     return min((max(row) for row in rows), default=None)
 
 
+def count_pending(tx: Transaction) -> int:
+    """Return how many contacts are pending, those among them whose lists Promoter does not know."""
+    return tx.scalar(_PENDING) or 0
+
+
 def load(tx: Transaction, emails: Iterable[str]) -> dict[str, Contact]:
     """Return contacts by address."""
     rows = tx.rows_among(", ".join(_COLUMNS), "contacts", "email", set(emails))
@@ -331,7 +342,7 @@ def _row(contact: Contact) -> tuple[Any, ...]:
     return tuple(values)
 
 
-def add(tx: Transaction, notes: Iterable[Note], now: float) -> None:
+def add_notes(tx: Transaction, notes: Iterable[Note], now: float) -> None:
     """Remember that attributes were renamed, merged or left out."""
     rows = {(one.kind, one.name, one.detail) for one in notes}
     tx.upsert_rows(attribute_notes, ("kind", "name", "detail", "noted_at"), [(*row, now) for row in sorted(rows)])

@@ -16,7 +16,7 @@ from target_promoter.contacts.attributes import Note
 from target_promoter.contacts.contacts import Contact, ContactStatus
 from target_promoter.contacts.pulled import Held
 from target_promoter.contacts.wanted import ContactForm, contact_forms
-from target_promoter.promoter import timeouts as times
+from target_promoter.promoter import transport
 from target_promoter.promoter.answers import Answer, Outcome
 from target_promoter.store.encoding import digest, encode
 from target_promoter.store.transaction import Transaction
@@ -167,7 +167,7 @@ class ContactDelivery:
                 continue
             lease = next(self._leases)
             # Should this process die, its request may be at work until then.
-            until = times.settled_at(slots[len(requests)])
+            until = transport.settled_at(slots[len(requests)])
             changed.append(replace(row, lease=lease, leased_until=until, tried=request.digest, tried_until=until))
             requests.append(replace(request, lease=lease))
             notes += () if form is None or leaves is not None else form.notes
@@ -324,7 +324,7 @@ def _after(  # noqa: PLR0911 - an answer a line
         case Outcome.UNANSWERED | Outcome.UNAVAILABLE as outcome:
             row = replace(row, attempts=row.attempts + 1, not_before=now + _pause(row.attempts))
             is_at_work = outcome is Outcome.UNANSWERED
-            return replace(row, tried_until=now + times.SETTLING_SECONDS) if is_at_work else row
+            return replace(row, tried_until=now + transport.SETTLING_SECONDS) if is_at_work else row
         case _:
             return row
 

@@ -19,7 +19,7 @@ from target_promoter.contacts.contacts import Contact, ContactStatus
 from target_promoter.contacts.wanted import ContactForm, contact_forms
 from target_promoter.errors import DeliveryError
 from target_promoter.people.identity import Identifiers, email_key, user_key
-from target_promoter.promoter.contact_pages import ContactPage, ListedContact
+from target_promoter.promoter.client import ContactPage, ListedContact
 from target_promoter.store import runs
 from target_promoter.store.encoding import decode, encode
 from target_promoter.store.schema import pulled

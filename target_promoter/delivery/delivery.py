@@ -8,16 +8,17 @@ import time
 from collections.abc import Callable
 from typing import Final
 
+import backoff
+
 from target_promoter.config.settings import Settings
-from target_promoter.delivery.patience import Patience
 from target_promoter.delivery.sender import MOST_IN_FLIGHT, Answered, Request, Sender
 from target_promoter.delivery.turn import Turn, Turns
 from target_promoter.errors import DeliveryError, PromoterError
-from target_promoter.promoter import timeouts as times
-from target_promoter.promoter.answers import Outcome
+from target_promoter.promoter.answers import FAILURES, Answer, Outcome
 from target_promoter.promoter.client import Api
 from target_promoter.store.database import Store
 from target_promoter.store.summary import Summary
+from target_promoter.surveys import claims
 from target_promoter.values.times import iso
 
 logger = logging.getLogger("target-promoter.delivery")
@@ -28,6 +29,64 @@ _FIRST_LOOK_SECONDS: Final = 0.1
 _SHORTEST_LEAD: Final = 0.02
 _LONGEST_LEAD: Final = 0.25
 _FORGETTING: Final = 0.9
+
+
+PATIENCE_SECONDS: Final = 300.0
+"""How long delivery goes on without one success."""
+
+_FAILURES_IN_A_ROW: Final = 3
+_LONGEST_PAUSE_SECONDS: Final = 30.0
+_MOST_DOUBLINGS: Final = 5
+
+
+class Patience:
+    """Counts failures in a row over all requests.
+
+    Args:
+        seconds: How long to go on without one success; None for as long as usual.
+
+    Attributes:
+        seconds: The same.
+        paused_until: Until when nothing is sent, in epoch seconds.
+    """
+
+    def __init__(self, seconds: float | None = None) -> None:
+        self.seconds = PATIENCE_SECONDS if seconds is None else seconds
+        self.paused_until = 0.0
+        self._failures = 0
+        self._failing_since: float | None = None
+
+    def judge(self, answer: Answer, now: float) -> bool:
+        """Take in an answer.
+
+        Args:
+            answer: What came of a request.
+
+        Returns:
+            Whether it was a failure.
+
+        Raises:
+            DeliveryError: There was no success for too long.
+        """
+        if answer.outcome not in FAILURES:
+            self._failures, self._failing_since, self.paused_until = 0, None, 0.0
+            return False
+        self._failures += 1
+        if self._failing_since is None:
+            self._failing_since = now
+        if now - self._failing_since >= self.seconds:
+            raise DeliveryError.out_of_patience(self.seconds, answer.status, answer.words)
+        if self._failures == _FAILURES_IN_A_ROW:
+            logger.warning(
+                "Three requests in a row failed (%s): delivery goes on more slowly, and stops after %g minutes without "
+                "one success.",
+                " ".join(filter(None, (f"status {answer.status}" if answer.status else "no answer", answer.words))),
+                round(self.seconds / 60, 1),
+            )
+        if self._failures >= _FAILURES_IN_A_ROW:
+            doublings = min(self._failures - _FAILURES_IN_A_ROW, _MOST_DOUBLINGS)
+            self.paused_until = now + backoff.full_jitter(min(_LONGEST_PAUSE_SECONDS, 2.0**doublings))
+        return True
 
 
 class Delivery:
@@ -84,12 +143,12 @@ class Delivery:
         sentences = [
             f"Promoter knows no campaign {campaign} («{words}»), so its surveys stay pending: "
             "set the id in `campaigns` to one that `target-promoter check` lists."
-            for campaign, words in sorted(self._turns.unknown_campaigns.items())
+            for campaign, words in sorted(self._turns.surveys.unknown_campaigns.items())
         ]
         sentences += [
             f"Promoter knows no contact list {one} («{words}»), so its contacts stay pending: "
             "set the id in `contact_lists`, or in that of a stream, to one that `target-promoter check` lists."
-            for one, words in sorted(self._turns.unknown_lists.items())
+            for one, words in sorted(self._turns.contacts.unknown_lists.items())
         ]
         if self._turns.is_stopped_by_fuse:
             sentences.append(
@@ -244,13 +303,13 @@ class Delivery:
         """Wait until there is something to do."""
         now = self._clock()
         finishing = self._is_finishing
-        until = now + times.LOOK_AGAIN_SECONDS
+        until = now + claims.LOOK_AGAIN_SECONDS
         with self._changed:
             is_leaving = len(self._sender.departures) > 0
         if finishing:
             # What is left may be another process's, which is about to have the answers.
             until = now + self._look_again
-            self._look_again = min(2 * self._look_again, times.LOOK_AGAIN_SECONDS)
+            self._look_again = min(2 * self._look_again, claims.LOOK_AGAIN_SECONDS)
         if turn.next_at is not None and self._sender.flight.number < MOST_IN_FLIGHT and not is_leaving:
             until = min(until, max(turn.next_at, self._resting_until(), turn.paused_until))
         with self._changed:

@@ -15,7 +15,7 @@ from typing import Final, Generic, TypeVar
 
 from target_promoter.contacts.delivery import ContactRequest
 from target_promoter.errors import DeliveryError, PromoterError
-from target_promoter.promoter import timeouts as times
+from target_promoter.promoter import transport
 from target_promoter.promoter.answers import Answer, Outcome
 from target_promoter.promoter.client import Api
 from target_promoter.store.summary import Summary
@@ -402,7 +402,7 @@ class Sender:
         problem: PromoterError | None = None
         try:
             # A machine that slept must not send on a lease that somebody else may have taken since.
-            if self._clock() - at < times.LATE_SECONDS:
+            if self._clock() - at < transport.LATE_SECONDS:
                 retry = _key(request) in self._failed or getattr(request, "unanswered", 0) > 0
                 self._summary.count("api", "requests")
                 self._summary.count("api", "retries", int(retry))

@@ -15,21 +15,17 @@ from target_promoter.people.identity import email_key, user_key
 from target_promoter.store.schema import UNSETTLED, SurveyStatus, surveys, throttles
 from target_promoter.store.transaction import Transaction
 from target_promoter.surveys.rules import Sendable
-from target_promoter.surveys.surveys import COLUMNS, Survey, as_survey
+from target_promoter.surveys.surveys import COLUMNS, QUEUED_AGAIN, Survey, as_survey
 
-_CLAIMED: Final = (
-    "id",
-    "status",
-    "campaign_id",
-    "claimed_email",
-    "claimed_user_id",
-    "claimed_at",
-    "request",
-    "request_form",
-    "unanswered",
-    "lease",
-    "leased_until",
-)
+_REQUEST: Final = ("campaign_id", "claimed_email", "claimed_user_id", "claimed_at", "request", "request_form")
+_CLAIMED: Final = ("id", "status", *_REQUEST, "unanswered", "lease", "leased_until")
+
+CLAIM_SECONDS: Final = 12 * 3600.0
+"""Until what age of its claim a survey's request is sent again: well within the 24 hours of Promoter's own throttle."""
+
+LOOK_AGAIN_SECONDS: Final = 1.0
+"""How long something that cannot be sent just now is left alone."""
+
 _LOOKED_AT: Final = 1000
 _MOST_AHEAD_SECONDS: Final = 3600.0
 """Much more than any lease lies ahead that a clock which goes right writes."""
@@ -104,27 +100,19 @@ def _due(query: Select[Any], event: str, now: float, sendable: Sendable) -> Sele
 
 def unsettled(tx: Transaction, now: float, *, most: int) -> list[Claim]:
     """Return claims that nobody is at work on: their process died, or the time to wait for an answer is over."""
-    names = ("claimed_user_id", "claimed_at", "request", "request_form", "unanswered", "withdrawn")
     query = (
-        select(*COLUMNS, *(surveys.c[name] for name in names))
+        select(*COLUMNS, *(surveys.c[name] for name in (*_REQUEST, "unanswered", "withdrawn")))
         .where(surveys.c.status == SurveyStatus.CLAIMED, surveys.c.leased_until <= now)
         .order_by(surveys.c.due_at)
         .limit(most)
     )
-    return [
-        Claim(
-            as_survey(row[: len(COLUMNS)]),
-            row.campaign_id,
-            row.claimed_email,
-            row.claimed_user_id,
-            row.claimed_at,
-            row.request,
-            Brought(bytes(row.request_form), None, ()),
-            row.unanswered,
-            row.withdrawn,
-        )
-        for row in tx.execute(query)
-    ]
+    found = []
+    for row in tx.execute(query):
+        survey = as_survey(row[: len(COLUMNS)])
+        campaign_id, email, user_id, claimed_at, request, form, unanswered, withdrawn = row[len(COLUMNS) :]
+        brought = Brought(bytes(form), None, ())
+        found.append(Claim(survey, campaign_id, email, user_id, claimed_at, request, brought, unanswered, withdrawn))
+    return found
 
 
 def claim(tx: Transaction, made: Sequence[tuple[Claim, float]]) -> None:
@@ -207,20 +195,7 @@ def release(tx: Transaction, claim: Claim, until: float) -> None:
     Args:
         until: Until when it is left alone, in epoch seconds.
     """
-    tx.execute(
-        update(surveys)
-        .where(surveys.c.id == claim.id)
-        .values(
-            status=SurveyStatus.QUEUED,
-            claimed_email=None,
-            claimed_user_id=None,
-            claimed_at=None,
-            request=None,
-            request_form=None,
-            lease=None,
-            leased_until=until,
-        )
-    )
+    tx.execute(update(surveys).where(surveys.c.id == claim.id).values(leased_until=until, **QUEUED_AGAIN))
     _free(tx, [claim])
 
 

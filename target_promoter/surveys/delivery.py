@@ -13,7 +13,7 @@ from target_promoter.contacts.attributes import Note, survey_attributes
 from target_promoter.contacts.contacts import Brought
 from target_promoter.contacts.wanted import ContactForm, contact_forms
 from target_promoter.people.identity import Identity, Who, email_key, user_key
-from target_promoter.promoter import timeouts as times
+from target_promoter.promoter import transport
 from target_promoter.promoter.answers import Answer, Outcome
 from target_promoter.store.encoding import decode, encode
 from target_promoter.store.schema import SurveyStatus
@@ -144,7 +144,7 @@ class SurveyDelivery:
                 break
             claim = turn.claim(survey)
             if claim is not None:
-                made.append((replace(claim, lease=next(self._leases)), times.settled_at(slots[len(made)])))
+                made.append((replace(claim, lease=next(self._leases)), transport.settled_at(slots[len(made)])))
         claims.claim(tx, made)
         turn.write(outcomes)
         new = [claim for claim, _ in made]
@@ -168,7 +168,7 @@ class SurveyDelivery:
         cancelled = self._cancel_rules.cancelled(tx, [one.survey for one in left], Identity(tx))
         for claim in left:
             # A claim of the future was taken by a clock that went wrong: how old it is nobody knows.
-            is_old = not -times.SETTLING_SECONDS <= now - claim.claimed_at < times.CLAIM_SECONDS
+            is_old = not -transport.SETTLING_SECONDS <= now - claim.claimed_at < claims.CLAIM_SECONDS
             reason = claim.withdrawn or cancelled.get(claim.id) or self._not_sent_again(now, claim)
             if reason is not None or is_old:
                 # Sent again it might e-mail somebody late, or somebody who should not be e-mailed any more.
@@ -180,7 +180,7 @@ class SurveyDelivery:
             elif len(taken) < len(slots):
                 # Whoever had it may have sent it: from here on a refusal means that the person was surveyed.
                 again = replace(claim, unanswered=max(claim.unanswered, 1), lease=next(self._leases))
-                claims.renew(tx, again, times.settled_at(slots[len(taken)]))
+                claims.renew(tx, again, transport.settled_at(slots[len(taken)]))
                 taken.append(again)
         return taken
 
@@ -212,11 +212,11 @@ class SurveyDelivery:
             status = None if answer is None else self._status(claim, answer)
             if answer is not None and answer.outcome is Outcome.UNANSWERED:
                 again = replace(claim, unanswered=claim.unanswered + 1)
-                claims.renew(tx, again, now + times.SETTLING_SECONDS)
+                claims.renew(tx, again, now + transport.SETTLING_SECONDS)
             elif answer is None or status is None:
                 # One that Promoter never takes must not stand before all the others.
                 is_unavailable = answer is not None and answer.outcome is Outcome.UNAVAILABLE
-                settled += self._give_back(tx, claim, now + times.LOOK_AGAIN_SECONDS * is_unavailable)
+                settled += self._give_back(tx, claim, now + claims.LOOK_AGAIN_SECONDS * is_unavailable)
             elif status is SurveyStatus.SENT:
                 settled.append(Settled(claim, status, None, now))
             else:
@@ -265,7 +265,7 @@ class SurveyDelivery:
 
 def _last_surveyed(claim: Claim, now: float) -> float:
     """Return the last time at which an unanswered request may have e-mailed its contact, in epoch seconds."""
-    return min(now, claim.claimed_at + times.CLAIM_SECONDS)
+    return min(now, claim.claimed_at + claims.CLAIM_SECONDS)
 
 
 class _Claiming:
@@ -336,7 +336,7 @@ class _Claiming:
             surveys.settle(self._tx, ids, status, reason, self._rules.now)
             outcomes[status] += len(ids)
         surveys.wait_for_person(self._tx, self._unreachable)
-        surveys.defer(self._tx, self._deferred, self._rules.now + times.LOOK_AGAIN_SECONDS)
+        surveys.defer(self._tx, self._deferred, self._rules.now + claims.LOOK_AGAIN_SECONDS)
         surveys.record_not_surveyed(self._tx, self._not_surveyed)
 
     def _settle(self, survey: Survey, status: SurveyStatus, reason: str) -> None:

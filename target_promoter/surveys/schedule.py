@@ -100,6 +100,15 @@ def count_open(tx: Transaction, settings: Settings, now: float) -> tuple[int, in
     return claimed + due, waiting + queued - due
 
 
+_NEXT_DUE: Final = text("SELECT min(due_at) FROM surveys WHERE status = 'queued' AND due_at > :now")
+
+
+def next_due_at(tx: Transaction, now: float) -> float | None:
+    """Return when the next survey that waits for its day is due, in epoch seconds."""
+    due: float | None = tx.scalar(_NEXT_DUE, {"now": now})
+    return due
+
+
 def without_campaign(tx: Transaction, settings: Settings) -> Counter[str]:
     """Return the events that `campaigns` does not name though surveys of them wait, each with how many."""
     is_open, number = surveys.c.status.in_(OPEN), func.count()

@@ -10,12 +10,10 @@ from unittest.mock import patch
 
 import pytest
 
-from target_promoter.delivery import leases
 from target_promoter.delivery import limit as clock
-from target_promoter.delivery.delivery import Delivery
-from target_promoter.delivery.patience import Patience
+from target_promoter.delivery.delivery import Delivery, Patience
 from target_promoter.delivery.sender import Sender
-from target_promoter.delivery.turn import Turns
+from target_promoter.delivery.turn import Turns, is_dead, lease_names
 from target_promoter.errors import DeliveryError
 from target_promoter.promoter.answers import Answer, Outcome
 from target_promoter.store import runs
@@ -191,11 +189,11 @@ def test_the_third_failure_in_a_row_is_told(caplog: pytest.LogCaptureFixture) ->
 
 def test_a_living_process_is_not_dead() -> None:
     """Its own name belongs to a living process, one of another machine to nobody that is known to be dead."""
-    names = leases.new_names()
+    names = lease_names()
     name = next(names)
-    assert not leases.is_dead(name)
+    assert not is_dead(name)
     assert name != next(names)
-    assert not leases.is_dead("elsewhere:999999:x")
+    assert not is_dead("elsewhere:999999:x")
 
 
 def test_a_survey_that_comes_leaves_before_contacts_that_were_claimed(tmp_path: Path) -> None:

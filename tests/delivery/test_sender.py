@@ -10,7 +10,7 @@ import pytest
 
 from target_promoter.delivery.sender import Collected, Departures, Plan, Sender
 from target_promoter.errors import DeliveryError
-from target_promoter.promoter import timeouts as times
+from target_promoter.promoter import transport
 from target_promoter.promoter.answers import Answer, Outcome
 from tests.delivering import Process
 from tests.house import House, identify
@@ -68,7 +68,7 @@ def sent(house: House, api: Api, *, late: float = 0.0) -> Collected:
     return sender.collect()
 
 
-@pytest.mark.parametrize(("late", "number"), [(times.LATE_SECONDS - 0.1, 1), (times.LATE_SECONDS, 0)])
+@pytest.mark.parametrize(("late", "number"), [(transport.LATE_SECONDS - 0.1, 1), (transport.LATE_SECONDS, 0)])
 def test_a_request_whose_time_is_long_over_is_not_sent(house: House, late: float, number: int) -> None:
     """A machine that slept must not send on a lease that somebody else may have taken since."""
     api = Api()
