@@ -184,14 +184,14 @@ def test_a_campaign_that_promoter_does_not_know_costs_a_turn_nothing(tmp_path: P
         store = open_store(url, now=NOW)
         turns = Turns(store, Settings.from_config({"api_key": "k", "campaigns": {EVENT: CAMPAIGN}}))
         turns.surveys.unknown_campaigns[CAMPAIGN] = "no such campaign"
-        turns.take(NOW, [], [], room=10)
+        turns.take(NOW, [], room=10)
         counted: list[None] = []
 
         with store._engine.connect() as connection:
             raw = connection.connection.driver_connection
             assert isinstance(raw, sqlite3.Connection)
             raw.set_progress_handler(lambda counted=counted: counted.append(None), 10)  # type: ignore[misc]
-        turn = turns.take(NOW, [], [], room=10)
+        turn = turns.take(NOW, [], room=10)
         assert (turn.requests, turn.next_at) == ([], None)
         steps.append(len(counted))
         store.close()

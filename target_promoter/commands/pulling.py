@@ -13,7 +13,7 @@ from target_promoter.config.settings import Settings
 from target_promoter.contacts import pulled
 from target_promoter.contacts.pulled import Reading
 from target_promoter.delivery import limit as clock
-from target_promoter.delivery.delivery import Patience
+from target_promoter.delivery.delivery import PATIENCE_SECONDS, Patience
 from target_promoter.delivery.sender import Workers
 from target_promoter.errors import DeliveryError, PromoterError
 from target_promoter.intake.pulling import know_people, let_wait
@@ -127,7 +127,7 @@ class Pull:
         """Return when the next request may leave, in epoch seconds."""
         now, limit = self._clock(), self._settings.requests_per_minute
         clock.correct(tx, now, limit=limit)
-        slots = clock.free(tx, now, limit=limit, horizon=self._patience.seconds, most=1)
+        slots = clock.free(tx, now, limit=limit, horizon=PATIENCE_SECONDS, most=1)
         if not slots.number:
             raise DeliveryError.asked_to_wait(iso(slots.first))
         clock.take(tx, slots, 1)
@@ -163,14 +163,7 @@ class Pull:
     def _take_in(
         self, tx: Transaction, reading: Reading, answer: Answer, page: ContactPage, asked_at: float, now: float
     ) -> Reading:
-        limit = self._settings.requests_per_minute
-        refused = answer.outcome is Outcome.RATE_LIMITED
-        if answer.outcome is not Outcome.UNREACHED:
-            clock.count(tx, now, accepted=int(not refused), rate_limited=int(refused))
-        if refused:
-            clock.limited(tx, now, answer.retry_after, limit=limit)
-        elif answer.outcome is Outcome.UNAVAILABLE and answer.retry_after is not None:
-            clock.pause(tx, now + answer.retry_after)
+        clock.record(tx, now, [answer], limit=self._settings.requests_per_minute)
         if answer.outcome in FAILURES:
             return reading
         if answer.outcome is not Outcome.ACCEPTED:

@@ -65,8 +65,7 @@ def _remove(store: Store, client: Client, limit: float, email: str, sleep: Calla
     now = time.time()
     sleep(max(0.0, store.write(lambda tx: _reserve(tx, limit, now)) - now))
     answer = client.remove_contact(email)
-    limited = int(answer.outcome == "rate_limited")
-    store.write(lambda tx: clock.count(tx, time.time(), accepted=1 - limited, rate_limited=limited))
+    store.write(lambda tx: clock.record(tx, time.time(), [answer], limit=limit))
     if answer.outcome != "accepted":
         raise RemovalError(email, answer)
 

@@ -14,10 +14,9 @@ from target_promoter.config.settings import Settings
 from target_promoter.contacts import contacts, pulled
 from target_promoter.contacts.attributes import Note
 from target_promoter.contacts.contacts import Contact, ContactStatus
-from target_promoter.contacts.pulled import Held
 from target_promoter.contacts.wanted import ContactForm, contact_forms
 from target_promoter.promoter import transport
-from target_promoter.promoter.answers import Answer, Outcome
+from target_promoter.promoter.answers import FAILURES, Answer, Outcome
 from target_promoter.store.encoding import digest, encode
 from target_promoter.store.transaction import Transaction
 
@@ -139,19 +138,14 @@ class ContactDelivery:
             if len(requests) == len(slots):
                 break
             row, form = found, forms.get(found.email)
-            if form is not None and row.email in held and _looks_as_wanted(held[row.email], form):
+            if form is not None and row.email in held and held[row.email].looks_as(form):
                 lists = tuple(sorted({*row.sent_lists, *held[row.email].lists}))
                 row = replace(row, sent=form.digest, sent_lists=lists, attempts=0, refused=None, reason=None)
                 if row.email not in leaving:
                     outcomes[ContactStatus.SYNCED] += 1
                     changed.append(replace(row, status=ContactStatus.SYNCED))
                     continue
-            if form is None:
-                status = self._status_without_owner(
-                    row, is_known=row.email not in never_sent or row.email in at_promoter
-                )
-            else:
-                status = self._status(row, form)
+            status = self._status(row, form, is_known=row.email not in never_sent or row.email in at_promoter)
             leaves = leaving.get(row.email, [None])[0] if status in _AS_SENT else None
             if leaves is None and status not in {ContactStatus.PENDING, ContactStatus.REMOVING}:
                 # Its survey brought it along, if it was sent since it was marked.
@@ -193,19 +187,21 @@ class ContactDelivery:
         contacts.end_leaving(tx, stays)
         return found
 
-    def _status(self, row: Contact, form: ContactForm) -> ContactStatus:
-        """Return what a contact is that somebody owns: pending if it must be sent."""
+    def _status(self, row: Contact, form: ContactForm | None, *, is_known: bool) -> ContactStatus:
+        """Return what a contact is: pending if it must be sent.
+
+        One that nobody owns is removed if Promoter may know it and somebody said so.
+        """
+        if form is None:
+            return (
+                ContactStatus.REMOVING if row.status is ContactStatus.REMOVING and is_known else ContactStatus.UNOWNED
+            )
         lists = form.contact_lists
         if _is_sent(row, form):
             return ContactStatus.SYNCED
         if row.refused == _whole_digest(form.digest, lists):
             return ContactStatus.REFUSED
         return ContactStatus.PENDING if self.unknown_lists.keys().isdisjoint(lists) else ContactStatus.LIST_UNKNOWN
-
-    @staticmethod
-    def _status_without_owner(row: Contact, *, is_known: bool) -> ContactStatus:
-        """Return what a contact is that nobody owns: to be removed if Promoter may know it and somebody said so."""
-        return ContactStatus.REMOVING if row.status is ContactStatus.REMOVING and is_known else ContactStatus.UNOWNED
 
     def _is_every_list_unknown(self) -> bool:
         """Return whether no contact can be sent, because every one joins a list that Promoter does not know."""
@@ -223,7 +219,7 @@ class ContactDelivery:
             return Counter()
         rows = contacts.load(tx, [request.email for request, _ in came])
         left = [(one.email, one.leaves) for one, answer in came if one.leaves is not None and _is_final(answer)]
-        contacts.end_leaving(tx, [(email, number) for email, number in left if number is not None])
+        contacts.end_leaving(tx, left)
         leaving = contacts.lists_left(tx, rows)
         outcomes: Counter[str] = Counter()
         changed: list[Contact] = []
@@ -243,7 +239,8 @@ class ContactDelivery:
                 after = replace(after, status=row.status, changed_at=now)
             changed.append(after)
         contacts.save(tx, changed)
-        pulled.remove(tx, [one.email for one, answer in came if one.body is None and _is_accepted(answer)])
+        removed = [one for one, answer in came if one.body is None and answer and answer.outcome is Outcome.ACCEPTED]
+        pulled.remove(tx, [one.email for one in removed])
         return outcomes
 
     def _learn_unknown_lists(self, request: ContactRequest, words: str) -> None:
@@ -252,28 +249,13 @@ class ContactDelivery:
         self.unknown_lists |= dict.fromkeys(named or request.contact_lists, words)
 
 
-def _is_accepted(answer: Answer | None) -> bool:
-    return answer is not None and answer.outcome is Outcome.ACCEPTED
-
-
 def _is_final(answer: Answer | None) -> bool:
     """Return whether an answer says that its request need not be made again."""
-    return answer is not None and answer.outcome in {
-        Outcome.ACCEPTED,
-        Outcome.REFUSED,
-        Outcome.NOT_ELIGIBLE,
-        Outcome.UNKNOWN_LIST,
-        Outcome.UNKNOWN_CAMPAIGN,
-    }
+    return answer is not None and answer.outcome not in FAILURES
 
 
 def _is_sent(row: Contact, form: ContactForm) -> bool:
     return row.sent == form.digest and set(form.contact_lists) <= set(row.sent_lists)
-
-
-def _looks_as_wanted(held: Held, form: ContactForm) -> bool:
-    """Return whether a contact that was read at Promoter, where nothing was sent for it since, is as it should be."""
-    return held.looks_as(form) and set(form.contact_lists) <= set(held.lists)
 
 
 def _request(row: Contact, form: ContactForm | None) -> ContactRequest:
@@ -307,7 +289,7 @@ def _after(  # noqa: PLR0911 - an answer a line
             # It is pending still, until delivery finds that it is as it should be.
             lists = tuple(one for one in row.sent_lists if one != request.leaves)
             return replace(row, sent_lists=lists, synced_at=now, attempts=0)
-        case Outcome.REFUSED | Outcome.NOT_ELIGIBLE | Outcome.UNKNOWN_LIST | Outcome.UNKNOWN_CAMPAIGN if request.leaves:
+        case Outcome.REFUSED | Outcome.UNKNOWN_LIST if request.leaves is not None:
             reason = f"the list {request.leaves} was not left: {answer.words if answer else ''}"
             return replace(row, status=ContactStatus.REFUSED, changed_at=now, reason=reason, attempts=0)
         case Outcome.ACCEPTED:
@@ -316,7 +298,7 @@ def _after(  # noqa: PLR0911 - an answer a line
             return replace(row, attempts=0, refused=None, reason=None)
         case Outcome.UNKNOWN_LIST:
             return replace(row, status=ContactStatus.LIST_UNKNOWN, attempts=0)
-        case Outcome.REFUSED | Outcome.NOT_ELIGIBLE | Outcome.UNKNOWN_CAMPAIGN:
+        case Outcome.REFUSED:
             whole = _whole_digest(request.digest, request.contact_lists)
             words = answer.words if answer else None
             row = replace(row, status=ContactStatus.REFUSED, changed_at=now)

@@ -11,7 +11,7 @@ from typing import Final
 import backoff
 
 from target_promoter.config.settings import Settings
-from target_promoter.delivery.sender import MOST_IN_FLIGHT, Answered, Request, Sender
+from target_promoter.delivery.sender import MOST_IN_FLIGHT, Answered, Sender
 from target_promoter.delivery.turn import Turn, Turns
 from target_promoter.errors import DeliveryError, PromoterError
 from target_promoter.promoter.answers import FAILURES, Answer, Outcome
@@ -30,7 +30,6 @@ _SHORTEST_LEAD: Final = 0.02
 _LONGEST_LEAD: Final = 0.25
 _FORGETTING: Final = 0.9
 
-
 PATIENCE_SECONDS: Final = 300.0
 """How long delivery goes on without one success."""
 
@@ -40,30 +39,19 @@ _MOST_DOUBLINGS: Final = 5
 
 
 class Patience:
-    """Counts failures in a row over all requests.
-
-    Args:
-        seconds: How long to go on without one success; None for as long as usual.
+    """Counts failures in a row over all requests: how delivery slows down meanwhile, and when it gives up.
 
     Attributes:
-        seconds: The same.
         paused_until: Until when nothing is sent, in epoch seconds.
     """
 
-    def __init__(self, seconds: float | None = None) -> None:
-        self.seconds = PATIENCE_SECONDS if seconds is None else seconds
+    def __init__(self) -> None:
         self.paused_until = 0.0
         self._failures = 0
         self._failing_since: float | None = None
 
     def judge(self, answer: Answer, now: float) -> bool:
-        """Take in an answer.
-
-        Args:
-            answer: What came of a request.
-
-        Returns:
-            Whether it was a failure.
+        """Take in an answer, and return whether it was a failure.
 
         Raises:
             DeliveryError: There was no success for too long.
@@ -74,14 +62,14 @@ class Patience:
         self._failures += 1
         if self._failing_since is None:
             self._failing_since = now
-        if now - self._failing_since >= self.seconds:
-            raise DeliveryError.out_of_patience(self.seconds, answer.status, answer.words)
+        if now - self._failing_since >= PATIENCE_SECONDS:
+            raise DeliveryError.out_of_patience(PATIENCE_SECONDS, answer.status, answer.words)
         if self._failures == _FAILURES_IN_A_ROW:
             logger.warning(
                 "Three requests in a row failed (%s): delivery goes on more slowly, and stops after %g minutes without "
                 "one success.",
                 " ".join(filter(None, (f"status {answer.status}" if answer.status else "no answer", answer.words))),
-                round(self.seconds / 60, 1),
+                round(PATIENCE_SECONDS / 60, 1),
             )
         if self._failures >= _FAILURES_IN_A_ROW:
             doublings = min(self._failures - _FAILURES_IN_A_ROW, _MOST_DOUBLINGS)
@@ -98,7 +86,6 @@ class Delivery:
 
     Args:
         summary: Where outcomes and requests are counted.
-        patience: Seconds without one success after which delivery stops; None for as many as usual.
 
     Attributes:
         problem: Why it stopped before all was delivered; None if it did not.
@@ -113,12 +100,11 @@ class Delivery:
         summary: Summary,
         *,
         clock: Callable[[], float] = time.time,
-        patience: float | None = None,
     ) -> None:
         self._settings = settings
         self._summary = summary
         self._clock = clock
-        self._patience = Patience(patience)
+        self._patience = Patience()
         self._turns = Turns(store, settings, clock=clock)
         self._sender = Sender(client, summary, clock=clock)
         self._changed = self._sender.changed
@@ -126,7 +112,6 @@ class Delivery:
         self._is_woken = self._is_finishing = self._is_stopping = False
         self._paused_until = 0.0
         self._answered: list[Answered] = []
-        self._unsent: list[Request] = []
         self._unused: tuple[float, float] | None = None
         self._lead = _SHORTEST_LEAD
         self._look_again = _FIRST_LOOK_SECONDS
@@ -258,7 +243,7 @@ class Delivery:
         self._lead = min(max(_SHORTEST_LEAD, took + _SHORTEST_LEAD, self._lead * _FORGETTING), _LONGEST_LEAD)
         if problem is not None:
             raise problem
-        if turn.next_at is not None and turn.paused_until - now > self._patience.seconds:
+        if turn.next_at is not None and turn.paused_until - now > PATIENCE_SECONDS:
             raise DeliveryError.asked_to_wait(iso(turn.paused_until))
         return turn
 
@@ -266,15 +251,14 @@ class Delivery:
         """Keep what came back, and what was not sent, until it is in the store; return what must end delivery."""
         collected = self._sender.collect()
         self._answered += collected.answered
-        self._unsent += collected.unsent
         self._unused = collected.unused or self._unused
         return collected.problem
 
     def _take_in(self, now: float, *, room: int) -> Turn:
         """Take a turn with all that came back."""
         answered = self._answered
-        turn = self._turns.take(now, answered, self._unsent, room=room, unused=self._unused, lead=self._lead)
-        self._answered, self._unsent, self._unused = [], [], None
+        turn = self._turns.take(now, answered, room=room, unused=self._unused, lead=self._lead)
+        self._answered, self._unused = [], None
         for part, outcomes in (("surveys", turn.surveys), ("contacts", turn.contacts)):
             for outcome, number in outcomes.items():
                 self._summary.count(part, outcome, number)  # type: ignore[arg-type] # both are parts

@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import logging
 import math
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Final
 
 from sqlalchemy import func, select, update
 
-from target_promoter.promoter.answers import LONGEST_WAIT
+from target_promoter.promoter.answers import LONGEST_WAIT, Answer, Outcome
 from target_promoter.store.schema import request_clock, request_days, request_seconds, request_workers
 from target_promoter.store.transaction import Transaction
 from target_promoter.values.times import duration
@@ -79,20 +80,20 @@ class Slots:
         return [self.first + i * self.interval for i in range(number)]
 
 
-def free(tx: Transaction, now: float, *, limit: float, horizon: float, most: int, shared_by: int = 1) -> Slots:
-    """Return the slots that lie in the near future; `take` reserves them.
+def free(tx: Transaction, now: float, *, limit: float, horizon: float, most: int, ahead: float = 0.0) -> Slots:
+    """Return the next slots, if they lie in the near future; `take` reserves them.
+
+    Everybody is given as many at once, whatever others reserved before: processes that share the limit then take turns.
 
     Args:
-        horizon: How far ahead slots are given, in seconds.
-        shared_by: How many processes send just now: each is given its share of the slots.
+        horizon: For how long slots are given, in seconds.
+        ahead: How far ahead slots may be reserved already, in seconds.
     """
     clock = _clock(tx, now, limit)
     interval = _MINUTE / (_pace(clock, now, limit) * _MARGIN)
     first = max(clock.next_at, clock.paused_until, now)
-    if first > now + horizon:
-        return Slots(first, interval, 0)
-    number = 1 + int((now + horizon - first) / interval)
-    return Slots(first, interval, min(most, math.ceil(number / shared_by)))
+    number = math.ceil(horizon / interval) if first <= now + horizon + ahead else 0
+    return Slots(first, interval, min(most, number))
 
 
 def take(tx: Transaction, slots: Slots, number: int) -> float:
@@ -159,6 +160,18 @@ def correct(tx: Transaction, now: float, *, limit: float) -> bool:
     tx.execute(request_seconds.delete().where(request_seconds.c.second > int(now)))
     tx.execute(request_workers.delete())
     return True
+
+
+def record(tx: Transaction, now: float, answers: Iterable[Answer], *, limit: float) -> None:
+    """Count requests that came back, and take in what Promoter said of its limit to them."""
+    left = [one for one in answers if one.outcome is not Outcome.UNREACHED]
+    refused = sum(one.outcome is Outcome.RATE_LIMITED for one in left)
+    count(tx, now, accepted=len(left) - refused, rate_limited=refused)
+    for one in left:
+        if one.outcome is Outcome.RATE_LIMITED:
+            limited(tx, now, one.retry_after, limit=limit)
+        elif one.outcome is Outcome.UNAVAILABLE and one.retry_after is not None:
+            pause(tx, now + one.retry_after)
 
 
 def count(tx: Transaction, now: float, *, accepted: int, rate_limited: int) -> None:

@@ -243,16 +243,15 @@ class Collected:
     """What the sender hands back.
 
     Attributes:
-        answered: The requests that came back.
-        unsent: Those that were not sent, because something else must be looked at first.
+        answered: The requests that came back, and those that were not sent, because something else must be looked at
+            first.
         unused: The time that the next request may have instead, and until when times were reserved.
         problem: What must end delivery.
     """
 
-    answered: list[Answered] = field(default_factory=list)
-    unsent: list[Request] = field(default_factory=list)
-    unused: tuple[float, float] | None = None
-    problem: PromoterError | None = None
+    answered: list[Answered]
+    unused: tuple[float, float] | None
+    problem: PromoterError | None
 
 
 class Sender:
@@ -310,14 +309,13 @@ class Sender:
     def collect(self) -> Collected:
         """Return what came back, and after an interruption also what was not sent; from now on all may leave again."""
         with self.changed:
-            unsent: list[Request] = []
-            unused = None
+            answered, unused = self._answered, None
             if self._is_interrupted or not self.departures:
                 unsent, unused = self.departures.take_back()
-            collected = Collected(self._answered, unsent, unused, self._problem)
+                answered += [Answered(one, None) for one in unsent]
             self._answered = []
             self._is_interrupted = self._surveys_came = False
-            return collected
+            return Collected(answered, unused, self._problem)
 
     def interrupt(self) -> None:
         """Have nothing leave any more until what came back is collected."""

@@ -28,7 +28,7 @@ from target_promoter.surveys.claims import Claim
 from target_promoter.surveys.delivery import Fuse, SurveyDelivery
 
 _HORIZON_SECONDS: Final = 0.25
-"""How far ahead requests are claimed; a turn ends early when a survey falls due, which is then the next to leave."""
+"""For how long requests are claimed at once; a turn ends early when a survey falls due, which then leaves next."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +86,6 @@ class Turns:
         self,
         now: float,
         answered: Sequence[Answered],
-        unsent: Sequence[Request],
         *,
         room: int,
         unused: tuple[float, float] | None = None,
@@ -95,10 +94,9 @@ class Turns:
         """Take one turn.
 
         Args:
-            answered: The requests that came back since the last turn.
-            unsent: Requests of the last turn that were not sent.
-            unused: The time that the next request may have instead of the first of the unsent ones, and until when
-                times were reserved for them.
+            answered: The requests that came back since the last turn, also those that were not sent.
+            unused: The time that the next request may have instead of the first of those, and until when times were
+                reserved for them.
             lead: How long before the last requests leave the turn is taken, in seconds.
         """
         if room and not self._bound and any(one.outcome is Outcome.ACCEPTED for one in answered):
@@ -106,13 +104,12 @@ class Turns:
             account = (self._store.name, self._settings.api_url, self._settings.api_key)
             self._store.write(lambda tx: runs.accept_account(tx, *account))
             self._bound = True
-        came = [(one.request, one.outcome) for one in answered if isinstance(one.request, Claim)]
-        fuse = self._fuse.after(came, [one for one in unsent if isinstance(one, Claim)])
+        fuse = self._fuse.after((one.request, one.outcome) for one in answered if isinstance(one.request, Claim))
 
         def work(tx: Transaction) -> Turn:
             if unused is not None:
                 clock.give_back(tx, *unused)
-            return self._take(tx, now, answered, unsent, room, fuse.allowance, lead)
+            return self._take(tx, now, answered, room, fuse.allowance, lead)
 
         turn = self._store.write(work)
         # Only now is it sure that all of it is in the store: the work may have been done twice.
@@ -122,21 +119,14 @@ class Turns:
         return turn
 
     def _take(
-        self,
-        tx: Transaction,
-        now: float,
-        answered: Sequence[Answered],
-        unsent: Sequence[Request],
-        room: int,
-        allowance: int,
-        lead: float,
+        self, tx: Transaction, now: float, answered: Sequence[Answered], room: int, allowance: int, lead: float
     ) -> Turn:
         turn, limit = Turn(), self._settings.requests_per_minute
         if clock.correct(tx, now, limit=limit):
             contacts.correct_times(tx, now)
             claims.correct_times(tx, now)
-        self._take_in(tx, now, [*(Answered(one, None) for one in unsent), *answered], turn)
-        self._count_requests(tx, now, answered)
+        self._take_in(tx, now, answered, turn)
+        clock.record(tx, now, [one.answer for one in answered if one.answer is not None], limit=limit)
         paused_until = clock.paused_until(tx, now, limit=limit)
         if not room:
             known = self._next_at(tx, now, 0.0, allowance)
@@ -145,8 +135,9 @@ class Turns:
         turn.surveys["expired"] += expired
         # The transaction may have waited for another program, and times that are over would be used all at once.
         begun = now if self._clock is None else max(now, self._clock())
-        horizon, shared_by = _HORIZON_SECONDS + lead, clock.workers(tx, now, self._name)
-        slots = clock.free(tx, begun, limit=limit, horizon=horizon, most=room, shared_by=shared_by)
+        # As much for each of the others, who share the limit.
+        ahead = lead + _HORIZON_SECONDS * (clock.workers(tx, now, self._name) - 1)
+        slots = clock.free(tx, begun, limit=limit, horizon=_HORIZON_SECONDS, most=room, ahead=ahead)
         times = slots.times(slots.number)
         surveys, outcomes, survey_notes = self.surveys.claim(tx, now, times, allowance)
         turn.surveys.update(outcomes)
@@ -154,7 +145,8 @@ class Turns:
         turn.contacts.update(found.outcomes)
         requests: list[Request] = [*surveys, *found.requests]
         reserved_until = clock.take(tx, slots, len(requests))
-        next_at = slots.first if requests else self._next_at(tx, now, slots.first, allowance - len(surveys))
+        free_at = slots.first if times else slots.first - _HORIZON_SECONDS - ahead
+        next_at = free_at if requests else self._next_at(tx, now, free_at, allowance - len(surveys))
         if requests or (next_at is not None and next_at <= slots.first):
             clock.register(tx, now, self._name)
         falls_due_at = claims.falls_due(tx, now, self.surveys.sendable(now)) if found.requests else None
@@ -184,19 +176,6 @@ class Turns:
             turn.contacts[ContactStatus.SYNCED] += synced
         # After the surveys: of a contact whose own request is at work as well, that one's answer decides.
         turn.contacts.update(self.contacts.record(tx, now, of_contacts))
-
-    def _count_requests(self, tx: Transaction, now: float, answered: Sequence[Answered]) -> None:
-        """Count requests against the limit, and take in what Promoter said of it and of the key."""
-        outcomes: Counter[Outcome | None] = Counter(one.outcome for one in answered)
-        refused = outcomes.pop(Outcome.RATE_LIMITED, 0)
-        del outcomes[None], outcomes[Outcome.UNREACHED]
-        clock.count(tx, now, accepted=sum(outcomes.values()), rate_limited=refused)
-        waits = [one.answer for one in answered if one.answer is not None]
-        for answer in waits:
-            if answer.outcome is Outcome.RATE_LIMITED:
-                clock.limited(tx, now, answer.retry_after, limit=self._settings.requests_per_minute)
-            elif answer.outcome is Outcome.UNAVAILABLE and answer.retry_after is not None:
-                clock.pause(tx, now + answer.retry_after)
 
     def _next_at(self, tx: Transaction, now: float, first_slot: float, allowance: int) -> float | None:
         """Return when there may be something to do next; None if nothing that is due is left for this run."""

@@ -47,14 +47,13 @@ class Fuse:
         """How many more surveys may be claimed."""
         return self.most - self.spent - len(self.open)
 
-    def after(self, answered: Iterable[tuple[Claim, Outcome | None]], unsent: Iterable[Claim]) -> Fuse:
-        """Return the fuse after requests came back; a claim without an answer stays open."""
-        closed = {one.id for one in unsent}
-        spent = self.spent
-        for claim, outcome in answered:
+    def after(self, came: Iterable[tuple[Claim, Outcome | None]]) -> Fuse:
+        """Return the fuse after requests came back; a claim without an answer stays open, one not sent spends none."""
+        closed, spent = set[int](), self.spent
+        for claim, outcome in came:
             if outcome is not Outcome.UNANSWERED:
                 closed.add(claim.id)
-                spent += outcome is Outcome.ACCEPTED or claim.unanswered > 0
+                spent += outcome is Outcome.ACCEPTED or (outcome is not None and claim.unanswered > 0)
         return replace(self, spent=spent, open=self.open - closed)
 
     def claiming(self, claimed: Iterable[Claim]) -> Fuse:

@@ -94,7 +94,7 @@ def test_a_refusal_stops_the_rest_of_a_plan(house: House) -> None:
             sender.wait(30, for_answers=True)
     assert sender.seconds_until_departure() == math.inf
     collected = sender.collect()
-    assert [len(collected.answered), len(collected.unsent)] == [1, 1]
+    assert [one.outcome for one in collected.answered] == [Outcome.RATE_LIMITED, None]
     sender.end()
 
 
