@@ -205,17 +205,15 @@ class Workers(Generic[J]):
 
     Args:
         work: Does one job; it must not raise.
+
+    Attributes:
+        threads: How many threads there are.
     """
 
     def __init__(self, work: Callable[[J], None]) -> None:
         self._work = work
         self._jobs: queue.SimpleQueue[J | None] = queue.SimpleQueue()
-        self._threads = 0
-
-    @property
-    def threads(self) -> int:
-        """How many threads there are."""
-        return self._threads
+        self.threads = 0
 
     def submit(self, job: J, *, at_once: int) -> None:
         """Run a job on an idle thread, or a new one; only from one thread.
@@ -223,14 +221,14 @@ class Workers(Generic[J]):
         Args:
             at_once: How many jobs are not done, this one among them.
         """
-        if self._threads < at_once:
-            self._threads += 1
-            threading.Thread(target=self._run, name=f"delivery-{self._threads}", daemon=True).start()
+        if self.threads < at_once:
+            self.threads += 1
+            threading.Thread(target=self._run, name=f"delivery-{self.threads}", daemon=True).start()
         self._jobs.put(job)
 
     def end(self) -> None:
         """Have every thread end after its job; this does not wait for them."""
-        for _ in range(self._threads):
+        for _ in range(self.threads):
             self._jobs.put(None)
 
     def _run(self) -> None:

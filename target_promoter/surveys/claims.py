@@ -154,10 +154,10 @@ def renew(tx: Transaction, claim: Claim, leased_until: float) -> None:
     )
 
 
-def leases(tx: Transaction, survey_ids: Iterable[int]) -> dict[int, str]:
-    """Return the name under which the last request was made for each of some claims that are still open."""
-    rows = tx.rows_among("id, status, lease", "surveys", "id", set(survey_ids))
-    return {row.id: row.lease for row in rows if row.status == SurveyStatus.CLAIMED}
+def leases(tx: Transaction, survey_ids: Iterable[int]) -> dict[int, tuple[str, str | None]]:
+    """Return of claims that are still open the name of the last request, and why it must not be made again."""
+    rows = tx.rows_among("id, status, lease, withdrawn", "surveys", "id", set(survey_ids))
+    return {row.id: (row.lease, row.withdrawn) for row in rows if row.status == SurveyStatus.CLAIMED}
 
 
 def withdraw(
@@ -181,12 +181,6 @@ def withdraw(
         is_marked = any(mark is not None and bytes(mark) in marks for mark in (row.message, row.row_key))
         if is_marked or row.claimed_user_id in user_ids or row.claimed_email in emails:
             tx.execute(update(surveys).where(surveys.c.id == row.id).values(withdrawn=reason))
-
-
-def withdrawn(tx: Transaction, claim: Claim) -> str | None:
-    """Return why a claim must not be sent again; None if it may."""
-    reason: str | None = tx.scalar(select(surveys.c.withdrawn).where(surveys.c.id == claim.id))
-    return reason
 
 
 def release(tx: Transaction, claim: Claim, until: float) -> None:

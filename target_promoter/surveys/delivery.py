@@ -147,16 +147,12 @@ class SurveyDelivery:
         claims.claim(tx, made)
         turn.write(outcomes)
         new = [claim for claim, _ in made]
-        self._cancel_same_events(tx, new, now, outcomes)
-        return new, turn.notes
-
-    @staticmethod
-    def _cancel_same_events(tx: Transaction, claimed: Sequence[Claim], now: float, outcomes: Counter[str]) -> None:
-        """Cancel surveys that wait for what is surveyed now: their rows were corrected to its person and second."""
-        occurrences = {one.survey.occurrence for one in claimed if one.survey.occurrence is not None}
+        # Others may wait for what is surveyed now: their rows were corrected to its person and second.
+        occurrences = {one.survey.occurrence for one in new if one.survey.occurrence is not None}
         same = [one.id for one in surveys.of_occurrences(tx, occurrences)]
         if same:
             outcomes[SurveyStatus.CANCELLED] += surveys.cancel(tx, same, SAME_EVENT, now)
+        return new, turn.notes
 
     def _take_up_unsettled(
         self, tx: Transaction, now: float, slots: Sequence[float], outcomes: Counter[str]
@@ -206,16 +202,23 @@ class SurveyDelivery:
         settled: list[Settled] = []
         leases = claims.leases(tx, (claim.id for claim, _ in came))
         for claim, answer in came:
-            if leases.get(claim.id) != claim.lease:
+            lease, withdrawn = leases.get(claim.id, (None, None))
+            if lease != claim.lease:
                 continue  # Somebody else has it by now.
             status = None if answer is None else self._status(claim, answer)
             if answer is not None and answer.outcome is Outcome.UNANSWERED:
                 again = replace(claim, unanswered=claim.unanswered + 1)
                 claims.renew(tx, again, now + transport.SETTLING_SECONDS)
             elif answer is None or status is None:
-                # One that Promoter never takes must not stand before all the others.
+                # It was surely not carried out. One that Promoter never takes must not stand before all the others.
                 is_unavailable = answer is not None and answer.outcome is Outcome.UNAVAILABLE
-                settled += self._give_back(tx, claim, now + claims.LOOK_AGAIN_SECONDS * is_unavailable)
+                until = now + claims.LOOK_AGAIN_SECONDS * is_unavailable
+                if claim.unanswered:  # An earlier request may have been.
+                    claims.renew(tx, claim, until)
+                elif withdrawn is not None:
+                    settled.append(Settled(claim, SurveyStatus.CANCELLED, withdrawn))
+                else:
+                    claims.release(tx, claim, until)
             elif status is SurveyStatus.SENT:
                 settled.append(Settled(claim, status, None, now))
             else:
@@ -241,25 +244,6 @@ class SurveyDelivery:
                 return SurveyStatus.UNCERTAIN if claim.unanswered else None
             case _:
                 return None
-
-    @staticmethod
-    def _give_back(tx: Transaction, claim: Claim, until: float) -> list[Settled]:
-        """Undo a claim whose last request was surely not carried out, unless an earlier one may have been.
-
-        Args:
-            until: Until when nobody sends it again, in epoch seconds.
-
-        Returns:
-            How it ends if it was withdrawn meanwhile, and is not sent any more.
-        """
-        reason = claims.withdrawn(tx, claim)
-        if claim.unanswered:
-            claims.renew(tx, claim, until)
-        elif reason is not None:
-            return [Settled(claim, SurveyStatus.CANCELLED, reason)]
-        else:
-            claims.release(tx, claim, until)
-        return []
 
 
 def _last_surveyed(claim: Claim, now: float) -> float:
