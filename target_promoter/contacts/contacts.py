@@ -268,14 +268,14 @@ def free_leases(tx: Transaction, is_dead: Callable[[str], bool]) -> None:
     tx.update_rows(contacts, ("email", "lease", "leased_until"), rows)
 
 
-def correct_times(tx: Transaction, now: float) -> int:
-    """Have contacts wait no longer that wait for a time which a clock that went wrong wrote; return how many did."""
+def correct_times(tx: Transaction, now: float) -> None:
+    """Have contacts wait no longer that wait for a time which a clock that went wrong wrote."""
     ahead = now + _MOST_AHEAD_SECONDS
     times = (contacts.c.not_before, contacts.c.leased_until, contacts.c.tried_until)
     is_ahead = (times[0] > ahead) | (times[1] > ahead) | (times[2] > ahead)
     # A request that was on its way then is no longer, unless the clock went wrong only just now.
     settled = {"not_before": now, "leased_until": 0.0, "tried_until": 0.0, "lease": None}
-    return tx.execute(update(contacts).where(_UNDELIVERED, is_ahead).values(**settled)).rowcount
+    tx.execute(update(contacts).where(_UNDELIVERED, is_ahead).values(**settled))
 
 
 @dataclass(frozen=True, slots=True)

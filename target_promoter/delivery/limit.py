@@ -184,14 +184,11 @@ def count(tx: Transaction, now: float, *, accepted: int, rate_limited: int) -> N
         tx.upsert(request_days, [day], add=True)
 
 
-def limited(tx: Transaction, now: float, retry_after: float | None, *, limit: float) -> float:
+def limited(tx: Transaction, now: float, retry_after: float | None, *, limit: float) -> None:
     """Take in that Promoter refused a request for being over the limit: everybody waits, then goes slower.
 
     Args:
         retry_after: The seconds that Promoter asked to wait, if it did.
-
-    Returns:
-        Until when everybody waits, in epoch seconds.
     """
     clock = _clock(tx, now, limit)
     wait = _DEFAULT_PAUSE_SECONDS if retry_after is None else retry_after
@@ -200,9 +197,7 @@ def limited(tx: Transaction, now: float, retry_after: float | None, *, limit: fl
     if clock.paused_until <= now and wait <= _MINUTE:
         rate = _measured(tx, now, retry_after, _pace(clock, now, limit), limit)
         clock = replace(clock, rate=rate, rated_at=now + wait)
-    clock = replace(clock, paused_until=max(clock.paused_until, now + wait))
-    _save(tx, clock)
-    return clock.paused_until
+    _save(tx, replace(clock, paused_until=max(clock.paused_until, now + wait)))
 
 
 def _measured(tx: Transaction, now: float, retry_after: float | None, pace: float, limit: float) -> float:

@@ -6,9 +6,9 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from heapq import merge
 from itertools import islice
-from typing import Any, Final
+from typing import Final
 
-from sqlalchemy import Select, func, select, update
+from sqlalchemy import func, select, update
 
 from target_promoter.contacts.contacts import Brought
 from target_promoter.people.identity import email_key, user_key
@@ -81,21 +81,11 @@ class Throttle:
 def due(tx: Transaction, now: float, sendable: Sendable, *, most: int) -> list[Survey]:
     """Return surveys that are to be sent now and are not too old, the longest due first."""
     # One event at a time, by index: a million due of a campaign that sends nothing must not stand before the others.
-    by_event = (
-        map(as_survey, tx.execute(_due(select(*COLUMNS), event, now, sendable).limit(most)))
-        for event in sendable.events
-    )
+    # As the index has them: of one time, a million perhaps, none need be looked at beyond the first.
+    query = select(*COLUMNS).where(surveys.c.leased_until <= now)
+    query = query.order_by(surveys.c.due_at, surveys.c.first_due_at).limit(most)
+    by_event = (map(as_survey, tx.execute(query.where(sendable.is_due(one, now)))) for one in sendable.events)
     return list(islice(merge(*by_event, key=lambda one: (one.due_at, one.first_due_at)), most))
-
-
-def _due(query: Select[Any], event: str, now: float, sendable: Sendable) -> Select[Any]:
-    return (
-        query.where(surveys.c.status == SurveyStatus.QUEUED, surveys.c.canonical == event)
-        .where(surveys.c.due_at <= now, surveys.c.due_at >= sendable.oldest_due)
-        .where(surveys.c.first_due_at >= sendable.oldest_first_due, surveys.c.leased_until <= now)
-        # As the index has them: of one time, a million perhaps, none need be looked at beyond the first.
-        .order_by(surveys.c.due_at, surveys.c.first_due_at)
-    )
 
 
 def unsettled(tx: Transaction, now: float, *, most: int) -> list[Claim]:
@@ -264,16 +254,8 @@ def next_due(tx: Transaction, sendable: Sendable, now: float) -> float | None:
     times = [tx.scalar(earliest.where(surveys.c.status == SurveyStatus.CLAIMED))]
     for event in sendable.events:
         # The first of them will do, by index: with a million pending, to look at all takes longer than to send some.
-        longest = (
-            select(surveys.c.leased_until)
-            .where(surveys.c.status == SurveyStatus.QUEUED, surveys.c.canonical == event)
-            .where(surveys.c.due_at <= now, surveys.c.due_at >= sendable.oldest_due)
-            .where(surveys.c.first_due_at >= sendable.oldest_first_due)
-            .order_by(surveys.c.due_at)
-            .limit(_LOOKED_AT)
-            .subquery()
-        )
-        times.append(tx.scalar(select(func.min(longest.c.leased_until))))
+        longest = select(surveys.c.leased_until).where(sendable.is_due(event, now)).order_by(surveys.c.due_at)
+        times.append(tx.scalar(select(func.min(longest.limit(_LOOKED_AT).subquery().c.leased_until))))
     return min((time for time in times if time is not None), default=None)
 
 
