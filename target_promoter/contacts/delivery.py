@@ -6,7 +6,7 @@ import re
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, Final
+from typing import Any, Final, Generic, TypeVar
 
 import backoff
 
@@ -56,20 +56,23 @@ class ContactRequest:
     leaves: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Claimed:
-    """What a look at the contacts that are due found.
+R = TypeVar("R")
+
+
+@dataclass(slots=True)
+class Claimed(Generic[R]):
+    """What a look at the contacts, or the surveys, that are due found.
 
     Attributes:
         requests: What must now be sent.
-        outcomes: How many contacts came to each outcome without a request of their own.
+        outcomes: How many came to each outcome without a request of their own.
         notes: What became of attributes.
         more: Whether there may be more to look at.
     """
 
-    requests: Sequence[ContactRequest] = ()
+    requests: list[R] = field(default_factory=list)
     outcomes: Counter[str] = field(default_factory=Counter)
-    notes: tuple[Note, ...] = ()
+    notes: list[Note] = field(default_factory=list)
     more: bool = False
 
 
@@ -98,51 +101,51 @@ class ContactDelivery:
         """Return when the next contact can be worked on in this run, in epoch seconds; None if none can."""
         return None if self._is_every_list_unknown() else contacts.next_due(tx)
 
-    def claim(self, tx: Transaction, now: float, slots: Sequence[float]) -> Claimed:
+    def claim(self, tx: Transaction, now: float, slots: Sequence[float]) -> Claimed[ContactRequest]:
         """Lease contacts that differ from what was last sent, the longest pending first.
 
         Args:
             slots: When requests may leave, in epoch seconds; one contact each at the most.
         """
-        requests: list[ContactRequest] = []
-        outcomes: Counter[str] = Counter()
-        notes: tuple[Note, ...] = ()
+        found = Claimed[ContactRequest]()
         # As a rule each differs, and to look at more than can be sent is in vain; where many do not, a turn for a few
         # of them would be mostly its commit.
         for most in (len(slots), _MOST_UNCHANGED):
-            free = slots[len(requests) :]
-            if not free or self._is_every_list_unknown():
-                return Claimed(requests, outcomes, notes, more=bool(slots) and not free)
+            if len(found.requests) == len(slots) or self._is_every_list_unknown():
+                found.more = 0 < len(slots) == len(found.requests)
+                return found
             rows = contacts.due(tx, now, most=most)
-            found = self._claim(tx, now, rows, free)
-            requests += found.requests
-            outcomes += found.outcomes
-            notes += found.notes
+            self._claim(tx, now, rows, slots, found)
             if len(rows) < most:
-                return Claimed(requests, outcomes, notes)
-        return Claimed(requests, outcomes, notes, more=True)
+                return found
+        found.more = True
+        return found
 
-    def _claim(self, tx: Transaction, now: float, rows: Sequence[Contact], slots: Sequence[float]) -> Claimed:
-        """Lease those of some contacts that differ from what was last sent, as many as there are slots."""
+    def _claim(
+        self,
+        tx: Transaction,
+        now: float,
+        rows: Sequence[Contact],
+        slots: Sequence[float],
+        found: Claimed[ContactRequest],
+    ) -> None:
+        """Lease those of some contacts that differ from what was last sent, while there are slots."""
         forms = contact_forms(tx, [row.email for row in rows], self._settings.contact_lists)
         never_sent = [row.email for row in rows if row.email not in forms and row.sent is None and row.tried is None]
         at_promoter = {*self._were_surveyed(tx, never_sent), *pulled.among(tx, never_sent)}
         unlike = [row for row in rows if row.email in forms and not _is_sent(row, forms[row.email])]
         held = pulled.standing(tx, unlike, now)
         leaving = self._lists_left(tx, rows, forms)
-        requests: list[ContactRequest] = []
-        outcomes: Counter[str] = Counter()
-        notes: tuple[Note, ...] = ()
         changed: list[Contact] = []
-        for found in rows:
-            if len(requests) == len(slots):
+        for one in rows:
+            if len(found.requests) == len(slots):
                 break
-            row, form = found, forms.get(found.email)
+            row, form = one, forms.get(one.email)
             if form is not None and row.email in held and held[row.email].looks_as(form):
                 lists = tuple(sorted({*row.sent_lists, *held[row.email].lists}))
                 row = replace(row, sent=form.digest, sent_lists=lists, attempts=0, refused=None, reason=None)
                 if row.email not in leaving:
-                    outcomes[ContactStatus.SYNCED] += 1
+                    found.outcomes[ContactStatus.SYNCED] += 1
                     changed.append(replace(row, status=ContactStatus.SYNCED))
                     continue
             status = self._status(row, form, is_known=row.email not in never_sent or row.email in at_promoter)
@@ -150,7 +153,7 @@ class ContactDelivery:
             if leaves is None and status not in {ContactStatus.PENDING, ContactStatus.REMOVING}:
                 # Its survey brought it along, if it was sent since it was marked.
                 if status is ContactStatus.SYNCED and (row.synced_at or 0.0) > row.changed_at:
-                    outcomes[status] += 1
+                    found.outcomes[status] += 1
                 changed.append(replace(row, status=status))
                 continue
             request = _request(row, form) if leaves is None else _leaving(row, leaves)
@@ -161,12 +164,11 @@ class ContactDelivery:
                 continue
             lease = next(self._leases)
             # Should this process die, its request may be at work until then.
-            until = transport.settled_at(slots[len(requests)])
+            until = transport.settled_at(slots[len(found.requests)])
             changed.append(replace(row, lease=lease, leased_until=until, tried=request.digest, tried_until=until))
-            requests.append(replace(request, lease=lease))
-            notes += () if form is None or leaves is not None else form.notes
+            found.requests.append(replace(request, lease=lease))
+            found.notes += () if form is None or leaves is not None else form.notes
         contacts.save(tx, changed)
-        return Claimed(requests, outcomes, notes)
 
     def _lists_left(
         self, tx: Transaction, rows: Sequence[Contact], forms: Mapping[str, ContactForm]

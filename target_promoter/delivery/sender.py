@@ -136,13 +136,19 @@ class Plan:
 
 
 class Departures:
-    """The requests that are claimed and did not leave yet: which is next, and when it may leave."""
+    """The requests that are claimed and did not leave yet: which is next, and when it may leave.
+
+    Attributes:
+        interval: Seconds between two of them.
+        contacts_until: When a survey must leave before any further contact, in epoch seconds.
+    """
 
     def __init__(self) -> None:
-        self._waiting: deque[tuple[Request, float, float]] = deque()
+        self._waiting: deque[tuple[Request, float]] = deque()
         self._left_at = 0.0
         self._reserved_until = 0.0
         self.interval = 0.0
+        self.contacts_until = math.inf
 
     def __len__(self) -> int:
         """How many wait."""
@@ -150,9 +156,9 @@ class Departures:
 
     def add(self, plan: Plan) -> None:
         """Have more requests leave, after those that wait already."""
-        for request, at in zip(plan.requests, plan.times, strict=True):
-            self._waiting.append((request, at, plan.falls_due_at if isinstance(request, ContactRequest) else math.inf))
+        self._waiting.extend(zip(plan.requests, plan.times, strict=True))
         self._reserved_until, self.interval = plan.reserved_until, plan.interval
+        self.contacts_until = min(self.contacts_until, plan.falls_due_at)
 
     @property
     def last_at(self) -> float:
@@ -164,21 +170,15 @@ class Departures:
         """When the next may leave, in epoch seconds: those that are late do not leave all at once."""
         return max(self._waiting[0][1], self._left_at + self.interval / 2) if self._waiting else math.inf
 
-    def survey_before_next(self, now: float, *, came: bool) -> float:
-        """Return when a survey must leave before the next request, in epoch seconds; `now` if at once.
-
-        Args:
-            came: Whether there are new surveys in the store.
-        """
-        if not self._waiting or isinstance(self._waiting[0][0], Claim):
-            return math.inf
-        return now if came else self._waiting[0][2]
+    @property
+    def survey_at(self) -> float:
+        """When a survey must leave before the next request, in epoch seconds."""
+        return self.contacts_until if self._waiting and isinstance(self._waiting[0][0], ContactRequest) else math.inf
 
     def leave(self, now: float) -> tuple[Request, float]:
         """Have the next request leave; return it and the time that it was to leave at."""
         self._left_at = now
-        request, at, _ = self._waiting.popleft()
-        return request, at
+        return self._waiting.popleft()
 
     def take_back(self) -> tuple[list[Request], tuple[float, float] | None]:
         """Let none of those that wait leave any more.
@@ -186,7 +186,7 @@ class Departures:
         Returns:
             The requests, and the time that the next request may have instead with the end of what is reserved.
         """
-        unsent = [request for request, _, _ in self._waiting]
+        unsent = [request for request, _ in self._waiting]
         # The last request may have left late, however late: the next must not follow it at once.
         free_from = self._left_at + self.interval
         if unsent:
@@ -274,7 +274,7 @@ class Sender:
         self.waited_seconds = 0.0
         self._answered: list[Answered] = []
         self._problem: PromoterError | None = None
-        self._surveys_came = self._is_interrupted = self._has_ended = False
+        self._is_interrupted = self._has_ended = False
         self._awaits_answers = self._awaits_room = False
         self._workers: Workers[tuple[Request, float, int]] = Workers(self._send)
         self._failed: set[str | int] = set()
@@ -312,7 +312,7 @@ class Sender:
                 unsent, unused = self.departures.take_back()
                 answered += [Answered(one, None) for one in unsent]
             self._answered = []
-            self._is_interrupted = self._surveys_came = False
+            self._is_interrupted, self.departures.contacts_until = False, math.inf
             return Collected(answered, unused, self._problem)
 
     def interrupt(self) -> None:
@@ -324,7 +324,7 @@ class Sender:
     def let_surveys_first(self) -> None:
         """Have no further contact leave before what came back is collected: there are new surveys."""
         with self.changed:
-            self._surveys_came = True
+            self.departures.contacts_until = 0.0
             self._departure.notify()
 
     def wait(self, seconds: float, *, for_answers: bool) -> None:
@@ -374,7 +374,7 @@ class Sender:
         if self._is_interrupted or not self.departures:
             return math.inf
         now = self._clock()
-        survey_at = self.departures.survey_before_next(now, came=self._surveys_came)
+        survey_at = self.departures.survey_at
         if survey_at <= now:
             self.interrupt()
             return math.inf

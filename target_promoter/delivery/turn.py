@@ -139,18 +139,20 @@ class Turns:
         ahead = lead + _HORIZON_SECONDS * (clock.workers(tx, now, self._name) - 1)
         slots = clock.free(tx, begun, limit=limit, horizon=_HORIZON_SECONDS, most=room, ahead=ahead)
         times = slots.times(slots.number)
-        surveys, outcomes, survey_notes = self.surveys.claim(tx, now, times, allowance)
-        turn.surveys.update(outcomes)
-        found = self.contacts.claim(tx, now, times[len(surveys) :])
+        surveys = self.surveys.claim(tx, now, times, allowance)
+        turn.surveys.update(surveys.outcomes)
+        allowance -= len(surveys.requests)
+        found = self.contacts.claim(tx, now, times[len(surveys.requests) :])
         turn.contacts.update(found.outcomes)
-        requests: list[Request] = [*surveys, *found.requests]
+        requests: list[Request] = [*surveys.requests, *found.requests]
         reserved_until = clock.take(tx, slots, len(requests))
         free_at = slots.first if times else slots.first - _HORIZON_SECONDS - ahead
-        next_at = free_at if requests else self._next_at(tx, now, free_at, allowance - len(surveys))
+        next_at = free_at if requests else self._next_at(tx, now, free_at, allowance)
         if requests or (next_at is not None and next_at <= slots.first):
             clock.register(tx, now, self._name)
-        falls_due_at = claims.falls_due(tx, now, self.surveys.sendable(now)) if found.requests else None
-        noted = (*survey_notes, *found.notes)
+        sendable = self.surveys.sendable(now)
+        falls_due_at = claims.falls_due(tx, now, sendable) if found.requests else None
+        noted = (*surveys.notes, *found.notes)
         contacts.add_notes(tx, set(noted) - self._noted, now)
         return replace(
             turn,
@@ -160,8 +162,8 @@ class Turns:
             reserved_until=reserved_until,
             falls_due_at=math.inf if falls_due_at is None else falls_due_at,
             notes=noted,
-            stopped_by_fuse=self._stops_at_fuse(tx, now, allowance - len(surveys)),
-            again=more_expire or (not requests and bool(times) and (found.more or sum(outcomes.values()) > 0)),
+            stopped_by_fuse=allowance <= 0 and bool(claims.due(tx, now, sendable, most=1)),
+            again=more_expire or (not requests and bool(times) and (found.more or sum(surveys.outcomes.values()) > 0)),
             next_at=next_at,
             paused_until=paused_until,
         )
@@ -185,10 +187,6 @@ class Turns:
         times = (self.contacts.next_due(tx), claims.next_due(tx, sendable, now))
         known = [time for time in times if time is not None]
         return max(min(known), first_slot) if known else None
-
-    def _stops_at_fuse(self, tx: Transaction, now: float, allowance: int) -> bool:
-        """Return whether surveys are due that the fuse does not let through."""
-        return allowance <= 0 and bool(claims.due(tx, now, self.surveys.sendable(now), most=1))
 
 
 def _take_up_contacts(tx: Transaction) -> None:

@@ -11,6 +11,7 @@ from target_promoter.config.settings import Settings
 from target_promoter.contacts import contacts, pulled
 from target_promoter.contacts.attributes import Note, survey_attributes
 from target_promoter.contacts.contacts import Brought
+from target_promoter.contacts.delivery import Claimed
 from target_promoter.contacts.wanted import ContactForm, contact_forms
 from target_promoter.people.identity import Identity, Who, email_key, user_key
 from target_promoter.promoter import transport
@@ -101,41 +102,31 @@ class SurveyDelivery:
             schedule.open_later(tx, rules)
         return ended, more
 
-    def claim(
-        self, tx: Transaction, now: float, slots: Sequence[float], allowance: int
-    ) -> tuple[list[Claim], Counter[str], tuple[Note, ...]]:
+    def claim(self, tx: Transaction, now: float, slots: Sequence[float], allowance: int) -> Claimed[Claim]:
         """Claim surveys to be sent, the unsettled ones first, then the longest due.
 
         Args:
             slots: When requests may leave, in epoch seconds; one claim each at the most.
-
-        Returns:
-            The claims, whose requests must now be sent; how many surveys came to each final outcome without a request;
-            and what became of attributes.
         """
-        outcomes: Counter[str] = Counter()
-        taken = self._take_up_unsettled(tx, now, slots, outcomes)
-        notes: tuple[Note, ...] = ()
+        found = Claimed[Claim]()
+        self._take_up_unsettled(tx, now, slots, found)
         # As a rule each is sent, and to look at more than can be is in vain; where many are not, a turn for a few would
         # be mostly its commit.
-        looked_at, most = 0, len(slots)
-        while looked_at < _MOST_LOOKED_AT and (free := slots[len(taken) :][: max(allowance, 0)]):
+        looked_at, most, last = 0, len(slots), len(found.requests) + max(allowance, 0)
+        while looked_at < _MOST_LOOKED_AT and (free := slots[len(found.requests) : last]):
             candidates = claims.due(tx, now, self.sendable(now), most=most)
-            new, found = self._claim(tx, now, candidates, free, outcomes)
-            taken += new
-            notes += found
-            allowance -= len(new)
+            self._claim(tx, now, candidates, free, found)
             if len(candidates) < most:
                 break
             looked_at, most = looked_at + most, 2 * most
-        return taken, outcomes, notes
+        return found
 
     def _claim(
-        self, tx: Transaction, now: float, candidates: Sequence[Survey], slots: Sequence[float], outcomes: Counter[str]
-    ) -> tuple[list[Claim], tuple[Note, ...]]:
+        self, tx: Transaction, now: float, candidates: Sequence[Survey], slots: Sequence[float], found: Claimed[Claim]
+    ) -> None:
         """Claim those of some surveys that are to be sent, as many as there are slots."""
         if not candidates:
-            return [], ()
+            return
         turn = _Claiming(tx, self._rules(now), self._cancel_rules, candidates)
         made: list[tuple[Claim, float]] = []
         for survey in candidates:
@@ -145,20 +136,18 @@ class SurveyDelivery:
             if claim is not None:
                 made.append((replace(claim, lease=next(self._leases)), transport.settled_at(slots[len(made)])))
         claims.claim(tx, made)
-        turn.write(outcomes)
+        turn.write(found.outcomes)
         new = [claim for claim, _ in made]
         # Others may wait for what is surveyed now: their rows were corrected to its person and second.
         occurrences = {one.survey.occurrence for one in new if one.survey.occurrence is not None}
         same = [one.id for one in surveys.of_occurrences(tx, occurrences)]
         if same:
-            outcomes[SurveyStatus.CANCELLED] += surveys.cancel(tx, same, SAME_EVENT, now)
-        return new, turn.notes
+            found.outcomes[SurveyStatus.CANCELLED] += surveys.cancel(tx, same, SAME_EVENT, now)
+        found.requests += new
+        found.notes += turn.notes
 
-    def _take_up_unsettled(
-        self, tx: Transaction, now: float, slots: Sequence[float], outcomes: Counter[str]
-    ) -> list[Claim]:
+    def _take_up_unsettled(self, tx: Transaction, now: float, slots: Sequence[float], found: Claimed[Claim]) -> None:
         """Lease claims that were left without an answer, so that the very same request is sent again."""
-        taken: list[Claim] = []
         left = claims.unsettled(tx, now, most=max(50, len(slots)))
         cancelled = self._cancel_rules.cancelled(tx, [one.survey for one in left], Identity(tx))
         for claim in left:
@@ -171,13 +160,12 @@ class SurveyDelivery:
                 why = f"{reason}, and {lost}" if reason is not None else f"{lost} for twelve hours"
                 surveyed_at = _last_surveyed(claim, now)
                 claims.settle(tx, [Settled(claim, SurveyStatus.UNCERTAIN, why, surveyed_at)], now)
-                outcomes[SurveyStatus.UNCERTAIN] += 1
-            elif len(taken) < len(slots):
+                found.outcomes[SurveyStatus.UNCERTAIN] += 1
+            elif len(found.requests) < len(slots):
                 # Whoever had it may have sent it: from here on a refusal means that the person was surveyed.
                 again = replace(claim, unanswered=max(claim.unanswered, 1), lease=next(self._leases))
-                claims.renew(tx, again, transport.settled_at(slots[len(taken)]))
-                taken.append(again)
-        return taken
+                claims.renew(tx, again, transport.settled_at(slots[len(found.requests)]))
+                found.requests.append(again)
 
     def _not_sent_again(self, now: float, claim: Claim) -> str | None:
         """Return why the settings of now would not send a claim's request; None if they would."""

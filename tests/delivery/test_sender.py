@@ -135,7 +135,8 @@ def test_surveys_leave_before_contacts(claimed: Plan) -> None:
     """A contact does not leave once a survey came, or fell due."""
     departures = Departures()
     departures.add(claimed)
-    assert departures.survey_before_next(10.0, came=False) == 11.5
-    assert departures.survey_before_next(10.0, came=True) == 10.0
+    assert departures.survey_at == 11.5
+    departures.contacts_until = 0.0
+    assert departures.survey_at == 0.0
     departures.take_back()
-    assert departures.survey_before_next(10.0, came=True) == math.inf
+    assert departures.survey_at == math.inf
