@@ -297,23 +297,3 @@ class SandboxError(PromoterError):
             error: What it said, a sentence.
         """
         return cls(f"The sandbox does not start: {error}")
-
-    @classmethod
-    def no_port(cls, address: str, words: str) -> SandboxError:
-        """Return the error for an address where the sandbox may not listen.
-
-        Args:
-            words: What the operating system said.
-        """
-        return cls(f"The sandbox cannot listen at {address} ({words}): name another with --port, or with --host.")
-
-    @classmethod
-    def no_account(cls, path: object) -> SandboxError:
-        """Return the error for an account file that is not there.
-
-        Args:
-            path: The file, or None if none was named.
-        """
-        if path is None:
-            return cls("The sandbox has no account to show: name its file with --account.")
-        return cls(f"The sandbox has no account in {path}: run the target with `api_url` set to `sandbox` first.")

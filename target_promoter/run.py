@@ -183,7 +183,7 @@ class Run:
             maps: What the config has stream maps do with it.
         """
         before = self.store.read(lambda tx: streams.known(tx, stream.name))
-        if stream.reading is None or (before is None and stream.type == "ignore"):
+        if before is None and stream.type == "ignore":
             return
         reading = stream.reading
         one = streams.KnownStream(stream.name, streams.StreamSchema(schema, list(keys), source, maps), None)

@@ -12,9 +12,8 @@ from typing_extensions import override
 
 from target_promoter.config.settings import Settings
 from target_promoter.intake.mirror import VersionReading
-from target_promoter.records.calls import HOLDS_KEY
+from target_promoter.records.calls import HOLDS_KEY, REPLAYED, UNMAPPED
 from target_promoter.records.readers import Rows
-from target_promoter.records.replay import REPLAYED, UNMAPPED
 from target_promoter.records.streams import Stream
 from target_promoter.run import Run
 from target_promoter.singer.mapping import PLAIN_SCHEMA, Mapper, UnmappedRecord

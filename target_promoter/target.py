@@ -17,13 +17,13 @@ from singer_sdk.singerlib.exceptions import SingerError
 from singer_sdk.sinks import Sink
 from typing_extensions import override
 
-from target_promoter.config.files import check_meltano, environment_warnings, read_config, reads_environment
+from target_promoter.config.files import ENVIRONMENT, check_meltano, environment_warnings, read_config
 from target_promoter.config.settings import SANDBOX, Settings, config_schema
 from target_promoter.errors import InputError, PromoterError
 from target_promoter.intake.mirror import VersionReading, confirm
 from target_promoter.progress.ending import end_refused
 from target_promoter.progress.preview import PREVIEW_HELP
-from target_promoter.records.replay import Replay
+from target_promoter.records.calls import Replay
 from target_promoter.records.streams import Stream, recognize, removed_stream
 from target_promoter.run import Run
 from target_promoter.singer.mapping import Mapper
@@ -202,13 +202,12 @@ class TargetPromoter(AtomicTarget):
         """
         super(Target, cls).invoke(about=about, about_format=about_format)
         cls.print_version(print_fn=cls.logger.info)
-        is_read = reads_environment(config)
-        for sentence in environment_warnings(is_read=is_read):
+        for sentence in environment_warnings(config):
             cls.logger.warning(sentence)
         given: dict[str, Any] = {}
         try:
             given = read_config(config)
-            if not is_read:
+            if ENVIRONMENT not in config:
                 check_meltano(given)
             target = cls(config=given)
             target.preview_file = preview

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import gc
 import os
 import shutil
 import socket
@@ -20,6 +21,7 @@ import pytest
 from target_promoter.sandbox.faults import Faults
 from target_promoter.sandbox.records import Campaign
 from target_promoter.sandbox.server import SandboxServer
+from tests.compiled import compile_once
 from tests.programs import Outcome, outcome, program, run_program
 
 if TYPE_CHECKING:
@@ -36,6 +38,8 @@ hypothesis.settings.register_profile(
 )
 hypothesis.settings.load_profile("quick")
 """`pytest --hypothesis-profile long` looks for more, each time for something else."""
+
+compile_once()
 
 NOBODY = 65534
 """The user id under which PostgreSQL runs when the tests run as root, which it refuses."""
@@ -79,6 +83,12 @@ def config(sandbox: SandboxServer, tmp_path: Path) -> dict[str, Any]:
         "campaigns": {"Order Completed": 78},
         "requests_per_minute": 60_000,
     }
+
+
+def pytest_collection_finish() -> None:
+    """Have the garbage collector leave alone what stays to the end: it would look at it again and again."""
+    gc.collect()
+    gc.freeze()
 
 
 def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:

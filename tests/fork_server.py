@@ -1,7 +1,8 @@
 """Starts the program again and again, each time in a process of its own, without loading it anew.
 
 Loading takes most of a second, and the tests start the program hundreds of times. It runs as a program of its
-own, since a process with threads, such as that of the tests, must not fork. Each line of its input is one job.
+own, since a process with threads, such as that of the tests, must not fork. It ends with its input; each connection
+to its socket is one job.
 """
 
 from __future__ import annotations
@@ -12,65 +13,112 @@ import json
 import os
 import pkgutil
 import resource
+import runpy
+import select
 import signal
+import socket
 import sys
+import tempfile
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, NoReturn
 
 import target_promoter
 from target_promoter.__main__ import main as run
+from target_promoter.target import TargetPromoter
+from tests import house
+from tests.compiled import compile_once
+from tests.delivering import Process
 
 _LOADED: Final = ("sqlalchemy.dialects.postgresql.psycopg", "sqlite3")
 """What the program loads of others when it needs it."""
 
 
 def main() -> None:
-    """Load the program once, all of it, then start it for every line of the input."""
+    """Load the program once, all of it, then start it for every job, until the input ends."""
     parts = pkgutil.walk_packages(target_promoter.__path__, "target_promoter.")
     for name in (*_LOADED, *(part.name for part in parts if not part.name.endswith(".hub"))):
         importlib.import_module(name)
+    _warm_up()
     gc.freeze()  # A collection in a process of its own would copy what they share.
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # Nobody waits for the minders.
     signal.signal(signal.SIGINT, signal.SIG_DFL)  # As the program itself has it before a run.
-    for line in sys.stdin:
-        if os.fork() == 0:
-            _mind(json.loads(line))
-            return
+    with socket.socket(socket.AF_UNIX) as listening:
+        listening.bind(sys.argv[1])
+        listening.listen(64)
+        sys.stdout.write("ready\n")
+        sys.stdout.flush()
+        while sys.stdin not in select.select([sys.stdin, listening], [], [])[0]:
+            with listening.accept()[0] as connection:
+                _start(connection)
 
 
-def _mind(job: dict[str, Any]) -> None:
+def _start(connection: socket.socket) -> None:
+    """Start the program as a job says, which may come with the process's standard input, output and error."""
+    received, files, _, _ = socket.recv_fds(connection, 1 << 16, 3)
+    while part := connection.recv(1 << 16):
+        received += part
+    if os.fork() == 0:
+        _mind(json.loads(received), files)
+    for file in files:
+        os.close(file)
+
+
+def _warm_up() -> None:
+    """Have looked up and compiled once what every process of the program would for itself; no thread is started."""
+    assert TargetPromoter.plugin_version
+    assert TargetPromoter.sdk_version
+    compile_once()
+    with tempfile.TemporaryDirectory(prefix="warm-up-") as folder:
+        shop = house.House(Path(folder))
+        shop.take(house.identify("u", "u@example.com"), house.track("Order Completed", "u"))
+        process = Process(shop)
+        process.turn(0.0)
+        process.turn(1.0, "accepted")
+        shop.store.close()
+
+
+def _mind(job: dict[str, Any], files: list[int]) -> NoReturn:
     """Start the program, say which process it is, and how it ended."""
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     child = os.fork()
     if child == 0:
-        _run(job)
-    _write(Path(job["pid"]), child)
+        _run(job, files)
+    for file in (0, 1, 2, *files):
+        os.close(file)  # Whoever reads what the program prints sees its end when the program ends.
+    folder = Path(job["folder"])
+    _write(folder / "pid", child)
     _, status = os.waitpid(child, 0)
-    _write(Path(job["status"]), os.waitstatus_to_exitcode(status))
+    _write(folder / "status", os.waitstatus_to_exitcode(status))
     os._exit(0)
 
 
-def _run(job: dict[str, Any]) -> None:
-    """Be the program: it never returns from here."""
+def _run(job: dict[str, Any], files: list[int]) -> NoReturn:
+    """Be the program."""
     os.chdir(job["cwd"])
+    os.environ.clear()
     os.environ.update(job["env"])
-    sys.stdin = _redirect(0, job["input"], "r")
-    sys.stdout = _redirect(1, job["output"], "a")
-    sys.stderr = _redirect(2, job["log"], "a")
-    for path, value in job["constants"].items():
+    if not files:
+        files = [os.open(job["input"], os.O_RDONLY)]  # A FIFO opens when somebody writes to it.
+        files += [os.open(job[name], os.O_WRONLY | os.O_APPEND) for name in ("output", "log")]
+    for number, file in enumerate(files):
+        os.dup2(file, number)
+        os.close(file)
+    sys.stdin, sys.stdout, sys.stderr = (
+        open(number, mode, encoding="utf-8", closefd=False)  # noqa: SIM115 - they are open to the end
+        for number, mode in enumerate("rww")
+    )
+    if "TESTS_CLOCK" in os.environ:  # A new interpreter would have found it by itself.
+        runpy.run_path(str(Path(os.environ["PYTHONPATH"]) / "sitecustomize.py"))
+    for path, value in job.get("constants", {}).items():
         module, name = path.rsplit(".", 1)
         setattr(importlib.import_module(module), name, value)
-    if job["largest_file"] is not None:
+    if job.get("largest_file") is not None:
         signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
         resource.setrlimit(resource.RLIMIT_FSIZE, (job["largest_file"], job["largest_file"]))
     sys.argv = ["target-promoter", *job["arguments"]]
+    sys.modules["__main__"].__package__ = None  # Else the help would name this module.
     run()
-
-
-def _redirect(number: int, path: str, mode: str) -> Any:  # noqa: ANN401 - a text file
-    with open(path, mode, encoding="utf-8") as file:  # noqa: PTH123 - a FIFO opens like any file
-        os.dup2(file.fileno(), number)
-    return open(number, mode, encoding="utf-8", closefd=False)
+    sys.exit()
 
 
 def _write(path: Path, number: int) -> None:

@@ -131,7 +131,7 @@ class House:
     def configure(self, **settings: object) -> None:
         """Go on with other settings, as a next run may."""
         self.settings = Settings.from_config({**CONFIG, **settings})
-        self._read: dict[str, Reading | None] = {}
+        self._read: dict[str, Reading] = {}
         self.told = self.store.write(lambda tx: setup.apply_settings(tx, self.settings, self.now))
         self.summary = Summary(sandbox=False, dry_run=False, started_at=self.now)
         self._intake = Intake(self.store, self.settings, self.summary, clock=lambda: self.now)
@@ -148,7 +148,7 @@ class House:
 
         def remember(tx: Transaction) -> None:
             known = streams.known(tx, name)
-            if reading is not None and (known is not None or stream.type != "ignore"):
+            if known is not None or stream.type != "ignore":
                 setup.take_in_reading(tx, known or streams.KnownStream(name, None, None), reading, self.now)
 
         if self._read.get(name) != reading:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import tempfile
 from typing import TYPE_CHECKING, Any
 
 from click.testing import CliRunner
@@ -60,8 +62,11 @@ def order(message_id: str, user_id: str | None, hours: float = 2, **properties: 
 
 
 def command(name: str, *arguments: str, config: dict[str, Any]) -> Result:
-    """Run a command in this process, with its config named before it.
+    """Run a command in this process, with its config in a file.
 
     What ends it with a sentence in a process of its own is the result's exception.
     """
-    return CliRunner().invoke(load(name), arguments, obj=lambda: config)
+    with tempfile.NamedTemporaryFile("w", encoding="utf-8", suffix=".json") as file:
+        json.dump(config, file)
+        file.flush()
+        return CliRunner().invoke(load(name), ["--config", file.name, *arguments])

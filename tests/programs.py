@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import functools
 import json
 import os
 import resource
+import shlex
+import shutil
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
@@ -54,6 +58,11 @@ def program(*arguments: str | Path, config: dict[str, Any] | None = None, cwd: P
     return [sys.executable, "-m", "target_promoter", *_arguments(arguments, config, cwd)]
 
 
+def warm_command(*arguments: str | Path, config: dict[str, Any] | None = None, cwd: Path) -> list[str]:
+    """Return the same of the program that is loaded already."""
+    return [str(warm_program() / "target-promoter"), *_arguments(arguments, config, cwd)]
+
+
 def _arguments(arguments: Iterable[str | Path], config: Mapping[str, Any] | None, cwd: Path) -> list[str]:
     given = [str(argument) for argument in arguments]
     if config is None:
@@ -78,14 +87,16 @@ def run_program(
         config: The config.
         messages: Singer messages, or the whole input.
         cwd: The folder it runs in, where a SQLite store of the default address lies.
-        env: Further environment variables. Those that are not the program's own take a new interpreter, and a second:
-            without them the process is forked from one that has the program loaded.
+        env: Further environment variables. Python's own and the locale's take a new interpreter, and a second: without
+            them the process is forked from one that has the program loaded.
         timeout: Seconds after which it counts as hanging.
     """
     if not isinstance(messages, str | bytes):
         messages = "".join(json.dumps(one) + "\n" for one in messages)
     written = messages if isinstance(messages, bytes) else messages.encode("utf-8", "surrogatepass")
-    if all(name.startswith("TARGET_PROMOTER_") for name in env or ()) and sys.platform == "linux":
+    env = env or {}
+    of_python = any(name.startswith(("PYTHON", "LC_", "LANG")) for name in env) and "TESTS_CLOCK" not in env
+    if sys.platform == "linux" and not of_python:
         with tempfile.TemporaryDirectory(prefix="program-", ignore_cleanup_errors=True) as folder:
             given = _arguments(arguments, config, cwd)
             return _fork(given, written, Path(folder), cwd=cwd, env=env).wait(timeout)
@@ -94,7 +105,7 @@ def run_program(
         input=written,
         capture_output=True,
         cwd=cwd,
-        env={**os.environ, **(env or {})},
+        env={**os.environ, **env},
         timeout=timeout,
         check=False,
     )
@@ -183,9 +194,40 @@ class Running:
 
 
 @functools.cache
-def _fork_server() -> subprocess.Popen[str]:
-    """Return the process that forks the program for this one; it ends with its input, at this one's end."""
-    return subprocess.Popen([sys.executable, "-m", "tests.fork_server"], stdin=subprocess.PIPE, text=True)
+def _fork_server() -> Path:
+    """Return the socket of the process that forks the program for this one, and ends when this one ends."""
+    address = Path(tempfile.mkdtemp(prefix="fork-server-")) / "socket"
+    command = [sys.executable, "-m", "tests.fork_server", str(address)]
+    server = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    atexit.register(_end, server, address.parent)
+    assert server.stdout is not None
+    assert server.stdout.readline() == b"ready\n"
+    return address
+
+
+def _end(server: subprocess.Popen[bytes], folder: Path) -> None:
+    assert server.stdin is not None
+    server.stdin.close()
+    server.wait()
+    shutil.rmtree(folder)
+
+
+@functools.cache
+def warm_program() -> Path:
+    """Return a folder with a `target-promoter` for shells, other programs and PATH.
+
+    It is forked from a process that has the program loaded, with the environment, folder and files of its caller.
+    """
+    installed = Path(sys.executable).with_name("target-promoter")
+    if sys.platform != "linux":
+        return installed.parent
+    folder = _fork_server().parent / "bin"
+    folder.mkdir()
+    starter = f"{shlex.quote(sys.executable)} -IS {shlex.quote(str(Path(__file__).with_name('start_warm.py')))}"
+    script = folder / installed.name
+    script.write_text(f'#!/bin/sh\nexec {starter} {_fork_server()} "$@"\n', encoding="utf-8")
+    script.chmod(0o755)
+    return folder
 
 
 def _fork(
@@ -208,15 +250,16 @@ def _fork(
         "arguments": arguments,
         "cwd": str(cwd),
         "input": str(source),
-        **{name: str(folder / name) for name in ("output", "log", "pid", "status")},
-        "env": dict(env or {}),
+        "output": str(folder / "output"),
+        "log": str(folder / "log"),
+        "folder": str(folder),
+        "env": {**os.environ, **(env or {})},
         "constants": dict(constants or {}),
         "largest_file": largest_file,
     }
-    stdin = _fork_server().stdin
-    assert stdin is not None
-    stdin.write(json.dumps(job) + "\n")
-    stdin.flush()
+    with socket.socket(socket.AF_UNIX) as connection:
+        connection.connect(str(_fork_server()))
+        connection.sendall(json.dumps(job).encode())
     until((folder / "pid").exists)
     return Running(int((folder / "pid").read_text(encoding="ascii")), folder)
 

@@ -14,9 +14,9 @@ import click
 from sqlalchemy import text, update
 from sqlalchemy.engine import URL, make_url
 
-from target_promoter.commands.context import Finding, config_of, count, maybe, no, refuse_dry_run, yes
-from target_promoter.commands.inspection import inspect_input
-from target_promoter.config.files import environment_warnings, reads_environment
+from target_promoter.commands.check_input import inspect_input
+from target_promoter.commands.context import Finding, check_account, files_of, maybe, no, refuse_dry_run, yes
+from target_promoter.config.files import environment_warnings, read_config
 from target_promoter.config.kinds import declared
 from target_promoter.config.settings import SANDBOX, Settings
 from target_promoter.config.settings import Campaign as CampaignSetting
@@ -31,7 +31,7 @@ from target_promoter.errors import (
     SandboxError,
     StoreError,
 )
-from target_promoter.progress.words import when
+from target_promoter.progress.words import count, when
 from target_promoter.promoter.client import Campaign, Client, ContactList, account_client
 from target_promoter.singer.output import say
 from target_promoter.store import events as names
@@ -56,7 +56,7 @@ def check_settings(config: Mapping[str, Any], settings: Settings) -> Iterator[Fi
         yield yes("survey_hours", words)
 
 
-def check_account(settings: Settings, learned: dict[int, str]) -> Iterator[Finding]:
+def _account(settings: Settings, learned: dict[int, str]) -> Iterator[Finding]:
     """Ask whether the key is accepted, and whether campaigns and contact lists exist.
 
     Args:
@@ -168,7 +168,7 @@ def _store(store: Store, settings: Settings, *, rebind: bool) -> Finding:
         store.write(lambda tx: runs.bind_account(tx, settings.api_url, settings.api_key))
         moved = "" if bound in {None, settings.api_url} else f" at {settings.api_url}"
         return yes("store", f"{store.name} belongs to the account with this key{moved} from now on")
-    store.read(lambda tx: runs.check_account(tx, store.name, settings.api_url, settings.api_key))
+    check_account(store, settings)
     store.write(_write_nothing)
     words = "belongs to this account" if bound is not None else "belongs to no account yet: the first answer binds it"
     return yes("store", f"{store.name} can be written to, and {words}")
@@ -189,10 +189,6 @@ def _pulled(tx: Transaction) -> list[Finding]:
     return found
 
 
-def _people(number: int) -> str:
-    return f"{number:,} {'person' if number == 1 else 'people'}"
-
-
 def _mirrored(tx: Transaction, settings: Settings) -> list[Finding]:
     """Tell which table versions mirrored streams had last."""
     known, found = streams.versions(tx), []
@@ -203,7 +199,7 @@ def _mirrored(tx: Transaction, settings: Settings) -> list[Finding]:
                 words = "no table version was read yet, so nobody leaves: it needs a tap that sends ACTIVATE_VERSION"
                 found.append(maybe(f"mirror {setting.pattern}", words))
             for name, one in read.items():
-                words = f"{_people(one.people)} in the table version read {when(one.read_at)}"
+                words = f"{count(one.people, 'person', 'people')} in the table version read {when(one.read_at)}"
                 late = f", and a later one lacked {one.missing:,}, which changed nobody: see the last run's log"
                 found.append(maybe(f"mirror {name}", words + late) if one.missing else yes(f"mirror {name}", words))
     return found
@@ -268,10 +264,10 @@ def check(
     ctx: click.Context, /, config_files: tuple[str, ...], sample: IO[str] | None, *, rebind: bool, restored: bool
 ) -> None:
     """Check key, campaigns, contact lists and store, one line each. Sends nothing; exits with 1 on any FAIL."""
-    is_read = _reads_environment(ctx, config_files)
-    _show(maybe("environment", sentence) for sentence in environment_warnings(is_read=is_read))
+    files = files_of(ctx, config_files)
+    _show(maybe("environment", sentence) for sentence in environment_warnings(files))
     try:
-        config = config_of(ctx, config_files)
+        config = read_config(files)
         settings = Settings.from_config(config)
     except ConfigError as error:
         _show(no("config", fault) for fault in str(error).splitlines())
@@ -280,7 +276,7 @@ def check(
         if is_set:
             refuse_dry_run(settings, f"check --{option}")
     learned: dict[int, str] = {}
-    account_is_fine = _show([*check_settings(config, settings), *check_account(settings, learned)])
+    account_is_fine = _show([*check_settings(config, settings), *_account(settings, learned)])
     if rebind and not account_is_fine:
         _show([no("rebind", "the account has to be in order first")])
     fine = _show(check_store(settings, rebind=rebind and account_is_fine, restored=restored)) and account_is_fine
@@ -307,9 +303,3 @@ def _show(findings: Iterable[Finding]) -> bool:
     for finding in shown:
         say(finding.line())
     return all(finding.is_fine for finding in shown)
-
-
-def _reads_environment(ctx: click.Context, config_files: tuple[str, ...]) -> bool:
-    """Return whether the environment is read, wherever on the command line that was said."""
-    before = () if ctx.parent is None else ctx.parent.params["config"]
-    return reads_environment((*before, *config_files))

@@ -7,7 +7,7 @@ import functools
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any, Concatenate, ParamSpec, TypeVar
+from typing import Concatenate, ParamSpec, TypeVar
 
 import click
 
@@ -70,18 +70,6 @@ def no(what: str, words: str) -> Finding:
     return Finding(Verdict.FAIL, what, words)
 
 
-class NoStoreError(StoreError):
-    """There is no store yet."""
-
-    def __init__(self, store_url: str) -> None:
-        """Build the sentence."""
-        store = masked_url(store_url)
-        super().__init__(
-            f"There is no store at {store} yet: the first run creates it (`tap | target-promoter --config CONFIG`); "
-            "if there was one, name it in `store_url`, or run this from the folder it lies in."
-        )
-
-
 def refuse_dry_run(settings: Settings, command: str) -> None:
     """Refuse a command that writes to the store while `dry_run` is set.
 
@@ -93,23 +81,16 @@ def refuse_dry_run(settings: Settings, command: str) -> None:
         raise SettingError(setting, f"is set, and `{command}` changes the store", "leave it out, and run this again")
 
 
-def check_named(who: str) -> None:
-    """Refuse a name that is none, such as an empty variable of a script.
-
-    Args:
-        who: What stands for a user id or an e-mail address.
-
-    Raises:
-        UsageError: It is empty.
-    """
-    if not who.strip():
-        message = "The name of the person is empty: give a user id or an e-mail address."
-        raise click.UsageError(message)
+def named(_ctx: click.Context, _parameter: click.Parameter, who: str | None) -> str | None:
+    """Refuse the name of a person that is none, such as an empty variable of a script."""
+    if who is not None and not who.strip():
+        raise click.UsageError("The name of the person is empty: give a user id or an e-mail address.")
+    return who
 
 
-def count(number: int, thing: str) -> str:
-    """Return how many of a thing there are."""
-    return f"{number:,} {thing}{'' if number == 1 else 's'}"
+def check_account(store: Store, settings: Settings) -> None:
+    """Refuse a store that belongs to another account than that of the settings."""
+    store.read(lambda tx: runs.check_account(tx, store.name, settings.api_url, settings.api_key))
 
 
 @contextlib.contextmanager
@@ -121,9 +102,13 @@ def existing_store(settings: Settings) -> Iterator[Store]:
     """
     store = find_store(settings.store_url)
     if store is None:
-        raise NoStoreError(settings.store_url)
+        name = masked_url(settings.store_url)
+        raise StoreError(
+            f"There is no store at {name} yet: the first run creates it (`tap | target-promoter --config CONFIG`); "
+            "if there was one, name it in `store_url`, or run this from the folder it lies in."
+        )
     with contextlib.closing(store):
-        store.read(lambda tx: runs.check_account(tx, store.name, settings.api_url, settings.api_key))
+        check_account(store, settings)
         yield store
 
 
@@ -143,25 +128,11 @@ def with_settings(command: Callable[Concatenate[Settings, P], R]) -> Callable[P,
     @click.pass_context
     @functools.wraps(command)
     def wrapped(ctx: click.Context, /, config_files: tuple[str, ...], *args: P.args, **kwargs: P.kwargs) -> R:
-        return command(settings_of(ctx, config_files), *args, **kwargs)
+        return command(Settings.from_config(read_config(files_of(ctx, config_files))), *args, **kwargs)
 
     return wrapped  # type: ignore[return-value] # click calls it with what it parsed
 
 
-def settings_of(ctx: click.Context, config_files: tuple[str, ...]) -> Settings:
-    """Return the settings of a command.
-
-    Raises:
-        ConfigError: A file cannot be read, or a setting is unknown or wrong.
-    """
-    return Settings.from_config(config_of(ctx, config_files))
-
-
-def config_of(ctx: click.Context, config_files: tuple[str, ...]) -> dict[str, Any]:
-    """Return the config of a command as given, unchecked.
-
-    Raises:
-        ConfigError: A file cannot be read.
-    """
-    before: dict[str, Any] = {} if ctx.obj is None else ctx.obj()
-    return {**before, **read_config(config_files)}
+def files_of(ctx: click.Context, own: tuple[str, ...]) -> tuple[str, ...]:
+    """Return the config files of a command, those before its name first."""
+    return (*(() if ctx.parent is None else ctx.parent.params["config"]), *own)

@@ -6,24 +6,15 @@ import time
 
 import click
 
-from target_promoter.commands.context import count, existing_store, refuse_dry_run, with_settings
-from target_promoter.config.kinds import did_you_mean
+from target_promoter.commands.context import existing_store, refuse_dry_run, with_settings
+from target_promoter.config.kinds import suggestion
 from target_promoter.config.settings import Settings
 from target_promoter.errors import PromoterError
 from target_promoter.intake import setup
+from target_promoter.progress.words import count
 from target_promoter.singer.output import say
 from target_promoter.store import streams
 from target_promoter.store.transaction import Transaction
-
-
-class UnknownStreamError(PromoterError):
-    """No stream of the name was read into the store."""
-
-    def __init__(self, stream: str, known: list[str]) -> None:
-        """Build the sentence."""
-        near = did_you_mean(stream, known)
-        hint = f"did you mean `{near}`?" if near else f"it knows {', '.join(known) or 'no stream'}."
-        super().__init__(f"The store took nothing from a stream `{stream}`: {hint}")
 
 
 @click.command()
@@ -37,7 +28,9 @@ def drop(settings: Settings, stream: str) -> None:
     def dropped(tx: Transaction) -> tuple[int, int]:
         people, surveys = setup.drop(tx, stream, now)
         if not people and not surveys and streams.known(tx, stream) is None:
-            raise UnknownStreamError(stream, sorted(one.name for one in streams.all_read(tx)))
+            known = sorted(one.name for one in streams.all_read(tx))
+            fix = suggestion(stream, known, f"it knows {', '.join(known) or 'no stream'}.")
+            raise PromoterError(f"The store took nothing from a stream `{stream}`: {fix}")
         return people, surveys
 
     with existing_store(settings) as store:

@@ -12,15 +12,18 @@ from typing import IO, Final
 import click
 import msgspec
 
-from target_promoter.commands.context import check_named, count, existing_store, refuse_dry_run, with_settings
-from target_promoter.commands.rejections import rejected_of
-from target_promoter.commands.removing import remove_everywhere
+from target_promoter.commands.context import check_account, existing_store, named, refuse_dry_run, with_settings
+from target_promoter.commands.rejected import rejected_of
 from target_promoter.config.settings import Settings
-from target_promoter.errors import PromoterError
+from target_promoter.delivery import limit
+from target_promoter.errors import DeliveryError, PromoterError
 from target_promoter.intake import forgetting
 from target_promoter.intake.forgetting import Forgotten
 from target_promoter.intake.identifiers import identifiers_of, identifiers_of_all
 from target_promoter.people.identity import Identifiers
+from target_promoter.progress.words import count
+from target_promoter.promoter.answers import Outcome
+from target_promoter.promoter.client import Client, account_client
 from target_promoter.singer.output import say
 from target_promoter.store import erasing, runs
 from target_promoter.store.database import Store, open_store
@@ -32,32 +35,12 @@ from target_promoter.values.times import iso
 _TOGETHER: Final = 50
 """How many people are forgotten in one transaction."""
 
-
-class NotForgottenError(PromoterError):
-    """Somebody was named whom the store does not know."""
-
-    @classmethod
-    def unknown(cls, whom: Sequence[str]) -> NotForgottenError:
-        """Return the error for people whom nobody can confirm."""
-        return cls(
-            f"{_not_known(whom)} Nobody was forgotten: correct the names, or block what will name them with --yes."
-        )
-
-    @classmethod
-    def not_blocked(cls, who: str) -> NotForgottenError:
-        """Return the error for somebody whose marks are to be taken back, and who has none."""
-        return cls(
-            f"Nobody who has the name {masked(who)} was forgotten: `forget --list` shows how many were, and when."
-        )
-
-    @classmethod
-    def no_marks(cls, path: str, words: str) -> NotForgottenError:
-        """Return the error for a file that holds no marks."""
-        return cls(f"{path} holds no marks ({words}): write it with `forget --list --format json`.")
+_PATIENCE_SECONDS: Final = 60.0
+"""For how long at the most it waits before a contact may be removed from Promoter."""
 
 
 @click.command()
-@click.argument("email_or_user_id", required=False)
+@click.argument("email_or_user_id", required=False, callback=named)
 @click.option(
     "--from", "names", type=click.File(encoding="utf-8-sig"), help="Forget many: a file of one such name a line."
 )
@@ -65,7 +48,9 @@ class NotForgottenError(PromoterError):
 @click.option("--yes", is_flag=True, help="Do not ask about somebody whom the store does not know.")
 @click.option("--list", "listing", is_flag=True, help="Show the marks of those who were forgotten.")
 @click.option("--format", "form", type=click.Choice(["table", "json"]), default="table", help="Of --list.")
-@click.option("--undo", metavar="EMAIL_OR_USER_ID", help="Take back somebody's marks: block them no more.")
+@click.option(
+    "--undo", callback=named, metavar="EMAIL_OR_USER_ID", help="Take back somebody's marks: block them no more."
+)
 @click.option("--marks", type=click.File("rb"), help="Block whom another store forgot, by its --list in JSON.")
 @with_settings
 def forget(  # noqa: PLR0913 - one an option
@@ -85,11 +70,7 @@ def forget(  # noqa: PLR0913 - one an option
     EMAIL_OR_USER_ID is a user id, or an e-mail address: then everybody who has it is forgotten.
     """
     if sum(one is not None for one in (email_or_user_id, names, undo, marks)) + listing != 1:
-        message = "Give one of: EMAIL_OR_USER_ID, --from, --list, --undo, --marks."
-        raise click.UsageError(message)
-    for who in (email_or_user_id, undo):
-        if who is not None:
-            check_named(who)
+        raise click.UsageError("Give one of: EMAIL_OR_USER_ID, --from, --list, --undo, --marks.")
     if not listing:
         refuse_dry_run(settings, "forget")
     now = time.time()
@@ -108,15 +89,14 @@ def forget(  # noqa: PLR0913 - one an option
 def _named(who: str | None, names: IO[str] | None) -> list[str]:
     if who is not None:
         return [who]
+    fix = "write one e-mail address or user id a line."
     try:
         lines = [line.strip() for line in names or ()]
     except UnicodeDecodeError as error:
-        message = "The file of --from is not UTF-8: write one e-mail address or user id a line."
-        raise click.UsageError(message) from error
+        raise click.UsageError(f"The file of --from is not UTF-8: {fix}") from error
     found = list(dict.fromkeys(filter(None, lines)))
     if not found:
-        message = "The file of --from names nobody: write one e-mail address or user id a line."
-        raise click.UsageError(message)
+        raise click.UsageError(f"The file of --from names nobody: {fix}")
     return found
 
 
@@ -126,7 +106,8 @@ def _forget(store: Store, settings: Settings, whom: Sequence[str], now: float, *
         say(_not_known(unknown))
     elif unknown:
         if not sys.stdin.isatty():
-            raise NotForgottenError.unknown(unknown)
+            fix = "correct the names, or block what will name them with --yes"
+            raise PromoterError(f"{_not_known(unknown)} Nobody was forgotten: {fix}.")
         click.confirm(f"{_not_known(unknown)} Block what names them from now on?", abort=True)
     gone = []
     for start in range(0, len(whom), _TOGETHER):
@@ -134,7 +115,7 @@ def _forget(store: Store, settings: Settings, whom: Sequence[str], now: float, *
         if everywhere:
             # First at Promoter: the store is where the addresses are known from.
             found = store.read(partial(identifiers_of_all, whom=some))
-            remove_everywhere(store, settings, sorted(Identifiers.joined(found).own_emails))
+            _remove(store, settings, sorted(Identifiers.joined(found).own_emails))
         gone.append(_forget_some(store, settings, some, now + start * forgetting.STEP_SECONDS))
     own_emails = Identifiers.joined(one.names for one in gone).own_emails
     _tell(gone, store.read(partial(erasing.mentions, addresses=own_emails)), everywhere=everywhere)
@@ -155,6 +136,30 @@ def _forget_some(store: Store, settings: Settings, whom: Sequence[str], now: flo
     # Whole tables are read for it, and nobody else can write while this writes.
     rejected, words = store.read(find)
     return store.write(lambda tx: forgetting.forget(tx, identifiers_of_all(tx, whom), rejected, now, words))
+
+
+def _remove(store: Store, settings: Settings, emails: Sequence[str]) -> None:
+    """Remove contacts from Promoter, at the account's pace."""
+    pace = settings.requests_per_minute
+    with account_client(settings) as client:
+        for email in emails:
+            _remove_contact(store, client, email, pace)
+
+
+def _remove_contact(store: Store, client: Client, email: str, pace: float) -> None:
+    now = time.time()
+    slots = store.write(lambda tx: limit.take_one(tx, now, limit=pace, horizon=_PATIENCE_SECONDS))
+    if not slots.number:
+        until = iso(slots.first)
+        raise DeliveryError(f"Promoter asks to wait until {until}: not all were forgotten; run this again after that.")
+    time.sleep(slots.first - now)
+    answer = client.remove_contact(email)
+    store.write(lambda tx: limit.learn(tx, time.time(), [answer], limit=pace))
+    if answer.outcome is not Outcome.ACCEPTED:
+        raise DeliveryError(
+            f"Promoter did not remove the contact {masked(email)} ({answer.said}): "
+            "whoever has it was not forgotten; run this again."
+        )
 
 
 def _tell(gone: Sequence[Forgotten], mentions: Mapping[str, int], *, everywhere: bool) -> None:
@@ -205,7 +210,8 @@ def _list(marks: runs.Marks, form: str) -> None:
 def _undo(store: Store, who: str) -> None:
     number = store.write(lambda tx: runs.unforget(tx, identifiers_of(tx, who).all_keys))
     if not number:
-        raise NotForgottenError.not_blocked(who)
+        fix = "`forget --list` shows how many were, and when"
+        raise PromoterError(f"Nobody who has the name {masked(who)} was forgotten: {fix}.")
     say(
         f"Taken back: {count(number, 'mark')}. What names this person is taken again; what was forgotten comes back "
         "only as its streams are read again."
@@ -218,10 +224,11 @@ def _take_marks(settings: Settings, file: IO[bytes], now: float) -> None:
         for text in (*marks.salts, *(one.mark for one in marks.marks)):
             bytes.fromhex(text)
     except ValueError as error:
-        raise NotForgottenError.no_marks(file.name, str(error)) from error
+        fix = "write it with `forget --list --format json`"
+        raise PromoterError(f"{file.name} holds no marks ({error}): {fix}.") from error
     # Before its first run, too: what that reads is blocked already.
     with closing(open_store(settings.store_url, now=now)) as store:
-        store.read(lambda tx: runs.check_account(tx, store.name, settings.api_url, settings.api_key))
+        check_account(store, settings)
         store.write(lambda tx: runs.add_marks(tx, marks))
     say(f"Taken in: {count(len(marks.marks), 'mark')} of people who were forgotten. What names them is blocked.")
 

@@ -8,10 +8,11 @@ from typing import Final
 import click
 from sqlalchemy import func, select
 
-from target_promoter.commands.context import count, existing_store, refuse_dry_run, with_settings
+from target_promoter.commands.context import existing_store, refuse_dry_run, with_settings
 from target_promoter.config.kinds import STORE_URL
 from target_promoter.config.settings import Settings
 from target_promoter.errors import StoreMovedError
+from target_promoter.progress.words import count
 from target_promoter.singer.output import say
 from target_promoter.store import moving, schema
 from target_promoter.store.database import Store

@@ -1,32 +1,50 @@
-"""`target-promoter pull`: learn what the account holds."""
+"""`target-promoter pull`: learn what the account holds, page by page, at its pace, beside whoever delivers."""
 
 from __future__ import annotations
 
 import contextlib
+import functools
+import logging
 import math
+import queue
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from typing import Final
 
 import click
 
-from target_promoter.commands.context import count, with_settings
-from target_promoter.commands.pulling import PageRefusedError, Pull
+from target_promoter.commands.context import check_account, with_settings
 from target_promoter.config.settings import Settings
 from target_promoter.contacts import pulled
 from target_promoter.contacts.pulled import Reading
-from target_promoter.errors import PromoterError
+from target_promoter.delivery import limit
+from target_promoter.delivery.delivery import PATIENCE_SECONDS, Patience
+from target_promoter.delivery.sender import Workers
+from target_promoter.errors import DeliveryError, PromoterError
+from target_promoter.intake.pulling import know_people, let_wait
 from target_promoter.progress.ending import end_refused, for_people, log_summary
-from target_promoter.promoter.answers import Outcome
-from target_promoter.promoter.client import account_client
-from target_promoter.run import count_left, logger
+from target_promoter.progress.words import count
+from target_promoter.promoter.answers import FAILURES, Answer, Outcome
+from target_promoter.promoter.client import Client, ContactPage, account_client
+from target_promoter.run import count_left
 from target_promoter.singer.output import say
 from target_promoter.singer.signals import Signals, StoppedError
 from target_promoter.store import runs
 from target_promoter.store.database import Store, open_store
 from target_promoter.store.summary import Summary
 from target_promoter.store.transaction import Transaction
-from target_promoter.values.times import duration
+from target_promoter.values.times import duration, iso
+
+_LOOK_SECONDS: Final = 0.1
+"""How often a pull that waits looks whether it is told to stop."""
+
+_TELL_SECONDS: Final = 10.0
+"""How often it tells how far it is."""
+
+logger = logging.getLogger("target-promoter.pull")
+
+Found = tuple[Answer, ContactPage] | PromoterError
 
 
 @click.command()
@@ -42,7 +60,7 @@ def pull(settings: Settings) -> None:
         try:
             store = open_store(settings.store_url, now=time.time(), hurried=signals.is_noted)
             closing.callback(store.close)
-            store.read(lambda tx: runs.check_account(tx, store.name, settings.api_url, settings.api_key))
+            check_account(store, settings)
         except PromoterError as error:
             sys.exit(end_refused(error, sandbox=settings.sandbox, dry_run=False))
         sys.exit(_pull(store, settings, signals))
@@ -62,7 +80,7 @@ def _pull(store: Store, settings: Settings, signals: Signals) -> int:
             say(sentence)
     except PromoterError as error:
         problem = f"{_stopped(error)} {_how_far(store)}"
-        logger.error("%s", problem)
+        logger.error("%s", problem)  # noqa: TRY400 - a sentence and no traceback
     _end(store, settings, summary, number, problem)
     return 0 if problem is None else 1
 
@@ -132,7 +150,7 @@ def _preview(settings: Settings) -> None:
         for contact_list in (*settings.all_contact_lists, None):
             answer, page = client.contacts(1, contact_list)
             if answer.outcome is not Outcome.ACCEPTED:
-                raise PageRefusedError(contact_list, answer)
+                raise _refused(contact_list, answer)
             of = "in the account" if contact_list is None else f"on the list {contact_list}"
             many = "Promoter does not say how many contacts" if page.count is None else count(page.count, "contact")
             here = 1 if page.count is None else math.ceil(page.count / max(len(page.contacts), 1))
@@ -140,3 +158,152 @@ def _preview(settings: Settings) -> None:
             pages += max(here, 1)
     seconds = duration(pages / settings.requests_per_minute * 60)
     say(f"This is a dry run: nothing is kept. A pull takes {count(pages, 'request')} at the most, {seconds}.")
+
+
+def _refused(contact_list: int | None, answer: Answer) -> DeliveryError:
+    what = "its contacts" if contact_list is None else f"the contacts of the list {contact_list}"
+    return DeliveryError(
+        f"Promoter does not list {what} ({answer.said}): see that `target-promoter check` finds all in order."
+    )
+
+
+class Pull:
+    """Reads the account from where the last pull was stopped, or from its beginning.
+
+    Args:
+        clock: The time, in epoch seconds.
+        summary: Where requests are counted.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        client: Client,
+        settings: Settings,
+        signals: Signals,
+        summary: Summary,
+        *,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self._store = store
+        self._client = client
+        self._settings = settings
+        self._signals = signals
+        self._summary = summary
+        self._clock = clock
+        self._patience = Patience()
+        # In a thread of its own, so that a stop does not wait for an answer.
+        self._answers: queue.SimpleQueue[Found] = queue.SimpleQueue()
+        self._workers = Workers(self._ask)
+        self._known: dict[str, int] = {}
+        self._told_at = clock()
+
+    @property
+    def people(self) -> int:
+        """How many people are known by their contact alone."""
+        return sum(self._known.values())
+
+    def run(self) -> Reading:
+        """Read all, and know what follows from it.
+
+        Raises:
+            StoppedError: It was told to stop; the next pull goes on where it was.
+            DeliveryError: Promoter does not answer, or not so that anything can be read.
+        """
+        reading = self._store.read(pulled.unfinished)
+        if reading is None:
+            reading = Reading(self._clock(), self._settings.all_contact_lists)
+        try:
+            while not reading.is_whole:
+                reading = self._read_page(reading)
+        finally:
+            self._workers.end()
+        return self._conclude(reading)
+
+    def _read_page(self, reading: Reading) -> Reading:
+        """Ask once for the next page, and return how far the account is read then."""
+        self._wait_until(max(self._store.write(self._reserve), self._patience.paused_until))
+        asked_at = self._clock()
+        self._summary.count("api", "requests")
+        answer, page = self._answer(reading)
+        now = self._clock()
+        after = self._store.write(lambda tx: self._take_in(tx, reading, answer, page, asked_at, now))
+        failed = self._patience.judge(answer, now)
+        self._summary.count("api", "retries", int(failed))
+        self._summary.count("api", "rate_limited", int(answer.outcome is Outcome.RATE_LIMITED))
+        self._tell(after, now)
+        return after
+
+    def _tell(self, reading: Reading, now: float) -> None:
+        if now - self._told_at >= _TELL_SECONDS:
+            self._told_at = now
+            of = "" if reading.contact_list is None else f" of the list {reading.contact_list}"
+            logger.info("Read %s of %s contacts%s.", f"{reading.read:,}", f"{reading.count or 0:,}", of)
+
+    def _reserve(self, tx: Transaction) -> float:
+        """Return when the next request may leave, in epoch seconds."""
+        now, pace = self._clock(), self._settings.requests_per_minute
+        limit.correct(tx, now, limit=pace)
+        slots = limit.take_one(tx, now, limit=pace, horizon=PATIENCE_SECONDS)
+        if not slots.number:
+            raise DeliveryError.asked_to_wait(iso(slots.first))
+        return slots.first
+
+    def _wait_until(self, time_to_leave: float) -> None:
+        while (seconds := time_to_leave - self._clock()) > 0:
+            self._signals.check()
+            time.sleep(min(seconds, _LOOK_SECONDS))
+        self._signals.check()
+
+    def _answer(self, reading: Reading) -> tuple[Answer, ContactPage]:
+        self._workers.submit(reading, at_once=1)
+        while True:
+            try:
+                found = self._answers.get(timeout=_LOOK_SECONDS)
+            except queue.Empty:
+                self._signals.check()
+                continue
+            if isinstance(found, PromoterError):
+                raise found
+            return found
+
+    def _ask(self, reading: Reading) -> None:
+        try:
+            found: Found = self._client.contacts(reading.page, reading.contact_list)
+        except PromoterError as error:
+            found = error
+        except Exception as error:  # noqa: BLE001 - whoever waits must hear of it
+            found = DeliveryError.unexpected(error)
+        self._answers.put(found)
+
+    def _take_in(
+        self, tx: Transaction, reading: Reading, answer: Answer, page: ContactPage, asked_at: float, now: float
+    ) -> Reading:
+        limit.learn(tx, now, [answer], limit=self._settings.requests_per_minute)
+        if answer.outcome in FAILURES:
+            return reading
+        if answer.outcome is not Outcome.ACCEPTED:
+            raise _refused(reading.contact_list, answer)
+        runs.accept_account(tx, self._store.name, self._settings.api_url, self._settings.api_key)
+        taken = pulled.take_page(tx, page.contacts, reading.contact_list, read_at=asked_at, since=reading.started_at)
+        let_wait(tx, self._settings, taken.lost, now)
+        seen = pulled.count(tx, reading.started_at) if reading.page == 1 else 0
+        after = reading.after(page, taken.lacking, seen)
+        pulled.keep(tx, after)
+        return after
+
+    def _conclude(self, reading: Reading) -> Reading:
+        """Know people, and what was changed at Promoter, by what was read; begun anew if it is stopped."""
+        for step in (self._know_people, self._compare):
+            after: str | None = ""
+            while after is not None:
+                self._signals.check()
+                after = self._store.write(functools.partial(step, reading=reading, after=after))
+        return self._store.write(lambda tx: pulled.end(tx, reading, self._clock()))
+
+    def _know_people(self, tx: Transaction, reading: Reading, after: str) -> str | None:
+        last, self._known[after] = know_people(tx, self._settings, after, reading.started_at, self._clock())
+        return last
+
+    def _compare(self, tx: Transaction, reading: Reading, after: str) -> str | None:
+        return pulled.compare_sent(tx, after, reading.lists_read, self._clock())

@@ -9,8 +9,8 @@ from collections.abc import Callable, Iterable
 import click
 from rich.console import Console, RenderableType
 
-from target_promoter.commands.context import check_named, existing_store, with_settings
-from target_promoter.commands.rejections import rejected_of
+from target_promoter.commands.context import existing_store, named, with_settings
+from target_promoter.commands.rejected import rejected_of
 from target_promoter.config.settings import Settings
 from target_promoter.intake.identifiers import identifiers_of
 from target_promoter.report.data import Report, as_json
@@ -30,12 +30,10 @@ from target_promoter.store.transaction import Transaction
     show_default=True,
     help="Tables for a terminal, JSON for programs, or one self-contained page.",
 )
-@click.option("--person", metavar="EMAIL_OR_USER_ID", help="Tell one person's whole story instead.")
+@click.option("--person", callback=named, metavar="EMAIL_OR_USER_ID", help="Tell one person's whole story instead.")
 @with_settings
 def report(settings: Settings, form: str, person: str | None) -> None:
     """Tell what the store knows: last runs, surveys, who waits and for what, requests, what was rejected and why."""
-    if person is not None:
-        check_named(person)
     now = time.time()
     with existing_store(settings) as store:
         if person is None:

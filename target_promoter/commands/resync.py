@@ -6,9 +6,10 @@ import time
 
 import click
 
-from target_promoter.commands.context import count, existing_store, refuse_dry_run, with_settings
+from target_promoter.commands.context import existing_store, refuse_dry_run, with_settings
 from target_promoter.config.settings import Settings
 from target_promoter.contacts import contacts
+from target_promoter.progress.words import count
 from target_promoter.singer.output import say
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -24,62 +26,48 @@ from target_promoter.singer.output import say
 @click.option("--page-size", type=click.IntRange(1), default=50, show_default=True, help="Results on a page.")
 @click.option("--leave-out", multiple=True, help="A field that lists of contacts leave out, such as `attributes`.")
 @click.option("--show", is_flag=True, help="Print what the account in the file holds, and serve nothing.")
-def sandbox(  # noqa: PLR0913 - one an option
+def sandbox(
     *,
     port: int,
     host: str,
     key: str,
     account: Path | None,
-    requests_per_minute: int | None,
-    requests_per_second: int | None,
-    page_size: int,
-    leave_out: tuple[str, ...],
     show: bool,
+    **options: Any,  # noqa: ANN401 - the account's own
 ) -> None:
     """Serve the sandbox: a Promoter account that speaks the API, with a page of contacts, surveys and requests."""
-    from target_promoter.sandbox.book import AccountInUseError  # noqa: PLC0415 - the sandbox, only where it is needed
-
     if show:
-        try:
-            _show(account)
-        except AccountInUseError as error:
-            raise SandboxError.not_started(error) from error
+        _show(account)
         return
     try:
         from target_promoter.sandbox.server import SandboxServer  # noqa: PLC0415 - an extra
     except ModuleNotFoundError as error:
         raise SandboxError.not_installed() from error
     try:
-        server = SandboxServer(
-            account,
-            key=key,
-            requests_per_minute=requests_per_minute,
-            requests_per_second=requests_per_second,
-            page_size=page_size,
-            leave_out=leave_out,
-            host=host,
-            port=port,
-        )
-    except (AccountInUseError, OSError) as error:
-        if isinstance(error, OSError) and error.strerror:
-            raise SandboxError.no_port(f"{host}:{port}", error.strerror) from error
+        server = SandboxServer(account, host=host, port=port, key=key, **options)
+    except OSError as error:
+        if error.strerror:
+            fix = "name another with --port, or with --host"
+            raise SandboxError(f"The sandbox cannot listen at {host}:{port} ({error.strerror}): {fix}.") from error
         raise SandboxError.not_started(error) from error
     say(f"The sandbox is at {server.origin}/ ; set `api_url` to {server.url} and `api_key` to {key}.", err=True)
     server.serve()
 
 
 def _show(path: Path | None) -> None:
-    """Print the contacts and surveys of an account.
-
-    Raises:
-        SandboxError: There is no such file.
-    """
+    """Print the contacts and surveys of an account."""
     from target_promoter.sandbox.account import Account  # noqa: PLC0415 - the sandbox, only where it is needed
 
-    if path is None or not path.exists():
-        raise SandboxError.no_account(path)
-    account = Account(path)
+    if path is None:
+        raise SandboxError("The sandbox has no account to show: name its file with --account.")
+    if not path.exists():
+        fix = "run the target with `api_url` set to `sandbox` first"
+        raise SandboxError(f"The sandbox has no account in {path}: {fix}.")
     try:
+        account = Account(path)
+    except OSError as error:
+        raise SandboxError.not_started(error) from error
+    with contextlib.closing(account):
         say(f"{len(account.contacts)} contacts:")
         for contact in account.contacts.values():
             name = " ".join(filter(None, (contact.first_name, contact.last_name)))
@@ -89,5 +77,3 @@ def _show(path: Path | None) -> None:
         for survey in account.surveys:
             attributes = ", ".join(f"{key}={value}" for key, value in survey.attributes.items())
             say(f"  to {survey.email}  campaign {survey.campaign}  {attributes}")
-    finally:
-        account.close()

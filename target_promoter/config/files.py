@@ -17,7 +17,9 @@ from target_promoter.config.settings import config_schema
 from target_promoter.errors import ConfigError
 from target_promoter.values.printable import Lines
 
-_ENVIRONMENT: Final = "ENV"
+ENVIRONMENT: Final = "ENV"
+"""What stands for the environment among the files of a config."""
+
 _PREFIX: Final = "TARGET_PROMOTER_"
 _MELTANO: Final = "MELTANO_LOADER_NAME"
 _LOG_LEVEL: Final = "LOGLEVEL"
@@ -40,7 +42,7 @@ def read_config(files: Iterable[str]) -> dict[str, Any]:
     config: dict[str, Any] = {}
     from_environment = False
     for path in files:
-        if path == _ENVIRONMENT:
+        if path == ENVIRONMENT:
             from_environment = True
         else:
             config |= _read_file(path)
@@ -58,17 +60,8 @@ def environment_config() -> dict[str, Any]:
     return config
 
 
-def reads_environment(files: Iterable[str]) -> bool:
-    """Return whether the environment is among what was given as `--config`."""
-    return _ENVIRONMENT in files
-
-
-def environment_warnings(*, is_read: bool) -> list[str]:
-    """Return what is odd about the environment, a sentence each.
-
-    Args:
-        is_read: Whether the config is read from it.
-    """
+def environment_warnings(files: Iterable[str]) -> list[str]:
+    """Return what is odd about the environment, a sentence each; `files` are what `read_config` takes."""
     variables = {_variable(name) for name in config_schema()}
     known = {*variables, _PREFIX + _LOG_LEVEL}
     # Meltano's own, such as TARGET_PROMOTER__LOAD_SCHEMA and TARGET_PROMOTER_CAMPAIGNS_ORDER_COMPLETED.
@@ -80,7 +73,7 @@ def environment_warnings(*, is_read: bool) -> list[str]:
             hint = f"did you mean {_variable(near)}?" if near else "unset it, or see the settings in `--about`."
             sentences.append(f"The environment variable {name} is no setting: {hint}")
     unread = sorted(variables & os.environ.keys())
-    if unread and not is_read and _MELTANO not in os.environ:
+    if unread and ENVIRONMENT not in files and _MELTANO not in os.environ:
         sentences.append(f"The environment holds settings that are not read ({', '.join(unread)}): add --config=ENV.")
     return sentences
 

@@ -20,6 +20,7 @@ from urllib.parse import urlsplit
 from target_promoter.errors import ConfigError, SettingError
 from target_promoter.values.printable import Lines
 
+S = TypeVar("S", bound=str)
 T = TypeVar("T")
 T_co = TypeVar("T_co", covariant=True)
 U = TypeVar("U")
@@ -225,13 +226,17 @@ def shorthand(kind: Kind[dict[str, T]], key: str, short: Kind[T]) -> Kind[dict[s
     return Kind(schema, read)
 
 
-def choice(options: Iterable[str]) -> Kind[str]:
+def choice(options: Iterable[S]) -> Kind[S]:
     """Return the kind of a text that is one of these."""
-    known = tuple(options)
+    known = {str(one): one for one in options}
 
-    def read(name: str, value: object) -> str:
+    def read(name: str, value: object) -> S:
         text = TEXT.read(name, value).strip()
-        return text if text in known else refuse(name, "is unknown", f"use one of {', '.join(known)}")
+        if text in known:
+            return known[text]
+        near = did_you_mean(text, known)
+        meant = f"did you mean `{near}`? Use" if near else "use"
+        return refuse(name, "is unknown", f"{meant} one of {', '.join(known)}")
 
     return Kind({"type": "string", "enum": list(known)}, read)
 
@@ -308,9 +313,14 @@ def did_you_mean(name: str, known: Iterable[str]) -> str | None:
     return next(iter(difflib.get_close_matches(name, list(known), n=1)), None)
 
 
+def suggestion(name: str, known: Iterable[str], otherwise: str) -> str:
+    """Return what to do about a name that is not known: the nearest known one, or something else if none is near."""
+    near = did_you_mean(name, known)
+    return otherwise if near is None else f"did you mean `{near}`?"
+
+
 def _refuse_unknown(name: str, key: str, known: Iterable[str]) -> NoReturn:
-    near = did_you_mean(str(key), known)
-    refuse(name, "is unknown", f"did you mean `{near}`?" if near else f"use {', '.join(known)}")
+    refuse(name, "is unknown", suggestion(str(key), known, f"use one of {', '.join(known)}"))
 
 
 def _what(value: object) -> str:

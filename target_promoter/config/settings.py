@@ -13,7 +13,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Literal, get_args
 from zoneinfo import ZoneInfo
 
 from singer_sdk import Target
@@ -55,8 +55,10 @@ PLACEHOLDER: Final = "NAME OF THE COLUMN"
 SANDBOX: Final = "sandbox"
 """The `api_url` that means the embedded sandbox, and the key that its account accepts."""
 
-STREAM_TYPES: Final = ("identify", "track", "segment", "ignore")
+StreamType = Literal["identify", "track", "segment", "ignore"]
 """What a stream may be."""
+
+STREAM_TYPES: Final[tuple[StreamType, ...]] = get_args(StreamType)
 
 FIELDS: Final = (
     "user_id",
@@ -148,7 +150,7 @@ class StreamSetting:
     """
 
     pattern: str
-    type: str | None = optional(
+    type: StreamType | None = optional(  # noqa: RUF009 - it makes a field
         choice(STREAM_TYPES),
         "Type",
         "What its records are; `segment` means that each record says so itself, in `type` or `action`.",

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import logging
 import math
-from collections.abc import Iterable
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -112,6 +112,13 @@ def take(tx: Transaction, slots: Slots, number: int) -> float:
     return until
 
 
+def take_one(tx: Transaction, now: float, *, limit: float, horizon: float) -> Slots:
+    """Reserve the next slot, for a request that no turn of delivery sends; none if it lies beyond the horizon."""
+    slots = free(tx, now, limit=limit, horizon=horizon, most=1)
+    take(tx, slots, slots.number)
+    return slots
+
+
 def give_back(tx: Transaction, unused_from: float, until: float) -> None:
     """Give back slots that were not used, unless somebody reserved further ones since.
 
@@ -162,18 +169,6 @@ def correct(tx: Transaction, now: float, *, limit: float) -> bool:
     return True
 
 
-def record(tx: Transaction, now: float, answers: Iterable[Answer], *, limit: float) -> None:
-    """Count requests that came back, and take in what Promoter said of its limit to them."""
-    left = [one for one in answers if one.outcome is not Outcome.UNREACHED]
-    refused = sum(one.outcome is Outcome.RATE_LIMITED for one in left)
-    count(tx, now, accepted=len(left) - refused, rate_limited=refused)
-    for one in left:
-        if one.outcome is Outcome.RATE_LIMITED:
-            limited(tx, now, one.retry_after, limit=limit)
-        elif one.outcome is Outcome.UNAVAILABLE and one.retry_after is not None:
-            pause(tx, now + one.retry_after)
-
-
 def count(tx: Transaction, now: float, *, accepted: int, rate_limited: int) -> None:
     """Count requests that were answered."""
     if accepted:
@@ -182,6 +177,18 @@ def count(tx: Transaction, now: float, *, accepted: int, rate_limited: int) -> N
     if accepted or rate_limited:
         day = {"day": int(now) // _DAY, "requests": accepted + rate_limited, "rate_limited": rate_limited}
         tx.upsert(request_days, [day], add=True)
+
+
+def learn(tx: Transaction, now: float, answers: Sequence[Answer], *, limit: float) -> None:
+    """Count requests by their answers, and take in what those say of the limit."""
+    reached = [one for one in answers if one.outcome is not Outcome.UNREACHED]
+    refused = [one for one in reached if one.outcome is Outcome.RATE_LIMITED]
+    count(tx, now, accepted=len(reached) - len(refused), rate_limited=len(refused))
+    for answer in reached:
+        if answer.outcome is Outcome.RATE_LIMITED:
+            limited(tx, now, answer.retry_after, limit=limit)
+        elif answer.outcome is Outcome.UNAVAILABLE and answer.retry_after is not None:
+            pause(tx, now + answer.retry_after)
 
 
 def limited(tx: Transaction, now: float, retry_after: float | None, *, limit: float) -> None:

@@ -126,7 +126,7 @@ class Turns:
             contacts.correct_times(tx, now)
             claims.correct_times(tx, now)
         self._take_in(tx, now, answered, turn)
-        clock.record(tx, now, [one.answer for one in answered if one.answer is not None], limit=limit)
+        clock.learn(tx, now, [one.answer for one in answered if one.answer is not None], limit=limit)
         paused_until = clock.paused_until(tx, now, limit=limit)
         if not room:
             known = self._next_at(tx, now, 0.0, allowance)

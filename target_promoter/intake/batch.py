@@ -10,8 +10,7 @@ from target_promoter.contacts import contacts
 from target_promoter.people import people, stored_events
 from target_promoter.people.identity import Identity, user_key
 from target_promoter.people.known import KnownPeople
-from target_promoter.records.calls import HOLDS_KEY, Identify, Track
-from target_promoter.records.replay import REPLAYED
+from target_promoter.records.calls import HOLDS_KEY, REPLAYED, Identify, Track
 from target_promoter.store import events, rejected, runs
 from target_promoter.store.schema import SurveyStatus
 from target_promoter.store.summary import Findings

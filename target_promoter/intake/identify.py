@@ -12,9 +12,8 @@ from target_promoter.intake.batch import DELETED, Batch
 from target_promoter.people import people, versions
 from target_promoter.people.identity import keys_named
 from target_promoter.people.person import FUTURE_SECONDS, delete
-from target_promoter.records.calls import Identify
+from target_promoter.records.calls import UNMAPPED, Identify, is_refused
 from target_promoter.records.readers import NO_USER_ID, Rows
-from target_promoter.records.replay import UNMAPPED, is_refused
 from target_promoter.store.summary import IdentifyOutcome
 from target_promoter.surveys import claims, surveys
 

@@ -15,8 +15,7 @@ from target_promoter.people.identity import Identity, email_key, keys_kept_under
 from target_promoter.people.person import FUTURE_SECONDS
 from target_promoter.people.stored_events import Place
 from target_promoter.people.traits import Trait, later_properties
-from target_promoter.records.calls import Track
-from target_promoter.records.replay import is_refused
+from target_promoter.records.calls import Track, is_refused
 from target_promoter.store.encoding import digest, encode
 from target_promoter.store.schema import SurveyStatus
 from target_promoter.store.summary import Tally, TrackOutcome

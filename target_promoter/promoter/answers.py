@@ -91,6 +91,12 @@ class Answer:
     retry_after: float | None = None
     is_json: bool = True
 
+    @property
+    def said(self) -> str:
+        """What came back, for a sentence."""
+        status = f"status {self.status}" if self.status else "no answer"
+        return f"{status}, «{self.words}»" if self.words else status
+
 
 @dataclass(frozen=True, slots=True)
 class Reply:

@@ -21,10 +21,14 @@ from target_promoter.promoter.transport import Call, Exchange
 NO_PACE: Final = 1e9
 """The limit of a run that sends nothing, in requests a minute."""
 
-_TRIES: Final = 5
-_PATIENCE_SECONDS: Final = 60.0
+_TRIES: Final = 3
+_PATIENCE_SECONDS: Final = 5.0
+"""For how long a question is asked once more: somebody waits for what it is asked for."""
+
+_LONGEST_WAIT: Final = 60.0
+"""For how long at the most it waits where Promoter asks it to."""
+
 _FIRST_PAUSE: Final = 1.0
-_LONGEST_PAUSE: Final = 8.0
 _MOST_PAGES: Final = 10_000
 _REDIRECT: Final = 300
 _NOT_FOUND: Final = 404
@@ -74,11 +78,7 @@ def _pauses() -> Generator[float, Any, None]:
     pause = _FIRST_PAUSE
     while True:
         answer = yield pause if answer.retry_after is None else answer.retry_after
-        pause = min(2 * pause, _LONGEST_PAUSE)
-
-
-def _may_pass(answer: Answer) -> bool:
-    return answer.outcome in FAILURES and (answer.retry_after or 0.0) <= _PATIENCE_SECONDS
+        pause *= 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -279,10 +279,15 @@ class Client:
     def _page(self, path: str, number: int, kind: type[L]) -> _Page[L]:
         call = self._exchange.call("GET", f"{path}?page={number}")
         data: object = None
+        patient_until = time.monotonic() + _PATIENCE_SECONDS
 
-        @backoff.on_predicate(
-            _pauses, _may_pass, max_tries=_TRIES, max_time=_PATIENCE_SECONDS, jitter=None, logger=None
-        )
+        def may_pass(answer: Answer) -> bool:
+            if answer.outcome not in FAILURES:
+                return False
+            asked = answer.retry_after
+            return time.monotonic() < patient_until if asked is None else asked <= _LONGEST_WAIT
+
+        @backoff.on_predicate(_pauses, may_pass, max_tries=_TRIES, jitter=None, logger=None)
         def ask() -> Answer:
             nonlocal data
             reply = self._exchange.send(call)
@@ -299,10 +304,9 @@ class Client:
         if answer.outcome is not Outcome.ACCEPTED:
             if answer.status is not None and answer.status < _REDIRECT:
                 raise AddressError(call.method, path, answer.status)
-            status = f"status {answer.status}" if answer.status else "no answer"
-            said = f", «{answer.words}»" if answer.words else ""
-            wait = f" in {math.ceil(answer.retry_after)} seconds" if answer.retry_after else " later"
-            raise DeliveryError(f"Promoter does not answer GET {path} ({status}{said}): run again{wait}.")
+            wait = f"in {math.ceil(answer.retry_after)} seconds" if answer.retry_after else "later"
+            fix = f"run again {wait}" if answer.status else "see that `api_url` is its address, or run again later"
+            raise DeliveryError(f"Promoter does not answer GET {path} ({answer.said}): {fix}.")
         try:
             page: _Page[L] = msgspec.convert(data, _Page[kind])  # type: ignore[valid-type] # one of the two
         except msgspec.ValidationError as error:
@@ -352,7 +356,7 @@ class Client:
 
 @contextlib.contextmanager
 def account_client(settings: Settings) -> Iterator[Client]:
-    """Speak to the account of the settings: Promoter, or for `api_url: sandbox` a sandbox inside this process.
+    """Speak to the account of the settings: at Promoter, or for `api_url: sandbox` in a sandbox inside this process.
 
     Raises:
         SandboxError: The embedded sandbox cannot be started.
@@ -370,7 +374,6 @@ def account_client(settings: Settings) -> Iterator[Client]:
 def _sandbox(settings: Settings) -> Iterator[str]:
     """Run a sandbox whose account has the campaigns and contact lists of the config, and yield its address."""
     try:
-        from target_promoter.sandbox.book import AccountInUseError  # noqa: PLC0415 - an extra
         from target_promoter.sandbox.server import SandboxServer  # noqa: PLC0415 - an extra
     except ModuleNotFoundError as error:
         raise SandboxError.not_installed() from error
@@ -379,7 +382,7 @@ def _sandbox(settings: Settings) -> Iterator[str]:
     try:
         server = SandboxServer(settings.sandbox_account_path, campaigns=campaigns, lists=lists)
         server.start()
-    except (AccountInUseError, OSError, RuntimeError) as error:
+    except OSError as error:
         raise SandboxError.not_started(error) from error
     try:
         yield server.url

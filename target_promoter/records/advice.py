@@ -10,7 +10,7 @@ from typing import Final
 
 from target_promoter.config.settings import PLACEHOLDER, Settings
 from target_promoter.errors import ConfigError
-from target_promoter.records.fields import PERSONAL, reserved
+from target_promoter.records.fields import OTHER_SPELLINGS, PERSONAL, reserved
 from target_promoter.records.shapes import columns, last_part
 from target_promoter.values.events import canonical, nearest, snake
 from target_promoter.values.printable import Lines
@@ -36,38 +36,6 @@ class UnknownStreamError(ConfigError):
                     "`target-promoter check --input FILE` gives the lines for all streams of an input at once.",
                 ]
             )
-        )
-
-
-class MissingFieldError(ConfigError):
-    """A stream's schema has no column for a field that its type cannot do without."""
-
-    def __init__(self, stream: str, stream_type: str, fields: str, lines: str) -> None:
-        """Build the sentence.
-
-        Args:
-            fields: The fields, any one of which would do.
-            lines: The config, as JSON, that would fix it.
-        """
-        told = (
-            f"Stream `{stream}` has no column for {fields}, which a stream of type {stream_type} cannot do without: "
-            "say in the setting `streams` which it is, such as"
-        )
-        super().__init__(Lines.of([told, lines]))
-
-
-class MissingColumnError(ConfigError):
-    """The config names a column that a stream's schema does not have."""
-
-    def __init__(self, stream: str, field: str, column: str, known: Iterable[str]) -> None:
-        """Build the sentence.
-
-        Args:
-            field: The field, or `traits`, for which the config names the column.
-        """
-        super().__init__(
-            f"Stream `{stream}` has no column `{column}`, which the setting `streams` names for `{field}`: "
-            f"name one of {', '.join(known)}."
         )
 
 
@@ -100,12 +68,6 @@ _TRAITS: Final = _set_of(
     "amount category channel count country currency language level lifecyclestage locale plan price priority product "
     "quantity role seat segment stage status subtotal tier total type"
 )
-_PERSONAL: Final = {
-    "email": ("email", "email_address", "e_mail", "mail"),
-    "first_name": ("first_name", "firstname", "given_name", "forename"),
-    "last_name": ("last_name", "lastname", "family_name", "surname"),
-    "name": ("name", "full_name", "display_name", "customer_name", "contact_name"),
-}
 _REFERENCE_ENDS: Final = ("_id", "id", "_no", "_number", "_key", "_code", "_uuid")
 _NO_KEY: Final = re.compile(r"_|.*(row|line)_?(n|no|number|index)?$")
 _PLURAL: Final = re.compile(r"(?<=..[^su])s$")
@@ -137,6 +99,10 @@ class _Column:
     @property
     def name(self) -> str:
         return "_".join(self.words)
+
+    def is_spelled(self, logical: str) -> bool:
+        """Return whether its name is one of a reserved trait."""
+        return reserved(self.name) == logical or self.name in OTHER_SPELLINGS[logical]
 
     def may_be(self, *types: str) -> bool:
         return not self.types or not self.types.isdisjoint(types)
@@ -217,10 +183,10 @@ def _people(stream: str, found: Sequence[_Column], keys: Sequence[str], address:
         own = address.path
     fields = {"user_id": own or PLACEHOLDER}
     inside = "" if address is None else address.path.rpartition(".")[0]
-    for logical, spellings in _PERSONAL.items():
-        place = next((one for one in found if one.name in spellings and one.path.rpartition(".")[0] == inside), None)
-        place = address if logical == "email" else place
-        if place is not None and (inside or place.path.lower() not in {one.lower() for one in PERSONAL[logical]}):
+    for logical in PERSONAL:
+        beside = (one for one in found if one.is_spelled(logical) and one.path.rpartition(".")[0] == inside)
+        place = address if logical == "email" else next(beside, None)
+        if place is not None and (inside or reserved(place.path) != logical):
             fields[logical] = place.path
     if {"first_name", "last_name"} & {*fields, *map(reserved, top)}:
         fields.pop("name", None)  # It is split only where neither of the two is known.
@@ -281,9 +247,7 @@ def _address(found: Sequence[_Column]) -> _Column | None:
         for one in found
         if one.name.endswith(("mail", "mail_address")) and not _NOT_AN_ADDRESS & {*one.words} and one.may_be("string")
     ]
-    return min(
-        fit, key=lambda one: (one.path.count("."), one.name not in _PERSONAL["email"], len(one.words)), default=None
-    )
+    return min(fit, key=lambda one: (one.path.count("."), not one.is_spelled("email"), len(one.words)), default=None)
 
 
 def _time(found: Sequence[_Column]) -> str | None:

@@ -1,4 +1,4 @@
-"""What one record says, in Segment's terms: an identify call or a track call.
+"""What one record says, in Segment's terms: an identify call or a track call; and how one that is replayed is known.
 
 One of these is made of every record, and making a frozen dataclass of fifteen fields takes as long as
 parsing the record: hence structs of msgspec, which are as frozen, and made some fifteen times faster.
@@ -7,12 +7,25 @@ parsing the record: hence structs of msgspec, which are as frozen, and made some
 from __future__ import annotations
 
 from collections.abc import Mapping
+from enum import Enum
 from typing import Final
 
 import msgspec
 
 HOLDS_KEY: Final = "holds the text of the API key"
 """Why a record is rejected that would have the store, or Promoter's contacts, show the key; it is not kept."""
+
+REPLAYED: Final = "_sdc_rejected"
+"""The column by which a replayed record says which kept one it is; its description in a SCHEMA is the store's mark."""
+
+UNMAPPED: Final = "_sdc_unmapped"
+"""The column of a kept record that its stream map failed on: it is as the tap sent it."""
+
+REFUSED: Final = "refused"
+"""What that column says if Promoter refused the record; else it names one that was rejected."""
+
+REFUSED_STREAM: Final = "refused_calls"
+"""The stream of what Promoter refused: raw calls, made again from what the store holds."""
 
 
 class Identify(msgspec.Struct, frozen=True, gc=False):
@@ -115,3 +128,25 @@ class Track(msgspec.Struct, frozen=True, gc=False):
     def __repr__(self) -> str:
         """Show nothing personal."""
         return f"<track call of the stream {self.stream}>"
+
+
+class Replay(Enum):
+    """In which form the records of a stream are that come back through `rejected`: only their store can mark it so."""
+
+    MAPPED = "mapped"
+    """As stream maps left them: none is applied again."""
+
+    UNMAPPED = "unmapped"
+    """As the tap sent them, to go through the map that failed on them."""
+
+    REFUSED = "refused"
+    """Raw calls, made of what the store holds, whatever `streams` says."""
+
+    def text(self, stream: str) -> str:
+        """Return what the store marks for a stream."""
+        return f"replay of {stream}, {self.value}"
+
+
+def is_refused(record: Mapping[str, object]) -> bool:
+    """Return whether a record is a call that Promoter refused, replayed."""
+    return record.get(REPLAYED) == REFUSED

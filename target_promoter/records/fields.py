@@ -35,6 +35,14 @@ PERSONAL: Final[Mapping[str, Sequence[str]]] = {
 }
 """The reserved traits, which are fields of the contact and no attributes, as Segment spells them."""
 
+OTHER_SPELLINGS: Final[Mapping[str, Sequence[str]]] = {
+    "email": ("mail",),
+    "first_name": ("given_name", "forename"),
+    "last_name": ("family_name", "surname"),
+    "name": ("full_name", "display_name", "customer_name", "contact_name"),
+}
+"""How other tables spell them: such a column is proposed, and read only where the config names it."""
+
 _ORDER: Final = {spelled: order for names in PERSONAL.values() for order, spelled in enumerate(names)}
 _SPELLINGS: Final = 10
 _FOLDED: Final = {name.replace("_", "").lower(): field for field, names in PERSONAL.items() for name in names}
@@ -68,6 +76,7 @@ _LOADER_MADE: Final = re.compile(
     re.IGNORECASE,
 )
 _POSITION: Final = re.compile(r"_*(line|row)_*(n|no|nr|num|number|index)?|_*(file|path)_*(name|path)?", re.IGNORECASE)
+_DELETION_MARKS: Final = ("_fivetran_deleted", "_sdc_lsn_deleted_at", "_ab_cdc_deleted_at", "__deleted")
 _DELETION_MARK: Final = re.compile(r"_+(?:\w+_)?deleted(?:_at)?", re.IGNORECASE | re.ASCII)
 
 
@@ -137,9 +146,10 @@ def is_loader_made(column: str) -> bool:
     return _LOADER_MADE.fullmatch(column) is not None
 
 
-def is_deletion_mark(column: str) -> bool:
-    """Return whether a loader says in a column that the row was deleted at its source."""
-    return _DELETION_MARK.fullmatch(column) is not None
+def deletion_marks(columns: Iterable[str] | None) -> tuple[str, ...]:
+    """Return the columns in which a loader says that a row was deleted; Singer's own need not stand in the schema."""
+    known = _DELETION_MARKS if columns is None else filter(_DELETION_MARK.fullmatch, columns)
+    return tuple(dict.fromkeys(("_sdc_deleted_at", *known)))
 
 
 def telling_keys(key_properties: Iterable[str]) -> tuple[str, ...]:

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import Final, cast
 
 from target_promoter.config.settings import StreamSetting
+from target_promoter.errors import ConfigError
 from target_promoter.records import advice
-from target_promoter.records.advice import MissingColumnError, MissingFieldError
 from target_promoter.records.fields import (
     PERSONAL,
     TRAITS,
@@ -17,8 +17,8 @@ from target_promoter.records.fields import (
     Kind,
     Path,
     candidates,
+    deletion_marks,
     flattened,
-    is_deletion_mark,
     is_loader_made,
     no_content,
     objects_of,
@@ -27,14 +27,13 @@ from target_promoter.records.fields import (
 )
 from target_promoter.records.readers import IdentifyReader, Layout, TrackReader
 from target_promoter.records.shapes import Columns, Shape, holds_calls
+from target_promoter.values.printable import Lines
 
 _ROWS: dict[Kind, frozenset[Shape]] = {
     "identify": frozenset({"identifies", "users"}),
     "track": frozenset({"tracks", "event table"}),
 }
 _INTEGRATIONS: Final[tuple[Path, ...]] = (("integrations",), ("context", "integrations"))
-_DELETED_AT: Final = "_sdc_deleted_at"
-_DELETION_MARKS: Final = ("_fivetran_deleted", "_sdc_lsn_deleted_at", "_ab_cdc_deleted_at", "__deleted")
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,14 +97,14 @@ class Source:
             ConfigError: The schema has neither `type` nor `action`.
         """
         if self.columns.known is not None and not self.columns.names & {"type", "action"}:
-            lines = advice.lines(self.setting.pattern, {**self.setting.as_config(), "type": "identify"})
-            raise MissingFieldError(self.name, self.type, "type or action", lines)
+            raise self._lacks_field("type or action", {**self.setting.as_config(), "type": "identify"})
 
     def _layout(self, kind: Kind, objects: tuple[Path, ...], paths: Mapping[str, tuple[Path, ...]]) -> Layout:
         contents = self._contents(kind, objects, paths)
         configured = frozenset(self.setting.fields)
         integrations = self._integrations()
-        return Layout(self.name, paths, configured, contents, integrations, self._keys, self._marks, self.call_type)
+        marks = deletion_marks(self.columns.known)
+        return Layout(self.name, paths, configured, contents, integrations, self._keys, marks, self.call_type)
 
     @property
     def call_type(self) -> tuple[Path, ...]:
@@ -121,12 +120,6 @@ class Source:
     def _keys(self) -> tuple[str, ...]:
         return telling_keys(self.columns.named(name) or name for name in self.key_properties)
 
-    @property
-    def _marks(self) -> tuple[str, ...]:
-        """The columns in which a loader says that a row was deleted; Singer's own need not stand in the schema."""
-        known = _DELETION_MARKS if self.columns.known is None else filter(is_deletion_mark, self.columns.known)
-        return tuple(dict.fromkeys((_DELETED_AT, *known)))
-
     def _flattened(self, *words: str) -> tuple[tuple[str, str], ...]:
         """Return the columns that flattening, or a warehouse, made of an object."""
         single = self._is_calls or (words[0] == "context" and self.shape != "plain")
@@ -139,7 +132,7 @@ class Source:
             column = self.columns.named(place) if self.columns.known is not None else None
             path = (column,) if column is not None else self.columns.resolve(tuple(place.split(".")))
             if path is None:
-                raise MissingColumnError(self.name, logical, place, self.columns.known or ())
+                raise self._lacks_column(logical, place)
             places.append(path)
         return tuple(places)
 
@@ -191,8 +184,22 @@ class Source:
         column = advice.guess_field(logical[0], self.columns.known or ())
         said = {"type": self.type, **setting}
         said["fields"] = {**cast("dict[str, object]", setting.get("fields", {})), logical[0]: column}
-        lines = advice.lines(self.setting.pattern, said)
-        raise MissingFieldError(self.name, self.type, " or ".join(logical), lines)
+        raise self._lacks_field(" or ".join(logical), said)
+
+    def _lacks_field(self, fields: str, fixed: Mapping[str, object]) -> ConfigError:
+        """Return the error for a schema without a column for fields of which the type needs one."""
+        told = (
+            f"Stream `{self.name}` has no column for {fields}, which a stream of type {self.type} cannot do without: "
+            "say in the setting `streams` which it is, such as"
+        )
+        return ConfigError(Lines.of([told, advice.lines(self.setting.pattern, fixed)]))
+
+    def _lacks_column(self, field: str, column: str) -> ConfigError:
+        """Return the error for a column that the config names for a field, and the schema does not have."""
+        return ConfigError(
+            f"Stream `{self.name}` has no column `{column}`, which the setting `streams` names for `{field}`: "
+            f"name one of {', '.join(self.columns.known or ())}."
+        )
 
     def _contents(self, kind: Kind, objects: tuple[Path, ...], paths: Mapping[str, tuple[Path, ...]]) -> Contents:
         """Return where traits or properties are: in an object, in all columns of a flat row, or in those listed."""
@@ -254,7 +261,7 @@ class Source:
             if column is not None:
                 columns.append((column, self.columns.as_sent(column)))
             elif not elsewhere and name.rpartition(".")[2] not in reached:
-                raise MissingColumnError(self.name, "traits", name, self.columns.known or ())
+                raise self._lacks_column("traits", name)
         return columns, inside
 
     def _listed_inside(self, objects: tuple[Path, ...]) -> list[tuple[Path, str]]:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Container, Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
-from typing import Any, Final, Literal, cast
+from dataclasses import dataclass, field, replace
+from typing import Any, Final
 
 import msgspec
 
-from target_promoter.config.settings import Settings, StreamSetting
+from target_promoter.config.settings import Settings, StreamSetting, StreamType
 from target_promoter.errors import ConfigError
 from target_promoter.records import advice
 from target_promoter.records.advice import UnknownStreamError
@@ -18,8 +18,6 @@ from target_promoter.records.readers import OTHER_CALLS, IdentifyReader, Rows, T
 from target_promoter.records.resolution import Source
 from target_promoter.records.shapes import Columns, Shape, shape
 from target_promoter.values.reading import fingerprint
-
-StreamType = Literal["identify", "track", "segment", "ignore"]
 
 _TYPES: Final[dict[Shape, StreamType]] = {
     "raw calls": "segment",
@@ -66,7 +64,7 @@ class Reading:
         fields: Where the config says that its logical fields are.
     """
 
-    type: str
+    type: StreamType
     shape: Shape
     traits: frozenset[str] | None
     contact_lists: tuple[int, ...]
@@ -125,22 +123,19 @@ class Reading:
 
     def as_record(self) -> dict[str, object]:
         """Return it as plain JSON, for the store."""
-        traits = None if self.traits is None else sorted(self.traits)
-        return {**asdict(self), "traits": traits, "contact_lists": list(self.contact_lists)}
+        record: dict[str, object] = msgspec.json.decode(msgspec.json.encode(self, order="deterministic"))
+        return record
 
     @classmethod
     def from_record(cls, record: Mapping[str, Any]) -> Reading:
         """Return what `as_record` returned."""
-        traits = None if record["traits"] is None else frozenset(record["traits"])
-        known = {name: value for name, value in record.items() if name in cls.__slots__}
-        return cls(**{**known, "traits": traits, "contact_lists": tuple(record["contact_lists"])})
+        return msgspec.convert(record, cls)
 
 
 def removed_stream(name: str) -> Stream:
     """Return a stream of which a stream map lets nothing through; it needs no setting."""
-    return Stream(
-        name, "ignore", "The setting `stream_maps` removes it.", Reading("ignore", "removed", frozenset(), (), "")
-    )
+    reading = Reading("ignore", "removed", frozenset(), (), "")
+    return Stream(name, "The setting `stream_maps` removes it.", reading)
 
 
 def reading_of(name: str, form: Shape, settings: Settings) -> Reading:
@@ -167,21 +162,26 @@ class Stream:
 
     Attributes:
         name: Its name.
-        type: What its records are.
-        how: How that is known, as a sentence.
-        reading: How it is read; None if nothing of it is.
+        how: How it is known what its records are, as a sentence.
+        reading: How it is read.
         mirror: Whether people leave it who are in its newest table version no more.
+        identify: What reads its identify calls; None if it has none.
+        track: What reads its track calls; None if it has none.
     """
 
     name: str
-    type: StreamType
     how: str
-    reading: Reading | None = None
+    reading: Reading
     mirror: bool = False
-    _identify: IdentifyReader | None = field(default=None, repr=False)
-    _track: TrackReader | None = field(default=None, repr=False)
+    identify: IdentifyReader | None = field(default=None, repr=False)
+    track: TrackReader | None = field(default=None, repr=False)
     _call_type: tuple[Path, ...] = ()
     _event: str = "event"
+
+    @property
+    def type(self) -> StreamType:
+        """What its records are."""
+        return self.reading.type
 
     def read(self, record: Mapping[str, object]) -> Identify | Track | None:
         """Return what a record says; whatever a tap sends, this does not raise.
@@ -190,20 +190,14 @@ class Stream:
             The call, with its problem if it must be rejected; None if the record is one to ignore: of an ignored
             stream, a page, screen, group or alias call, or one that names nobody.
         """
-        if self.type != "segment":
-            reader = self._identify or self._track
+        if self.identify is None or self.track is None:
+            reader = self.identify or self.track
             return None if reader is None else reader.read(record)
-        return self._read_call(record)
-
-    @property
-    def identify(self) -> IdentifyReader | None:
-        """What reads its identify calls."""
-        return self._identify
-
-    @property
-    def track(self) -> TrackReader | None:
-        """What reads its track calls."""
-        return self._track
+        kind, problem = self._kind(record)
+        if kind is None:
+            return None
+        call = self.track.read(record) if kind == "track" else self.identify.read(record)
+        return call if call is None or problem is None else msgspec.structs.replace(call, problem=problem)
 
     def split(
         self, records: Sequence[Mapping[str, object]], misfits: Mapping[int, str]
@@ -214,10 +208,10 @@ class Stream:
             records: The records of a batch, in the order in which they came.
             misfits: Why some of them cannot be taken, by their place.
         """
-        if self._identify is None or self._track is None:
-            rows = None if self._identify is None else Rows(self._identify, records, misfits)
-            tracks = [] if self._track is None else self._track.read_all(records, misfits)
-            return rows, tracks, 0 if self._identify is not None else len(records) - len(tracks)
+        if self.identify is None or self.track is None:
+            rows = None if self.identify is None else Rows(self.identify, records, misfits)
+            tracks = [] if self.track is None else self.track.read_all(records, misfits)
+            return rows, tracks, 0 if self.identify is not None else len(records) - len(tracks)
         people: list[Mapping[str, object]] = []
         events: list[Mapping[str, object]] = []
         problems: tuple[dict[int, str], dict[int, str]] = {}, {}
@@ -231,18 +225,8 @@ class Stream:
             if problem is not None:
                 problems[is_track][len(taken)] = problem
             taken.append(record)
-        tracks = self._track.read_all(events, problems[True])
-        return Rows(self._identify, people, problems[False]), tracks, len(records) - len(people) - len(tracks)
-
-    def _read_call(self, record: Mapping[str, object]) -> Identify | Track | None:
-        """Return what a record says that names its call itself."""
-        if self._identify is None or self._track is None:
-            return None
-        kind, problem = self._kind(record)
-        if kind is None:
-            return None
-        call = self._track.read(record) if kind == "track" else self._identify.read(record)
-        return call if call is None or problem is None else msgspec.structs.replace(call, problem=problem)
+        tracks = self.track.read_all(events, problems[True])
+        return Rows(self.identify, people, problems[False]), tracks, len(records) - len(people) - len(tracks)
 
     def _kind(self, record: Mapping[str, object]) -> tuple[Kind | None, str | None]:
         """Return which call a record is, None if it says nothing to Promoter, and a problem if it does not say."""
@@ -257,7 +241,7 @@ class Stream:
     def columns(self) -> frozenset[str] | None:
         """The columns of its records that are read at all; None if they may be any."""
         found: set[str] = set()
-        for reader in filter(None, (self._identify, self._track)):
+        for reader in filter(None, (self.identify, self.track)):
             if reader.columns is None:
                 return None
             found |= reader.columns
@@ -266,7 +250,7 @@ class Stream:
     def where(self) -> Mapping[str, str]:
         """Return where each logical field is looked for in this stream, for people to read."""
         found: dict[str, str] = {}
-        for reader in (self._identify, self._track):
+        for reader in (self.identify, self.track):
             if reader is None:
                 continue
             for logical, paths in reader.layout.paths.items():
@@ -275,13 +259,13 @@ class Stream:
                     found.setdefault(logical, text)
                     if found[logical] != text:
                         found[f"{logical} (track)"] = text
-            found["traits" if reader is self._identify else "properties"] = _contents_text(reader.layout.contents)
-        if self._track is not None:
-            keys = self._track.layout.keys
+            found["traits" if reader is self.identify else "properties"] = _contents_text(reader.layout.contents)
+        if self.track is not None:
+            keys = self.track.layout.keys
             fallback = f"key {', '.join(keys)}" if keys else "hash of the record"
             found["message_id"] = ", ".join(filter(None, (_said_of(found["message_id"]), fallback)))
-            if self._track.event is not None:
-                found["event"] = f"always {self._track.event}"
+            if self.track.event is not None:
+                found["event"] = f"always {self.track.event}"
         return found
 
 
@@ -301,35 +285,29 @@ def recognize(name: str, schema: Mapping[str, object], key_properties: Sequence[
     setting = settings.stream(name) or StreamSetting(name)
     columns = Columns(schema)
     form = shape(name, columns.names)
-    if setting.type is not None:
-        stream_type = cast("StreamType", setting.type)
-        how = f"The setting `streams` says so for `{setting.pattern}`."
-    elif form in _TYPES:
-        stream_type = _TYPES[form]
-        how = _HOW[form]
-    else:
+    if setting.type is None and form not in _TYPES:
         guess = advice.advise(name, schema, key_properties, settings)
         guess = replace(guess, setting={**guess.setting, **setting.as_config()})
         raise UnknownStreamError(guess, setting.pattern)
-    if setting.mirror and stream_type != "identify":
-        message = (
+    how = _HOW[form] if setting.type is None else f"The setting `streams` says so for `{setting.pattern}`."
+    reading = reading_of(name, form, settings)
+    if setting.mirror and reading.type != "identify":
+        raise ConfigError(
             f"`streams.{setting.pattern}.mirror` is for tables of people, and the stream `{name}` is of the type "
-            f"{stream_type}: remove it, or give the streams of people an entry of their own."
+            f"{reading.type}: remove it, or give the streams of people an entry of their own."
         )
-        raise ConfigError(message)
-    if stream_type == "ignore":
-        return Stream(name, stream_type, how, reading_of(name, form, settings))
-    source = Source(name, stream_type, form, columns, tuple(key_properties), setting)
-    if stream_type == "segment":
+    if reading.type == "ignore":
+        return Stream(name, how, reading)
+    source = Source(name, reading.type, form, columns, tuple(key_properties), setting)
+    if reading.type == "segment":
         source.require_call_type()
     return Stream(
         name,
-        stream_type,
         how,
-        reading_of(name, form, settings),
+        reading,
         setting.mirror,
-        None if stream_type == "track" else source.identify_reader(),
-        None if stream_type == "identify" else source.track_reader(),
+        None if reading.type == "track" else source.identify_reader(),
+        None if reading.type == "identify" else source.track_reader(),
         source.call_type,
         columns.named("event") or "event",
     )

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import ipaddress
 import secrets
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping
-from typing import Any, Final
-from urllib.parse import parse_qsl
+from typing import Annotated, Any, Final
+from urllib.parse import parse_qsl, urlsplit
+
+import msgspec
 
 from target_promoter.sandbox.account import Account
 from target_promoter.sandbox.api import answer, as_json, detail, route_of, throttled
-from target_promoter.sandbox.control import control, is_local, is_same_origin
 from target_promoter.sandbox.faults import NOT_CARRIED_OUT, Dice, Fault, Faults
-from target_promoter.sandbox.records import Call, Request, Response
+from target_promoter.sandbox.records import Call, RefusedError, Request, Response
 from target_promoter.sandbox.view import page, view
 
 Message = MutableMapping[str, Any]
@@ -27,6 +29,7 @@ _LOOK_SECONDS: Final = 0.2
 _LONGEST_BODY: Final = 8 * 1024 * 1024
 _BODY_SECONDS: Final = 30.0
 _ANSWER_SECONDS: Final = 60.0
+_Hours = Annotated[float, msgspec.Meta(ge=0, le=24 * 366)]
 _CLOSE: Final = (b"connection", b"close")
 
 
@@ -88,9 +91,9 @@ class App:
         """Return why a request is not even read, if it is not."""
         client = scope.get("client")
         is_control = scope["path"].startswith("/sandbox/")
-        if (self._is_local or is_control) and not is_local(client[0] if client else None, headers.get(b"host", b"")):
+        if (self._is_local or is_control) and not _is_local(client[0] if client else None, headers.get(b"host", b"")):
             return detail(403, "Only from the sandbox's own machine.", _CLOSE)
-        if is_control and not is_same_origin(headers):
+        if is_control and not _is_same_origin(headers):
             return detail(403, "Only from the sandbox's own page.", _CLOSE)
         return None
 
@@ -102,9 +105,30 @@ class App:
         return await self._api(call)
 
     async def _control(self, call: Call) -> Response:
-        if call.path == "/sandbox/view" and call.method == "GET":
-            return await self._view(call)
-        return control(self._account, call, self._dice.faults, self.set_faults)
+        """Answer one call under `/sandbox/`, which looks into the account or turns a knob of it; it needs no key."""
+        account = self._account
+        try:
+            match call.method, call.path.strip("/").split("/")[1:]:
+                case "GET", ["view"]:
+                    return await self._view(call)
+                case "GET", ["state"]:
+                    return as_json(_state(account, self._dice.faults))
+                case "POST", ["faults"]:
+                    self.set_faults(msgspec.json.decode(call.body or b"{}", type=Faults))
+                case "POST", ["contacts", *email, "unsubscribe"]:
+                    account.unsubscribe("/".join(email))
+                case "POST", ["reset"]:
+                    account.reset()
+                    self.set_faults(Faults())
+                case "POST", ["advance"]:
+                    account.advance(msgspec.json.decode(call.body, type=dict[str, _Hours])["hours"])
+                case _:
+                    return detail(404, "Not found.")
+        except RefusedError as refused:
+            return as_json(refused.body, refused.status)
+        except (ValueError, KeyError) as error:
+            return detail(400, f"Not understood: {error}")
+        return as_json({})
 
     async def _view(self, call: Call) -> Response:
         """Answer what the page shows; a page that knows it already waits for the next change."""
@@ -121,7 +145,7 @@ class App:
         return as_json({"version": version, **view(self._account, self._dice.faults, query.get("search", ""))})
 
     def _version(self) -> str:
-        changes = self._account.book.changes, self._account.ledger.changes, self._fault_changes
+        changes = self._account.changes, self._account.ledger.changes, self._fault_changes
         return "-".join([self._run, *map(str, changes)])
 
     async def _api(self, call: Call) -> Response | None:
@@ -211,3 +235,58 @@ async def _answer(send: Send, response: Response) -> None:
     ]
     await send({"type": "http.response.start", "status": response.status, "headers": headers})
     await send({"type": "http.response.body", "body": response.body})
+
+
+def _is_local(client: str | None, host: bytes) -> bool:
+    """Say whether a caller is on this machine and knows it by an address of its own.
+
+    The second half keeps out web pages elsewhere whose name was pointed at this machine.
+    """
+    try:
+        name = urlsplit(f"//{host.decode('latin-1')}").hostname
+    except ValueError:
+        return False
+    return is_loopback(client) and is_loopback(name)
+
+
+def _is_same_origin(headers: Mapping[bytes, bytes]) -> bool:
+    """Say whether a request comes from the sandbox's own page or from no page at all.
+
+    Any page that a browser on this machine shows could otherwise reset the account.
+
+    Args:
+        headers: Of the request, by lower-case name.
+    """
+    origin = headers.get(b"origin")
+    site = headers.get(b"sec-fetch-site", b"none")
+    return site in {b"none", b"same-origin"} and origin in {None, b"http://" + headers.get(b"host", b"")}
+
+
+def is_loopback(address: str | None) -> bool:
+    """Say whether an address is one by which this machine reaches itself."""
+    try:
+        return ipaddress.ip_address(address or "").is_loopback
+    except ValueError:
+        return address == "localhost"
+
+
+def _state(account: Account, faults: Faults) -> dict[str, object]:
+    """Return all there is to see of an account, ready for JSON."""
+    counters: dict[str, dict[str, int]] = {}
+    for (route, status), number in sorted(account.ledger.counters.items(), key=str):
+        counters.setdefault(route, {})["cut" if status is None else str(status)] = number
+    with account.lock:
+        return {
+            "now": account.now(),
+            "contacts": list(account.contacts.values()),
+            "lists": list(account.lists.values()),
+            "campaigns": list(account.campaigns.values()),
+            "surveys": account.surveys,
+            "surveys_by_email": account.surveys_by_email,
+            "mass_sends": account.ledger.mass_sends,
+            "requests": account.requests,
+            "counters": counters,
+            "busiest_minute": account.ledger.busiest_minute,
+            "posted": account.posted,
+            "faults": faults,
+        }

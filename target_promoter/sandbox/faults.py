@@ -2,57 +2,12 @@
 
 from __future__ import annotations
 
-import math
 import random
-from collections import deque
 from dataclasses import dataclass
-from typing import Final, Literal, get_args
+from typing import Annotated, Final, Literal
 
-MINUTE: Final = 60.0
-DAY: Final = 86_400.0
-
-
-class Limit:
-    """At most so many requests in any window of so many seconds, as Django REST throttles.
-
-    Refused requests do not count towards it.
-    """
-
-    def __init__(self, requests: int, seconds: float) -> None:
-        self._requests = requests
-        self._seconds = seconds
-        self._times: deque[float] = deque()
-
-    def wait(self, now: float) -> int:
-        """Return the whole seconds a request at `now` (epoch seconds) must wait, or 0."""
-        times = self._times
-        start = now - self._seconds
-        while times and times[0] <= start:
-            times.popleft()
-        if len(times) < self._requests:
-            return 0
-        return max(1, math.ceil(times[0] - start)) if times else math.ceil(self._seconds)
-
-    def count(self, now: float) -> None:
-        """Count a request let through at `now`, epoch seconds."""
-        self._times.append(now)
-
-
-class Busiest:
-    """The most requests seen in any sliding minute, refused ones included."""
-
-    def __init__(self) -> None:
-        self._times: deque[float] = deque()
-        self.most = 0
-
-    def count(self, now: float) -> None:
-        """Count a request that arrived at `now`, epoch seconds."""
-        times = self._times
-        times.append(now)
-        while times[0] <= now - MINUTE:
-            times.popleft()
-        self.most = max(self.most, len(times))
-
+import msgspec
+from msgspec import Meta
 
 Kind = Literal[
     "error",
@@ -83,11 +38,8 @@ Kind = Literal[
 NOT_CARRIED_OUT: Final = frozenset[Kind]({"error", "reset_before", "burst_429", "hang"})
 """The kinds after which the account is as it was."""
 
-_HIGHEST_STATUS: Final = 599
 
-
-@dataclass(frozen=True, slots=True)
-class Faults:
+class Faults(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What goes wrong; the default is nothing.
 
     Attributes:
@@ -103,38 +55,19 @@ class Faults:
         retry_after_date: Retry-After, here and over the real limit, is an HTTP date.
         failing_emails: Requests whose body holds one of these addresses always get status 500,
             beside `rate` and `times`; nothing is carried out.
-
-    Raises:
-        ValueError: A value is out of its range.
     """
 
-    rate: float = 0.0
-    kinds: tuple[Kind, ...] = ("error", "reset_before", "reset_after", "garbage")
+    rate: Annotated[float, Meta(ge=0, le=1)] = 0.0
+    kinds: Annotated[tuple[Kind, ...], Meta(min_length=1)] = ("error", "reset_before", "reset_after", "garbage")
     seed: int = 0
     times: int | None = None
     only: str = ""
-    statuses: tuple[int, ...] = (500, 503)
-    latency: float = 0.0
-    burst: int = 3
-    retry_after: int = 1
+    statuses: Annotated[tuple[Annotated[int, Meta(ge=400, le=599)], ...], Meta(min_length=1)] = (500, 503)
+    latency: Annotated[float, Meta(ge=0)] = 0.0
+    burst: Annotated[int, Meta(ge=1)] = 3
+    retry_after: Annotated[int, Meta(ge=0)] = 1
     retry_after_date: bool = False
     failing_emails: tuple[str, ...] = ()
-
-    def __post_init__(self) -> None:
-        """Refuse what makes no sense."""
-        if not 0 <= self.rate <= 1:
-            message = f"rate is {self.rate}: it is a share, 0 to 1."
-            raise ValueError(message)
-        unknown = set(self.kinds) - set(get_args(Kind))
-        if unknown or not self.kinds:
-            message = f"kinds holds {sorted(unknown)}: choose one or more of {get_args(Kind)}."
-            raise ValueError(message)
-        if not self.statuses or any(not 400 <= s <= _HIGHEST_STATUS for s in self.statuses):  # noqa: PLR2004 - HTTP's own numbers
-            message = f"statuses is {self.statuses}: errors are 400 to {_HIGHEST_STATUS}."
-            raise ValueError(message)
-        if self.latency < 0 or self.burst < 1 or self.retry_after < 0:
-            message = "latency and retry_after must be 0 or more, burst 1 or more."
-            raise ValueError(message)
 
 
 @dataclass(frozen=True, slots=True)

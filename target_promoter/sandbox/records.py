@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Container, Mapping
+from collections.abc import Container, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Final
@@ -237,7 +237,7 @@ def contact_form(data: Form, campaigns: Container[int], lists: Container[int]) -
     campaign = None
     if "campaign" in data or send is True:
         campaign = _key(data, "campaign", campaigns, errors)
-    contact = _contact(data, _string_error, errors)
+    contact = _contact(data, errors, texts_only=True)
     contact_list = _keys(data, "contact_list", lists, errors)
     _refuse(errors)
     return replace(contact, contact_list=contact_list, campaign=campaign if send is True else None)
@@ -254,10 +254,10 @@ def survey_form(data: Form, campaigns: Container[int]) -> SurveyForm:
     """
     errors: dict[str, object] = {}
     campaign = _key(data, "campaign_id", campaigns, errors)
-    attributes = _attributes(data, _json_error, errors)
+    attributes = _attributes(data, errors)
     inner = data.get("contact")
     contact_errors: dict[str, object] = {}
-    contact = _contact(inner if isinstance(inner, dict) else {}, _json_error, contact_errors)
+    contact = _contact(inner if isinstance(inner, dict) else {}, contact_errors)
     if "contact" not in data:
         errors["contact"] = [_REQUIRED]
     elif not isinstance(inner, dict):
@@ -281,7 +281,7 @@ def survey_form_v1(data: Form, campaigns: Container[int]) -> SurveyForm:
     """
     errors: dict[str, object] = {}
     campaign = _key(data, "campaign", campaigns, errors)
-    contact = _contact(data, _string_error, errors)
+    contact = _contact(data, errors, texts_only=True)
     _refuse(errors)
     return SurveyForm(campaign, contact, contact.attributes or {})
 
@@ -322,12 +322,12 @@ def _refuse(errors: dict[str, object]) -> None:
         raise RefusedError(errors)
 
 
-def _contact(data: Form, error_of: Callable[[object], str | None], errors: dict[str, object]) -> ContactForm:
+def _contact(data: Form, errors: dict[str, object], *, texts_only: bool = False) -> ContactForm:
     return ContactForm(
         email=_email(data, errors),
         first_name=_text(data, "first_name", errors),
         last_name=_text(data, "last_name", errors),
-        attributes=_attributes(data, error_of, errors),
+        attributes=_attributes(data, errors, texts_only=texts_only),
     )
 
 
@@ -349,8 +349,12 @@ def _text(data: Form, name: str, errors: dict[str, object]) -> str | None:
     value = data[name]
     if isinstance(value, str):
         return value.strip()
-    errors[name] = [_NULL if value is None else "Not a valid string."]
+    errors[name] = [_no_text(value)]
     return None
+
+
+def _no_text(value: object) -> str:
+    return _NULL if value is None else "Not a valid string."
 
 
 def _key(data: Form, name: str, known: Container[int], errors: dict[str, object]) -> int:
@@ -377,19 +381,7 @@ def _keys(data: Form, name: str, known: Container[int], errors: dict[str, object
     return tuple(_key({name: value}, name, known, errors) for value in values)
 
 
-def _string_error(value: object) -> str | None:
-    if isinstance(value, str):
-        return None
-    return _NULL if value is None else "Not a valid string."
-
-
-def _json_error(_: object) -> None:
-    return None
-
-
-def _attributes(
-    data: Form, error_of: Callable[[object], str | None], errors: dict[str, object]
-) -> dict[str, object] | None:
+def _attributes(data: Form, errors: dict[str, object], *, texts_only: bool = False) -> dict[str, object] | None:
     """Check an `attributes` object and leave out what Promoter does not store."""
     if "attributes" not in data:
         return None
@@ -403,8 +395,8 @@ def _attributes(
     for name, value in values.items():
         if not _ATTRIBUTE_NAME.fullmatch(name):
             wrong[name] = ["Names may hold letters, digits, underscores and spaces only."]
-        elif (error := error_of(value)) is not None:
-            wrong[name] = [error]
+        elif texts_only and not isinstance(value, str):
+            wrong[name] = [_no_text(value)]
         elif value is not None and value != "" and not isinstance(value, (dict, list)):
             stored[name] = value
     if wrong:

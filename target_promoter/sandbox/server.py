@@ -6,8 +6,6 @@ import asyncio
 import signal
 import socket
 import threading
-import time
-from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Final, Self
@@ -15,9 +13,8 @@ from typing import Any, Final, Self
 import uvicorn
 from uvicorn.protocols.http.auto import AutoHTTPProtocol
 
-from target_promoter.sandbox.account import CAMPAIGNS, Account
-from target_promoter.sandbox.app import App
-from target_promoter.sandbox.control import is_loopback
+from target_promoter.sandbox.account import Account
+from target_promoter.sandbox.app import App, is_loopback
 from target_promoter.sandbox.faults import Faults
 
 _KEEP_ALIVE_SECONDS: Final = 75
@@ -104,56 +101,30 @@ class SandboxServer:
 
     Args:
         account_path: SQLite file that keeps the account between runs, or None.
-        campaigns: Campaign names by id.
-        lists: Contact list names by id.
-        throttle_days: The survey throttle: 1, 30, 60, 90 or 180 days.
-        page_size: Results on a page.
-        leave_out: Fields that lists of contacts leave out.
         faults: What goes wrong.
         host: Address to listen on.
         port: Port to listen on; 0 finds a free one.
+        options: Those of an `Account`.
 
     Attributes:
         account: The account served; its properties are safe to read from any thread.
 
     Raises:
-        AccountInUseError: Another process has the account's file open.
-        OSError: The port is taken.
+        OSError: The port is taken, or another process has the account's file open.
     """
 
-    def __init__(  # noqa: PLR0913 - an account simply has so many settings, all by name
+    def __init__(
         self,
         account_path: Path | None = None,
         *,
-        key: str = "sandbox",
-        campaigns: Mapping[int, str] = CAMPAIGNS,
-        lists: Mapping[int, str] | None = None,
-        requests_per_minute: int | None = None,
-        requests_per_second: int | None = None,
-        requests_per_day: int | None = None,
-        throttle_days: int = 1,
-        page_size: int = 50,
-        leave_out: Sequence[str] = (),
         faults: Faults | None = None,
         host: str = "127.0.0.1",
         port: int = 0,
-        clock: Callable[[], float] = time.time,
+        **options: Any,  # noqa: ANN401 - the account's own
     ) -> None:
         self._socket = _listen(host, port)
         try:
-            self.account = Account(
-                account_path,
-                key=key,
-                campaigns=campaigns,
-                lists=lists,
-                requests_per_minute=requests_per_minute,
-                requests_per_second=requests_per_second,
-                requests_per_day=requests_per_day,
-                throttle_days=throttle_days,
-                page_size=page_size,
-                leave_out=leave_out,
-                clock=clock,
-            )
+            self.account = Account(account_path, **options)
         except BaseException:
             self._socket.close()
             raise
@@ -176,12 +147,11 @@ class SandboxServer:
         """Answer requests from now on.
 
         Raises:
-            RuntimeError: The server did not come up.
+            TimeoutError: The server did not come up.
         """
         self._thread.start()
         if not self._server.ready.wait(_START_SECONDS):
-            message = f"The sandbox did not start on {self.origin}: see the log for the reason."
-            raise RuntimeError(message)
+            raise TimeoutError(f"The sandbox did not start on {self.origin}: see the log for the reason.")
         return self
 
     def stop(self) -> None:
@@ -197,7 +167,7 @@ class SandboxServer:
         """Answer requests until SIGINT or SIGTERM, then keep the account; only from the main thread.
 
         Raises:
-            RuntimeError: The server did not come up.
+            TimeoutError: The server did not come up.
         """
         # uvicorn, run in this thread, would send itself the signal again and so end the process unfinished.
         ended = threading.Event()

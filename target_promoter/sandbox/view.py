@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import itertools
 from collections.abc import Mapping
 from importlib.resources import files
 from typing import Final
@@ -27,20 +28,19 @@ def view(account: Account, faults: Faults, search: str) -> dict[str, object]:
     """
     wanted = search.strip().casefold()
     with account.lock:
-        book = account.book
         now = account.now()
         contacts = [_contact(account, one, now) for one in _found_contacts(account, wanted)]
         surveys = [_survey(account, one) for one in _found_surveys(account, wanted)]
         number = sum(account.ledger.counters.values())
         totals = {
-            "contacts": len(book.contacts),
-            "surveys": len(book.surveys),
-            "unsubscribed": len(book.unsubscribed),
+            "contacts": len(account.contacts),
+            "surveys": len(account.surveys),
+            "unsubscribed": len(account.unsubscribed),
             "requests": number,
             "busiest_minute": account.ledger.busiest_minute,
             "mass_sends": len(account.ledger.mass_sends),
         }
-        lists = {str(one.id): one.name for one in book.lists.values()}
+        lists = {str(one.id): one.name for one in account.lists.values()}
         requests = account.requests[-REQUESTS_SHOWN:]
     return {
         "now": now,
@@ -55,27 +55,23 @@ def view(account: Account, faults: Faults, search: str) -> dict[str, object]:
 
 def _found_contacts(account: Account, wanted: str) -> list[Contact]:
     """Return the contacts to show: those changed last, or the last made of those that were asked for."""
-    book = account.book
     if not wanted:
-        return [book.contacts[email] for email in list(reversed(book.recent))[:CONTACTS_SHOWN]]
-    found = []
-    for contact in reversed(book.contacts.values()):
-        if wanted in f"{contact.email}\n{contact.first_name} {contact.last_name}".casefold():
-            found.append(contact)
-            if len(found) == CONTACTS_SHOWN:
-                break
-    return found
+        return account.recent[:CONTACTS_SHOWN]
+    found = (
+        one
+        for one in reversed(account.contacts.values())
+        if wanted in f"{one.email}\n{one.first_name} {one.last_name}".casefold()
+    )
+    return list(itertools.islice(found, CONTACTS_SHOWN))
 
 
 def _found_surveys(account: Account, wanted: str) -> list[Survey]:
-    found = []
-    for survey in reversed(account.book.surveys):
-        names = f"{survey.contact.get('first_name')} {survey.contact.get('last_name')}"
-        if not wanted or wanted in f"{survey.email}\n{names}".casefold():
-            found.append(survey)
-            if len(found) == SURVEYS_SHOWN:
-                break
-    return found
+    found = (
+        one
+        for one in reversed(account.surveys)
+        if wanted in f"{one.email}\n{one.contact.get('first_name')} {one.contact.get('last_name')}".casefold()
+    )
+    return list(itertools.islice(found, SURVEYS_SHOWN))
 
 
 def _contact(account: Account, contact: Contact, now: float) -> dict[str, object]:

@@ -14,7 +14,7 @@ from singer_sdk.mapper import CustomStreamMap, PluginMapper, RemoveRecordTransfo
 from typing_extensions import override
 
 from target_promoter.errors import ConfigError
-from target_promoter.records.replay import REPLAYED, Replay
+from target_promoter.records.calls import REPLAYED, Replay
 from target_promoter.records.shapes import Columns, columns, holds_calls
 from target_promoter.store.encoding import encode
 from target_promoter.values.masking import without

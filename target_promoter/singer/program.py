@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import functools
 import importlib
 import logging
 import sys
@@ -14,7 +13,6 @@ import click
 from singer_sdk.plugin_base import SingerCommand
 from typing_extensions import override
 
-from target_promoter.config.files import read_config
 from target_promoter.config.kinds import did_you_mean
 from target_promoter.errors import PromoterError
 from target_promoter.singer import output
@@ -116,8 +114,6 @@ def program(singer: click.Command, run: Callable[..., None], logger: logging.Log
     def callback(ctx: click.Context, /, **options: Any) -> None:  # noqa: ANN401 - the SDK's own
         if ctx.invoked_subcommand is None:
             run(**options)
-        else:
-            ctx.obj = functools.partial(read_config, options["config"])  # A command says itself what is wrong with it.
 
     return Program(
         name=singer.name,

@@ -14,7 +14,7 @@ import psycopg
 import pytest
 import yaml
 
-from target_promoter.commands.inspection import inspect_input
+from target_promoter.commands.check_input import inspect_input
 from target_promoter.config.settings import Settings
 from target_promoter.errors import ConfigError, InputError, StoreError
 from target_promoter.sandbox.server import SandboxServer
@@ -92,6 +92,20 @@ def test_another_api_answers(config: dict[str, Any]) -> None:
     first, *_ = lines_of({**config, "api_url": config["api_url"] + "/v3"}, status=1)
     assert first.startswith("FAIL api_url: `api_url` answers GET /campaigns/")
     assert "with status 404" in first
+
+
+def test_an_address_where_nobody_listens_is_told_soon(config: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    """A refused connection is tried for a few seconds, and its sentence names the setting."""
+    with SandboxServer() as gone:
+        url = gone.url
+    waited: list[float] = []
+    monkeypatch.setattr(time, "sleep", waited.append)
+    first, *_ = lines_of({**config, "api_url": url}, status=1)
+    assert first == (
+        "FAIL account: Promoter does not answer GET /campaigns/ (no answer, «Connection refused»): "
+        "see that `api_url` is its address, or run again later."
+    )
+    assert 0 < sum(waited) < 5
 
 
 def test_without_campaigns_the_accounts_are_named(config: dict[str, Any]) -> None:
@@ -323,9 +337,11 @@ def test_events_of_nobody_in_the_sample_are_told(config: dict[str, Any]) -> None
     assert "warn user ids" not in inspected([CALLS, order("t-1", "7")], config)
 
 
-@pytest.mark.parametrize("line", ["no JSON", '{"type": "RECORD", "stream": "s", "record": {}}', '{"type": "SCHEMA"}'])
+@pytest.mark.parametrize(
+    "line", ["no JSON", '{"type": "RECORD", "stream": "s", "record": {}}', '{"type": "SCHEMA"}', '{"type": "ROW"}']
+)
 def test_a_sample_that_is_no_tap_output_is_a_sentence(config: dict[str, Any], line: str) -> None:
-    """A line that is no message, or a record before its SCHEMA, is refused in a sentence."""
+    """A line that is no message, of no known type, or a record before its SCHEMA, is refused in a sentence."""
     with pytest.raises(InputError, match="sample"):
         list(inspect_input([line], config, Settings.from_config(config)))
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import pytest
 
-from target_promoter.commands.pulling import Pull
+from target_promoter.commands.pull import Pull
 from target_promoter.config.settings import Settings
 from target_promoter.contacts import pulled
 from target_promoter.errors import StoreError
@@ -81,9 +81,9 @@ def requests(account: Account, method: str = "POST") -> int:
 def hold(account: Account, email: str, *, lists: tuple[int, ...] = (), **attributes: Any) -> None:  # noqa: ANN401 - of the contact
     """Have the account hold a contact, as if somebody had put it there by hand."""
     with account.lock:
-        before = account.book.contacts.get(email)
-        made = before or Contact(account.book.next_id(), email, "2024-01-01T00:00:00Z")
-        account.book.keep(replace(made, attributes=dict(attributes), lists=lists or made.lists))
+        before = account.contacts.get(email)
+        made = before or Contact(account.next_id(), email, "2024-01-01T00:00:00Z")
+        account.keep(replace(made, attributes=dict(attributes), lists=lists or made.lists))
 
 
 def adopted(config: dict[str, Any], account: Account, number: int = 3) -> None:

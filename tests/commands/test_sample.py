@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from target_promoter.commands.shop import CONFIG_FILE, sample
+from target_promoter.commands.sample import CONFIG_FILE
+from target_promoter.commands.sample import messages as sample
 from target_promoter.config.settings import Settings
 from target_promoter.records.calls import Identify, Track
 from target_promoter.records.streams import Stream, recognize

@@ -198,7 +198,7 @@ REFUSED: list[tuple[dict[str, object], str, str]] = [
     ({"dry_run": "ture"}, "`dry_run`", "true or false"),
     ({"dry_run": ""}, "`dry_run`", "true or false"),
     ({"hard_delete": 1}, "`hard_delete`", "true or false"),
-    ({"streams": {"a": {"type": "tracks"}}}, "`streams.a.type`", "track"),
+    ({"streams": {"a": {"type": "tracks"}}}, "`streams.a.type`", "did you mean `track`"),
     ({"streams": {"a": {"typ": "track"}}}, "`streams.a.typ`", "`type`"),
     ({"streams": {"a": "track"}}, "`streams.a`", "object"),
     ({"streams": {"a": {"fields": {"userid": "x"}}}}, "`streams.a.fields.userid`", "`user_id`"),

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import pytest
 
-from tests.conftest import Outcome, outcome, program
+from tests.programs import Outcome, outcome, warm_command
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -105,7 +105,7 @@ class Pipeline:
         with (self.cwd / "tap.log").open("wb") as log:
             tap = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=log, cwd=self.cwd)
             done = subprocess.run(
-                program(config=self.config, cwd=self.cwd),
+                warm_command(config=self.config, cwd=self.cwd),
                 stdin=tap.stdout,
                 capture_output=True,
                 text=True,

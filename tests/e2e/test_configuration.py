@@ -199,13 +199,13 @@ def test_variables_that_are_no_settings_are_told(monkeypatch: pytest.MonkeyPatch
         monkeypatch.setenv(PREFIX + name, "{}")
     near = f"The environment variable {PREFIX}CAMPAINS is no setting: did you mean {PREFIX}CAMPAIGNS?"
     far = f"The environment variable {PREFIX}ZZZ is no setting: unset it, or see the settings in `--about`."
-    assert environment_warnings(is_read=True) == [near, far]
+    assert environment_warnings(["ENV"]) == [near, far]
     unread = f"The environment holds settings that are not read ({PREFIX}CAMPAIGNS): add --config=ENV."
-    assert environment_warnings(is_read=False) == [near, far, unread]
+    assert environment_warnings(["config.json"]) == [near, far, unread]
     monkeypatch.setenv("MELTANO_LOADER_NAME", "target-promoter")
     monkeypatch.setenv(f"{PREFIX}_LOAD_SCHEMA", "x")
     monkeypatch.setenv(f"{PREFIX}CAMPAIGNS_ORDER_COMPLETED", "78")
-    assert environment_warnings(is_read=False) == [near, far]
+    assert environment_warnings(["config.json"]) == [near, far]
 
 
 def test_a_run_warns_of_them(config: dict[str, Any], tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ from target_promoter.report.export import STREAMS
 from tests.conftest import Postgres
 from tests.e2e.environments import TARGET_JSONL, TARGET_POSTGRES, programs
 from tests.program import CALLS, identify
-from tests.programs import program
+from tests.programs import warm_command
 from tests.report.test_export import fill, records
 from tests.tap import sync
 
@@ -27,7 +27,7 @@ def test_a_target_of_others_takes_it(config: dict[str, Any], tmp_path: Path) -> 
     state = tmp_path / "state.json"
     for _ in range(2):
         whole = subprocess.run(
-            program("export", "--state", state, config=config, cwd=tmp_path), capture_output=True, check=True
+            warm_command("export", "--state", state, config=config, cwd=tmp_path), capture_output=True, check=True
         )
         taken = subprocess.run(
             [target, "--config", tmp_path / "target.json"], input=whole.stdout, capture_output=True, check=True
@@ -47,7 +47,7 @@ def test_a_warehouse_has_each_row_by_its_key(config: dict[str, Any], postgres: P
     state = tmp_path / "state.json"
 
     def pipe() -> set[str]:
-        exporting = program("export", "--state", state, config=config, cwd=tmp_path)
+        exporting = warm_command("export", "--state", state, config=config, cwd=tmp_path)
         whole = subprocess.run(exporting, capture_output=True, check=True)
         loading = [str(target), "--config", str(tmp_path / "target.json")]
         state.write_bytes(subprocess.run(loading, input=whole.stdout, capture_output=True, check=True).stdout)

@@ -25,6 +25,7 @@ from tests.clock import Clock
 from tests.conftest import CAMPAIGNS, Postgres
 from tests.documentation import PAGES, RECIPES, ROOT
 from tests.e2e.environments import MELTANO, NO_STATISTICS, TAP_POSTGRES, TARGET_JSONL, programs
+from tests.programs import warm_program
 from tests.tap import TEXT, hours_ago, record, schema, state
 
 DATA = ROOT / "tests" / "data" / "warehouse"
@@ -59,13 +60,15 @@ class Kitchen:
     """
 
     def __init__(self, folder: Path, env: dict[str, str]) -> None:
-        """Put the `tap` on the path, and this checkout's program."""
+        """Put the `tap` on the path, and this checkout's program, loaded already."""
         self.folder = folder
         tap = folder / "bin" / "tap"
         tap.parent.mkdir()
         tap.write_text("#!/bin/sh\ncat messages.jsonl\n", encoding="utf-8")
         tap.chmod(0o755)
-        path = os.pathsep.join((str(tap.parent), str(Path(sys.executable).parent), os.environ["PATH"]))
+        path = os.pathsep.join(
+            (str(tap.parent), str(warm_program()), str(Path(sys.executable).parent), os.environ["PATH"])
+        )
         self._env = {**os.environ, "TARGET_PROMOTER_REQUESTS_PER_MINUTE": "60000", **env, "PATH": path}
 
     def add_to_path(self, programs: Path) -> None:

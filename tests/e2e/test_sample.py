@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from target_promoter.commands.shop import CONFIG_FILE, sample
+from target_promoter.commands.sample import CONFIG_FILE
+from target_promoter.commands.sample import messages as sample
 from target_promoter.progress.ending import verdict
 from tests.conftest import Outcome, run_program
 from tests.documentation import PAGES

@@ -7,8 +7,10 @@ import signal
 import threading
 import time
 from collections import Counter
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
+
+import msgspec
 
 from target_promoter.sandbox.faults import Faults
 from tests.e2e.shop import Shop, Watch, check
@@ -96,7 +98,7 @@ class Trial:
         self._chance = random.Random(self.seed)  # noqa: S311 - repeatable, not secret
         self._shop = Shop(self.people, self.seed)
         self._watch = Watch(self.server.account)
-        self.server.set_faults(replace(self.faults, seed=self.seed))
+        self.server.set_faults(msgspec.structs.replace(self.faults, seed=self.seed))
 
     def run(self, kills: int) -> Figures:
         """Run the program, kill it so many times, then let it end, and check what must be true.

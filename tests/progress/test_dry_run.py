@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from sqlalchemy import create_engine, select
 
-from target_promoter.commands.inspection import inspect_input
+from target_promoter.commands.check_input import inspect_input
 from target_promoter.config.settings import Settings
 from target_promoter.errors import StoreError
 from target_promoter.progress.preview import CampaignPreview, Preview

@@ -743,7 +743,7 @@ def test_lasting_failure_of_a_listing(server: SandboxServer, client: Client, mon
         DeliveryError, match=r"GET /campaigns/ \(status 503, «The sandbox was told to fail.»\): run again"
     ):
         client.campaigns()
-    assert len(server.account.requests) == 5
+    assert len(server.account.requests) == 3
 
 
 def test_long_retry_after_of_a_listing(server: SandboxServer, client: Client) -> None:

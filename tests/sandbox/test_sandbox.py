@@ -12,9 +12,9 @@ from urllib.parse import quote
 import pytest
 import requests
 
-from target_promoter.sandbox.account import Account
-from target_promoter.sandbox.book import AccountInUseError
-from target_promoter.sandbox.faults import Faults, Limit
+from target_promoter.sandbox.account import Account, AccountInUseError
+from target_promoter.sandbox.faults import Faults
+from target_promoter.sandbox.ledger import Limit
 from target_promoter.sandbox.records import Campaign
 from target_promoter.sandbox.server import SandboxServer
 

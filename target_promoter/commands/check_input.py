@@ -7,12 +7,12 @@ import json
 import logging
 import time
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field, replace
 from functools import partial
 from operator import itemgetter
-from typing import Any, Final
+from typing import IO, Any, Final, cast
 
 from target_promoter.commands.context import maybe, no
 from target_promoter.config.kinds import did_you_mean
@@ -38,7 +38,6 @@ from target_promoter.surveys.schedule import bring_due
 from target_promoter.values.events import canonical, nearest
 from target_promoter.values.printable import Lines
 
-_INTAKE: Final[tuple[Part, ...]] = ("identify", "track")
 _BATCH: Final = 5000
 _NAMES: Final = frozenset({"first_name", "last_name"})
 _FIELDS: Final = ("user_id", "anonymous_id", "email", "first_name", "last_name", "event", "message_id", "timestamp")
@@ -46,16 +45,16 @@ _FIELDS: Final = ("user_id", "anonymous_id", "email", "first_name", "last_name",
 
 @dataclass(slots=True)
 class _Tally:
-    """What the records of one stream were read as."""
+    """What the records of one stream were read as.
+
+    Attributes:
+        seen: How often what was seen: by field its places; the calls, problems, attributes and events.
+    """
 
     stream: Stream
     where: Mapping[str, str]
     records: int = 0
-    places: dict[str, Counter[str]] = field(default_factory=dict)
-    calls: Counter[str] = field(default_factory=Counter)
-    problems: Counter[str] = field(default_factory=Counter)
-    attributes: Counter[str] = field(default_factory=Counter)
-    events: Counter[str] = field(default_factory=Counter)
+    seen: defaultdict[str, Counter[str]] = field(default_factory=lambda: defaultdict(Counter))
     notes: set[Note] = field(default_factory=set)
     columns: set[str] = field(default_factory=set)
     addresses: dict[str, str] = field(default_factory=dict)
@@ -66,63 +65,61 @@ class _Tally:
         """Count what one record says; return whether it can be read."""
         self.records += 1
         if isinstance(record, UnmappedRecord):
-            self.problems[record.problem] += 1
+            self.seen["problems"][record.problem] += 1
             return False
-        self._count(record, self.stream.read(record))
+        self.columns.update(name for name, value in record.items() if value is not None)
+        call = self.stream.read(record)
+        if call is None:
+            self.seen["calls"]["ignored"] += 1
+        else:
+            self._count(call)
         return True
 
-    def _count(self, record: Mapping[str, Any], call: Identify | Track | None) -> None:
-        self.columns.update(name for name, value in record.items() if value is not None)
-        if call is None:
-            self.calls["ignored"] += 1
-            return
-        kind = "identify" if isinstance(call, Identify) else "track"
-        self.calls[f"{kind} calls"] += 1
+    def _count(self, call: Identify | Track) -> None:
+        is_track = isinstance(call, Track)
+        self.seen["calls"]["track calls" if is_track else "identify calls"] += 1
         if call.problem is not None:
-            self.problems[call.problem] += 1
+            self.seen["problems"][call.problem] += 1
         for name in _FIELDS:
             if getattr(call, "time" if name == "timestamp" else name, None) is not None:
-                where = self.where.get(f"{name} (track)") if kind == "track" else None
+                where = self.where.get(f"{name} (track)") if is_track else None
                 place = _place(call.record, where or self.where.get(name, ""), is_name=name in _NAMES)
-                self.places.setdefault(name, Counter())[place] += 1
+                self.seen[name][place] += 1
         if call.user_id is not None:
-            (self.people if isinstance(call, Identify) else self.tracked).add(call.user_id)
-        if isinstance(call, Identify):
-            if call.user_id is not None and call.email is not None:
+            (self.tracked if is_track else self.people).add(call.user_id)
+            if isinstance(call, Identify) and call.email is not None:
                 self.addresses[call.user_id] = call.email
-            shaped: Any = contact_attributes(call.traits.items())
+        if isinstance(call, Track):
+            self.seen["events"][call.event] += 1
+            shaped: Any = survey_attributes(call.properties)
         else:
-            self.events[call.event] += 1
-            shaped = survey_attributes(call.properties)
-        self.attributes.update(shaped.values.keys())
+            shaped = contact_attributes(call.traits.items())
+        self.seen["attributes"].update(shaped.values.keys())
         self.notes.update(shaped.notes)
 
     def lines(self, settings: Settings) -> Iterator[str]:
         """Yield what is to be said of the stream."""
-        calls = ", ".join(f"{number} {kind}" for kind, number in self.calls.items()) or "no record"
+        calls = ", ".join(f"{number} {kind}" for kind, number in self.seen["calls"].items()) or "no record"
         yield f"Stream {self.stream.name}: {self.stream.type} ({calls})"
         yield f"  {self.stream.how}"
         if self.stream.type == "ignore":
             return
-        for name in _FIELDS:
-            if name in self.where:
-                places = self.places.get(name, Counter[str]()).most_common()
-                found = ", ".join(f"{place} (in {number} of {self.records})" for place, number in places)
-                yield f"  {name}: {found or _nowhere(self.where[name])}"
-        for name in ("traits", "properties"):
-            if name in self.where:
-                yield f"  {name}: {self.where[name]}"
-        sent = ", ".join(sorted(self.attributes)) or "none"
-        yield f"  would be sent as attributes: {sent}"
+        for name in filter(self.where.__contains__, _FIELDS):
+            places = self.seen[name].most_common()
+            found = ", ".join(f"{place} (in {number} of {self.records})" for place, number in places)
+            yield f"  {name}: {found or _nowhere(self.where[name])}"
+        for name in filter(self.where.__contains__, ("traits", "properties")):
+            yield f"  {name}: {self.where[name]}"
+        yield f"  would be sent as attributes: {', '.join(sorted(self.seen['attributes'])) or 'none'}"
         read = self.stream.columns
         behind = () if read is None else sorted(name for name in self.columns - read if not name.startswith("_sdc_"))
         if behind:
             yield f"  would stay behind: {', '.join(behind)} (`traits` of the stream names the columns to send)"
         for note in sorted(self.notes, key=lambda note: (note.kind, note.name)):
             yield f"    {note.kind}: {note.name} ({note.detail})"
-        for event, number in self.events.most_common():
+        for event, number in self.seen["events"].most_common():
             yield f"  {number} x {event or 'no event'}: {_leads_to(event, settings)}"
-        for problem, number in self.problems.most_common():
+        for problem, number in self.seen["problems"].most_common():
             yield f"  {number} would be rejected: {problem}"
 
 
@@ -138,8 +135,7 @@ def inspect_input(lines: Iterable[str], config: Mapping[str, Any], settings: Set
         InputError: A line is no Singer message.
         StoreError: The store cannot be read.
     """
-    sample = _Sample()
-    read = list(_read(lines, config, settings, sample))
+    sample = _Sample(lines, config, settings)
     tallies = list(sample.tallies.values())
     if not (tallies or sample.unknown or sample.faults):
         yield "The sample holds no SCHEMA message, so there is nothing to show."
@@ -151,14 +147,13 @@ def inspect_input(lines: Iterable[str], config: Mapping[str, Any], settings: Set
     yield from _unmatched(tallies, settings)
     yield from _one_id_space(tallies)
     yield from _strangers(tallies)
-    yield from (no("streams", fault).line() for fault in sample.faults)
+    yield from (no("streams", fault).line() for fault in sample.faults.values())
     yield from _to_configure(sample.unknown.values())
     if sample.unknown or sample.faults:
-        names = ", ".join(f"`{name}`" for name in (*sample.unknown, *sample.refused))
-        message = f"A run would be refused at the streams {names}: add the lines above to the config."
-        raise ConfigError(message)
+        names = ", ".join(f"`{name}`" for name in (*sample.unknown, *sample.faults))
+        raise ConfigError(f"A run would be refused at the streams {names}: add the lines above to the config.")
     mirrored = [(one.stream, sample.versions[one.stream.name]) for one in tallies if one.stream.mirror]
-    yield from _would_do(read, mirrored, settings)
+    yield from _would_do(sample.read, mirrored, settings)
 
 
 def _to_configure(unknown: Iterable[Advice]) -> Iterator[str]:
@@ -183,7 +178,7 @@ def _unmatched(tallies: Sequence[_Tally], settings: Settings) -> Iterator[str]:
         if setting.pattern not in used | {"*"}:
             near = did_you_mean(setting.pattern, (one.stream.name for one in tallies))
             yield maybe(f"streams.{setting.pattern}", f"matches no stream of the sample{_meant(near)}").line()
-    events = {canonical(event): event for one in tallies for event in one.events}
+    events = {canonical(event): event for one in tallies for event in one.seen["events"]}
     for name, campaign in settings.campaigns.items():
         if name not in events:
             near = nearest(campaign.event, events.values())
@@ -219,73 +214,75 @@ def _meant(near: str | None) -> str:
     return "" if near is None else f" (did you mean `{near}`?)"
 
 
-@dataclass(slots=True)
 class _Sample:
-    """What was found in a sample: its streams, those that the config does not know, and what is wrong with others."""
+    """What a sample holds: its streams, those that the config does not know, and what is wrong with others.
 
-    tallies: dict[str, _Tally] = field(default_factory=dict)
-    unknown: dict[str, Advice] = field(default_factory=dict)
-    refused: list[str] = field(default_factory=list)
-    faults: list[str] = field(default_factory=list)
-    versions: defaultdict[str, VersionReading] = field(default_factory=lambda: defaultdict(VersionReading))
+    Attributes:
+        faults: By stream what is wrong with it.
+        read: The records that can be read, each with its stream, and its table version if that is mirrored.
+    """
 
-    def recognize(self, name: str, schema: Mapping[str, Any], keys: Sequence[str], settings: Settings) -> None:
-        """Recognize a stream at its SCHEMA."""
+    def __init__(self, lines: Iterable[str], config: Mapping[str, Any], settings: Settings) -> None:
+        self.tallies: dict[str, _Tally] = {}
+        self.unknown: dict[str, Advice] = {}
+        self.faults: dict[str, str] = {}
+        self.versions: defaultdict[str, VersionReading] = defaultdict(VersionReading)
+        self.read: list[tuple[Stream, int | None, dict[str, Any]]] = []
+        self._settings = settings
+        self._reader = Reader("the sample")
+        self._mapper = Mapper({**config, **settings.sdk}, logging.getLogger(__name__))
+        kinds: dict[str, Callable[[dict[str, Any]], None]] = {
+            "SCHEMA": self._schema,
+            "RECORD": self._record,
+            "ACTIVATE_VERSION": self._version,
+            "STATE": self._state,
+            "BATCH": lambda _: None,
+        }
+        self._reader.process_lines(cast("IO[str]", iter(lines)), kinds)
+
+    def _schema(self, message: dict[str, Any]) -> None:
+        self._reader.assert_line_requires(message, {"stream", "schema"})
+        check_schema(message)
+        self._mapper.register_raw_stream_schema(message["stream"], message["schema"], message.get("key_properties"))
+        for one in self._mapper.stream_maps[message["stream"]]:
+            if not self._mapper.removes(one.stream_alias):
+                self._recognize(one.stream_alias, one.transformed_schema, one.transformed_key_properties or ())
+
+    def _recognize(self, name: str, schema: Mapping[str, Any], keys: Sequence[str]) -> None:
         try:
-            stream = recognize(name, schema, keys, settings)
+            stream = recognize(name, schema, keys, self._settings)
         except UnknownStreamError as error:
             self.unknown[name] = error.advice
         except ConfigError as error:
-            self.refused.append(name)
-            self.faults.append(str(error))
+            self.faults[name] = str(error)
         else:
             known = self.tallies.get(name)
             self.tallies[name] = replace(known, stream=stream) if known is not None else _Tally(stream, stream.where())
 
-    def add(
-        self, name: str, record: dict[str, Any] | None, version: object
-    ) -> Iterator[tuple[Stream, int | None, dict[str, Any]]]:
-        """Count a record, None if a map lets it not through; yield it with what it is of, if it can be read."""
-        tally = self.tallies.get(name)
-        if record is not None and tally is not None:
-            number = self.versions[name].record(version) if tally.stream.mirror else None
-            if tally.add(record):
-                yield tally.stream, number, record
+    def _record(self, message: dict[str, Any]) -> None:
+        self._reader.assert_line_requires(message, {"stream", "record"})
+        check_record(message)
+        if message["stream"] not in self._mapper.stream_maps:
+            raise InputError(
+                f"The sample has a record of `{message['stream']}` before its SCHEMA: keep the tap's order."
+            )
+        for one in self._mapper.stream_maps[message["stream"]]:
+            tally = self.tallies.get(one.stream_alias)
+            record = one.transform(dict(message["record"]))
+            if record is not None and tally is not None:
+                reading = self.versions[one.stream_alias]
+                version = reading.record(message.get("version")) if tally.stream.mirror else None
+                if tally.add(record):
+                    self.read.append((tally.stream, version, record))
 
+    def _version(self, message: dict[str, Any]) -> None:
+        self._reader.assert_line_requires(message, {"stream"})
+        check_stream("ACTIVATE_VERSION", message)
+        for one in self._mapper.stream_maps.get(message["stream"], ()):
+            self.versions[one.stream_alias].activate(message.get("version"))
 
-def _read(  # noqa: C901 - a type of message each
-    lines: Iterable[str], config: Mapping[str, Any], settings: Settings, sample: _Sample
-) -> Iterator[tuple[Stream, int | None, dict[str, Any]]]:
-    """Yield the records, each with its stream, and its table version if that is mirrored; count what they say."""
-    reader, mapper = Reader("the sample"), Mapper({**config, **settings.sdk}, logging.getLogger(__name__))
-    for line in lines:
-        if not line.strip():
-            continue
-        message = reader.deserialize_json(line)
-        reader.assert_line_requires(message, {"type"})
-        if message["type"] == "SCHEMA":
-            reader.assert_line_requires(message, {"stream", "schema"})
-            check_schema(message)
-            mapper.register_raw_stream_schema(message["stream"], message["schema"], message.get("key_properties"))
-            for one in mapper.stream_maps[message["stream"]]:
-                if not mapper.removes(one.stream_alias):
-                    keys = one.transformed_key_properties or ()
-                    sample.recognize(one.stream_alias, one.transformed_schema, keys, settings)
-        elif message["type"] == "RECORD":
-            reader.assert_line_requires(message, {"stream", "record"})
-            check_record(message)
-            if message["stream"] not in mapper.stream_maps:
-                problem = f"The sample has a record of `{message['stream']}` before its SCHEMA: keep the tap's order."
-                raise InputError(problem)
-            for one in mapper.stream_maps[message["stream"]]:
-                yield from sample.add(one.stream_alias, one.transform(dict(message["record"])), message.get("version"))
-        elif message["type"] == "ACTIVATE_VERSION":
-            reader.assert_line_requires(message, {"stream"})
-            check_stream("ACTIVATE_VERSION", message)
-            for one in mapper.stream_maps.get(message["stream"], ()):
-                sample.versions[one.stream_alias].activate(message.get("version"))
-        elif message["type"] == "STATE":
-            confirm(sample.versions.values(), message.get("value"))
+    def _state(self, message: dict[str, Any]) -> None:
+        confirm(self.versions.values(), message.get("value"))
 
 
 def _place(record: Mapping[str, object], where: str, *, is_name: bool) -> str:
@@ -341,7 +338,8 @@ def _would_do(
         delivery.finish()
         delivery.run()
         lines = list(preview(store, settings, now).lines())
-    for part in _INTAKE:
+    parts: tuple[Part, ...] = ("identify", "track")
+    for part in parts:
         counts = ", ".join(f"{summary.value(part, one)} {one}" for one in COUNTS[part] if summary.value(part, one))
         yield f"{part}: {counts or 'none'}"
     yield from departures(summary.findings, is_dry_run=True)
