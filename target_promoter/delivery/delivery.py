@@ -202,9 +202,8 @@ class Delivery:
             self.problem = self.problem or DeliveryError.unexpected(error)
 
     def _deliver(self) -> None:
-        self._let_intake_begin()
-        while not self._is_stopping:
-            turn = self._take_turn(sending=self._clock() >= self._resting_until())
+        while self._let_intake_begin():
+            turn = self._take_turn(sending=self._clock() >= self._patience.paused_until)
             if turn.requests:
                 self._look_again = _FIRST_LOOK_SECONDS
                 self._sender.plan(turn)
@@ -215,19 +214,12 @@ class Delivery:
             elif not turn.again:
                 self._wait(turn)
 
-    def _let_intake_begin(self) -> None:
-        """Wait while delivery is paused, and not even look at the store."""
+    def _let_intake_begin(self) -> bool:
+        """Wait while delivery is paused, and not even look at the store; return whether to go on."""
         with self._changed:
-            while not (self._is_stopping or self._is_finishing):
-                left = self._paused_until - self._clock()
-                if left <= 0:
-                    return
+            while not (self._is_stopping or self._is_finishing) and (left := self._paused_until - self._clock()) > 0:
                 self._sender.wait(left, for_answers=False)
-
-    def _resting_until(self) -> float:
-        """Return until when nothing is sent, in epoch seconds."""
-        paused = self._patience.paused_until
-        return paused if self._is_finishing else max(paused, self._paused_until)
+            return not self._is_stopping
 
     def _take_turn(self, *, sending: bool) -> Turn:
         """Take in the answers so far, and claim what is to be sent next."""
@@ -295,7 +287,7 @@ class Delivery:
             until = now + self._look_again
             self._look_again = min(2 * self._look_again, claims.LOOK_AGAIN_SECONDS)
         if turn.next_at is not None and self._sender.flight.number < MOST_IN_FLIGHT and not is_leaving:
-            until = min(until, max(turn.next_at, self._resting_until(), turn.paused_until))
+            until = min(until, max(turn.next_at, self._patience.paused_until, turn.paused_until))
         with self._changed:
             while not (self._is_stopping or self._is_woken or self._sender.is_interrupted):
                 left = until - self._clock()

@@ -30,6 +30,9 @@ from target_promoter.surveys.delivery import Fuse, SurveyDelivery
 _HORIZON_SECONDS: Final = 0.25
 """For how long requests are claimed at once; a turn ends early when a survey falls due, which then leaves next."""
 
+_OTHERS_AHEAD_SECONDS: Final = 1.0
+"""How far ahead each other process may have claimed: as far as this one, by a clock that may be ahead of this one's."""
+
 
 @dataclass(frozen=True, slots=True)
 class Turn(Plan):
@@ -135,8 +138,7 @@ class Turns:
         turn.surveys["expired"] += expired
         # The transaction may have waited for another program, and times that are over would be used all at once.
         begun = now if self._clock is None else max(now, self._clock())
-        # As much for each of the others, who share the limit.
-        ahead = lead + _HORIZON_SECONDS * (clock.workers(tx, now, self._name) - 1)
+        ahead = lead + _OTHERS_AHEAD_SECONDS * (clock.workers(tx, now, self._name) - 1)
         slots = clock.free(tx, begun, limit=limit, horizon=_HORIZON_SECONDS, most=room, ahead=ahead)
         times = slots.times(slots.number)
         surveys = self.surveys.claim(tx, now, times, allowance)
