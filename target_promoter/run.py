@@ -12,12 +12,13 @@ from pathlib import Path
 from typing import Final
 
 from target_promoter.config.settings import Settings
-from target_promoter.delivery import backlog
+from target_promoter.contacts import contacts
 from target_promoter.delivery.delivery import Delivery
 from target_promoter.errors import ConfigError, PromoterError, StoreError
 from target_promoter.intake import mirror, setup
 from target_promoter.intake.intake import Intake
 from target_promoter.intake.mirror import VersionReading
+from target_promoter.people import people
 from target_promoter.progress.ending import for_people, log_summary, show
 from target_promoter.progress.preview import preview, preview_rows, write_preview
 from target_promoter.progress.progress import Metrics, Progress
@@ -317,7 +318,7 @@ class Run:
     def _show_end(self, summary: dict[str, object], now: float) -> None:
         next_due_at = None
         with contextlib.suppress(StoreError):
-            next_due_at = self.store.read(lambda tx: backlog.next_due_at(tx, now))
+            next_due_at = self.store.read(lambda tx: schedule.next_due_at(tx, now))
         show(summary, next_due_at, failed=bool(self.exit_status))
 
     def _any_rejected(self) -> bool:
@@ -332,7 +333,7 @@ def count_left(tx: Transaction, settings: Settings, now: float) -> Counter[tuple
         {
             ("surveys", "pending"): pending,
             ("surveys", "waiting"): waiting,
-            ("contacts", "pending"): backlog.count_contacts(tx),
-            ("contacts", "waiting"): backlog.count_people(tx),
+            ("contacts", "pending"): contacts.count_pending(tx),
+            ("contacts", "waiting"): people.count_without_address(tx),
         }
     )

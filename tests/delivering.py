@@ -50,7 +50,7 @@ class Process:
             answer: What else the answers say.
         """
         came = [] if outcome is None else [Answered(one, Answer(Outcome(outcome), **answer)) for one in self.last]
-        turn = self._turns.take(self.house.now + seconds, came, [], room=room)
+        turn = self._turns.take(self.house.now + seconds, came, room=room)
         if turn.requests:
             self.last = turn.requests
         elif outcome is not None:
@@ -59,7 +59,7 @@ class Process:
 
     def give_back(self, seconds: float) -> Turn:
         """Take a turn that sends nothing and gives back the requests of the last one, unsent."""
-        return self._turns.take(self.house.now + seconds, [], self.last, room=0)
+        return self._turns.take(self.house.now + seconds, [Answered(one, None) for one in self.last], room=0)
 
 
 def survey(house: House, message_id: str) -> Any:  # noqa: ANN401 - a database row

@@ -222,7 +222,7 @@ class House:
         """
         free = schema.request_clock.update().values(next_at=0.0)
         self.store.write(lambda connection: connection.execute(free))
-        return Turns(self.store, self.settings).take(self.now + hours * HOUR, [], [], room=64)
+        return Turns(self.store, self.settings).take(self.now + hours * HOUR, [], room=64)
 
     def synced(self) -> None:
         """Have every contact delivered, for what a test is not about."""

@@ -122,11 +122,10 @@ SETTLING = 0.8
 """How long, in seconds, an unanswered request counts as at work while the program runs on a short clock."""
 
 SHORT_CLOCK: dict[str, float] = {
-    "target_promoter.promoter.timeouts.SETTLING_SECONDS": SETTLING,
-    "target_promoter.promoter.timeouts.LATE_SECONDS": 0.5,
-    "target_promoter.promoter.timeouts.CONNECTING_SECONDS": 0.2,
-    "target_promoter.promoter.timeouts.LOOK_AGAIN_SECONDS": 0.1,
-    "target_promoter.delivery.patience._MOST_DOUBLINGS": 0,
+    "target_promoter.promoter.transport.SETTLING_SECONDS": SETTLING,
+    "target_promoter.promoter.transport.LATE_SECONDS": 0.5,
+    "target_promoter.surveys.claims.LOOK_AGAIN_SECONDS": 0.1,
+    "target_promoter.delivery.delivery._MOST_DOUBLINGS": 0,
     "target_promoter.promoter.transport.ANSWER_SECONDS": SETTLING / 2,
     "target_promoter.promoter.transport.CONNECT_SECONDS": 0.2,
     "target_promoter.run._GRACE_SECONDS": 0.0,

@@ -24,7 +24,6 @@ from target_promoter.report.person import story
 from target_promoter.store.database import open_store
 from target_promoter.store.summary import Summary
 from target_promoter.surveys import claims, schedule, surveys
-from target_promoter.surveys import forgetting as surveys_forgetting
 from target_promoter.surveys.known_events import KnownEvents
 from target_promoter.surveys.rules import Rules
 from tests import month
@@ -184,15 +183,15 @@ def test_a_campaign_that_promoter_does_not_know_costs_a_turn_nothing(tmp_path: P
         large_store.fill(url, Size(people=10, surveys=number, due=number), NOW)
         store = open_store(url, now=NOW)
         turns = Turns(store, Settings.from_config({"api_key": "k", "campaigns": {EVENT: CAMPAIGN}}))
-        turns.unknown_campaigns[CAMPAIGN] = "no such campaign"
-        turns.take(NOW, [], [], room=10)
+        turns.surveys.unknown_campaigns[CAMPAIGN] = "no such campaign"
+        turns.take(NOW, [], room=10)
         counted: list[None] = []
 
         with store._engine.connect() as connection:
             raw = connection.connection.driver_connection
             assert isinstance(raw, sqlite3.Connection)
             raw.set_progress_handler(lambda counted=counted: counted.append(None), 10)  # type: ignore[misc]
-        turn = turns.take(NOW, [], [], room=10)
+        turn = turns.take(NOW, [], room=10)
         assert (turn.requests, turn.next_at) == ([], None)
         steps.append(len(counted))
         store.close()
@@ -217,7 +216,7 @@ def test_what_is_asked_of_one_person_goes_by_index(tmp_path: Path, whom: str) ->
         assert story(tx, settings, whom, [], NOW).moments
         assert forgetting.is_known(tx, named)
         surveys.cancel_waiting(tx, "Order Completed", surveys.of_identifiers(named), NOW)
-        surveys_forgetting.forget(tx, named, NOW)
+        surveys.forget(tx, named, NOW)
         people_forgetting.forget(tx, named)
         contacts.forget(tx, named, NOW)
         pulled.forget(tx, named)

@@ -96,10 +96,10 @@ def _campaign(setting: CampaignSetting, known: dict[int, Campaign]) -> Finding:
         fix = f"set `campaigns.{setting.event}` to one it has: {_listed(known.values())}"
         return no(what, f"the account has none of that id: {fix}")
     name = f"{found.name}, for the event {setting.event}"
-    if found.drip_duration:
+    if found.drip:
         fix = "set its distribution to instant at Promoter, or a survey in doubt may be sent twice"
         return no(what, f"{name}: its surveys are dripped over time: {fix}")
-    if found.drip_duration is None:
+    if found.drip is None:
         return maybe(what, f"{name}: Promoter does not say whether its distribution is instant: look it up there")
     return yes(what, "; ".join((f"{name} (instant)", *_terms(setting))))
 
@@ -127,7 +127,7 @@ def _contact_lists(settings: Settings, client: Client) -> Iterator[Finding]:
             yield no(f"contact list {one}", f"the account has none of that id: {fix}")
 
 
-def _listed(known: Iterable[Campaign | ContactList]) -> str:
+def _listed(known: Iterable[ContactList]) -> str:
     return ", ".join(f"{one.id} {one.name}" for one in known) or "none"
 
 

@@ -19,15 +19,14 @@ from target_promoter.config.settings import Settings
 from target_promoter.contacts import pulled
 from target_promoter.contacts.pulled import Reading
 from target_promoter.delivery import limit
-from target_promoter.delivery.patience import Patience
+from target_promoter.delivery.delivery import PATIENCE_SECONDS, Patience
 from target_promoter.delivery.sender import Workers
 from target_promoter.errors import DeliveryError, PromoterError
 from target_promoter.intake.pulling import know_people, let_wait
 from target_promoter.progress.ending import end_refused, for_people, log_summary
 from target_promoter.progress.words import count
 from target_promoter.promoter.answers import FAILURES, Answer, Outcome
-from target_promoter.promoter.client import Client, account_client
-from target_promoter.promoter.contact_pages import ContactPage
+from target_promoter.promoter.client import Client, ContactPage, account_client
 from target_promoter.run import count_left
 from target_promoter.singer.output import say
 from target_promoter.singer.signals import Signals, StoppedError
@@ -245,7 +244,7 @@ class Pull:
         """Return when the next request may leave, in epoch seconds."""
         now, pace = self._clock(), self._settings.requests_per_minute
         limit.correct(tx, now, limit=pace)
-        slots = limit.take_one(tx, now, limit=pace, horizon=self._patience.seconds)
+        slots = limit.take_one(tx, now, limit=pace, horizon=PATIENCE_SECONDS)
         if not slots.number:
             raise DeliveryError.asked_to_wait(iso(slots.first))
         return slots.first

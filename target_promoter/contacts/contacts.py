@@ -98,6 +98,12 @@ _MOST_AHEAD_SECONDS: Final = 3600.0
 # In the words of the partial index, so that both databases use it.
 _UNDELIVERED: Final = text("status IN ('pending', 'removing')")
 
+# By an index of few rows each.
+_PENDING: Final = text("""
+    SELECT (SELECT count(*) FROM contacts WHERE status IN ('pending', 'removing'))
+        + (SELECT count(*) FROM contacts WHERE status = 'list_unknown')
+""")
+
 # The request of an open claim holds the contact too, and may arrive later than one of the contact's own would.
 _UNCLAIMED: Final = (
     select(throttles.c.survey_id).where(throttles.c.who == "e:" + contacts.c.email).scalar_subquery().is_(None)
@@ -235,6 +241,11 @@ def next_due(tx: Transaction) -> float | None:
     return min((max(row) for row in rows), default=None)
 
 
+def count_pending(tx: Transaction) -> int:
+    """Return how many contacts are pending, those among them whose lists Promoter does not know."""
+    return tx.scalar(_PENDING) or 0
+
+
 def load(tx: Transaction, emails: Iterable[str]) -> dict[str, Contact]:
     """Return contacts by address."""
     rows = tx.rows_among(", ".join(_COLUMNS), "contacts", "email", set(emails))
@@ -257,14 +268,14 @@ def free_leases(tx: Transaction, is_dead: Callable[[str], bool]) -> None:
     tx.update_rows(contacts, ("email", "lease", "leased_until"), rows)
 
 
-def correct_times(tx: Transaction, now: float) -> int:
-    """Have contacts wait no longer that wait for a time which a clock that went wrong wrote; return how many did."""
+def correct_times(tx: Transaction, now: float) -> None:
+    """Have contacts wait no longer that wait for a time which a clock that went wrong wrote."""
     ahead = now + _MOST_AHEAD_SECONDS
     times = (contacts.c.not_before, contacts.c.leased_until, contacts.c.tried_until)
     is_ahead = (times[0] > ahead) | (times[1] > ahead) | (times[2] > ahead)
     # A request that was on its way then is no longer, unless the clock went wrong only just now.
     settled = {"not_before": now, "leased_until": 0.0, "tried_until": 0.0, "lease": None}
-    return tx.execute(update(contacts).where(_UNDELIVERED, is_ahead).values(**settled)).rowcount
+    tx.execute(update(contacts).where(_UNDELIVERED, is_ahead).values(**settled))
 
 
 @dataclass(frozen=True, slots=True)
@@ -331,7 +342,7 @@ def _row(contact: Contact) -> tuple[Any, ...]:
     return tuple(values)
 
 
-def add(tx: Transaction, notes: Iterable[Note], now: float) -> None:
+def add_notes(tx: Transaction, notes: Iterable[Note], now: float) -> None:
     """Remember that attributes were renamed, merged or left out."""
     rows = {(one.kind, one.name, one.detail) for one in notes}
     tx.upsert_rows(attribute_notes, ("kind", "name", "detail", "noted_at"), [(*row, now) for row in sorted(rows)])

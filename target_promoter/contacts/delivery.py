@@ -6,7 +6,7 @@ import re
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, Final
+from typing import Any, Final, Generic, TypeVar
 
 import backoff
 
@@ -14,10 +14,9 @@ from target_promoter.config.settings import Settings
 from target_promoter.contacts import contacts, pulled
 from target_promoter.contacts.attributes import Note
 from target_promoter.contacts.contacts import Contact, ContactStatus
-from target_promoter.contacts.pulled import Held
 from target_promoter.contacts.wanted import ContactForm, contact_forms
-from target_promoter.promoter import timeouts as times
-from target_promoter.promoter.answers import Answer, Outcome
+from target_promoter.promoter import transport
+from target_promoter.promoter.answers import FAILURES, Answer, Outcome
 from target_promoter.store.encoding import digest, encode
 from target_promoter.store.transaction import Transaction
 
@@ -57,20 +56,23 @@ class ContactRequest:
     leaves: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Claimed:
-    """What a look at the contacts that are due found.
+R = TypeVar("R")
+
+
+@dataclass(slots=True)
+class Claimed(Generic[R]):
+    """What a look at the contacts, or the surveys, that are due found.
 
     Attributes:
         requests: What must now be sent.
-        outcomes: How many contacts came to each outcome without a request of their own.
+        outcomes: How many came to each outcome without a request of their own.
         notes: What became of attributes.
         more: Whether there may be more to look at.
     """
 
-    requests: Sequence[ContactRequest] = ()
+    requests: list[R] = field(default_factory=list)
     outcomes: Counter[str] = field(default_factory=Counter)
-    notes: tuple[Note, ...] = ()
+    notes: list[Note] = field(default_factory=list)
     more: bool = False
 
 
@@ -99,64 +101,59 @@ class ContactDelivery:
         """Return when the next contact can be worked on in this run, in epoch seconds; None if none can."""
         return None if self._is_every_list_unknown() else contacts.next_due(tx)
 
-    def claim(self, tx: Transaction, now: float, slots: Sequence[float]) -> Claimed:
+    def claim(self, tx: Transaction, now: float, slots: Sequence[float]) -> Claimed[ContactRequest]:
         """Lease contacts that differ from what was last sent, the longest pending first.
 
         Args:
             slots: When requests may leave, in epoch seconds; one contact each at the most.
         """
-        requests: list[ContactRequest] = []
-        outcomes: Counter[str] = Counter()
-        notes: tuple[Note, ...] = ()
+        found = Claimed[ContactRequest]()
         # As a rule each differs, and to look at more than can be sent is in vain; where many do not, a turn for a few
         # of them would be mostly its commit.
         for most in (len(slots), _MOST_UNCHANGED):
-            free = slots[len(requests) :]
-            if not free or self._is_every_list_unknown():
-                return Claimed(requests, outcomes, notes, more=bool(slots) and not free)
+            if len(found.requests) == len(slots) or self._is_every_list_unknown():
+                found.more = 0 < len(slots) == len(found.requests)
+                return found
             rows = contacts.due(tx, now, most=most)
-            found = self._claim(tx, now, rows, free)
-            requests += found.requests
-            outcomes += found.outcomes
-            notes += found.notes
+            self._claim(tx, now, rows, slots, found)
             if len(rows) < most:
-                return Claimed(requests, outcomes, notes)
-        return Claimed(requests, outcomes, notes, more=True)
+                return found
+        found.more = True
+        return found
 
-    def _claim(self, tx: Transaction, now: float, rows: Sequence[Contact], slots: Sequence[float]) -> Claimed:
-        """Lease those of some contacts that differ from what was last sent, as many as there are slots."""
+    def _claim(
+        self,
+        tx: Transaction,
+        now: float,
+        rows: Sequence[Contact],
+        slots: Sequence[float],
+        found: Claimed[ContactRequest],
+    ) -> None:
+        """Lease those of some contacts that differ from what was last sent, while there are slots."""
         forms = contact_forms(tx, [row.email for row in rows], self._settings.contact_lists)
         never_sent = [row.email for row in rows if row.email not in forms and row.sent is None and row.tried is None]
         at_promoter = {*self._were_surveyed(tx, never_sent), *pulled.among(tx, never_sent)}
         unlike = [row for row in rows if row.email in forms and not _is_sent(row, forms[row.email])]
         held = pulled.standing(tx, unlike, now)
         leaving = self._lists_left(tx, rows, forms)
-        requests: list[ContactRequest] = []
-        outcomes: Counter[str] = Counter()
-        notes: tuple[Note, ...] = ()
         changed: list[Contact] = []
-        for found in rows:
-            if len(requests) == len(slots):
+        for one in rows:
+            if len(found.requests) == len(slots):
                 break
-            row, form = found, forms.get(found.email)
-            if form is not None and row.email in held and _looks_as_wanted(held[row.email], form):
+            row, form = one, forms.get(one.email)
+            if form is not None and row.email in held and held[row.email].looks_as(form):
                 lists = tuple(sorted({*row.sent_lists, *held[row.email].lists}))
                 row = replace(row, sent=form.digest, sent_lists=lists, attempts=0, refused=None, reason=None)
                 if row.email not in leaving:
-                    outcomes[ContactStatus.SYNCED] += 1
+                    found.outcomes[ContactStatus.SYNCED] += 1
                     changed.append(replace(row, status=ContactStatus.SYNCED))
                     continue
-            if form is None:
-                status = self._status_without_owner(
-                    row, is_known=row.email not in never_sent or row.email in at_promoter
-                )
-            else:
-                status = self._status(row, form)
+            status = self._status(row, form, is_known=row.email not in never_sent or row.email in at_promoter)
             leaves = leaving.get(row.email, [None])[0] if status in _AS_SENT else None
             if leaves is None and status not in {ContactStatus.PENDING, ContactStatus.REMOVING}:
                 # Its survey brought it along, if it was sent since it was marked.
                 if status is ContactStatus.SYNCED and (row.synced_at or 0.0) > row.changed_at:
-                    outcomes[status] += 1
+                    found.outcomes[status] += 1
                 changed.append(replace(row, status=status))
                 continue
             request = _request(row, form) if leaves is None else _leaving(row, leaves)
@@ -167,12 +164,11 @@ class ContactDelivery:
                 continue
             lease = next(self._leases)
             # Should this process die, its request may be at work until then.
-            until = times.settled_at(slots[len(requests)])
+            until = transport.settled_at(slots[len(found.requests)])
             changed.append(replace(row, lease=lease, leased_until=until, tried=request.digest, tried_until=until))
-            requests.append(replace(request, lease=lease))
-            notes += () if form is None or leaves is not None else form.notes
+            found.requests.append(replace(request, lease=lease))
+            found.notes += () if form is None or leaves is not None else form.notes
         contacts.save(tx, changed)
-        return Claimed(requests, outcomes, notes)
 
     def _lists_left(
         self, tx: Transaction, rows: Sequence[Contact], forms: Mapping[str, ContactForm]
@@ -193,19 +189,21 @@ class ContactDelivery:
         contacts.end_leaving(tx, stays)
         return found
 
-    def _status(self, row: Contact, form: ContactForm) -> ContactStatus:
-        """Return what a contact is that somebody owns: pending if it must be sent."""
+    def _status(self, row: Contact, form: ContactForm | None, *, is_known: bool) -> ContactStatus:
+        """Return what a contact is: pending if it must be sent.
+
+        One that nobody owns is removed if Promoter may know it and somebody said so.
+        """
+        if form is None:
+            return (
+                ContactStatus.REMOVING if row.status is ContactStatus.REMOVING and is_known else ContactStatus.UNOWNED
+            )
         lists = form.contact_lists
         if _is_sent(row, form):
             return ContactStatus.SYNCED
         if row.refused == _whole_digest(form.digest, lists):
             return ContactStatus.REFUSED
         return ContactStatus.PENDING if self.unknown_lists.keys().isdisjoint(lists) else ContactStatus.LIST_UNKNOWN
-
-    @staticmethod
-    def _status_without_owner(row: Contact, *, is_known: bool) -> ContactStatus:
-        """Return what a contact is that nobody owns: to be removed if Promoter may know it and somebody said so."""
-        return ContactStatus.REMOVING if row.status is ContactStatus.REMOVING and is_known else ContactStatus.UNOWNED
 
     def _is_every_list_unknown(self) -> bool:
         """Return whether no contact can be sent, because every one joins a list that Promoter does not know."""
@@ -223,7 +221,7 @@ class ContactDelivery:
             return Counter()
         rows = contacts.load(tx, [request.email for request, _ in came])
         left = [(one.email, one.leaves) for one, answer in came if one.leaves is not None and _is_final(answer)]
-        contacts.end_leaving(tx, [(email, number) for email, number in left if number is not None])
+        contacts.end_leaving(tx, left)
         leaving = contacts.lists_left(tx, rows)
         outcomes: Counter[str] = Counter()
         changed: list[Contact] = []
@@ -243,7 +241,8 @@ class ContactDelivery:
                 after = replace(after, status=row.status, changed_at=now)
             changed.append(after)
         contacts.save(tx, changed)
-        pulled.remove(tx, [one.email for one, answer in came if one.body is None and _is_accepted(answer)])
+        removed = [one for one, answer in came if one.body is None and answer and answer.outcome is Outcome.ACCEPTED]
+        pulled.remove(tx, [one.email for one in removed])
         return outcomes
 
     def _learn_unknown_lists(self, request: ContactRequest, words: str) -> None:
@@ -252,28 +251,13 @@ class ContactDelivery:
         self.unknown_lists |= dict.fromkeys(named or request.contact_lists, words)
 
 
-def _is_accepted(answer: Answer | None) -> bool:
-    return answer is not None and answer.outcome is Outcome.ACCEPTED
-
-
 def _is_final(answer: Answer | None) -> bool:
     """Return whether an answer says that its request need not be made again."""
-    return answer is not None and answer.outcome in {
-        Outcome.ACCEPTED,
-        Outcome.REFUSED,
-        Outcome.NOT_ELIGIBLE,
-        Outcome.UNKNOWN_LIST,
-        Outcome.UNKNOWN_CAMPAIGN,
-    }
+    return answer is not None and answer.outcome not in FAILURES
 
 
 def _is_sent(row: Contact, form: ContactForm) -> bool:
     return row.sent == form.digest and set(form.contact_lists) <= set(row.sent_lists)
-
-
-def _looks_as_wanted(held: Held, form: ContactForm) -> bool:
-    """Return whether a contact that was read at Promoter, where nothing was sent for it since, is as it should be."""
-    return held.looks_as(form) and set(form.contact_lists) <= set(held.lists)
 
 
 def _request(row: Contact, form: ContactForm | None) -> ContactRequest:
@@ -307,7 +291,7 @@ def _after(  # noqa: PLR0911 - an answer a line
             # It is pending still, until delivery finds that it is as it should be.
             lists = tuple(one for one in row.sent_lists if one != request.leaves)
             return replace(row, sent_lists=lists, synced_at=now, attempts=0)
-        case Outcome.REFUSED | Outcome.NOT_ELIGIBLE | Outcome.UNKNOWN_LIST | Outcome.UNKNOWN_CAMPAIGN if request.leaves:
+        case Outcome.REFUSED | Outcome.UNKNOWN_LIST if request.leaves is not None:
             reason = f"the list {request.leaves} was not left: {answer.words if answer else ''}"
             return replace(row, status=ContactStatus.REFUSED, changed_at=now, reason=reason, attempts=0)
         case Outcome.ACCEPTED:
@@ -316,7 +300,7 @@ def _after(  # noqa: PLR0911 - an answer a line
             return replace(row, attempts=0, refused=None, reason=None)
         case Outcome.UNKNOWN_LIST:
             return replace(row, status=ContactStatus.LIST_UNKNOWN, attempts=0)
-        case Outcome.REFUSED | Outcome.NOT_ELIGIBLE | Outcome.UNKNOWN_CAMPAIGN:
+        case Outcome.REFUSED:
             whole = _whole_digest(request.digest, request.contact_lists)
             words = answer.words if answer else None
             row = replace(row, status=ContactStatus.REFUSED, changed_at=now)
@@ -324,7 +308,7 @@ def _after(  # noqa: PLR0911 - an answer a line
         case Outcome.UNANSWERED | Outcome.UNAVAILABLE as outcome:
             row = replace(row, attempts=row.attempts + 1, not_before=now + _pause(row.attempts))
             is_at_work = outcome is Outcome.UNANSWERED
-            return replace(row, tried_until=now + times.SETTLING_SECONDS) if is_at_work else row
+            return replace(row, tried_until=now + transport.SETTLING_SECONDS) if is_at_work else row
         case _:
             return row
 

@@ -19,7 +19,7 @@ from target_promoter.contacts.contacts import Contact, ContactStatus
 from target_promoter.contacts.wanted import ContactForm, contact_forms
 from target_promoter.errors import DeliveryError
 from target_promoter.people.identity import Identifiers, email_key, user_key
-from target_promoter.promoter.contact_pages import ContactPage, ListedContact
+from target_promoter.promoter.client import ContactPage, ListedContact
 from target_promoter.store import runs
 from target_promoter.store.encoding import decode, encode
 from target_promoter.store.schema import pulled
@@ -57,7 +57,9 @@ class Held(msgspec.Struct, frozen=True):
     def looks_as(self, form: ContactForm) -> bool:
         """Return whether a request for a form would change nothing, may Promoter merge attributes or replace them."""
         held = self.contact
-        return held is not None and all(held.get(name) == form.contact.get(name) for name in ("attributes", *_NAMES))
+        if held is None or not set(form.contact_lists) <= set(self.lists):
+            return False
+        return all(held.get(name) == form.contact.get(name) for name in ("attributes", *_NAMES))
 
     def has(self, form: ContactForm) -> bool:
         """Return whether all that a form says stands in it, whatever else does."""

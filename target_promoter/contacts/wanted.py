@@ -35,12 +35,6 @@ class ContactForm:
     user_ids: tuple[str, ...]
     notes: tuple[Note, ...]
 
-    @property
-    def email(self) -> str:
-        """The contact's e-mail address."""
-        email: str = self.contact["email"]
-        return email
-
 
 def contact_forms(tx: Transaction, emails: Iterable[str], contact_lists: Sequence[int]) -> dict[str, ContactForm]:
     """Return the forms of contacts, by address; one that nobody living has is missing."""

@@ -8,16 +8,17 @@ import time
 from collections.abc import Callable
 from typing import Final
 
+import backoff
+
 from target_promoter.config.settings import Settings
-from target_promoter.delivery.patience import Patience
-from target_promoter.delivery.sender import MOST_IN_FLIGHT, Answered, Request, Sender
+from target_promoter.delivery.sender import MOST_IN_FLIGHT, Answered, Sender
 from target_promoter.delivery.turn import Turn, Turns
 from target_promoter.errors import DeliveryError, PromoterError
-from target_promoter.promoter import timeouts as times
-from target_promoter.promoter.answers import Outcome
+from target_promoter.promoter.answers import FAILURES, Answer, Outcome
 from target_promoter.promoter.client import Api
 from target_promoter.store.database import Store
 from target_promoter.store.summary import Summary
+from target_promoter.surveys import claims
 from target_promoter.values.times import iso
 
 logger = logging.getLogger("target-promoter.delivery")
@@ -29,6 +30,52 @@ _SHORTEST_LEAD: Final = 0.02
 _LONGEST_LEAD: Final = 0.25
 _FORGETTING: Final = 0.9
 
+PATIENCE_SECONDS: Final = 300.0
+"""How long delivery goes on without one success."""
+
+_FAILURES_IN_A_ROW: Final = 3
+_LONGEST_PAUSE_SECONDS: Final = 30.0
+_MOST_DOUBLINGS: Final = 5
+
+
+class Patience:
+    """Counts failures in a row over all requests: how delivery slows down meanwhile, and when it gives up.
+
+    Attributes:
+        paused_until: Until when nothing is sent, in epoch seconds.
+    """
+
+    def __init__(self) -> None:
+        self.paused_until = 0.0
+        self._failures = 0
+        self._failing_since: float | None = None
+
+    def judge(self, answer: Answer, now: float) -> bool:
+        """Take in an answer, and return whether it was a failure.
+
+        Raises:
+            DeliveryError: There was no success for too long.
+        """
+        if answer.outcome not in FAILURES:
+            self._failures, self._failing_since, self.paused_until = 0, None, 0.0
+            return False
+        self._failures += 1
+        if self._failing_since is None:
+            self._failing_since = now
+        if now - self._failing_since >= PATIENCE_SECONDS:
+            raise DeliveryError.out_of_patience(PATIENCE_SECONDS, answer.status, answer.words)
+        if self._failures == _FAILURES_IN_A_ROW:
+            logger.warning(
+                "Three requests in a row failed (%s): delivery goes on more slowly, and stops after %g minutes without "
+                "one success.",
+                " ".join(filter(None, (f"status {answer.status}" if answer.status else "no answer", answer.words))),
+                round(PATIENCE_SECONDS / 60, 1),
+            )
+        if self._failures >= _FAILURES_IN_A_ROW:
+            doublings = min(self._failures - _FAILURES_IN_A_ROW, _MOST_DOUBLINGS)
+            self.paused_until = now + backoff.full_jitter(min(_LONGEST_PAUSE_SECONDS, 2.0**doublings))
+        return True
+
 
 class Delivery:
     """Delivers contacts and surveys from the store until all that is due is delivered.
@@ -39,7 +86,6 @@ class Delivery:
 
     Args:
         summary: Where outcomes and requests are counted.
-        patience: Seconds without one success after which delivery stops; None for as many as usual.
 
     Attributes:
         problem: Why it stopped before all was delivered; None if it did not.
@@ -54,12 +100,11 @@ class Delivery:
         summary: Summary,
         *,
         clock: Callable[[], float] = time.time,
-        patience: float | None = None,
     ) -> None:
         self._settings = settings
         self._summary = summary
         self._clock = clock
-        self._patience = Patience(patience)
+        self._patience = Patience()
         self._turns = Turns(store, settings, clock=clock)
         self._sender = Sender(client, summary, clock=clock)
         self._changed = self._sender.changed
@@ -67,7 +112,6 @@ class Delivery:
         self._is_woken = self._is_finishing = self._is_stopping = False
         self._paused_until = 0.0
         self._answered: list[Answered] = []
-        self._unsent: list[Request] = []
         self._unused: tuple[float, float] | None = None
         self._lead = _SHORTEST_LEAD
         self._look_again = _FIRST_LOOK_SECONDS
@@ -84,12 +128,12 @@ class Delivery:
         sentences = [
             f"Promoter knows no campaign {campaign} («{words}»), so its surveys stay pending: "
             "set the id in `campaigns` to one that `target-promoter check` lists."
-            for campaign, words in sorted(self._turns.unknown_campaigns.items())
+            for campaign, words in sorted(self._turns.surveys.unknown_campaigns.items())
         ]
         sentences += [
             f"Promoter knows no contact list {one} («{words}»), so its contacts stay pending: "
             "set the id in `contact_lists`, or in that of a stream, to one that `target-promoter check` lists."
-            for one, words in sorted(self._turns.unknown_lists.items())
+            for one, words in sorted(self._turns.contacts.unknown_lists.items())
         ]
         if self._turns.is_stopped_by_fuse:
             sentences.append(
@@ -158,9 +202,8 @@ class Delivery:
             self.problem = self.problem or DeliveryError.unexpected(error)
 
     def _deliver(self) -> None:
-        self._let_intake_begin()
-        while not self._is_stopping:
-            turn = self._take_turn(sending=self._clock() >= self._resting_until())
+        while self._let_intake_begin():
+            turn = self._take_turn(sending=self._clock() >= self._patience.paused_until)
             if turn.requests:
                 self._look_again = _FIRST_LOOK_SECONDS
                 self._sender.plan(turn)
@@ -171,19 +214,12 @@ class Delivery:
             elif not turn.again:
                 self._wait(turn)
 
-    def _let_intake_begin(self) -> None:
-        """Wait while delivery is paused, and not even look at the store."""
+    def _let_intake_begin(self) -> bool:
+        """Wait while delivery is paused, and not even look at the store; return whether to go on."""
         with self._changed:
-            while not (self._is_stopping or self._is_finishing):
-                left = self._paused_until - self._clock()
-                if left <= 0:
-                    return
+            while not (self._is_stopping or self._is_finishing) and (left := self._paused_until - self._clock()) > 0:
                 self._sender.wait(left, for_answers=False)
-
-    def _resting_until(self) -> float:
-        """Return until when nothing is sent, in epoch seconds."""
-        paused = self._patience.paused_until
-        return paused if self._is_finishing else max(paused, self._paused_until)
+            return not self._is_stopping
 
     def _take_turn(self, *, sending: bool) -> Turn:
         """Take in the answers so far, and claim what is to be sent next."""
@@ -199,7 +235,7 @@ class Delivery:
         self._lead = min(max(_SHORTEST_LEAD, took + _SHORTEST_LEAD, self._lead * _FORGETTING), _LONGEST_LEAD)
         if problem is not None:
             raise problem
-        if turn.next_at is not None and turn.paused_until - now > self._patience.seconds:
+        if turn.next_at is not None and turn.paused_until - now > PATIENCE_SECONDS:
             raise DeliveryError.asked_to_wait(iso(turn.paused_until))
         return turn
 
@@ -207,15 +243,14 @@ class Delivery:
         """Keep what came back, and what was not sent, until it is in the store; return what must end delivery."""
         collected = self._sender.collect()
         self._answered += collected.answered
-        self._unsent += collected.unsent
         self._unused = collected.unused or self._unused
         return collected.problem
 
     def _take_in(self, now: float, *, room: int) -> Turn:
         """Take a turn with all that came back."""
         answered = self._answered
-        turn = self._turns.take(now, answered, self._unsent, room=room, unused=self._unused, lead=self._lead)
-        self._answered, self._unsent, self._unused = [], [], None
+        turn = self._turns.take(now, answered, room=room, unused=self._unused, lead=self._lead)
+        self._answered, self._unused = [], None
         for part, outcomes in (("surveys", turn.surveys), ("contacts", turn.contacts)):
             for outcome, number in outcomes.items():
                 self._summary.count(part, outcome, number)  # type: ignore[arg-type] # both are parts
@@ -244,15 +279,15 @@ class Delivery:
         """Wait until there is something to do."""
         now = self._clock()
         finishing = self._is_finishing
-        until = now + times.LOOK_AGAIN_SECONDS
+        until = now + claims.LOOK_AGAIN_SECONDS
         with self._changed:
             is_leaving = len(self._sender.departures) > 0
         if finishing:
             # What is left may be another process's, which is about to have the answers.
             until = now + self._look_again
-            self._look_again = min(2 * self._look_again, times.LOOK_AGAIN_SECONDS)
+            self._look_again = min(2 * self._look_again, claims.LOOK_AGAIN_SECONDS)
         if turn.next_at is not None and self._sender.flight.number < MOST_IN_FLIGHT and not is_leaving:
-            until = min(until, max(turn.next_at, self._resting_until(), turn.paused_until))
+            until = min(until, max(turn.next_at, self._patience.paused_until, turn.paused_until))
         with self._changed:
             while not (self._is_stopping or self._is_woken or self._sender.is_interrupted):
                 left = until - self._clock()

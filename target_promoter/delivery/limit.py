@@ -80,20 +80,20 @@ class Slots:
         return [self.first + i * self.interval for i in range(number)]
 
 
-def free(tx: Transaction, now: float, *, limit: float, horizon: float, most: int, shared_by: int = 1) -> Slots:
-    """Return the slots that lie in the near future; `take` reserves them.
+def free(tx: Transaction, now: float, *, limit: float, horizon: float, most: int, ahead: float = 0.0) -> Slots:
+    """Return the next slots, if they lie in the near future; `take` reserves them.
+
+    Everybody is given as many at once, whatever others reserved before: processes that share the limit then take turns.
 
     Args:
-        horizon: How far ahead slots are given, in seconds.
-        shared_by: How many processes send just now: each is given its share of the slots.
+        horizon: For how long slots are given, in seconds.
+        ahead: How far ahead slots may be reserved already, in seconds.
     """
     clock = _clock(tx, now, limit)
     interval = _MINUTE / (_pace(clock, now, limit) * _MARGIN)
     first = max(clock.next_at, clock.paused_until, now)
-    if first > now + horizon:
-        return Slots(first, interval, 0)
-    number = 1 + int((now + horizon - first) / interval)
-    return Slots(first, interval, min(most, math.ceil(number / shared_by)))
+    number = math.ceil(horizon / interval) if first <= now + horizon + ahead else 0
+    return Slots(first, interval, min(most, number))
 
 
 def take(tx: Transaction, slots: Slots, number: int) -> float:
@@ -191,14 +191,11 @@ def learn(tx: Transaction, now: float, answers: Sequence[Answer], *, limit: floa
             pause(tx, now + answer.retry_after)
 
 
-def limited(tx: Transaction, now: float, retry_after: float | None, *, limit: float) -> float:
+def limited(tx: Transaction, now: float, retry_after: float | None, *, limit: float) -> None:
     """Take in that Promoter refused a request for being over the limit: everybody waits, then goes slower.
 
     Args:
         retry_after: The seconds that Promoter asked to wait, if it did.
-
-    Returns:
-        Until when everybody waits, in epoch seconds.
     """
     clock = _clock(tx, now, limit)
     wait = _DEFAULT_PAUSE_SECONDS if retry_after is None else retry_after
@@ -207,9 +204,7 @@ def limited(tx: Transaction, now: float, retry_after: float | None, *, limit: fl
     if clock.paused_until <= now and wait <= _MINUTE:
         rate = _measured(tx, now, retry_after, _pace(clock, now, limit), limit)
         clock = replace(clock, rate=rate, rated_at=now + wait)
-    clock = replace(clock, paused_until=max(clock.paused_until, now + wait))
-    _save(tx, clock)
-    return clock.paused_until
+    _save(tx, replace(clock, paused_until=max(clock.paused_until, now + wait)))
 
 
 def _measured(tx: Transaction, now: float, retry_after: float | None, pace: float, limit: float) -> float:

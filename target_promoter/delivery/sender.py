@@ -15,7 +15,7 @@ from typing import Final, Generic, TypeVar
 
 from target_promoter.contacts.delivery import ContactRequest
 from target_promoter.errors import DeliveryError, PromoterError
-from target_promoter.promoter import timeouts as times
+from target_promoter.promoter import transport
 from target_promoter.promoter.answers import Answer, Outcome
 from target_promoter.promoter.client import Api
 from target_promoter.store.summary import Summary
@@ -136,13 +136,19 @@ class Plan:
 
 
 class Departures:
-    """The requests that are claimed and did not leave yet: which is next, and when it may leave."""
+    """The requests that are claimed and did not leave yet: which is next, and when it may leave.
+
+    Attributes:
+        interval: Seconds between two of them.
+        contacts_until: When a survey must leave before any further contact, in epoch seconds.
+    """
 
     def __init__(self) -> None:
-        self._waiting: deque[tuple[Request, float, float]] = deque()
+        self._waiting: deque[tuple[Request, float]] = deque()
         self._left_at = 0.0
         self._reserved_until = 0.0
         self.interval = 0.0
+        self.contacts_until = math.inf
 
     def __len__(self) -> int:
         """How many wait."""
@@ -150,9 +156,9 @@ class Departures:
 
     def add(self, plan: Plan) -> None:
         """Have more requests leave, after those that wait already."""
-        for request, at in zip(plan.requests, plan.times, strict=True):
-            self._waiting.append((request, at, plan.falls_due_at if isinstance(request, ContactRequest) else math.inf))
+        self._waiting.extend(zip(plan.requests, plan.times, strict=True))
         self._reserved_until, self.interval = plan.reserved_until, plan.interval
+        self.contacts_until = min(self.contacts_until, plan.falls_due_at)
 
     @property
     def last_at(self) -> float:
@@ -164,21 +170,15 @@ class Departures:
         """When the next may leave, in epoch seconds: those that are late do not leave all at once."""
         return max(self._waiting[0][1], self._left_at + self.interval / 2) if self._waiting else math.inf
 
-    def survey_before_next(self, now: float, *, came: bool) -> float:
-        """Return when a survey must leave before the next request, in epoch seconds; `now` if at once.
-
-        Args:
-            came: Whether there are new surveys in the store.
-        """
-        if not self._waiting or isinstance(self._waiting[0][0], Claim):
-            return math.inf
-        return now if came else self._waiting[0][2]
+    @property
+    def survey_at(self) -> float:
+        """When a survey must leave before the next request, in epoch seconds."""
+        return self.contacts_until if self._waiting and isinstance(self._waiting[0][0], ContactRequest) else math.inf
 
     def leave(self, now: float) -> tuple[Request, float]:
         """Have the next request leave; return it and the time that it was to leave at."""
         self._left_at = now
-        request, at, _ = self._waiting.popleft()
-        return request, at
+        return self._waiting.popleft()
 
     def take_back(self) -> tuple[list[Request], tuple[float, float] | None]:
         """Let none of those that wait leave any more.
@@ -186,7 +186,7 @@ class Departures:
         Returns:
             The requests, and the time that the next request may have instead with the end of what is reserved.
         """
-        unsent = [request for request, _, _ in self._waiting]
+        unsent = [request for request, _ in self._waiting]
         # The last request may have left late, however late: the next must not follow it at once.
         free_from = self._left_at + self.interval
         if unsent:
@@ -205,17 +205,15 @@ class Workers(Generic[J]):
 
     Args:
         work: Does one job; it must not raise.
+
+    Attributes:
+        threads: How many threads there are.
     """
 
     def __init__(self, work: Callable[[J], None]) -> None:
         self._work = work
         self._jobs: queue.SimpleQueue[J | None] = queue.SimpleQueue()
-        self._threads = 0
-
-    @property
-    def threads(self) -> int:
-        """How many threads there are."""
-        return self._threads
+        self.threads = 0
 
     def submit(self, job: J, *, at_once: int) -> None:
         """Run a job on an idle thread, or a new one; only from one thread.
@@ -223,14 +221,14 @@ class Workers(Generic[J]):
         Args:
             at_once: How many jobs are not done, this one among them.
         """
-        if self._threads < at_once:
-            self._threads += 1
-            threading.Thread(target=self._run, name=f"delivery-{self._threads}", daemon=True).start()
+        if self.threads < at_once:
+            self.threads += 1
+            threading.Thread(target=self._run, name=f"delivery-{self.threads}", daemon=True).start()
         self._jobs.put(job)
 
     def end(self) -> None:
         """Have every thread end after its job; this does not wait for them."""
-        for _ in range(self._threads):
+        for _ in range(self.threads):
             self._jobs.put(None)
 
     def _run(self) -> None:
@@ -243,16 +241,15 @@ class Collected:
     """What the sender hands back.
 
     Attributes:
-        answered: The requests that came back.
-        unsent: Those that were not sent, because something else must be looked at first.
+        answered: The requests that came back, and those that were not sent, because something else must be looked at
+            first.
         unused: The time that the next request may have instead, and until when times were reserved.
         problem: What must end delivery.
     """
 
-    answered: list[Answered] = field(default_factory=list)
-    unsent: list[Request] = field(default_factory=list)
-    unused: tuple[float, float] | None = None
-    problem: PromoterError | None = None
+    answered: list[Answered]
+    unused: tuple[float, float] | None
+    problem: PromoterError | None
 
 
 class Sender:
@@ -277,7 +274,7 @@ class Sender:
         self.waited_seconds = 0.0
         self._answered: list[Answered] = []
         self._problem: PromoterError | None = None
-        self._surveys_came = self._is_interrupted = self._has_ended = False
+        self._is_interrupted = self._has_ended = False
         self._awaits_answers = self._awaits_room = False
         self._workers: Workers[tuple[Request, float, int]] = Workers(self._send)
         self._failed: set[str | int] = set()
@@ -310,14 +307,13 @@ class Sender:
     def collect(self) -> Collected:
         """Return what came back, and after an interruption also what was not sent; from now on all may leave again."""
         with self.changed:
-            unsent: list[Request] = []
-            unused = None
+            answered, unused = self._answered, None
             if self._is_interrupted or not self.departures:
                 unsent, unused = self.departures.take_back()
-            collected = Collected(self._answered, unsent, unused, self._problem)
+                answered += [Answered(one, None) for one in unsent]
             self._answered = []
-            self._is_interrupted = self._surveys_came = False
-            return collected
+            self._is_interrupted, self.departures.contacts_until = False, math.inf
+            return Collected(answered, unused, self._problem)
 
     def interrupt(self) -> None:
         """Have nothing leave any more until what came back is collected."""
@@ -328,7 +324,7 @@ class Sender:
     def let_surveys_first(self) -> None:
         """Have no further contact leave before what came back is collected: there are new surveys."""
         with self.changed:
-            self._surveys_came = True
+            self.departures.contacts_until = 0.0
             self._departure.notify()
 
     def wait(self, seconds: float, *, for_answers: bool) -> None:
@@ -378,7 +374,7 @@ class Sender:
         if self._is_interrupted or not self.departures:
             return math.inf
         now = self._clock()
-        survey_at = self.departures.survey_before_next(now, came=self._surveys_came)
+        survey_at = self.departures.survey_at
         if survey_at <= now:
             self.interrupt()
             return math.inf
@@ -402,7 +398,7 @@ class Sender:
         problem: PromoterError | None = None
         try:
             # A machine that slept must not send on a lease that somebody else may have taken since.
-            if self._clock() - at < times.LATE_SECONDS:
+            if self._clock() - at < transport.LATE_SECONDS:
                 retry = _key(request) in self._failed or getattr(request, "unanswered", 0) > 0
                 self._summary.count("api", "requests")
                 self._summary.count("api", "retries", int(retry))

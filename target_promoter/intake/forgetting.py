@@ -11,7 +11,6 @@ from target_promoter.people import forgetting, people
 from target_promoter.people.identity import Identifiers
 from target_promoter.store import erasing, rejected, runs
 from target_promoter.store.transaction import Transaction
-from target_promoter.surveys import forgetting as surveys_forgetting
 from target_promoter.surveys import surveys
 
 STEP_SECONDS: Final = 1e-6
@@ -71,7 +70,7 @@ def forget(
     for number, one in enumerate(whom):
         runs.forget_marks(tx, one.keys, now + number * STEP_SECONDS)
     everybody = Identifiers.joined(whom)
-    cleared, cancelled = surveys_forgetting.forget(tx, everybody, now)
+    cleared, cancelled = surveys.forget(tx, everybody, now)
     gone = forgetting.forget(tx, everybody)
     removed = contacts.forget(tx, everybody, now)
     pulled.forget(tx, everybody)

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from target_promoter.config.settings import Settings
-from target_promoter.delivery import backlog as left
+from target_promoter.contacts import contacts
 from target_promoter.delivery import limit as clock
 from target_promoter.store.transaction import Transaction
 from target_promoter.surveys.schedule import count_open
@@ -63,4 +63,4 @@ class RunStatus:
 def work_left(tx: Transaction, settings: Settings, now: float) -> tuple[int, int, float]:
     """Return what is pending, what waits, and how many requests a minute leave at the most."""
     pending, waiting = count_open(tx, settings, now)
-    return pending + left.count_contacts(tx), waiting, clock.rate(tx, now, limit=settings.requests_per_minute)
+    return pending + contacts.count_pending(tx), waiting, clock.rate(tx, now, limit=settings.requests_per_minute)

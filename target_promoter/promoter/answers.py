@@ -169,6 +169,8 @@ def doubted(answer: Answer) -> Answer:
     Args:
         answer: To a request that is harmless to repeat.
     """
+    if answer.outcome is not Outcome.ACCEPTED or answer.is_json:
+        return answer
     return replace(answer, outcome=Outcome.UNANSWERED, words="the answer is no JSON")
 
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 import contextlib
 import math
 import time
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, Final, Protocol
+from hashlib import blake2b
+from typing import Any, Final, Generic, Protocol, TypeVar
 
 import backoff
 import msgspec
@@ -15,8 +16,10 @@ import msgspec
 from target_promoter.config.settings import Settings
 from target_promoter.errors import AddressError, DeliveryError, KeyRefusedError, SandboxError, SettingError
 from target_promoter.promoter.answers import FAILURES, Answer, Outcome, Reply, doubted, meaning
-from target_promoter.promoter.contact_pages import BEYOND, LONGEST_PAGE, ContactPage, read_page
 from target_promoter.promoter.transport import Call, Exchange
+
+NO_PACE: Final = 1e9
+"""The limit of a run that sends nothing, in requests a minute."""
 
 _TRIES: Final = 3
 _PATIENCE_SECONDS: Final = 5.0
@@ -29,133 +32,44 @@ _FIRST_PAUSE: Final = 1.0
 _MOST_PAGES: Final = 10_000
 _REDIRECT: Final = 300
 _NOT_FOUND: Final = 404
+_LONGEST_PAGE: Final = 16 * 1024 * 1024  # Bytes of a page of contacts.
+_MOST_CONTACTS: Final = 10**12
 
 
-@dataclass(frozen=True, slots=True)
-class Campaign:
-    """A campaign of the account.
-
-    Attributes:
-        id: The `campaign_id` of a survey.
-        name: As shown to people.
-        drip_duration: Over how long its surveys are spread, 0 for instant distribution; None if Promoter does not say.
-    """
+class ContactList(msgspec.Struct, frozen=True):
+    """A contact list of the account."""
 
     id: int
-    name: str
-    drip_duration: float | None = None
+    called: str | None = msgspec.field(name="name", default=None)
+
+    @property
+    def name(self) -> str:
+        """Its name as shown to people."""
+        return self.called or ""
 
 
-@dataclass(frozen=True, slots=True)
-class ContactList:
-    """A contact list of the account.
+class Campaign(ContactList, frozen=True):
+    """A campaign of the account."""
 
-    Attributes:
-        id: Promoter's number for it.
-        name: As shown to people.
-    """
-
-    id: int
-    name: str
-
-
-class NoAnswerError(DeliveryError):
-    """Promoter does not answer a question, also after some tries."""
-
-    def __init__(self, path: str, answer: Answer) -> None:
-        """Build the sentence.
-
-        Args:
-            answer: What became of it last.
-        """
-        wait = f"in {math.ceil(answer.retry_after)} seconds" if answer.retry_after else "later"
-        fix = f"run again {wait}" if answer.status else "see that `api_url` is its address, or run again later"
-        super().__init__(f"Promoter does not answer GET {path} ({answer.said}): {fix}.")
-
-
-class EndlessListingError(DeliveryError):
-    """Promoter names a further page after more of them than any account has, or after one that was there before."""
-
-    def __init__(self, path: str) -> None:
-        super().__init__(
-            f"Promoter names ever further pages of {path}, and none is the last: "
-            "ask Promoter, or whoever runs what stands at `api_url`."
-        )
-
-
-class Item(msgspec.Struct):
-    """One entry of a page; of a contact list the first two fields alone are of use."""
-
-    id: int
-    name: str | None = None
     drip_duration: object = None
+    """As Promoter writes it, which is not documented."""
+
+    @property
+    def drip(self) -> float | None:
+        """Over how long its surveys are spread, 0 for instant distribution; None if Promoter does not say."""
+        try:
+            drip = float(self.drip_duration) if isinstance(self.drip_duration, (int, float, str)) else math.nan
+        except (ValueError, OverflowError):
+            return None
+        return drip if math.isfinite(drip) else None
 
 
-class _Page(msgspec.Struct):
-    results: list[Item]
+L = TypeVar("L", ContactList, Campaign)
+
+
+class _Page(msgspec.Struct, Generic[L]):
+    results: list[L]
     next: str | None = None
-
-
-def listed(exchange: Exchange, path: str, judge: Callable[[Call, Reply], Answer]) -> Generator[Item, None, None]:
-    """Yield what stands on all pages.
-
-    The address of a further page is built here, whatever Promoter names as the next: the key goes to no other host.
-
-    Args:
-        path: Of the collection, such as `/campaigns/`.
-        judge: Tells what a reply means, and raises for one that ends the run.
-
-    Raises:
-        AddressError: What answers is not Promoter's API.
-        NoAnswerError: Promoter does not answer, also after some tries.
-        EndlessListingError: There is a further page after every one.
-    """
-    before: list[Item] = []
-    for number in range(1, _MOST_PAGES + 1):
-        page = _page(exchange, path, number, judge)
-        if page.results and page.results == before:
-            break
-        yield from page.results
-        if not page.next:
-            return
-        before = page.results
-    raise EndlessListingError(path)
-
-
-def _page(exchange: Exchange, path: str, number: int, judge: Callable[[Call, Reply], Answer]) -> _Page:
-    call = exchange.call("GET", f"{path}?page={number}")
-    data: object = None
-    patient_until = time.monotonic() + _PATIENCE_SECONDS
-
-    def may_pass(answer: Answer) -> bool:
-        if answer.outcome not in FAILURES:
-            return False
-        asked = answer.retry_after
-        return time.monotonic() < patient_until if asked is None else asked <= _LONGEST_WAIT
-
-    @backoff.on_predicate(_pauses, may_pass, max_tries=_TRIES, jitter=None, logger=None)
-    def ask() -> Answer:
-        nonlocal data
-        reply = exchange.send(call)
-        if isinstance(reply, Answer):
-            return reply
-        if number > 1 and reply.status == _NOT_FOUND:
-            # What stood on the last page was removed meanwhile.
-            data = {"results": []}
-            return Answer(Outcome.ACCEPTED, reply.status)
-        data = reply.data
-        answer = judge(call, reply)
-        return doubted(answer) if answer.outcome is Outcome.ACCEPTED and not answer.is_json else answer
-
-    answer = ask()
-    if answer.outcome is not Outcome.ACCEPTED:
-        if answer.status is not None and answer.status < _REDIRECT:
-            raise AddressError(call.method, path, answer.status)
-        raise NoAnswerError(path, answer)
-    try:
-        return msgspec.convert(data, _Page)
-    except msgspec.ValidationError as error:
-        raise AddressError(call.method, path, answer.status or 0) from error
 
 
 def _pauses() -> Generator[float, Any, None]:
@@ -167,58 +81,91 @@ def _pauses() -> Generator[float, Any, None]:
         pause *= 2
 
 
-def _drip(value: object) -> float | None:
-    """Return how long surveys are spread over, whose form is not documented; None if it cannot be read."""
-    try:
-        days = float(value) if isinstance(value, (int, float, str)) else math.nan
-    except (ValueError, OverflowError):
-        return None
-    return days if math.isfinite(days) else None
+@dataclass(frozen=True, slots=True)
+class ListedContact:
+    """A contact as a page tells it.
+
+    Attributes:
+        email: Its address as Promoter has it; None if it has none.
+        names: `first_name` and `last_name`, as far as they are there.
+        attributes: Its attributes; None if the page leaves them out.
+        unsubscribed: Whether it unsubscribed; None if the page does not say.
+    """
+
+    email: str | None
+    names: Mapping[str, object]
+    attributes: Mapping[str, object] | None
+    unsubscribed: bool | None
+
+    @classmethod
+    def read(cls, entry: Mapping[str, Any]) -> ListedContact:
+        """Return the contact of an entry, whatever stands in it."""
+        email, attributes, unsubscribed = (entry.get(name) for name in ("email", "attributes", "unsubscribed"))
+        return cls(
+            email if isinstance(email, str) else None,
+            {name: entry[name] for name in ("first_name", "last_name") if entry.get(name, "") not in ("", None)},
+            attributes if isinstance(attributes, dict) else None,
+            unsubscribed if isinstance(unsubscribed, bool) else None,
+        )
 
 
-NO_PACE: Final = 1e9
-"""The limit of a run that sends nothing, in requests a minute."""
+@dataclass(frozen=True, slots=True)
+class ContactPage:
+    """A page of contacts.
 
-_CARRIED_OUT: Final = Answer(Outcome.ACCEPTED, 200)
+    Attributes:
+        contacts: What stands on it.
+        count: How many contacts there are on all pages; None if it does not say.
+        has_next: Whether there is a page behind it. Its address is not taken from here: the key goes to no other host.
+        mark: The same for two pages with the same contacts.
+        is_beyond: Whether it lies behind the last page: contacts were removed meanwhile.
+    """
+
+    contacts: tuple[ListedContact, ...] = ()
+    count: int | None = None
+    has_next: bool = False
+    mark: str = ""
+    is_beyond: bool = False
+
+    @classmethod
+    def read(cls, reply: Reply) -> ContactPage | None:
+        """Return the page of an answer; None if it is none."""
+        data = reply.data
+        if not isinstance(data, dict) or not isinstance(data.get("results"), list):
+            return None
+        entries = [entry if isinstance(entry, dict) else {} for entry in data["results"]]
+        count = data.get("count")
+        is_count = isinstance(count, int) and not isinstance(count, bool) and 0 <= count < _MOST_CONTACTS
+        told = repr([(entry.get("id"), entry.get("email")) for entry in entries]).encode("utf-8", "backslashreplace")
+        mark = blake2b(told, digest_size=16).hexdigest()
+        contacts = tuple(map(ListedContact.read, entries))
+        return cls(contacts, count if is_count else None, bool(data.get("next")), mark)
 
 
 class Api(Protocol):
     """The part of Promoter's API that delivery needs: one call, one request, one answer."""
 
-    def survey(self, body: bytes) -> Answer:
+    def survey(self, body: bytes, /) -> Answer:
         """Ask for a survey, which e-mails its contact at once."""
 
-    def save_contact(self, body: bytes) -> Answer:
+    def save_contact(self, body: bytes, /) -> Answer:
         """Add or update a contact."""
 
-    def remove_contact(self, email: str) -> Answer:
+    def remove_contact(self, email: str, /) -> Answer:
         """Remove a contact."""
 
-    def leave_list(self, contact_list: int, body: bytes) -> Answer:
+    def leave_list(self, contact_list: int, body: bytes, /) -> Answer:
         """Take a contact off a list."""
 
 
 class Withheld:
     """Answers for Promoter, and sends nothing."""
 
-    def survey(self, body: bytes) -> Answer:  # noqa: ARG002 - as the client takes it
-        """Answer a request for a survey."""
-        return _CARRIED_OUT
+    def survey(self, *_: object) -> Answer:
+        """Answer any request that it was carried out."""
+        return Answer(Outcome.ACCEPTED, 200)
 
-    def save_contact(self, body: bytes) -> Answer:  # noqa: ARG002 - as the client takes it
-        """Answer a request to add or update a contact."""
-        return _CARRIED_OUT
-
-    def leave_list(self, contact_list: int, body: bytes) -> Answer:  # noqa: ARG002 - as the client takes it
-        """Answer a request to take a contact off a list."""
-        return _CARRIED_OUT
-
-    def remove_contact(self, email: str) -> Answer:  # noqa: ARG002 - as the client takes it
-        """Answer a request to remove a contact."""
-        return _CARRIED_OUT
-
-    def close(self) -> None:
-        """Do nothing: there is no connection."""
+    save_contact = remove_contact = leave_list = survey
 
 
 class Client:
@@ -264,7 +211,7 @@ class Client:
         """
         reply = self._exchange.send(self._save_contact, body)
         answer = reply if isinstance(reply, Answer) else self._meaning(self._save_contact, reply)
-        return doubted(answer) if answer.outcome is Outcome.ACCEPTED and not answer.is_json else answer
+        return doubted(answer)
 
     def remove_contact(self, email: str) -> Answer:
         """Remove a contact; one that is gone already counts as removed.
@@ -291,30 +238,80 @@ class Client:
         if reply.is_gone:
             return Answer(Outcome.ACCEPTED, reply.status)
         answer = self._meaning(call, reply)
-        return doubted(answer) if answer.outcome is Outcome.ACCEPTED and reply.body and not answer.is_json else answer
+        return doubted(answer) if reply.body else answer
 
     def campaigns(self) -> list[Campaign]:
         """Return the account's campaigns.
 
         Raises:
-            KeyRefusedError: Promoter does not accept the key.
-            AddressError: What answers is not Promoter's API.
-            NoAnswerError: Promoter does not answer, also after some tries.
+            DeliveryError: Promoter does not answer so that anything can be read, also after some tries.
         """
-        return [
-            Campaign(one.id, one.name or "", _drip(one.drip_duration))
-            for one in listed(self._exchange, "/campaigns/", self._meaning)
-        ]
+        return self._listed("/campaigns/", Campaign)
 
     def contact_lists(self) -> list[ContactList]:
         """Return the account's contact lists.
 
         Raises:
-            KeyRefusedError: Promoter does not accept the key.
-            AddressError: What answers is not Promoter's API.
-            NoAnswerError: Promoter does not answer, also after some tries.
+            DeliveryError: Promoter does not answer so that anything can be read, also after some tries.
         """
-        return [ContactList(one.id, one.name or "") for one in listed(self._exchange, "/lists/", self._meaning)]
+        return self._listed("/lists/", ContactList)
+
+    def _listed(self, path: str, kind: type[L]) -> list[L]:
+        """Return what stands on all pages.
+
+        The address of a further page is built here, whatever Promoter names as the next: the key goes to no other host.
+        """
+        found: list[L] = []
+        before: list[L] = []
+        for number in range(1, _MOST_PAGES + 1):
+            page = self._page(path, number, kind)
+            if page.results and page.results == before:
+                break
+            found += page.results
+            if not page.next:
+                return found
+            before = page.results
+        raise DeliveryError(
+            f"Promoter names ever further pages of {path}, and none is the last: "
+            "ask Promoter, or whoever runs what stands at `api_url`."
+        )
+
+    def _page(self, path: str, number: int, kind: type[L]) -> _Page[L]:
+        call = self._exchange.call("GET", f"{path}?page={number}")
+        data: object = None
+        patient_until = time.monotonic() + _PATIENCE_SECONDS
+
+        def may_pass(answer: Answer) -> bool:
+            if answer.outcome not in FAILURES:
+                return False
+            asked = answer.retry_after
+            return time.monotonic() < patient_until if asked is None else asked <= _LONGEST_WAIT
+
+        @backoff.on_predicate(_pauses, may_pass, max_tries=_TRIES, jitter=None, logger=None)
+        def ask() -> Answer:
+            nonlocal data
+            reply = self._exchange.send(call)
+            if isinstance(reply, Answer):
+                return reply
+            if number > 1 and reply.status == _NOT_FOUND:
+                # What stood on the last page was removed meanwhile.
+                data = {"results": []}
+                return Answer(Outcome.ACCEPTED, reply.status)
+            data = reply.data
+            return doubted(self._meaning(call, reply))
+
+        answer = ask()
+        if answer.outcome is not Outcome.ACCEPTED:
+            if answer.status is not None and answer.status < _REDIRECT:
+                raise AddressError(call.method, path, answer.status)
+            wait = f"in {math.ceil(answer.retry_after)} seconds" if answer.retry_after else "later"
+            fix = f"run again {wait}" if answer.status else "see that `api_url` is its address, or run again later"
+            raise DeliveryError(f"Promoter does not answer GET {path} ({answer.said}): {fix}.")
+        try:
+            page: _Page[L] = msgspec.convert(data, _Page[kind])  # type: ignore[valid-type] # one of the two
+        except msgspec.ValidationError as error:
+            raise AddressError(call.method, path, answer.status or 0) from error
+        return page
 
     def contacts(self, page: int, contact_list: int | None = None) -> tuple[Answer, ContactPage]:
         """Ask once for a page of the account's contacts, or of those on a contact list.
@@ -322,22 +319,27 @@ class Client:
         Raises:
             KeyRefusedError: Promoter does not accept the key.
             AddressError: What answers is not Promoter's API.
-            LongPageError: The page is too long.
+            DeliveryError: The page is too long.
         """
         chosen = "" if contact_list is None else f"contact_list__id={contact_list}&"
         call = self._exchange.call("GET", f"/contacts/?{chosen}page={page}")
-        reply = self._exchange.send(call, longest=LONGEST_PAGE)
+        reply = self._exchange.send(call, longest=_LONGEST_PAGE)
         if isinstance(reply, Answer):
             return reply, ContactPage()
         if page > 1 and reply.status == _NOT_FOUND:
-            return Answer(Outcome.ACCEPTED, reply.status), BEYOND
-        answer = self._meaning(call, reply)
+            return Answer(Outcome.ACCEPTED, reply.status), ContactPage(is_beyond=True)
+        answer = doubted(self._meaning(call, reply))
         if answer.outcome is not Outcome.ACCEPTED:
             return answer, ContactPage()
-        found = read_page(reply)
-        if found is None and reply.is_json:
+        if reply.is_cut:
+            raise DeliveryError(
+                f"Promoter's page of contacts has more than {_LONGEST_PAGE // 2**20} MiB: "
+                "ask Promoter, or whoever runs what stands at `api_url`, for shorter ones."
+            )
+        found = ContactPage.read(reply)
+        if found is None:
             raise AddressError(call.method, call.path, reply.status)
-        return (doubted(answer), ContactPage()) if found is None else (answer, found)
+        return answer, found
 
     def close(self) -> None:
         """Close the connections that no thread uses just now; the next call would make new ones."""

@@ -38,10 +38,27 @@ CONNECT_SECONDS: Final = 10.0
 ANSWER_SECONDS: Final = 30.0
 """The time within which an answer must be there, head and body together."""
 
+LATE_SECONDS: Final = 5.0
+"""How long after its time a request may still be begun: a machine that slept must not send on a lease of long ago."""
+
+SETTLING_SECONDS: Final = 2 * ANSWER_SECONDS
+"""How long a request without an answer may still be at work at Promoter."""
+
 _TIMEOUT: Final = (CONNECT_SECONDS, ANSWER_SECONDS)
 # A server that closes an idle connection just as it is used again leaves a survey in doubt: use none that idled long.
 _IDLE_SECONDS: Final = 20.0
 _LONGEST_BODY: Final = 1024 * 1024
+
+
+def settled_at(slot: float) -> float:
+    """Return when a request that nobody answers for is surely no longer at work, in epoch seconds.
+
+    Until then nobody but the process that made it sends it again, or anything that it must not overtake.
+
+    Args:
+        slot: The time it was to leave at, in epoch seconds.
+    """
+    return slot + LATE_SECONDS + CONNECT_SECONDS + SETTLING_SECONDS
 
 
 class _Thread(threading.local):

@@ -12,8 +12,7 @@ from sqlalchemy import ColumnElement, Integer, cast, func, select, true
 
 from target_promoter.config.settings import Settings
 from target_promoter.contacts import pulled
-from target_promoter.contacts.contacts import ContactStatus
-from target_promoter.delivery import backlog as left
+from target_promoter.contacts.contacts import ContactStatus, count_pending
 from target_promoter.delivery import limit as clock
 from target_promoter.people import people
 from target_promoter.progress.words import E_MAILED, EXPLAINED, NOT_SENT, fix_refused, fix_rejected, told, waits_for
@@ -44,7 +43,7 @@ from target_promoter.store.encoding import decode
 from target_promoter.store.schema import UNSETTLED, SurveyStatus, contacts, rejected, surveys
 from target_promoter.store.summary import TrackOutcome
 from target_promoter.store.transaction import Transaction
-from target_promoter.surveys.schedule import count_open
+from target_promoter.surveys.schedule import count_open, next_due_at
 from target_promoter.values.events import canonical, nearest
 
 EXAMPLES: Final = 3
@@ -300,7 +299,7 @@ def _surveys(tx: Transaction, settings: Settings, now: float) -> SurveyFacts:
         outcomes={status: statuses[status] for status in tables.SETTLED},
         pending=pending,
         waiting=waiting,
-        next_due_at=left.next_due_at(tx, now),
+        next_due_at=next_due_at(tx, now),
         events={one: sorted(events[one]) for one in sorted(events)},
         campaigns=names.campaigns(tx),
         days=tuple(DayFacts(_date(number), one, outcomes) for (number, one), outcomes in sorted(days.items())),
@@ -337,7 +336,7 @@ def _contacts(tx: Transaction) -> ContactFacts:
     return ContactFacts(
         statuses={status: number for status, number in counted},  # noqa: C416 - a row is no pair to `dict`
         people=tx.scalar(select(func.count()).select_from(tables.people)) or 0,
-        people_without_email=left.count_people(tx),
+        people_without_email=people.count_without_address(tx),
         left_behind=tx.scalar(select(func.count()).select_from(tables.contacts).where(gone)) or 0,
         pulled=_pulled(tx),
         mirrored=tuple(
@@ -358,7 +357,7 @@ def _pulled(tx: Transaction) -> PulledFacts | None:
 def _requests(tx: Transaction, limit: float, surveys_pending: int, now: float) -> RequestFacts:
     used = clock.rate(tx, now, limit=limit)
     held = clock.paused_until(tx, now, limit=limit)
-    pending = surveys_pending + left.count_contacts(tx)
+    pending = surveys_pending + count_pending(tx)
     query = select(tables.request_days).order_by(tables.request_days.c.day.desc()).limit(_REQUEST_DAYS)
     days = [
         RequestDay(_date(row.day), row.requests, row.rate_limited, row.requests / (limit * _MINUTES_A_DAY))

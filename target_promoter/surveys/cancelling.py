@@ -43,12 +43,14 @@ class CancelRules:
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
+        # The properties to match, by the event that cancels and by the one that is cancelled.
         self._names: dict[str, set[str]] = {}
-        for campaign in settings.campaigns.values():
+        self._own: dict[str, set[str]] = {}
+        for event, campaign in settings.campaigns.items():
             for rule in campaign.cancel_on:
-                names = self._names.setdefault(rule.event, set())
-                if rule.match is not None:
-                    names.add(rule.match)
+                matched_by = {rule.match} if rule.match is not None else set[str]()
+                self._names.setdefault(rule.event, set()).update(matched_by)
+                self._own.setdefault(event, set()).update(matched_by)
 
     @property
     def any(self) -> bool:
@@ -69,23 +71,19 @@ class CancelRules:
 
     def matches(self, event: str, *sources: Mapping[str, object]) -> str | None:
         """Return what the survey of an event may be matched by, as kept with it; None if nothing."""
-        names = {rule.match for rule in self._settings.campaigns[event].cancel_on if rule.match is not None}
-        found = {name: matched(name, value_of(name, *sources)) for name in sorted(names)}
+        found = {name: matched(name, value_of(name, *sources)) for name in sorted(self._own.get(event, ()))}
         found = {name: value for name, value in found.items() if value is not None}
         return encode(found) if found else None
 
     def lacking(self, event: str, *sources: Mapping[str, object]) -> Iterator[str]:
         """Yield the properties by which an event is matched as one that cancels, or is cancelled, and that it lacks."""
-        campaign = self._settings.campaigns.get(event)
-        own = {rule.match for rule in campaign.cancel_on if rule.match is not None} if campaign is not None else set()
-        for name in sorted(own | self._names.get(event, set())):
+        for name in sorted(self._own.get(event, set()) | self._names.get(event, set())):
             if matched(name, value_of(name, *sources)) is None:
                 yield name
 
     def cancelled(self, tx: Transaction, surveys: Iterable[Survey], identity: Identity) -> dict[int, str]:
         """Return which of the surveys are cancelled, by their number, and why; looked up together."""
-        open_to = [one for one in surveys if one.canonical in self._settings.campaigns]
-        open_to = [one for one in open_to if self._settings.campaigns[one.canonical].cancel_on]
+        open_to = [one for one in surveys if one.canonical in self._own]
         if not open_to:
             return {}
         identity.look_up(open_to)

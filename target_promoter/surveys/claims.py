@@ -6,30 +6,26 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from heapq import merge
 from itertools import islice
-from typing import Any, Final
+from typing import Final
 
-from sqlalchemy import Select, func, select, update
+from sqlalchemy import func, select, update
 
 from target_promoter.contacts.contacts import Brought
 from target_promoter.people.identity import email_key, user_key
 from target_promoter.store.schema import UNSETTLED, SurveyStatus, surveys, throttles
 from target_promoter.store.transaction import Transaction
 from target_promoter.surveys.rules import Sendable
-from target_promoter.surveys.surveys import COLUMNS, Survey, as_survey
+from target_promoter.surveys.surveys import COLUMNS, QUEUED_AGAIN, Survey, as_survey
 
-_CLAIMED: Final = (
-    "id",
-    "status",
-    "campaign_id",
-    "claimed_email",
-    "claimed_user_id",
-    "claimed_at",
-    "request",
-    "request_form",
-    "unanswered",
-    "lease",
-    "leased_until",
-)
+_REQUEST: Final = ("campaign_id", "claimed_email", "claimed_user_id", "claimed_at", "request", "request_form")
+_CLAIMED: Final = ("id", "status", *_REQUEST, "unanswered", "lease", "leased_until")
+
+CLAIM_SECONDS: Final = 12 * 3600.0
+"""Until what age of its claim a survey's request is sent again: well within the 24 hours of Promoter's own throttle."""
+
+LOOK_AGAIN_SECONDS: Final = 1.0
+"""How long something that cannot be sent just now is left alone."""
+
 _LOOKED_AT: Final = 1000
 _MOST_AHEAD_SECONDS: Final = 3600.0
 """Much more than any lease lies ahead that a clock which goes right writes."""
@@ -85,46 +81,28 @@ class Throttle:
 def due(tx: Transaction, now: float, sendable: Sendable, *, most: int) -> list[Survey]:
     """Return surveys that are to be sent now and are not too old, the longest due first."""
     # One event at a time, by index: a million due of a campaign that sends nothing must not stand before the others.
-    by_event = (
-        map(as_survey, tx.execute(_due(select(*COLUMNS), event, now, sendable).limit(most)))
-        for event in sendable.events
-    )
+    # As the index has them: of one time, a million perhaps, none need be looked at beyond the first.
+    query = select(*COLUMNS).where(surveys.c.leased_until <= now)
+    query = query.order_by(surveys.c.due_at, surveys.c.first_due_at).limit(most)
+    by_event = (map(as_survey, tx.execute(query.where(sendable.is_due(one, now)))) for one in sendable.events)
     return list(islice(merge(*by_event, key=lambda one: (one.due_at, one.first_due_at)), most))
-
-
-def _due(query: Select[Any], event: str, now: float, sendable: Sendable) -> Select[Any]:
-    return (
-        query.where(surveys.c.status == SurveyStatus.QUEUED, surveys.c.canonical == event)
-        .where(surveys.c.due_at <= now, surveys.c.due_at >= sendable.oldest_due)
-        .where(surveys.c.first_due_at >= sendable.oldest_first_due, surveys.c.leased_until <= now)
-        # As the index has them: of one time, a million perhaps, none need be looked at beyond the first.
-        .order_by(surveys.c.due_at, surveys.c.first_due_at)
-    )
 
 
 def unsettled(tx: Transaction, now: float, *, most: int) -> list[Claim]:
     """Return claims that nobody is at work on: their process died, or the time to wait for an answer is over."""
-    names = ("claimed_user_id", "claimed_at", "request", "request_form", "unanswered", "withdrawn")
     query = (
-        select(*COLUMNS, *(surveys.c[name] for name in names))
+        select(*COLUMNS, *(surveys.c[name] for name in (*_REQUEST, "unanswered", "withdrawn")))
         .where(surveys.c.status == SurveyStatus.CLAIMED, surveys.c.leased_until <= now)
         .order_by(surveys.c.due_at)
         .limit(most)
     )
-    return [
-        Claim(
-            as_survey(row[: len(COLUMNS)]),
-            row.campaign_id,
-            row.claimed_email,
-            row.claimed_user_id,
-            row.claimed_at,
-            row.request,
-            Brought(bytes(row.request_form), None, ()),
-            row.unanswered,
-            row.withdrawn,
-        )
-        for row in tx.execute(query)
-    ]
+    found = []
+    for row in tx.execute(query):
+        survey = as_survey(row[: len(COLUMNS)])
+        campaign_id, email, user_id, claimed_at, request, form, unanswered, withdrawn = row[len(COLUMNS) :]
+        brought = Brought(bytes(form), None, ())
+        found.append(Claim(survey, campaign_id, email, user_id, claimed_at, request, brought, unanswered, withdrawn))
+    return found
 
 
 def claim(tx: Transaction, made: Sequence[tuple[Claim, float]]) -> None:
@@ -166,10 +144,10 @@ def renew(tx: Transaction, claim: Claim, leased_until: float) -> None:
     )
 
 
-def leases(tx: Transaction, survey_ids: Iterable[int]) -> dict[int, str]:
-    """Return the name under which the last request was made for each of some claims that are still open."""
-    rows = tx.rows_among("id, status, lease", "surveys", "id", set(survey_ids))
-    return {row.id: row.lease for row in rows if row.status == SurveyStatus.CLAIMED}
+def leases(tx: Transaction, survey_ids: Iterable[int]) -> dict[int, tuple[str, str | None]]:
+    """Return of claims that are still open the name of the last request, and why it must not be made again."""
+    rows = tx.rows_among("id, status, lease, withdrawn", "surveys", "id", set(survey_ids))
+    return {row.id: (row.lease, row.withdrawn) for row in rows if row.status == SurveyStatus.CLAIMED}
 
 
 def withdraw(
@@ -195,32 +173,13 @@ def withdraw(
             tx.execute(update(surveys).where(surveys.c.id == row.id).values(withdrawn=reason))
 
 
-def withdrawn(tx: Transaction, claim: Claim) -> str | None:
-    """Return why a claim must not be sent again; None if it may."""
-    reason: str | None = tx.scalar(select(surveys.c.withdrawn).where(surveys.c.id == claim.id))
-    return reason
-
-
 def release(tx: Transaction, claim: Claim, until: float) -> None:
     """Undo a claim whose request was surely never carried out.
 
     Args:
         until: Until when it is left alone, in epoch seconds.
     """
-    tx.execute(
-        update(surveys)
-        .where(surveys.c.id == claim.id)
-        .values(
-            status=SurveyStatus.QUEUED,
-            claimed_email=None,
-            claimed_user_id=None,
-            claimed_at=None,
-            request=None,
-            request_form=None,
-            lease=None,
-            leased_until=until,
-        )
-    )
+    tx.execute(update(surveys).where(surveys.c.id == claim.id).values(leased_until=until, **QUEUED_AGAIN))
     _free(tx, [claim])
 
 
@@ -295,16 +254,8 @@ def next_due(tx: Transaction, sendable: Sendable, now: float) -> float | None:
     times = [tx.scalar(earliest.where(surveys.c.status == SurveyStatus.CLAIMED))]
     for event in sendable.events:
         # The first of them will do, by index: with a million pending, to look at all takes longer than to send some.
-        longest = (
-            select(surveys.c.leased_until)
-            .where(surveys.c.status == SurveyStatus.QUEUED, surveys.c.canonical == event)
-            .where(surveys.c.due_at <= now, surveys.c.due_at >= sendable.oldest_due)
-            .where(surveys.c.first_due_at >= sendable.oldest_first_due)
-            .order_by(surveys.c.due_at)
-            .limit(_LOOKED_AT)
-            .subquery()
-        )
-        times.append(tx.scalar(select(func.min(longest.c.leased_until))))
+        longest = select(surveys.c.leased_until).where(sendable.is_due(event, now)).order_by(surveys.c.due_at)
+        times.append(tx.scalar(select(func.min(longest.limit(_LOOKED_AT).subquery().c.leased_until))))
     return min((time for time in times if time is not None), default=None)
 
 

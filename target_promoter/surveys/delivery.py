@@ -11,9 +11,10 @@ from target_promoter.config.settings import Settings
 from target_promoter.contacts import contacts, pulled
 from target_promoter.contacts.attributes import Note, survey_attributes
 from target_promoter.contacts.contacts import Brought
+from target_promoter.contacts.delivery import Claimed
 from target_promoter.contacts.wanted import ContactForm, contact_forms
 from target_promoter.people.identity import Identity, Who, email_key, user_key
-from target_promoter.promoter import timeouts as times
+from target_promoter.promoter import transport
 from target_promoter.promoter.answers import Answer, Outcome
 from target_promoter.store.encoding import decode, encode
 from target_promoter.store.schema import SurveyStatus
@@ -47,14 +48,13 @@ class Fuse:
         """How many more surveys may be claimed."""
         return self.most - self.spent - len(self.open)
 
-    def after(self, answered: Iterable[tuple[Claim, Outcome | None]], unsent: Iterable[Claim]) -> Fuse:
-        """Return the fuse after requests came back; a claim without an answer stays open."""
-        closed = {one.id for one in unsent}
-        spent = self.spent
-        for claim, outcome in answered:
+    def after(self, came: Iterable[tuple[Claim, Outcome | None]]) -> Fuse:
+        """Return the fuse after requests came back; a claim without an answer stays open, one not sent spends none."""
+        closed, spent = set[int](), self.spent
+        for claim, outcome in came:
             if outcome is not Outcome.UNANSWERED:
                 closed.add(claim.id)
-                spent += outcome is Outcome.ACCEPTED or claim.unanswered > 0
+                spent += outcome is Outcome.ACCEPTED or (outcome is not None and claim.unanswered > 0)
         return replace(self, spent=spent, open=self.open - closed)
 
     def claiming(self, claimed: Iterable[Claim]) -> Fuse:
@@ -102,41 +102,31 @@ class SurveyDelivery:
             schedule.open_later(tx, rules)
         return ended, more
 
-    def claim(
-        self, tx: Transaction, now: float, slots: Sequence[float], allowance: int
-    ) -> tuple[list[Claim], Counter[str], tuple[Note, ...]]:
+    def claim(self, tx: Transaction, now: float, slots: Sequence[float], allowance: int) -> Claimed[Claim]:
         """Claim surveys to be sent, the unsettled ones first, then the longest due.
 
         Args:
             slots: When requests may leave, in epoch seconds; one claim each at the most.
-
-        Returns:
-            The claims, whose requests must now be sent; how many surveys came to each final outcome without a request;
-            and what became of attributes.
         """
-        outcomes: Counter[str] = Counter()
-        taken = self._take_up_unsettled(tx, now, slots, outcomes)
-        notes: tuple[Note, ...] = ()
+        found = Claimed[Claim]()
+        self._take_up_unsettled(tx, now, slots, found)
         # As a rule each is sent, and to look at more than can be is in vain; where many are not, a turn for a few would
         # be mostly its commit.
-        looked_at, most = 0, len(slots)
-        while looked_at < _MOST_LOOKED_AT and (free := slots[len(taken) :][: max(allowance, 0)]):
+        looked_at, most, last = 0, len(slots), len(found.requests) + max(allowance, 0)
+        while looked_at < _MOST_LOOKED_AT and (free := slots[len(found.requests) : last]):
             candidates = claims.due(tx, now, self.sendable(now), most=most)
-            new, found = self._claim(tx, now, candidates, free, outcomes)
-            taken += new
-            notes += found
-            allowance -= len(new)
+            self._claim(tx, now, candidates, free, found)
             if len(candidates) < most:
                 break
             looked_at, most = looked_at + most, 2 * most
-        return taken, outcomes, notes
+        return found
 
     def _claim(
-        self, tx: Transaction, now: float, candidates: Sequence[Survey], slots: Sequence[float], outcomes: Counter[str]
-    ) -> tuple[list[Claim], tuple[Note, ...]]:
+        self, tx: Transaction, now: float, candidates: Sequence[Survey], slots: Sequence[float], found: Claimed[Claim]
+    ) -> None:
         """Claim those of some surveys that are to be sent, as many as there are slots."""
         if not candidates:
-            return [], ()
+            return
         turn = _Claiming(tx, self._rules(now), self._cancel_rules, candidates)
         made: list[tuple[Claim, float]] = []
         for survey in candidates:
@@ -144,31 +134,25 @@ class SurveyDelivery:
                 break
             claim = turn.claim(survey)
             if claim is not None:
-                made.append((replace(claim, lease=next(self._leases)), times.settled_at(slots[len(made)])))
+                made.append((replace(claim, lease=next(self._leases)), transport.settled_at(slots[len(made)])))
         claims.claim(tx, made)
-        turn.write(outcomes)
+        turn.write(found.outcomes)
         new = [claim for claim, _ in made]
-        self._cancel_same_events(tx, new, now, outcomes)
-        return new, turn.notes
-
-    @staticmethod
-    def _cancel_same_events(tx: Transaction, claimed: Sequence[Claim], now: float, outcomes: Counter[str]) -> None:
-        """Cancel surveys that wait for what is surveyed now: their rows were corrected to its person and second."""
-        occurrences = {one.survey.occurrence for one in claimed if one.survey.occurrence is not None}
+        # Others may wait for what is surveyed now: their rows were corrected to its person and second.
+        occurrences = {one.survey.occurrence for one in new if one.survey.occurrence is not None}
         same = [one.id for one in surveys.of_occurrences(tx, occurrences)]
         if same:
-            outcomes[SurveyStatus.CANCELLED] += surveys.cancel(tx, same, SAME_EVENT, now)
+            found.outcomes[SurveyStatus.CANCELLED] += surveys.cancel(tx, same, SAME_EVENT, now)
+        found.requests += new
+        found.notes += turn.notes
 
-    def _take_up_unsettled(
-        self, tx: Transaction, now: float, slots: Sequence[float], outcomes: Counter[str]
-    ) -> list[Claim]:
+    def _take_up_unsettled(self, tx: Transaction, now: float, slots: Sequence[float], found: Claimed[Claim]) -> None:
         """Lease claims that were left without an answer, so that the very same request is sent again."""
-        taken: list[Claim] = []
         left = claims.unsettled(tx, now, most=max(50, len(slots)))
         cancelled = self._cancel_rules.cancelled(tx, [one.survey for one in left], Identity(tx))
         for claim in left:
             # A claim of the future was taken by a clock that went wrong: how old it is nobody knows.
-            is_old = not -times.SETTLING_SECONDS <= now - claim.claimed_at < times.CLAIM_SECONDS
+            is_old = not -transport.SETTLING_SECONDS <= now - claim.claimed_at < claims.CLAIM_SECONDS
             reason = claim.withdrawn or cancelled.get(claim.id) or self._not_sent_again(now, claim)
             if reason is not None or is_old:
                 # Sent again it might e-mail somebody late, or somebody who should not be e-mailed any more.
@@ -176,13 +160,12 @@ class SurveyDelivery:
                 why = f"{reason}, and {lost}" if reason is not None else f"{lost} for twelve hours"
                 surveyed_at = _last_surveyed(claim, now)
                 claims.settle(tx, [Settled(claim, SurveyStatus.UNCERTAIN, why, surveyed_at)], now)
-                outcomes[SurveyStatus.UNCERTAIN] += 1
-            elif len(taken) < len(slots):
+                found.outcomes[SurveyStatus.UNCERTAIN] += 1
+            elif len(found.requests) < len(slots):
                 # Whoever had it may have sent it: from here on a refusal means that the person was surveyed.
                 again = replace(claim, unanswered=max(claim.unanswered, 1), lease=next(self._leases))
-                claims.renew(tx, again, times.settled_at(slots[len(taken)]))
-                taken.append(again)
-        return taken
+                claims.renew(tx, again, transport.settled_at(slots[len(found.requests)]))
+                found.requests.append(again)
 
     def _not_sent_again(self, now: float, claim: Claim) -> str | None:
         """Return why the settings of now would not send a claim's request; None if they would."""
@@ -207,16 +190,23 @@ class SurveyDelivery:
         settled: list[Settled] = []
         leases = claims.leases(tx, (claim.id for claim, _ in came))
         for claim, answer in came:
-            if leases.get(claim.id) != claim.lease:
+            lease, withdrawn = leases.get(claim.id, (None, None))
+            if lease != claim.lease:
                 continue  # Somebody else has it by now.
             status = None if answer is None else self._status(claim, answer)
             if answer is not None and answer.outcome is Outcome.UNANSWERED:
                 again = replace(claim, unanswered=claim.unanswered + 1)
-                claims.renew(tx, again, now + times.SETTLING_SECONDS)
+                claims.renew(tx, again, now + transport.SETTLING_SECONDS)
             elif answer is None or status is None:
-                # One that Promoter never takes must not stand before all the others.
+                # It was surely not carried out. One that Promoter never takes must not stand before all the others.
                 is_unavailable = answer is not None and answer.outcome is Outcome.UNAVAILABLE
-                settled += self._give_back(tx, claim, now + times.LOOK_AGAIN_SECONDS * is_unavailable)
+                until = now + claims.LOOK_AGAIN_SECONDS * is_unavailable
+                if claim.unanswered:  # An earlier request may have been.
+                    claims.renew(tx, claim, until)
+                elif withdrawn is not None:
+                    settled.append(Settled(claim, SurveyStatus.CANCELLED, withdrawn))
+                else:
+                    claims.release(tx, claim, until)
             elif status is SurveyStatus.SENT:
                 settled.append(Settled(claim, status, None, now))
             else:
@@ -243,29 +233,10 @@ class SurveyDelivery:
             case _:
                 return None
 
-    @staticmethod
-    def _give_back(tx: Transaction, claim: Claim, until: float) -> list[Settled]:
-        """Undo a claim whose last request was surely not carried out, unless an earlier one may have been.
-
-        Args:
-            until: Until when nobody sends it again, in epoch seconds.
-
-        Returns:
-            How it ends if it was withdrawn meanwhile, and is not sent any more.
-        """
-        reason = claims.withdrawn(tx, claim)
-        if claim.unanswered:
-            claims.renew(tx, claim, until)
-        elif reason is not None:
-            return [Settled(claim, SurveyStatus.CANCELLED, reason)]
-        else:
-            claims.release(tx, claim, until)
-        return []
-
 
 def _last_surveyed(claim: Claim, now: float) -> float:
     """Return the last time at which an unanswered request may have e-mailed its contact, in epoch seconds."""
-    return min(now, claim.claimed_at + times.CLAIM_SECONDS)
+    return min(now, claim.claimed_at + claims.CLAIM_SECONDS)
 
 
 class _Claiming:
@@ -336,7 +307,7 @@ class _Claiming:
             surveys.settle(self._tx, ids, status, reason, self._rules.now)
             outcomes[status] += len(ids)
         surveys.wait_for_person(self._tx, self._unreachable)
-        surveys.defer(self._tx, self._deferred, self._rules.now + times.LOOK_AGAIN_SECONDS)
+        surveys.defer(self._tx, self._deferred, self._rules.now + claims.LOOK_AGAIN_SECONDS)
         surveys.record_not_surveyed(self._tx, self._not_surveyed)
 
     def _settle(self, survey: Survey, status: SurveyStatus, reason: str) -> None:

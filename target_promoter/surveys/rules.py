@@ -7,9 +7,11 @@ from dataclasses import dataclass
 from hashlib import blake2b
 from typing import Final
 
+from sqlalchemy import ColumnElement
+
 from target_promoter.config.settings import Campaign, Settings
 from target_promoter.store.encoding import encode
-from target_promoter.store.schema import SurveyStatus
+from target_promoter.store.schema import SurveyStatus, surveys
 from target_promoter.surveys.surveys import Survey
 
 _DAY: Final = 86_400.0
@@ -31,6 +33,12 @@ class Sendable:
     """Events, in canonical form, whose campaign sends now."""
     oldest_due: float
     oldest_first_due: float
+
+    def is_due(self, event: str, now: float) -> ColumnElement[bool]:
+        """Return the condition for surveys of an event that are due, and not too old."""
+        of_event = (surveys.c.status == SurveyStatus.QUEUED) & (surveys.c.canonical == event)
+        in_time = (surveys.c.due_at >= self.oldest_due) & (surveys.c.first_due_at >= self.oldest_first_due)
+        return of_event & (surveys.c.due_at <= now) & in_time
 
 
 @dataclass(frozen=True, slots=True)

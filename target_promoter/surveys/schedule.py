@@ -75,12 +75,9 @@ def bring_due(tx: Transaction, settings: Settings, now: float) -> None:
 
 def open_later(tx: Transaction, rules: Rules) -> None:
     """Have due surveys wait for the hours in which they may leave; their age counts from there."""
-    opening = rules.next_opening
-    due = (surveys.c.due_at <= rules.now) & (surveys.c.due_at >= rules.oldest_due)
-    due &= surveys.c.first_due_at >= rules.oldest_first_due
     for event in rules.active:
-        of_event = (surveys.c.status == SurveyStatus.QUEUED) & (surveys.c.canonical == event)
-        tx.execute(update(surveys).where(of_event, due).values(due_at=opening))
+        is_due = rules.sendable().is_due(event, rules.now)
+        tx.execute(update(surveys).where(is_due).values(due_at=rules.next_opening))
 
 
 _COUNT: Final = text("SELECT count(*) FROM surveys WHERE status = :status")
@@ -98,6 +95,15 @@ def count_open(tx: Transaction, settings: Settings, now: float) -> tuple[int, in
     events = Rules(settings, now, 0.0).sendable().events if queued else ()
     due = sum(tx.scalar(_COUNT_DUE, {"event": event, "now": now}) or 0 for event in events)
     return claimed + due, waiting + queued - due
+
+
+_NEXT_DUE: Final = text("SELECT min(due_at) FROM surveys WHERE status = 'queued' AND due_at > :now")
+
+
+def next_due_at(tx: Transaction, now: float) -> float | None:
+    """Return when the next survey that waits for its day is due, in epoch seconds."""
+    due: float | None = tx.scalar(_NEXT_DUE, {"now": now})
+    return due
 
 
 def without_campaign(tx: Transaction, settings: Settings) -> Counter[str]:

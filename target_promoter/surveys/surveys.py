@@ -6,8 +6,9 @@ from collections.abc import Collection, Container, Iterable, Iterator, Mapping, 
 from typing import Any, Final
 
 import msgspec
-from sqlalchemy import ColumnElement, or_, select, true, update
+from sqlalchemy import ColumnElement, delete, or_, select, true, update
 
+from target_promoter.people.forgetting import forget_kept
 from target_promoter.people.identity import Identifiers
 from target_promoter.store.encoding import decode, encode
 from target_promoter.store.schema import (
@@ -18,10 +19,13 @@ from target_promoter.store.schema import (
     SETTLED,
     UNSETTLED,
     SurveyStatus,
+    cancellations,
     not_surveyed,
     surveys,
+    throttles,
 )
 from target_promoter.store.transaction import Transaction
+from target_promoter.surveys.known_events import KnownEvents
 from target_promoter.values.events import canonical
 
 READ_OTHERWISE: Final = "its stream is read by other fields than its row was, which has not come again"
@@ -99,6 +103,12 @@ def as_survey(row: Any) -> Survey:  # noqa: ANN401 - a database row
 COLUMNS: Final = tuple(surveys.c[name] for name in Survey.__struct_fields__)
 """What a query for surveys selects."""
 
+
+QUEUED_AGAIN: Final[dict[str, Any]] = {
+    "status": SurveyStatus.QUEUED,
+    **dict.fromkeys(("claimed_email", "claimed_user_id", "claimed_at", "request", "request_form", "lease")),
+}
+"""The columns of a survey whose claim is undone."""
 
 _KEPT_BY_A_SETTING: Final = (SurveyStatus.EXPIRED, SurveyStatus.WITHHELD, SurveyStatus.THROTTLED)
 
@@ -187,12 +197,7 @@ def _rows_among(tx: Transaction, columns: str, column: str, keys: Collection[Any
 
 def by_id(tx: Transaction, ids: Iterable[int]) -> dict[int, Survey]:
     """Return surveys by their number in the store."""
-    found: dict[int, Survey] = {}
-    for some in _steps(list(ids)):
-        for row in tx.execute(select(*COLUMNS).where(surveys.c.id.in_(some))):
-            survey = as_survey(row)
-            found[survey.id] = survey
-    return found
+    return {one.id: one for one in map(as_survey, tx.rows_among(_COLUMNS, "surveys", "id", set(ids)))}
 
 
 def any_open(tx: Transaction) -> bool:
@@ -202,26 +207,22 @@ def any_open(tx: Transaction) -> bool:
 
 def queue(tx: Transaction, ids: Sequence[int]) -> None:
     """Put surveys that waited for their person among those to be sent."""
-    for some in _steps(ids):
-        tx.execute(update(surveys).where(surveys.c.id.in_(some)).values(status=SurveyStatus.QUEUED))
+    _overwrite(tx, ids, status=SurveyStatus.QUEUED)
 
 
 def wait_for_person(tx: Transaction, ids: Sequence[int]) -> None:
     """Have surveys wait for their person again."""
-    for some in _steps(ids):
-        tx.execute(update(surveys).where(surveys.c.id.in_(some)).values(status=SurveyStatus.WAITING))
+    _overwrite(tx, ids, status=SurveyStatus.WAITING)
 
 
 def defer(tx: Transaction, ids: Sequence[int], until: float) -> None:
     """Leave due surveys alone until a time, in epoch seconds."""
-    for some in _steps(ids):
-        tx.execute(update(surveys).where(surveys.c.id.in_(some)).values(leased_until=until))
+    _overwrite(tx, ids, leased_until=until)
 
 
 def settle(tx: Transaction, ids: Sequence[int], status: SurveyStatus, reason: str | None, now: float) -> None:
     """End surveys."""
-    for some in _steps(ids):
-        tx.execute(update(surveys).where(surveys.c.id.in_(some)).values(**_settled(status, reason, now)))
+    _overwrite(tx, ids, **_settled(status, reason, now))
 
 
 def cancel(tx: Transaction, ids: Sequence[int], reason: str, now: float) -> int:
@@ -326,13 +327,8 @@ def requeue(tx: Transaction, message: bytes, properties: Mapping[str, object]) -
     where = (surveys.c.message == message) & (surveys.c.status == SurveyStatus.REFUSED) & (surveys.c.unanswered == 0)
     where &= surveys.c.withdrawn.is_(None)
     tx.bring(select(surveys).where(where))
-    values: dict[str, Any] = {
-        "status": SurveyStatus.QUEUED,
-        "properties": encode(properties),
-        **dict.fromkeys(("reason", "settled_at", "claimed_email", "claimed_user_id", "claimed_at")),
-        **dict.fromkeys(("request", "request_form", "lease")),
-    }
-    return tx.execute(update(surveys).where(where).values(leased_until=0.0, **values)).rowcount > 0
+    values = {"properties": encode(properties), "reason": None, "settled_at": None, "leased_until": 0.0}
+    return tx.execute(update(surveys).where(where).values(**values, **QUEUED_AGAIN)).rowcount > 0
 
 
 class NotSurveyed(msgspec.Struct, frozen=True):
@@ -408,6 +404,42 @@ def anonymous_ids_of(tx: Transaction, user_ids: Collection[str], emails: Collect
     return set(tx.scalars(query.distinct()))
 
 
+_FORGOTTEN: Final = "its person was forgotten"
+_PERSONAL: Final[dict[str, Any]] = {
+    **dict.fromkeys(
+        ("user_id", "anonymous_id", "email", "properties", "more", "matches", "occurrence", "row_key", "told")
+    ),
+    **dict.fromkeys(("claimed_email", "claimed_user_id", "request", "request_form", "withdrawn")),
+    "message_id": "",
+}
+
+
+def forget(tx: Transaction, whom: Identifiers, now: float) -> tuple[int, int]:
+    """Cancel the open surveys of people, and remove from all what names them; that there was one stays.
+
+    Returns:
+        How many surveys lost what is personal, and how many of them waited.
+    """
+    columns = (surveys.c.id, surveys.c.status, surveys.c.canonical, surveys.c.message_id)
+    rows = tx.execute(select(*columns).where(of_identifiers(whom))).all()
+    KnownEvents(tx).forget_unsalted((row.canonical, row.message_id) for row in rows)
+    # By their numbers from here on: of two conditions SQLite may take the status, and look at a million that wait.
+    waiting = [row.id for row in rows if row.status in OPEN]
+    settle(tx, waiting, SurveyStatus.CANCELLED, _FORGOTTEN, now)
+    # Its request may be at work, and its answer will find nobody: it is not sent again.
+    at_work = [row.id for row in rows if row.status == SurveyStatus.CLAIMED]
+    settle(tx, at_work, SurveyStatus.UNCERTAIN, _FORGOTTEN, now)
+    # Somebody else may have the address too: it may have been surveyed, and is no longer held by an open claim.
+    held = throttles.c.survey_id.in_(at_work)
+    tx.execute(update(throttles).where(held).values(survey_id=None, surveyed_at=now))
+    # A reason may be Promoter's words, which name whom they like.
+    tx.update_rows(surveys, ("id", "reason", *_PERSONAL), [(row.id, _FORGOTTEN, *_PERSONAL.values()) for row in rows])
+    forget_kept(tx, cancellations, whom.keys)
+    for table in (throttles, not_surveyed):
+        tx.execute(delete(table).where(table.c.who.in_(whom.keys)))
+    return len(rows), len(waiting)
+
+
 def _settled(status: SurveyStatus, reason: str | None, now: float) -> dict[str, Any]:
     return {"status": status, "reason": reason, "settled_at": now, "lease": None, "leased_until": 0.0}
 
@@ -416,6 +448,7 @@ def _only(properties: Mapping[str, object], allowed: Container[str]) -> dict[str
     return {name: value for name, value in properties.items() if name.lower() in allowed}
 
 
-def _steps(ids: Sequence[int]) -> Iterable[Sequence[int]]:
-    """Return the surveys in steps of what one statement takes."""
-    return (ids[start : start + _STEP] for start in range(0, len(ids), _STEP))
+def _overwrite(tx: Transaction, ids: Sequence[int], **values: Any) -> None:  # noqa: ANN401 - of columns
+    """Overwrite columns of surveys, in steps of what one statement takes."""
+    for start in range(0, len(ids), _STEP):
+        tx.execute(update(surveys).where(surveys.c.id.in_(ids[start : start + _STEP])).values(**values))

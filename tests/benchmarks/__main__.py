@@ -21,6 +21,10 @@ if TYPE_CHECKING:
     from tests.benchmarks.figures import Figure
 
 
+# What waits for a lock for so long is logged with what is looked for as a deadlock.
+_TELLING_WAITS: Final = ("log_lock_waits=on", "deadlock_timeout=200ms", "autovacuum_naptime=5s")
+
+
 @contextlib.contextmanager
 def _postgres(folder: Path, *settings: str) -> Iterator[Postgres]:
     place = Path(tempfile.mkdtemp(prefix="postgres-", dir=folder))
@@ -47,6 +51,8 @@ def _limit(folder: Path, quick: bool) -> Iterable[Figure]:  # noqa: FBT001
     yield from delivery.limit(folder, per_second=200, seconds=seconds, processes=1, latency=0.05)
     yield from delivery.told_too_high(folder, per_second=20, times=10, seconds=30, most=1.2, most_refused=40)
     yield from delivery.told_too_high(folder, per_second=20, times=500, seconds=30, most=1.3, most_refused=80)
+    with _postgres(folder, *_TELLING_WAITS) as server:
+        yield from delivery.limit(folder, per_second=100, seconds=2 * seconds, processes=4, server=server)
     if not quick:
         yield from delivery.told_too_high(
             folder, per_second=20, times=2.5, seconds=240, most=1.2, most_refused=240, by_second=False
@@ -60,9 +66,10 @@ def _surveys(folder: Path, quick: bool) -> Iterable[Figure]:  # noqa: FBT001
     yield from delivery.surveys(folder, per_second=200, seconds=seconds, cancelled_by=cancelled_by)
     yield from delivery.surveys(folder, per_second=200, seconds=seconds, due=20_000 if quick else 1_000_000)
     yield from delivery.surveys(folder, per_second=100, seconds=seconds, processes=4)
-    # What waits for a lock for so long is logged with what is looked for as a deadlock.
-    with _postgres(folder, "log_lock_waits=on", "deadlock_timeout=200ms", "autovacuum_naptime=5s") as server:
+    with _postgres(folder, *_TELLING_WAITS) as server:
         yield from delivery.surveys(folder, per_second=200, seconds=seconds, cancelled_by=cancelled_by, server=server)
+        due = 20_000 if quick else 1_000_000
+        yield from delivery.surveys(folder, per_second=200, seconds=seconds, due=due, server=server)
         yield from delivery.surveys(folder, per_second=100, seconds=2 * seconds, processes=4, server=server)
 
 

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import math
+import time
 from typing import TYPE_CHECKING, Any, Final
 
+from tests.benchmarks import large_store
 from tests.benchmarks.account import Account
 from tests.benchmarks.figures import Figure, at_least, at_most
 from tests.benchmarks.inputs import write_tracks, write_users, write_view
+from tests.benchmarks.large_store import Size
 from tests.benchmarks.processes import Program, Ran, run
 
 if TYPE_CHECKING:
@@ -95,8 +98,16 @@ def mirrored(folder: Path, *, people: int) -> Iterator[Figure]:
     yield Figure(what, f"{sent:,}", f"two for each who left: {least:,}", sent / people, "the least", sent == least)
 
 
-def limit(folder: Path, *, per_second: int, seconds: int, processes: int, latency: float = 0.0) -> Iterator[Figure]:
-    """Measure delivery at the account's limit.
+def limit(
+    folder: Path,
+    *,
+    per_second: int,
+    seconds: int,
+    processes: int,
+    latency: float = 0.0,
+    server: Postgres | None = None,
+) -> Iterator[Figure]:
+    """Measure delivery of contacts at the account's limit, and how several processes share it.
 
     Args:
         folder: Where files are kept.
@@ -104,15 +115,20 @@ def limit(folder: Path, *, per_second: int, seconds: int, processes: int, latenc
         seconds: How long delivery takes at the least.
         processes: How many processes share it.
         latency: Seconds that every answer takes.
+        server: The PostgreSQL server on which the store is, and whose log is looked at; without one it is a file.
     """
     number = per_second * seconds
     with Account(folder, requests_per_minute=per_second * 60, latency=latency) as account:
         config = _config(folder / f"limit-{per_second}-{processes}.db", account, per_second * 60)
+        if server is not None:
+            config["store_url"] = server.new_database()
         _fill(folder, config, number)
+        logged = "" if server is None else server.log()
         runs = _deliver(folder, config, processes)
         took = max(ran.summary["seconds"] for ran in runs)
         refused = sum(ran.summary["api"]["rate_limited"] for ran in runs)
         of = f"{number:,} contacts at {per_second} a second, {processes} process{'es' if processes > 1 else ''}"
+        of += ", PostgreSQL" if server else ""
         if latency:
             of += f", {latency * 1000:.0f} ms an answer"
             rate = number / took
@@ -124,6 +140,25 @@ def limit(folder: Path, *, per_second: int, seconds: int, processes: int, latenc
         else:
             yield at_most(of, f"{took:.1f} s", f"least: {seconds} s", took / seconds, 1.03)
         yield Figure("... requests refused", f"{refused}", "least: 0", None, "none", refused == 0)
+        yield from _shares([ran.summary["contacts"]["synced"] for ran in runs])
+    if server is not None:
+        yield _waits(server, logged)
+
+
+def _shares(sent: Sequence[int]) -> Iterator[Figure]:
+    """Compare the shares of several processes."""
+    if len(sent) > 1:
+        fair, shares = sum(sent) / len(sent), ", ".join(map(str, sorted(sent)))
+        unfair = max(max(sent) / fair, fair / max(min(sent), 1))
+        yield at_most("... each process's share", shares, f"fair: {fair:.0f}", unfair, 1.5)
+
+
+def _waits(server: Postgres, logged: str) -> Figure:
+    """Return what a server's log says of waits since it said so much."""
+    told = server.log().removeprefix(logged)
+    waits = told.count("still waiting for") + told.count("canceling autovacuum")
+    what = "... lock waits over 200 ms and cancelled autovacuums in the server's log"
+    return Figure(what, f"{waits}", "least: 0", None, "none", waits == 0)
 
 
 def told_too_high(
@@ -179,26 +214,23 @@ def surveys(
         config["campaigns"] = {"Order Completed": {"id": 78, "cancel_on": list(cancelled_by)}}
         if server is not None:
             config["store_url"] = server.new_database()
-        _fill(folder, config, max(number, due), surveys=True)
+        if due:
+            large_store.fill(config["store_url"], Size(people=due, surveys=due, due=due), time.time())
+        else:
+            _fill(folder, config, number, surveys=True)
         logged = "" if server is None else server.log()
         runs = _deliver(folder, config, processes)
         took = max(ran.summary["seconds"] for ran in runs)
-        sent = sorted(ran.summary["surveys"]["sent"] for ran in runs)
+        sent = [ran.summary["surveys"]["sent"] for ran in runs]
     of = f"{number:,} surveys" + (f" of {due:,} due" if due else "")
     of += f" at {per_second} a second, {processes} process{'es' if processes > 1 else ''}"
     of += ", `cancel_on`" if cancelled_by else ""
     of += ", PostgreSQL" if server else ""
     rate = sum(sent) / took
     yield at_least(of, f"{rate:.1f} a second", f"limit: {per_second}", rate / per_second, 0.97)
-    if processes > 1:
-        fair = number / processes
-        shares, unfair = ", ".join(map(str, sent)), max(sent[-1] / fair, fair / max(sent[0], 1))
-        yield at_most("... each process's share", shares, f"fair: {fair:.0f}", unfair, 1.5)
+    yield from _shares(sent)
     if server is not None:
-        told = server.log().removeprefix(logged)
-        waits = told.count("still waiting for") + told.count("canceling autovacuum")
-        what = "... lock waits over 200 ms and cancelled autovacuums in the server's log"
-        yield Figure(what, f"{waits}", "least: 0", None, "none", waits == 0)
+        yield _waits(server, logged)
 
 
 def beside_intake(folder: Path, *, records: int) -> Iterator[Figure]:

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from target_promoter.promoter.answers import Answer
-    from target_promoter.promoter.contact_pages import ContactPage
+    from target_promoter.promoter.client import ContactPage
     from target_promoter.sandbox.account import Account
     from target_promoter.sandbox.faults import Kind
 

@@ -15,7 +15,6 @@ from sqlalchemy import event, update
 
 from target_promoter.contacts import contacts
 from target_promoter.contacts.delivery import ContactRequest
-from target_promoter.delivery.backlog import count_contacts
 from target_promoter.store import schema
 from tests.delivering import Process, contact
 from tests.house import CONFIG, House, identify, track
@@ -222,9 +221,9 @@ def test_a_contact_list_that_promoter_does_not_know(house: House) -> None:
     assert [one.email for one in turn.requests] == ["c10@example.com"]
     turn = process.turn(2, "unknown_list", words=LIST_98)
     assert (turn.requests, turn.next_at, dict(turn.contacts)) == ([], None, {})
-    assert process.turns.unknown_lists == {98: LIST_98}
+    assert process.turns.contacts.unknown_lists == {98: LIST_98}
     assert {contact(house, f"c{number}@example.com").status for number in range(10, 13)} == {"list_unknown"}
-    assert house.store.read(count_contacts) == 3
+    assert house.store.read(contacts.count_pending) == 3
     assert len(Process(house).turn(3).requests) == 3
 
 

@@ -8,7 +8,7 @@ import pytest
 
 from target_promoter.contacts import contacts, pulled
 from target_promoter.contacts.delivery import ContactRequest
-from target_promoter.promoter.contact_pages import ListedContact
+from target_promoter.promoter.client import ListedContact
 from target_promoter.store import retention
 from tests.delivering import Process
 from tests.house import HOUR, NOW, House, identify, track

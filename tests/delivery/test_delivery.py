@@ -10,15 +10,14 @@ from unittest.mock import patch
 
 import pytest
 
-from target_promoter.delivery import leases
 from target_promoter.delivery import limit as clock
-from target_promoter.delivery.delivery import Delivery
-from target_promoter.delivery.patience import Patience
+from target_promoter.delivery.delivery import Delivery, Patience
 from target_promoter.delivery.sender import Sender
-from target_promoter.delivery.turn import Turns
+from target_promoter.delivery.turn import Turns, is_dead, lease_names
 from target_promoter.errors import DeliveryError
 from target_promoter.promoter.answers import Answer, Outcome
 from target_promoter.store import runs
+from target_promoter.store.database import open_store
 from tests.delivering import Process, survey
 from tests.house import House, identify, track
 
@@ -158,7 +157,7 @@ def test_another_key_does_not_take_the_store_over(house: House) -> None:
 
 def test_patience_ends_after_its_time_without_a_success() -> None:
     """One success starts it anew; failures without one for five minutes end it with the last words."""
-    patience = Patience(300)
+    patience = Patience()
     failure = Answer(Outcome.UNANSWERED, 500, "no luck")
     assert patience.judge(failure, 0.0)
     assert not patience.judge(Answer(Outcome.REFUSED, 400), 200.0)
@@ -170,7 +169,7 @@ def test_patience_ends_after_its_time_without_a_success() -> None:
 
 def test_failures_in_a_row_slow_everything_down() -> None:
     """After the third all wait, ever longer and never more than half a minute, until one succeeds."""
-    patience = Patience(300)
+    patience = Patience()
     for number in range(1500):
         patience.judge(Answer(Outcome.UNREACHED), 1.0)
         assert (patience.paused_until > 1.0) == (number >= 2)
@@ -181,7 +180,7 @@ def test_failures_in_a_row_slow_everything_down() -> None:
 
 def test_the_third_failure_in_a_row_is_told(caplog: pytest.LogCaptureFixture) -> None:
     """Once, with its cause; two may be a hiccup."""
-    patience = Patience(300)
+    patience = Patience()
     told = []
     for _ in range(5):
         patience.judge(Answer(Outcome.UNAVAILABLE, 503, "maintenance"), 1.0)
@@ -191,11 +190,11 @@ def test_the_third_failure_in_a_row_is_told(caplog: pytest.LogCaptureFixture) ->
 
 def test_a_living_process_is_not_dead() -> None:
     """Its own name belongs to a living process, one of another machine to nobody that is known to be dead."""
-    names = leases.new_names()
+    names = lease_names()
     name = next(names)
-    assert not leases.is_dead(name)
+    assert not is_dead(name)
     assert name != next(names)
-    assert not leases.is_dead("elsewhere:999999:x")
+    assert not is_dead("elsewhere:999999:x")
 
 
 def test_a_survey_that_comes_leaves_before_contacts_that_were_claimed(tmp_path: Path) -> None:
@@ -241,7 +240,7 @@ def test_a_survey_whose_day_comes_leaves_before_contacts_that_were_claimed(tmp_p
 
 def test_after_a_wait_for_the_store_nothing_is_made_up_for(house: House) -> None:
     """A turn that another program kept waiting has times from now on: those that are over would be used all at once."""
-    turn = Turns(house.store, house.settings, clock=lambda: house.now + 2.5).take(house.now, [], [], room=64)
+    turn = Turns(house.store, house.settings, clock=lambda: house.now + 2.5).take(house.now, [], room=64)
     assert turn.times[0] == house.now + 2.5
 
 
@@ -268,6 +267,28 @@ def test_the_end_of_another_process_is_seen_soon(house: House, monkeypatch: pyte
     made.run()
     assert (looked, promoter.asked) == ([0.1, 0.2, 0.4, 0.8, 1.0, 1.0], [])
     assert made.is_done
+
+
+def test_several_share_the_limit_fairly(store_url: str) -> None:
+    """Of four that deliver from one store none sends twice as much as its share, and none less than half of it."""
+    house = House(store_url, requests_per_minute=6000)
+    house.take(*(identify(str(number), f"c{number}@example.com") for number in range(1, 401)))
+    promoters = [Promoter(lambda: YES) for _ in range(4)]
+    stores = [open_store(store_url, now=house.now) for _ in promoters]
+    several = [
+        Delivery(store, one, house.settings, house.summary) for store, one in zip(stores, promoters, strict=True)
+    ]
+    for one in several:
+        one.finish()
+        one.start()
+    for one, store in zip(several, stores, strict=True):
+        assert one.join(60)
+        assert one.problem is None
+        store.close()
+    shares = [len(one.asked) for one in promoters]
+    assert sum(shares) == 400
+    assert min(shares) > 50, shares
+    assert max(shares) < 200, shares
 
 
 def test_after_a_run_with_a_wrong_clock_the_next_one_sends(tmp_path: Path) -> None:

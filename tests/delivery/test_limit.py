@@ -27,11 +27,11 @@ def store(store_url: str) -> Iterator[Store]:
     store.close()
 
 
-def taken(store: Store, now: float, *, limit: float = 600, most: int = 64) -> list[float]:
+def taken(store: Store, now: float, *, limit: float = 600, most: int = 64, ahead: float = 0.0) -> list[float]:
     """Take all slots that are free, and return their times."""
 
     def take(connection: Transaction) -> list[float]:
-        slots = clock.free(connection, now, limit=limit, horizon=0.25, most=most)
+        slots = clock.free(connection, now, limit=limit, horizon=0.25, most=most, ahead=ahead)
         clock.take(connection, slots, slots.number)
         return slots.times(slots.number)
 
@@ -79,6 +79,13 @@ def test_no_slot_is_given_twice(store: Store) -> None:
     later = taken(store, NOW + 60)
     assert later[0] == NOW + 60
     assert len(later) == len(first)
+
+
+def test_everybody_is_given_as_much(store: Store) -> None:
+    """Of four that share the limit each takes turns of a quarter of a second, and none is given two at once."""
+    shares = [len(taken(store, NOW, limit=6000, ahead=0.75)) for _ in range(5)]
+    assert shares == [25, 25, 25, 25, 0]
+    assert len(taken(store, NOW + 0.25, limit=6000, ahead=0.75)) == 25
 
 
 def test_a_wait_holds_everybody(store: Store) -> None:

@@ -10,7 +10,7 @@ import pytest
 
 from target_promoter.delivery.sender import Collected, Departures, Plan, Sender
 from target_promoter.errors import DeliveryError
-from target_promoter.promoter import timeouts as times
+from target_promoter.promoter import transport
 from target_promoter.promoter.answers import Answer, Outcome
 from tests.delivering import Process
 from tests.house import House, identify
@@ -68,7 +68,7 @@ def sent(house: House, api: Api, *, late: float = 0.0) -> Collected:
     return sender.collect()
 
 
-@pytest.mark.parametrize(("late", "number"), [(times.LATE_SECONDS - 0.1, 1), (times.LATE_SECONDS, 0)])
+@pytest.mark.parametrize(("late", "number"), [(transport.LATE_SECONDS - 0.1, 1), (transport.LATE_SECONDS, 0)])
 def test_a_request_whose_time_is_long_over_is_not_sent(house: House, late: float, number: int) -> None:
     """A machine that slept must not send on a lease that somebody else may have taken since."""
     api = Api()
@@ -94,7 +94,7 @@ def test_a_refusal_stops_the_rest_of_a_plan(house: House) -> None:
             sender.wait(30, for_answers=True)
     assert sender.seconds_until_departure() == math.inf
     collected = sender.collect()
-    assert [len(collected.answered), len(collected.unsent)] == [1, 1]
+    assert [one.outcome for one in collected.answered] == [Outcome.RATE_LIMITED, None]
     sender.end()
 
 
@@ -135,7 +135,8 @@ def test_surveys_leave_before_contacts(claimed: Plan) -> None:
     """A contact does not leave once a survey came, or fell due."""
     departures = Departures()
     departures.add(claimed)
-    assert departures.survey_before_next(10.0, came=False) == 11.5
-    assert departures.survey_before_next(10.0, came=True) == 10.0
+    assert departures.survey_at == 11.5
+    departures.contacts_until = 0.0
+    assert departures.survey_at == 0.0
     departures.take_back()
-    assert departures.survey_before_next(10.0, came=True) == math.inf
+    assert departures.survey_at == math.inf

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-IMPATIENT = {**SHORT_CLOCK, "target_promoter.delivery.patience.PATIENCE_SECONDS": 2.0}
+IMPATIENT = {**SHORT_CLOCK, "target_promoter.delivery.delivery.PATIENCE_SECONDS": 2.0}
 
 
 @pytest.fixture(scope="module")

@@ -151,7 +151,7 @@ def without_answer(stage: Stage) -> Run:
 def never_answered(stage: Stage) -> Run:
     """No answer comes for so long that nobody may send the request again."""
     stage.fail(rate=1.0, kinds=("reset_before",), only="/survey/")
-    stage.shorten({"target_promoter.promoter.timeouts.CLAIM_SECONDS": 0.0})
+    stage.shorten({"target_promoter.surveys.claims.CLAIM_SECONDS": 0.0})
     return stage.run(ANN, order("m", "1"))
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from sqlalchemy import select
 
-from target_promoter.delivery import backlog as left
+from target_promoter.people import people
 from target_promoter.store import rejected, schema
 from tests.delivering import Process
 from tests.house import House, at, identify, track
@@ -58,10 +58,10 @@ def test_an_audience_that_comes_before_its_user_waits(house: House) -> None:
     """Its trait is kept, and applied when the e-mail address comes."""
     assert house.take(identify("1", None, -5, vip=True)) == {"identify": {"waiting": 1}}
     assert house.take(identify("1", None, -5, vip=True)) == {"identify": {"waiting": 1}}
-    assert house.store.read(left.count_people) == 1
+    assert house.store.read(people.count_without_address) == 1
     assert house.take(identify("1", "ann@example.com", -9)) == {"identify": {"changed": 1}}
     assert house.attributes("ann@example.com") == {"vip": "true"}
-    assert house.store.read(left.count_people) == 0
+    assert house.store.read(people.count_without_address) == 0
 
 
 @pytest.mark.parametrize(

@@ -17,11 +17,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from target_promoter.errors import AddressError, ConfigError, KeyRefusedError
+from target_promoter.errors import AddressError, ConfigError, DeliveryError, KeyRefusedError
 from target_promoter.promoter import client as listings
 from target_promoter.promoter import transport
 from target_promoter.promoter.answers import Answer, Outcome
-from target_promoter.promoter.client import Campaign, Client, ContactList, EndlessListingError, NoAnswerError
+from target_promoter.promoter.client import Client, ContactList
 from target_promoter.sandbox.faults import Faults
 from target_promoter.sandbox.server import SandboxServer
 from tests.programs import peak_kib
@@ -640,7 +640,7 @@ def test_campaigns(server: SandboxServer, client: Client) -> None:
     """The account's campaigns come with names and with how they are spread."""
     found = client.campaigns()
     assert {campaign.id for campaign in found} == set(server.account.campaigns)
-    assert Campaign(78, "After the order", 0.0) in found
+    assert (78, "After the order", 0.0) in {(one.id, one.name, one.drip) for one in found}
 
 
 def test_contact_lists(client: Client) -> None:
@@ -666,7 +666,8 @@ def test_any_drip_duration(drip: object, number: float | None) -> None:
     """How long surveys are spread is taken in every form, and None where it cannot be read."""
     page = json.dumps({"results": [{"id": 5, "name": None, "drip_duration": drip}]}).encode()
     with Peer(http(200, page)) as peer:
-        assert Client(peer.url, KEY).campaigns() == [Campaign(5, "", number)]
+        (found,) = Client(peer.url, KEY).campaigns()
+    assert (found.id, found.drip) == (5, number)
 
 
 @pytest.mark.parametrize(
@@ -696,7 +697,7 @@ def test_pages_without_end(monkeypatch: pytest.MonkeyPatch) -> None:
     pages = [
         http(200, json.dumps({"results": [{"id": one, "name": "A"}], "next": "?page=2"}).encode()) for one in range(4)
     ]
-    with Peer(*pages) as peer, pytest.raises(EndlessListingError, match="ever further pages of /lists/"):
+    with Peer(*pages) as peer, pytest.raises(DeliveryError, match="ever further pages of /lists/"):
         Client(peer.url, KEY).contact_lists()
 
 
@@ -704,7 +705,7 @@ def test_a_page_that_comes_again() -> None:
     """A server that has one page, and says of it that there is a next one, is not asked ten thousand times."""
     page = json.dumps({"results": [{"id": 1, "name": "A"}], "next": "http://["}).encode()
     with Peer(http(200, page)) as peer:
-        with pytest.raises(EndlessListingError, match="ever further pages of /lists/"):
+        with pytest.raises(DeliveryError, match="ever further pages of /lists/"):
             Client(peer.url, KEY).contact_lists()
         assert len(peer.requests) == 2
 
@@ -739,7 +740,7 @@ def test_lasting_failure_of_a_listing(server: SandboxServer, client: Client, mon
     monkeypatch.setattr(listings, "_FIRST_PAUSE", 0.01)
     server.set_faults(Faults(rate=1, kinds=("error",), statuses=(503,)))
     with pytest.raises(
-        NoAnswerError, match=r"GET /campaigns/ \(status 503, «The sandbox was told to fail.»\): run again"
+        DeliveryError, match=r"GET /campaigns/ \(status 503, «The sandbox was told to fail.»\): run again"
     ):
         client.campaigns()
     assert len(server.account.requests) == 3
@@ -748,7 +749,7 @@ def test_lasting_failure_of_a_listing(server: SandboxServer, client: Client, mon
 def test_long_retry_after_of_a_listing(server: SandboxServer, client: Client) -> None:
     """A wait longer than the patience is not begun; the sentence tells it."""
     server.set_faults(Faults(rate=1, kinds=("burst_429",), retry_after=3600))
-    with pytest.raises(NoAnswerError, match="run again in 3600 seconds"):
+    with pytest.raises(DeliveryError, match="run again in 3600 seconds"):
         client.campaigns()
     assert len(server.account.requests) == 1
 

@@ -15,7 +15,6 @@ import pytest
 from sqlalchemy import func, select
 
 from target_promoter.contacts import contacts
-from target_promoter.delivery import backlog
 from target_promoter.people import people, stored_events
 from target_promoter.people.stored_events import Place
 from target_promoter.store import schema
@@ -88,7 +87,7 @@ def test_what_was_not_asked_for_is_counted(dry: DryRunStore, url: str) -> None:
     """What changed counts as it is now, all else as it stands in the store."""
 
     def count(tx: Transaction) -> Counter[str]:
-        return Counter(pending=backlog.count_contacts(tx), people=rows(tx, "people"))
+        return Counter(pending=contacts.count_pending(tx), people=rows(tx, "people"))
 
     assert dry.count(count) == {"pending": SIZE.pending, "people": SIZE.people}
     changed = {email(3): None, email(1999): None, "new@example.com": None}

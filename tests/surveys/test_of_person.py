@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import event
 
 from target_promoter.intake.identifiers import identifiers_of
-from target_promoter.surveys import forgetting, surveys
+from target_promoter.surveys import surveys
 from tests import month
 from tests.house import NOW
 
@@ -32,7 +32,7 @@ def test_to_forget_or_cancel_for_one_person_looks_at_no_others_that_wait(tmp_pat
     def ask(tx: Transaction) -> None:
         named = identifiers_of(tx, whom)
         surveys.cancel_waiting(tx, "Order Completed", surveys.of_identifiers(named), NOW)
-        assert forgetting.forget(tx, named, NOW).cleared > 0
+        assert surveys.forget(tx, named, NOW)[0] > 0
 
     store.write(ask)
     statements = [one for one in asked if "surveys" in one[0]]
