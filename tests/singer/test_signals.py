@@ -32,11 +32,15 @@ def pipe() -> Iterator[tuple[IO[str], int]]:
 def test_a_handler_raises_nothing(signum: signal.Signals) -> None:
     """The signal is noted, and raised where the run looks at the note; SIGHUP comes when a terminal is closed."""
     signals = Signals()
-    with signals.noted():
-        os.kill(os.getpid(), signum)
-        assert signals.is_noted()
-        with pytest.raises(StoppedError, match=f"Stopped by {signum.name}"):
-            signals.check()
+    before = signal.signal(signum, signal.SIG_DFL)  # The tests themselves may run under nohup.
+    try:
+        with signals.noted():
+            os.kill(os.getpid(), signum)
+            assert signals.is_noted()
+            with pytest.raises(StoppedError, match=f"Stopped by {signum.name}"):
+                signals.check()
+    finally:
+        signal.signal(signum, before)
 
 
 def test_nohup_holds() -> None:
