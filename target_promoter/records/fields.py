@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from operator import itemgetter
 from typing import Final, Literal, TypeVar
 
 from target_promoter.values.reading import as_object, from_json_text
@@ -25,7 +26,6 @@ _TIME: Final = ("timestamp", *_ORIGINAL_TIME)
 _SEGMENT_TIME: Final = ("sent_at", "sentAt", "received_at", "receivedAt")
 _MESSAGE_ID: Final = ("messageId", "message_id")
 _OBJECTS: Final = ("traits", "properties", "context", "integrations")
-_OBJECT_OF: Final[dict[Kind, Path]] = {"identify": ("traits",), "track": ("properties",)}
 
 PERSONAL: Final[Mapping[str, Sequence[str]]] = {
     "email": ("email", "email_address", "emailAddress"),
@@ -111,7 +111,7 @@ def candidates(kind: Kind, *, users: bool, segment: bool, call_id: bool, keyed: 
 
 def objects_of(kind: Kind) -> tuple[Path, ...]:
     """Return where a call has its traits or properties, the first place first."""
-    return TRAITS if kind == "identify" else (_OBJECT_OF[kind],)
+    return TRAITS if kind == "identify" else (("properties",),)
 
 
 def original_times(paths: Sequence[Path]) -> tuple[Path, ...]:
@@ -213,23 +213,13 @@ Personal = dict[str, list[tuple[int, object]]]
 """The reserved traits of a person: by field, what was sent and its rank, the lowest first."""
 
 
-def note_personal(found: Personal, field: str, name: str, value: object, place: int) -> None:
-    """Add a reserved trait to those found; of several spellings in one place Segment's own come first."""
-    if value is not None:
-        found.setdefault(field, []).append((place * _SPELLINGS + _ORDER.get(name, _SPELLINGS - 1), value))
-
-
-def usable(values: list[tuple[int, object]] | None, read: Callable[[object], T | None]) -> T | None:
+def usable(values: list[tuple[int, object]], read: Callable[[object], T | None]) -> T | None:
     """Return the first usable value of a reserved trait."""
-    for _, value in sorted(values, key=_rank) if values else ():
+    for _, value in sorted(values, key=itemgetter(0)):
         result = read(value)
         if result is not None:
             return result
     return None
-
-
-def _rank(ranked: tuple[int, object]) -> int:
-    return ranked[0]
 
 
 def finder(paths: tuple[Path, ...], read: Callable[[object], T | None]) -> Callable[[Mapping[str, object]], T | None]:
@@ -331,7 +321,10 @@ class Contents:
             for name, value in object_at(record, path).items():
                 field = None if personal is None else reserved(name)
                 if field is not None and personal is not None:
-                    note_personal(personal, field, name, value, place)
+                    if value is not None:
+                        # Of several spellings in one place Segment's own come first.
+                        rank = place * _SPELLINGS + _ORDER.get(name, _SPELLINGS - 1)
+                        personal.setdefault(field, []).append((rank, value))
                 elif (self.allowed is None or name.lower() in self.allowed) and found.get(name) is None:
                     found[name] = value
         return found

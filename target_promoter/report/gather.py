@@ -302,7 +302,7 @@ def _surveys(tx: Transaction, settings: Settings, now: float) -> SurveyFacts:
         next_due_at=next_due_at(tx, now),
         events={one: sorted(events[one]) for one in sorted(events)},
         campaigns=names.campaigns(tx),
-        days=tuple(DayFacts(_date(number), one, outcomes) for (number, one), outcomes in sorted(days.items())),
+        days=tuple(DayFacts(_date(number), one, dict(outcomes)) for (number, one), outcomes in sorted(days.items())),
         open=open_surveys(tx, settings, now, most=_OPEN),
         uncertain=_uncertain(tx),
     )

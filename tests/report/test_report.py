@@ -406,6 +406,7 @@ def test_the_command_tells_a_run(config: dict[str, Any]) -> None:
     sync(config, [CALLS, identify("1", "ann@example.com"), order("t-1", "1")])
     data = json.loads(command("report", "--format", "json", config=config).output)
     assert data["surveys"]["outcomes"]["sent"] == 1
+    assert [one["outcomes"] for one in data["surveys"]["days"]] == [{"sent": 1}]
     assert data["runs"][0]["command"] == "sync"
     assert data["requests"]["days"][0]["requests"] == 1
     assert "all delivered" in command("report", config=config).output
