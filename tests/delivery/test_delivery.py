@@ -215,7 +215,7 @@ def test_a_survey_that_comes_leaves_before_contacts_that_were_claimed(tmp_path: 
     )
     made.finish()
     made.run()
-    assert [b"campaign_id" in body for body in promoter.asked] == [False, True] + [False] * 4
+    assert [b"campaign_id" in body for body in promoter.asked] == [False, True] + [False] * 3
 
 
 def test_a_survey_whose_day_comes_leaves_before_contacts_that_were_claimed(tmp_path: Path) -> None:
