@@ -44,6 +44,18 @@ _PRIVATE_CACHE_KIB: Final = 64_000
 
 _ADVISORY_LOCK: Final = 0x50524F4D4F544552  # "PROMOTER": the one lock every writer of a PostgreSQL store takes
 
+_FIXES: Final = (
+    ("locked", "another program holds it: end that program, then run again"),
+    ("lock timeout", "another program holds it: end that program, then run again"),
+    ("malformed", "it is damaged: restore it from a backup, or move it away to begin with a new one"),
+    ("disk", "the disk may be full: make room, then run again"),
+    ("full", "the disk is full: make room, then run again"),
+    ("readonly", "it is read-only: let this user write to the file and its folder"),
+    ("not a database", "it is no SQLite file or is damaged: restore it from a backup, or name another file"),
+    ("unable to open", "its folder is missing or may not be written to: create it, or name another file"),
+)
+"""What to do about what a database says."""
+
 # The settings hold for one transaction. A writer that was stopped in its middle must not hold up the others for ever.
 _BEGIN_WRITING: Final = text(
     "SELECT set_config('lock_timeout', :attempt, true), "
@@ -58,7 +70,7 @@ def sqlite_engine(url: URL, name: str) -> Engine:
         StoreError: The file cannot be opened for writing.
     """
     if url.database in {None, "", ":memory:"}:
-        raise StoreError.in_memory()
+        raise StoreError("A store in memory forgets who was surveyed: name a file in `store_url`.")
     path = Path(str(url.database))
     _make_private(path, name)
     for suffix in ("-wal", "-shm"):  # SQLite gives new ones the mode of the file itself.
@@ -153,7 +165,9 @@ def _make_private(path: Path, name: str) -> None:
         finally:
             os.close(file)
     except OSError as error:
-        raise StoreError.from_os(name, error) from error
+        raise StoreError(
+            f"The store {name} cannot be opened ({error.strerror}): name another file in `store_url`."
+        ) from error
 
 
 def postgresql_engine(url: URL) -> Engine:
@@ -174,7 +188,7 @@ def postgresql_engine(url: URL) -> Engine:
             connect_args={"connect_timeout": _CONNECT_SECONDS, "keepalives_idle": 10, "tcp_user_timeout": 20_000},
         )
     except ModuleNotFoundError as error:
-        raise StoreError.no_driver() from error
+        raise StoreError("A PostgreSQL store needs a driver: install target-promoter[postgres].") from error
 
     def begin(connection: Connection) -> None:
         attempt = connection.get_execution_options().get(WRITING)
@@ -193,7 +207,7 @@ def sqlite_error(name: str, error: BaseException | None) -> StoreError:
     """
     words = str(error)
     kind = StoreBusyError if "locked" in words or "busy" in words else StoreError
-    return kind.from_database(name, error)
+    return kind(_refusal(name, error))
 
 
 def postgresql_error(name: str, error: exc.DBAPIError) -> StoreError:
@@ -204,12 +218,22 @@ def postgresql_error(name: str, error: exc.DBAPIError) -> StoreError:
     """
     state = str(getattr(error.orig, "sqlstate", None) or "")
     if state == "55P03" or state.startswith("40"):
-        return StoreBusyError.from_database(name, error.orig)
+        return StoreBusyError(_refusal(name, error.orig))
     # Without a state the server said nothing at all; 08 is a broken connection, 57P a server going down or coming up.
     unsaid = not state and isinstance(error, exc.OperationalError)
     if error.connection_invalidated or unsaid or state.startswith(("08", "57P", "25P03")):
-        return StoreLostError(name)
-    return StoreError.from_database(name, error.orig)
+        return StoreLostError(
+            f"The connection to the store {name} is lost: see that the database runs, then run again."
+        )
+    return StoreError(_refusal(name, error.orig))
+
+
+def _refusal(name: str, error: BaseException | None) -> str:
+    """Return what a database said, and what to do about it."""
+    # Further lines of PostgreSQL show the row that it refuses.
+    words = next(iter(str(error).splitlines()), "")
+    fix = next((fix for part, fix in _FIXES if part in words.lower()), "fix that, then run again")
+    return f"The store {name} refused with «{words}»: {fix}."
 
 
 T = TypeVar("T")
@@ -436,7 +460,7 @@ def version_of(tx: Transaction, name: str) -> int | None:
             return int(version)
         raise _unfit(tx, name, version)
     if tables & set(metadata.tables):
-        raise StoreError.foreign(name)
+        raise foreign(name)
     return None
 
 
@@ -470,8 +494,20 @@ def _unfit(tx: Transaction, name: str, version: str | None) -> StoreError:
     if moved_to is not None:
         return StoreMovedError(name, moved_to)
     if version == UNFINISHED:
-        return StoreError.unfinished(name)
-    return StoreError.other_version(name, version, SCHEMA_VERSION)
+        return StoreError(
+            f"The store {name} was not wholly moved there: run `target-promoter move` once more, with the old store "
+            "in `store_url`."
+        )
+    newer = version is not None and version.isdigit() and int(version) > SCHEMA_VERSION
+    fix = "install the newer target-promoter" if newer else "name another store in `store_url`"
+    return StoreError(
+        f"The store {name} has schema version {version}, and this program writes version {SCHEMA_VERSION}: {fix}."
+    )
+
+
+def foreign(name: str) -> StoreError:
+    """Return the error for a database that holds somebody else's tables."""
+    return StoreError(f"The store {name} holds tables of another program: name a database of its own in `store_url`.")
 
 
 def create(tx: Transaction, name: str, now: float) -> None:

@@ -214,7 +214,10 @@ def _source(url: str, now: float) -> Store:
         return source
     with closing(source):
         if not source.is_sqlite:
-            raise StoreError.older(source.name, version, SCHEMA_VERSION)
+            raise StoreError(
+                f"The store {source.name} has schema version {version}, and a dry run may not bring it to version "
+                f"{SCHEMA_VERSION}: run `target-promoter check` first, which does, and sends nothing."
+            )
         return _upgraded(source)
 
 

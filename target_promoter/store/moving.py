@@ -11,7 +11,7 @@ from sqlalchemy.engine import make_url
 
 from target_promoter.errors import StoreError, StoreMovedError
 from target_promoter.store import runs
-from target_promoter.store.database import UNFINISHED, Store, connected
+from target_promoter.store.database import UNFINISHED, Store, connected, foreign
 from target_promoter.store.schema import SCHEMA_VERSION, facts, metadata
 from target_promoter.store.transaction import Transaction
 
@@ -78,10 +78,12 @@ def _is_unfinished(into: Transaction, name: str) -> bool:
     tables = set(inspect(into.connection).get_table_names())
     if facts.name in tables:
         if runs.fact(into, _VERSION) != UNFINISHED:
-            raise StoreError.taken(name)
+            raise StoreError(
+                f"There is a store at {name} already: move yours to an address where there is nothing yet."
+            )
         return True
     if tables & set(metadata.tables):
-        raise StoreError.foreign(name)
+        raise foreign(name)
     return False
 
 

@@ -72,13 +72,13 @@ def check_account(tx: Transaction, store: str, api_url: str, api_key: str) -> No
             "set `api_url` to that again, or `store_url` to a store of its own, or, if it is a new address of the same "
             "account, run `target-promoter --config CONFIG check --rebind`"
         )
-        raise StoreError.other_account(store, f"the account at {address}", fix)
+        raise StoreError(f"The store {store} belongs to the account at {address}: {fix}.")
     if mark is not None and not hmac.compare_digest(mark, _mark(tx, api_key)):
         fix = (
             "name a store of its own in `store_url`, or, if it is a new key of the same account, run "
             "`target-promoter --config CONFIG check --rebind`"
         )
-        raise StoreError.other_account(store, "another API key", fix)
+        raise StoreError(f"The store {store} belongs to another API key: {fix}.")
 
 
 def bind_account(tx: Transaction, api_url: str, api_key: str) -> None:
