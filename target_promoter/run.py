@@ -298,7 +298,7 @@ class Run:
         Raises:
             PromoterError: The store refused, or the file cannot be written.
         """
-        logger.info("%s", Lines.of(preview(store, self._settings, began).lines()))
+        logger.info("%s", Lines.of(preview(store, self._settings, began)))
         if self._preview_file is not None:
             write_preview(self._preview_file, preview_rows(store, self._settings, self.summary.findings, began))
 

@@ -13,10 +13,16 @@ from typing import Any, Final
 from singer_sdk.metrics import METRICS_LOGGER_NAME
 from typing_extensions import override
 
-from target_promoter.progress.words import E_MAILED, EXPLAINED, NOT_SENT, count, told, when
+from target_promoter.progress.words import E_MAILED, EXPLAINED, NOT_SENT, count, sent_of_due, to_send, told, was, when
 from target_promoter.store.summary import Summary, TrackOutcome
 
-_LABELS = {"identify": "people", "track": "events", "surveys": "surveys", "contacts": "contacts"}
+logger = logging.getLogger("target-promoter.run")
+
+SUMMARY: Final = "Run summary: "
+"""How the line begins that holds a run's summary."""
+
+_LABELS: Final = {"identify": "people", "track": "events", "surveys": "surveys", "contacts": "contacts"}
+_WITHOUT_SURVEY: Final = (TrackOutcome.STORED, TrackOutcome.STALE, TrackOutcome.UNMATCHED, TrackOutcome.REJECTED)
 
 
 def rows(summary: Mapping[str, Any]) -> Iterator[tuple[str, int, str]]:
@@ -55,12 +61,9 @@ def verdict(summary: Mapping[str, Any], next_due_at: float | None = None) -> Ite
     yield from _never_due(summary)
     yield from _waiting(surveys["waiting"], next_due_at)
     if contacts["refused"]:
-        yield f"{count(contacts['refused'], 'contact')} {_was(contacts['refused'])} refused by Promoter."
-    left = [(surveys["pending"], "survey"), (contacts["pending"], "contact")]
+        yield f"{count(contacts['refused'], 'contact')} {was(contacts['refused'])} refused by Promoter."
     doing = "to be sent" if summary["dry_run"] else "not sent yet: run again, or `target-promoter deliver`"
-    pending = " and ".join(count(number, thing) for number, thing in left if number)
-    if pending:
-        yield f"{pending} {'are' if sum(number for number, _ in left) > 1 else 'is'} {doing}."
+    yield from to_send(surveys["pending"], contacts["pending"], doing)
 
 
 def _waiting(number: int, next_due_at: float | None) -> Iterator[str]:
@@ -74,18 +77,9 @@ def _due(summary: Mapping[str, Any]) -> Iterator[str]:
     sent = sum(surveys[outcome] for outcome in E_MAILED)
     due = sent + surveys["pending"] + sum(surveys[outcome] for outcome in NOT_SENT)
     kept = [f"{surveys[one]:,} {told(surveys[one], EXPLAINED['surveys'][one])}." for one in NOT_SENT if surveys[one]]
-    if summary["dry_run"]:
-        yield from kept
-    elif sent == due and due:
-        yield "The survey that was due was sent." if due == 1 else f"All {due:,} surveys that were due were sent."
-    elif due:
-        yield f"{sent:,} of {count(due, 'survey')} that {'was' if due == 1 else 'were'} due {_was(sent)} sent."
-        yield from kept
-    else:
-        yield "No survey was due."
-
-
-_WITHOUT_SURVEY: Final = (TrackOutcome.STORED, TrackOutcome.STALE, TrackOutcome.UNMATCHED, TrackOutcome.REJECTED)
+    if not summary["dry_run"]:
+        yield sent_of_due(sent, due)
+    yield from kept
 
 
 def _never_due(summary: Mapping[str, Any]) -> Iterator[str]:
@@ -95,16 +89,6 @@ def _never_due(summary: Mapping[str, Any]) -> Iterator[str]:
             yield f"{count(track[outcome], 'event')} {told(track[outcome], EXPLAINED['track'][outcome])}."
     if summary["identify"]["rejected"]:
         yield f"{count(summary['identify']['rejected'], 'record')} of people could not be read."
-
-
-def _was(number: int) -> str:
-    return "was" if number == 1 else "were"
-
-
-logger = logging.getLogger("target-promoter.run")
-
-SUMMARY: Final = "Run summary: "
-"""How the line begins that holds a run's summary."""
 
 
 class _ForPeople(logging.Filter):
@@ -154,21 +138,9 @@ def show(summary: Mapping[str, Any], next_due_at: float | None, *, failed: bool)
         return
     if failed and not any(number for _, number, _ in did):
         return
-    from rich.console import Console  # noqa: PLC0415 - only a terminal needs rich
-    from rich.table import Table  # noqa: PLC0415
-    from rich.text import Text  # noqa: PLC0415
+    from target_promoter.progress.terminal import show_end  # noqa: PLC0415 - only a terminal needs rich
 
-    table = Table.grid(padding=(0, 2))
-    table.add_column(style="bold")
-    table.add_column(justify="right")
-    table.add_column()
-    for name, number, words in did:
-        table.add_row(name, f"{number:,}", words)
-    console = Console(stderr=True, highlight=False)
-    console.print()
-    console.print(table)
-    console.print()
-    console.print(Text(" ".join(verdict(summary, next_due_at)), style="bold"))
+    show_end(did, " ".join(verdict(summary, next_due_at)))
 
 
 def log_summary(summary: Mapping[str, Any]) -> None:

@@ -2,22 +2,28 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import sys
 import threading
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final, cast
 
 from singer_sdk import metrics
 
 from target_promoter.config.settings import Settings
+from target_promoter.contacts.contacts import count_pending
+from target_promoter.delivery import limit
 from target_promoter.errors import StoreError
-from target_promoter.progress.status import RunStatus, work_left
 from target_promoter.store.database import Store
 from target_promoter.store.summary import Part, Summary
+from target_promoter.store.transaction import Transaction
+from target_promoter.surveys.schedule import count_open
+from target_promoter.values.times import duration
 
 
 class Measure(StrEnum):
@@ -76,6 +82,53 @@ _SUCCEEDED: Final[tuple[tuple[Part, str], ...]] = (
 )
 
 
+@dataclass(frozen=True, slots=True)
+class RunStatus:
+    """How a run stands.
+
+    Attributes:
+        seconds: How long it runs.
+        records: How many records were read.
+        requests: How many requests were sent.
+        requests_per_minute: How many a minute were sent of late.
+        limit: How many a minute the account allows, as told.
+        sent: How many surveys were sent.
+        pending: How many surveys and contacts are to be delivered now.
+        waiting: How many surveys wait for their person or their day.
+        seconds_left: How long what is pending takes at the most, at the pace that the limit allows; None while no
+            request succeeds.
+        dry_run: Whether the requests are withheld, so that they keep no pace.
+    """
+
+    seconds: float
+    records: int
+    requests: int
+    requests_per_minute: float
+    limit: float
+    sent: int
+    pending: int
+    waiting: int
+    seconds_left: float | None
+    dry_run: bool = False
+
+    def parts(self) -> Iterator[tuple[str, str]]:
+        """Yield what there is to tell, each with its name."""
+        yield "records in", f"{self.records:,}"
+        yield "requests to send" if self.dry_run else "requests", f"{self.requests:,}"
+        if not self.dry_run:
+            share = self.requests_per_minute / self.limit
+            yield "rate", f"{self.requests_per_minute:,.0f} a minute ({share:.0%} of the limit of {self.limit:,g})"
+        yield "surveys to send" if self.dry_run else "surveys sent", f"{self.sent:,}"
+        yield "pending", f"{self.pending:,}"
+        yield "surveys waiting", f"{self.waiting:,}"
+        if not self.dry_run and self.seconds_left is not None:
+            yield "time left", f"about {duration(self.seconds_left)}" if self.pending else "none"
+
+    def line(self) -> str:
+        """Return it in one line of the log."""
+        return f"After {duration(self.seconds)}: {', '.join(f'{name} {text}' for name, text in self.parts())}."
+
+
 class Progress:
     """Watches a run and tells how it gets on, on standard error alone.
 
@@ -94,8 +147,6 @@ class Progress:
     ) -> None:
         self._store = store
         self._settings = settings
-        self._limit = settings.requests_per_minute
-        self._dry_run = settings.dry_run
         self._summary = summary
         self._metrics = metrics
         self._clock = clock
@@ -109,7 +160,7 @@ class Progress:
         Raises:
             StoreError: The store refused.
         """
-        now = self._clock()
+        now, told = self._clock(), self._settings.requests_per_minute
         value = self._summary.value
         requests = value("api", "requests")
         succeeded = sum(value(part, outcome) for part, outcome in _SUCCEEDED)
@@ -118,18 +169,23 @@ class Progress:
             self._samples.popleft()
         since, before, succeeded_before = self._samples[0]
         rate = (requests - before) / (now - since) * _MINUTE if now > since else 0.0
-        pending, waiting, allowed = self._store.read(lambda tx: work_left(tx, self._settings, now))
+
+        def left(tx: Transaction) -> tuple[int, int, float]:
+            pending, waiting = count_open(tx, self._settings, now)
+            return pending + count_pending(tx), waiting, limit.rate(tx, now, limit=told)
+
+        pending, waiting, allowed = self._store.read(left)
         return RunStatus(
             seconds=now - self._summary.started_at,
             records=value("identify", "read") + value("track", "read") + self._summary.ignored,
             requests=requests,
             requests_per_minute=rate,
-            limit=self._limit,
+            limit=told,
             sent=value("surveys", "sent"),
             pending=pending,
             waiting=waiting,
             seconds_left=pending / allowed * _MINUTE if succeeded > succeeded_before or not pending else None,
-            dry_run=self._dry_run,
+            dry_run=self._settings.dry_run,
         )
 
     def start(self) -> None:
@@ -160,11 +216,9 @@ class Progress:
             told = done
 
     def _show(self) -> None:
-        from target_promoter.progress.live import LiveView  # noqa: PLC0415 - only a terminal needs rich
+        from target_promoter.progress.terminal import live_view  # noqa: PLC0415 - only a terminal needs rich
 
-        with LiveView() as live:
+        with live_view() as show:
             while not self._ended.wait(_LOOK_SECONDS):
-                try:
-                    live.show(self.status())
-                except StoreError:
-                    continue
+                with contextlib.suppress(StoreError):
+                    show(self.status().parts())

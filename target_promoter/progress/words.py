@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any, Final
 
 from target_promoter.config.settings import Settings
@@ -83,6 +84,32 @@ def count(number: int, thing: str, plural: str | None = None) -> str:
     return f"{number:,} {thing if number == 1 else plural or thing + 's'}"
 
 
+def was(number: int) -> str:
+    """Return the verb that follows a number."""
+    return "was" if number == 1 else "were"
+
+
+def sent_of_due(sent: int, due: int, span: str = "") -> str:
+    """Return how many of the surveys that were due were sent, as a sentence.
+
+    Args:
+        span: When they were due, such as ` in the last thirty days`.
+    """
+    if not due:
+        return f"No survey was due{span}."
+    which = f"due{span}" if span else f"that {was(due)} due"
+    if sent == due:
+        return f"{'The survey' if due == 1 else f'All {due:,} surveys'} {which} {was(due)} sent."
+    return f"{sent:,} of {count(due, 'survey')} {which} {was(sent)} sent."
+
+
+def to_send(surveys: int, contacts: int, doing: str) -> Iterator[str]:
+    """Yield how many surveys and contacts are not sent, if there are any, and what is to be done, as a sentence."""
+    parts = [count(number, thing) for number, thing in ((surveys, "survey"), (contacts, "contact")) if number]
+    if parts:
+        yield f"{' and '.join(parts)} {'is' if surveys + contacts == 1 else 'are'} {doing}."
+
+
 def told(number: int, words: str) -> str:
     """Return words that explain an outcome so that they follow a number."""
     return words if number != 1 else " ".join(_OF_ONE.get(word, word) for word in words.split(" "))
@@ -99,9 +126,23 @@ def named(name: str) -> str:
     return shown if name == OTHER else f'"{shown}"'
 
 
+def moment(time: float, *, seconds: bool = False) -> str:
+    """Return a time in epoch seconds for people to read, in UTC, such as `2026-03-31 14:05`."""
+    return iso(time)[: 19 if seconds else 16].replace("T", " ")
+
+
 def when(time: float) -> str:
-    """Return a time in epoch seconds for people to read, such as `2026-03-31 14:05 UTC`."""
-    return f"{iso(time)[:16].replace('T', ' ')} UTC"
+    """Return the same with its zone, such as `2026-03-31 14:05 UTC`."""
+    return f"{moment(time)} UTC"
+
+
+def campaign(number: int, names: Mapping[int, str] = MappingProxyType({})) -> str:
+    """Return a campaign, by its id, for people to read.
+
+    Args:
+        names: The names that are known, by id.
+    """
+    return f"campaign {number}{f', {names[number]}' if number in names else ''}"
 
 
 NEXT_DELIVERY: Final = "the next delivery"

@@ -8,14 +8,24 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, Integer, cast, func, select, true
+from sqlalchemy import ColumnElement, Integer, case, cast, func, select, true
 
 from target_promoter.config.settings import Settings
 from target_promoter.contacts import pulled
 from target_promoter.contacts.contacts import ContactStatus, count_pending
 from target_promoter.delivery import limit as clock
 from target_promoter.people import people
-from target_promoter.progress.words import E_MAILED, EXPLAINED, NOT_SENT, fix_refused, fix_rejected, told, waits_for
+from target_promoter.progress.words import (
+    E_MAILED,
+    EXPLAINED,
+    NOT_SENT,
+    campaign,
+    fix_refused,
+    fix_rejected,
+    told,
+    waits_for,
+)
+from target_promoter.records.fields import TELLING
 from target_promoter.report.data import (
     ContactFacts,
     DayFacts,
@@ -35,7 +45,7 @@ from target_promoter.report.data import (
     SurveyFacts,
     UncertainFacts,
 )
-from target_promoter.report.words import achieved, campaign, trouble
+from target_promoter.report.words import achieved, trouble
 from target_promoter.store import events as names
 from target_promoter.store import runs, streams
 from target_promoter.store import schema as tables
@@ -47,7 +57,6 @@ from target_promoter.surveys.schedule import count_open, next_due_at
 from target_promoter.values.events import canonical, nearest
 
 EXAMPLES: Final = 3
-_TELLING: Final = ("userId", "user_id", "email", "email_address", "messageId", "message_id", "id")
 _LONGEST: Final = 60
 
 
@@ -118,7 +127,7 @@ def _telling(record: Mapping[str, Any], keys: Iterable[str]) -> str:
     """Return what tells a record from others: its ids, its address and its keys."""
     traits = record.get("traits")
     inner = traits if isinstance(traits, dict) else {}
-    telling = dict.fromkeys((*_TELLING, *keys))
+    telling = dict.fromkeys((*TELLING, *keys))
     found = [(name, value) for name in telling for value in [record.get(name, inner.get(name))] if value is not None]
     return ", ".join(f"{name} {str(value)[:_LONGEST]}" for name, value in found) or "a record without any id"
 
@@ -148,6 +157,7 @@ def who(row: Any) -> str:  # noqa: ANN401 - a database row
     return row.email or "nobody that is known any more"
 
 
+_TAKEN: Final = (TrackOutcome.QUEUED, TrackOutcome.WAITING)
 _OF_FEW_REASONS: Final = (SurveyStatus.WITHHELD, SurveyStatus.CANCELLED)
 _REASONS: Final = 5
 _RUNS: Final = 10
@@ -205,14 +215,13 @@ def _overview(tx: Transaction, surveys: SurveyFacts) -> tuple[Step, ...]:
     due = sent + sum(still[one] for one in (*NOT_SENT, "pending"))
     if not read["read"] and not due and not surveys.waiting:
         return ()
-    taken = (TrackOutcome.QUEUED, TrackOutcome.WAITING)
     return (
         Step(
             "events were read",
             read["read"],
-            fell_out("track", read, [one for one in EXPLAINED["track"] if one not in taken]),
+            fell_out("track", read, [one for one in EXPLAINED["track"] if one not in _TAKEN]),
         ),
-        Step("of them were to be surveyed", sum(read[one] for one in taken), fell_out("surveys", still, ["waiting"])),
+        Step("of them were to be surveyed", sum(read[one] for one in _TAKEN), fell_out("surveys", still, ["waiting"])),
         Step("surveys came to be due", due, fell_out("surveys", still, (*NOT_SENT, "pending"))),
         Step("surveys were sent", sent, ()),
     )
@@ -233,52 +242,41 @@ def _reasons(tx: Transaction) -> dict[str, dict[str, int]]:
 def _events(tx: Transaction, settings: Settings) -> tuple[tuple[EventFacts, ...], int]:
     """Return events, misnamed ones and then the most frequent first, and how many more names there are."""
     table = tables.events.c
-    number, last = func.sum(table.number), func.max(table.last_at)
-    found: defaultdict[str, dict[str, tuple[int, float]]] = defaultdict(dict)
-    for name, outcome, count, last_at in tx.execute(
-        select(table.name, table.outcome, number, last).group_by(table.name, table.outcome)
-    ):
-        found[name][outcome] = (int(count), last_at)
     campaigns = [one.event for one in settings.campaigns.values()]
 
-    def facts(name: str, outcomes: Mapping[str, tuple[int, float]]) -> EventFacts:
-        counts = {outcome: count for outcome, (count, _) in outcomes.items()}
-        return EventFacts(
+    def number(*outcomes: TrackOutcome) -> ColumnElement[int]:
+        return func.sum(case((table.outcome.in_(outcomes), table.number), else_=0))
+
+    # The time of one that was rejected may be far in the future.
+    last_at = func.coalesce(
+        func.max(case((table.outcome != TrackOutcome.REJECTED, table.last_at))), func.max(table.last_at)
+    )
+    counted = (func.sum(table.number), number(*_TAKEN), number(TrackOutcome.STALE), number(TrackOutcome.UNMATCHED))
+    every = [
+        EventFacts(
             name=name,
-            read=sum(counts.values()),
-            surveyed=counts.get(TrackOutcome.QUEUED, 0) + counts.get(TrackOutcome.WAITING, 0),
-            stale=counts.get(TrackOutcome.STALE, 0),
-            unmatched=counts.get(TrackOutcome.UNMATCHED, 0),
-            # The time of one that was rejected may be far in the future.
-            last_at=max(
-                last
-                for outcome, (_, last) in outcomes.items()
-                if outcome != TrackOutcome.REJECTED or len(outcomes) == 1
-            ),
+            read=int(read),
+            surveyed=int(surveyed),
+            stale=int(stale),
+            unmatched=int(unmatched),
+            last_at=last,
             meant=nearest(name, campaigns) if canonical(name) not in settings.campaigns else None,
         )
-
-    every = sorted(
-        (facts(name, outcomes) for name, outcomes in found.items()),
-        key=lambda event: (event.meant is None, -event.read, event.name),
-    )
+        for name, read, surveyed, stale, unmatched, last in tx.execute(
+            select(table.name, *counted, last_at).group_by(table.name)
+        )
+    ]
+    every.sort(key=lambda event: (event.meant is None, -event.read, event.name))
     return tuple(every[:_EVENTS]), max(0, len(every) - _EVENTS)
 
 
 def _runs(tx: Transaction) -> tuple[RunFacts, ...]:
-    query = select(tables.runs).order_by(tables.runs.c.id.desc()).limit(_RUNS)
+    table = tables.runs.c
+    columns = (table.id, table.command, table.started_at, table.finished_at, table.exit_status, table.problem)
+    rows = tx.execute(select(*columns, table.summary).order_by(table.id.desc()).limit(_RUNS)).all()
     return tuple(
-        RunFacts(
-            id=row.id,
-            command=row.command,
-            started_at=row.started_at,
-            finished_at=row.finished_at,
-            exit_status=row.exit_status,
-            problem=row.problem,
-            summary=None if row.summary is None else decode(row.summary),
-            changes=list(map(str, runs.changes(tx, row.id))),
-        )
-        for row in tx.execute(query).all()
+        RunFacts(*run, None if summary is None else decode(summary), list(map(str, runs.changes(tx, run[0]))))
+        for *run, summary in rows
     )
 
 
@@ -320,13 +318,9 @@ def _date(day: int) -> str:
 
 def _uncertain(tx: Transaction) -> tuple[UncertainFacts, ...]:
     table = tables.surveys.c
-    query = (
-        select(tables.surveys).where(table.status == tables.SurveyStatus.UNCERTAIN).order_by(table.settled_at.desc())
-    )
-    return tuple(
-        UncertainFacts(row.event, row.campaign_id, row.claimed_email, row.claimed_at, row.reason)
-        for row in tx.execute(query.limit(_UNCERTAIN))
-    )
+    query = select(table.event, table.campaign_id, table.claimed_email, table.claimed_at, table.reason)
+    query = query.where(table.status == SurveyStatus.UNCERTAIN).order_by(table.settled_at.desc()).limit(_UNCERTAIN)
+    return tuple(UncertainFacts(*row) for row in tx.execute(query))
 
 
 def _contacts(tx: Transaction) -> ContactFacts:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Any, Final
 
 from sqlalchemy import select
@@ -16,17 +17,17 @@ from target_promoter.intake.identifiers import identifiers_of
 from target_promoter.people import people
 from target_promoter.people.identity import Identifiers
 from target_promoter.people.person import PULLED, Person
-from target_promoter.progress.words import listed, waits_for, when
-from target_promoter.report.words import campaign, shown
+from target_promoter.progress.words import campaign, listed, waits_for, when
 from target_promoter.store import events as names
 from target_promoter.store import runs
 from target_promoter.store import schema as tables
-from target_promoter.store.encoding import decode
+from target_promoter.store.encoding import decode, encode
 from target_promoter.store.schema import SurveyStatus
 from target_promoter.store.transaction import Transaction
 from target_promoter.surveys.surveys import not_surveyed_of, survey_rows
 from target_promoter.values.events import canonical
 
+_LONGEST_NUMBER: Final = 40  # Digits; of a longer one nobody counts the noughts.
 _DAY: Final = 86_400
 _WHY: Final = {
     SurveyStatus.SENT: "Promoter accepted the request",
@@ -187,7 +188,7 @@ def _said(person: Person, named: _Names) -> Iterator[Moment]:
             by_time[part.email_at].append(f"e-mail {part.email}")
         for name, value, time in (*part.names, *part.traits):
             if value is not None and time:
-                by_time[time].append(f"{_NAMES.get(name, name)} {shown(value)}")
+                by_time[time].append(f"{_NAMES.get(name, name)} {_shown(value)}")
         for time, said in by_time.items():
             yield Moment(time, f"Identified: {', '.join(said)}", f"{stream} said so of {whom}")
         if part.time and part.time not in by_time:
@@ -205,7 +206,7 @@ def _left(person: Person) -> Iterator[Moment]:
     for stream, part in sorted(person.parts.items()):
         left_at = person.left_at(stream)
         if left_at is not None:
-            ended = ", ".join(f"{name} {shown(value)}" for name, value in sorted(part.traits.standing.items()))
+            ended = ", ".join(f"{name} {_shown(value)}" for name, value in sorted(part.traits.standing.items()))
             what = f"Left {stream}: what it alone said went{f', {ended} from then on' if ended else ''}"
             why = f"the newest table version of {stream} lacks user id {person.user_id}, and the stream is mirrored"
             yield Moment(left_at, what, why)
@@ -284,6 +285,13 @@ def _throttle(tx: Transaction, identifiers: Identifiers, days: float) -> Iterato
         yield Moment(row.surveyed_at, f"Surveyed: {who}, not again before {until}", "the setting throttle_days")
 
 
+def _shown(value: object) -> str:
+    """Return a value of a tap for people to read: text as it is, numbers without an exponent, all else as JSON."""
+    if isinstance(value, Decimal) and abs(value.adjusted()) < _LONGEST_NUMBER:
+        return format(value, "f")
+    return value if isinstance(value, str) else encode(value)
+
+
 def known_by(story: Story) -> str:
     """Return what a person is known by."""
     names = (("user id", story.user_ids), ("e-mail address", story.emails), ("anonymous id", story.anonymous_ids))
@@ -300,4 +308,4 @@ def facts(known: Known) -> list[tuple[str, str]]:
         *known.traits.items(),
         *((f"{prefix}_{name}", value) for prefix, stored in known.stored.items() for name, value in stored.items()),
     ]
-    return [(name, shown(value)) for name, value in found if value is not None]
+    return [(name, _shown(value)) for name, value in found if value is not None]

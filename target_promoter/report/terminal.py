@@ -8,11 +8,10 @@ from rich.console import RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from target_promoter.progress.words import REPLAY
+from target_promoter.progress.words import REPLAY, campaign, moment
 from target_promoter.report.data import Group, OpenFacts, Report, SurveyFacts, UncertainFacts
-from target_promoter.report.figures import figures
 from target_promoter.report.person import Story, facts, known_by
-from target_promoter.report.words import by_campaign, campaign, moment, run_counts, run_state
+from target_promoter.report.words import by_campaign, figures, run_counts, run_state
 from target_promoter.values.printable import Lines, printable
 from target_promoter.values.times import iso
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import os
 import sqlite3
+import stat
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -72,11 +73,15 @@ def sqlite_engine(url: URL, name: str) -> Engine:
     if url.database in {None, "", ":memory:"}:
         raise StoreError("A store in memory forgets who was surveyed: name a file in `store_url`.")
     path = Path(str(url.database))
-    _make_private(path, name)
-    for suffix in ("-wal", "-shm"):  # SQLite gives new ones the mode of the file itself.
-        beside = path.with_name(path.name + suffix)
-        if beside.exists():
-            _make_private(beside, name)
+    beside = [path.with_name(path.name + suffix) for suffix in ("-wal", "-shm")]
+    try:
+        # SQLite gives new ones the mode of the file itself.
+        for one in (path, *(one for one in beside if one.exists())):
+            make_private(one)
+    except OSError as error:
+        raise StoreError(
+            f"The store {name} cannot be opened ({error.strerror}): name another file in `store_url`."
+        ) from error
     engine = create_engine(
         url,
         poolclass=QueuePool,
@@ -138,14 +143,18 @@ def back_up(path: Path, copy: Path, name: str) -> None:
         StoreError: The copy cannot be made.
     """
     part = copy.with_name(f"{copy.name}.part")
-    part.unlink(missing_ok=True)
-    _make_private(part, name)
     try:
+        part.unlink(missing_ok=True)
+        make_private(part)
         with contextlib.closing(sqlite3.connect(path)) as source, contextlib.closing(sqlite3.connect(part)) as target:
             source.backup(target)
+        part.replace(copy)
+    except OSError as error:
+        raise StoreError(
+            f"The store {name} cannot be copied to {copy} ({error.strerror}): let this user write there."
+        ) from error
     except sqlite3.Error as error:
         raise sqlite_error(name, error) from error
-    part.replace(copy)
 
 
 def copy_path(path: Path, version: int) -> Path:
@@ -153,21 +162,20 @@ def copy_path(path: Path, version: int) -> Path:
     return path.with_name(f"{path.name}.version-{version}")
 
 
-def _make_private(path: Path, name: str) -> None:
-    """Make a file of personal data, if it is not there, and have nobody else read it."""
+def make_private(path: Path) -> None:
+    """Make a file of personal data, if it is not there, and have nobody else read it.
+
+    Raises:
+        OSError: It cannot be opened for writing.
+    """
+    file = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
     try:
-        file = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
-        try:
-            mode = os.fstat(file).st_mode
-            if mode & 0o077:
-                with contextlib.suppress(PermissionError):  # The file is somebody else's, who lets this user write.
-                    os.fchmod(file, mode & 0o700)
-        finally:
-            os.close(file)
-    except OSError as error:
-        raise StoreError(
-            f"The store {name} cannot be opened ({error.strerror}): name another file in `store_url`."
-        ) from error
+        mode = os.fstat(file).st_mode
+        if stat.S_ISREG(mode) and mode & 0o077:
+            with contextlib.suppress(PermissionError):  # The file is somebody else's, who lets this user write.
+                os.fchmod(file, mode & 0o700)
+    finally:
+        os.close(file)
 
 
 def postgresql_engine(url: URL) -> Engine:

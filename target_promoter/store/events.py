@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
-from sqlalchemy import select
+from sqlalchemy import ColumnElement, Text, cast, literal, select
 
 from target_promoter.store.schema import events, facts
 from target_promoter.store.summary import Tally
@@ -43,3 +43,8 @@ def campaigns(tx: Transaction) -> dict[int, str]:
     """Return the names of campaigns, by id."""
     known = select(facts).where(facts.c.name.startswith(_CAMPAIGN, autoescape=True))
     return {int(name.removeprefix(_CAMPAIGN)): value for name, value in tx.execute(known)}
+
+
+def of_campaign(number: ColumnElement[int]) -> ColumnElement[bool]:
+    """Return the condition, as SQL, for the fact that is the name of a campaign."""
+    return facts.c.name == literal(_CAMPAIGN) + cast(number, Text)

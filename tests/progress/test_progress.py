@@ -13,9 +13,8 @@ from rich.console import Console
 from target_promoter.config.settings import Settings
 from target_promoter.contacts import contacts
 from target_promoter.progress import progress
-from target_promoter.progress.live import view
-from target_promoter.progress.progress import Progress
-from target_promoter.progress.status import RunStatus
+from target_promoter.progress.progress import Progress, RunStatus
+from target_promoter.progress.terminal import status_table
 from target_promoter.store.database import Store, open_store
 from target_promoter.store.summary import Summary
 from target_promoter.values.times import duration
@@ -111,7 +110,7 @@ def test_the_view_fits_a_terminal_of_80_columns() -> None:
     """The live view shows every figure, none wider than 80 columns."""
     status = RunStatus(3725.0, 1_234_567, 98_765, 599.0, 600.0, 4_321, 1_000_000, 12_345, 101_000.0)
     screen = io.StringIO()
-    Console(file=screen, width=80).print(view(status))
+    Console(file=screen, width=80).print(status_table(status.parts()))
     lines = screen.getvalue().splitlines()
     assert len(lines) == 7
     assert "1,234,567" in lines[0]

@@ -15,10 +15,9 @@ from sqlalchemy import insert
 
 from target_promoter.config.settings import Settings
 from target_promoter.progress.words import fix_refused, fix_rejected
-from target_promoter.report.chart import chart, last_days
 from target_promoter.report.data import DayFacts, as_json
 from target_promoter.report.gather import gather
-from target_promoter.report.html import report_page
+from target_promoter.report.html import chart, last_days, report_page
 from target_promoter.report.terminal import report_tables
 from target_promoter.store import rejected
 from target_promoter.store import schema as tables
