@@ -163,7 +163,7 @@ class Run:
 
     def replay_mark(self, text: str) -> str:
         """Return the store's mark of a text, by which a replay is known."""
-        return self.store.read(lambda tx: runs.replay_mark(tx, text))
+        return self.store.read(lambda tx: runs.salted_mark(tx, text))
 
     def remember_stream(
         self,

@@ -12,8 +12,8 @@ from typing import Any, Final
 
 from sqlalchemy import ColumnElement, FromClause, Select, case, func, select
 
-from target_promoter.store import events as names
 from target_promoter.store.encoding import decode, encode
+from target_promoter.store.runs import of_campaign
 from target_promoter.store.schema import (
     OPEN,
     SurveyStatus,
@@ -105,7 +105,7 @@ STREAMS: Final[dict[str, Exported]] = {
             "settled_at": (_TIME, _S.settled_at),
         },
         _latest(_S.created_at, _S.claimed_at, _S.settled_at),
-        surveys.outerjoin(people, people.c.user_id == _USER_ID).outerjoin(facts, names.of_campaign(_S.campaign_id)),
+        surveys.outerjoin(people, people.c.user_id == _USER_ID).outerjoin(facts, of_campaign(_S.campaign_id)),
     ),
     "contacts": Exported(
         ("email",),

@@ -46,7 +46,6 @@ from target_promoter.report.data import (
     UncertainFacts,
 )
 from target_promoter.report.words import achieved, trouble
-from target_promoter.store import events as names
 from target_promoter.store import runs, streams
 from target_promoter.store import schema as tables
 from target_promoter.store.encoding import decode
@@ -83,7 +82,7 @@ def rejected_groups(tx: Transaction) -> tuple[Group, ...]:
 def refused_groups(tx: Transaction) -> tuple[Group, ...]:
     """Return the surveys and contacts that Promoter refused by its words, the most frequent first."""
     number = func.count().label("number")
-    titles = names.campaigns(tx)
+    titles = runs.campaigns(tx)
     groups = []
     refused = surveys.c.status == SurveyStatus.REFUSED
     of_group = (surveys.c.campaign_id, surveys.c.reason)
@@ -299,7 +298,7 @@ def _surveys(tx: Transaction, settings: Settings, now: float) -> SurveyFacts:
         waiting=waiting,
         next_due_at=next_due_at(tx, now),
         events={one: sorted(events[one]) for one in sorted(events)},
-        campaigns=names.campaigns(tx),
+        campaigns=runs.campaigns(tx),
         days=tuple(DayFacts(_date(number), one, outcomes) for (number, one), outcomes in sorted(days.items())),
         open=open_surveys(tx, settings, now, most=_OPEN),
         uncertain=_uncertain(tx),

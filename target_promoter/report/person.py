@@ -18,7 +18,6 @@ from target_promoter.people import people
 from target_promoter.people.identity import Identifiers
 from target_promoter.people.person import PULLED, Person
 from target_promoter.progress.words import campaign, listed, waits_for, when
-from target_promoter.store import events as names
 from target_promoter.store import runs
 from target_promoter.store import schema as tables
 from target_promoter.store.encoding import decode, encode
@@ -162,7 +161,7 @@ class _Names:
     """Names of events and campaigns for people to read: the store knows some of them by other forms alone."""
 
     def __init__(self, tx: Transaction, settings: Settings) -> None:
-        self.campaigns = names.campaigns(tx)
+        self.campaigns = runs.campaigns(tx)
         read = tx.scalars(select(tables.events.c.name).distinct())
         as_written = [*read, *(campaign.event for campaign in settings.campaigns.values())]
         self._events: dict[str, str] = {canonical(name): name for name in as_written}

@@ -455,21 +455,34 @@ def find_store(url: str, *, as_it_is: bool = False) -> Store | None:
     return store if found else None
 
 
+def written_version(tx: Transaction, name: str) -> str | None:
+    """Return the version that a store's tables say they have; None if there are none.
+
+    Raises:
+        StoreError: They are somebody else's.
+    """
+    tables = set(inspect(tx.connection).get_table_names())
+    if facts.name in tables:
+        return str(tx.sql(_VERSION).scalar())
+    if tables & set(metadata.tables):
+        raise StoreError(
+            f"The store {name} holds tables of another program: name a database of its own in `store_url`."
+        )
+    return None
+
+
 def version_of(tx: Transaction, name: str) -> int | None:
     """Return the version of a store's tables, which this program has or makes newer; None if there are none.
 
     Raises:
         StoreError: They are somebody else's, were moved, or are of a newer version.
     """
-    tables = set(inspect(tx.connection).get_table_names())
-    if facts.name in tables:
-        version = str(tx.sql(_VERSION).scalar())
-        if version.isdigit() and 0 < int(version) <= SCHEMA_VERSION:
-            return int(version)
-        raise _unfit(tx, name, version)
-    if tables & set(metadata.tables):
-        raise foreign(name)
-    return None
+    version = written_version(tx, name)
+    if version is None:
+        return None
+    if version.isdigit() and 0 < int(version) <= SCHEMA_VERSION:
+        return int(version)
+    raise _unfit(tx, name, version)
 
 
 def connected(url: str, hurried: Callable[[], bool] = bool) -> Store:
@@ -511,11 +524,6 @@ def _unfit(tx: Transaction, name: str, version: str | None) -> StoreError:
     return StoreError(
         f"The store {name} has schema version {version}, and this program writes version {SCHEMA_VERSION}: {fix}."
     )
-
-
-def foreign(name: str) -> StoreError:
-    """Return the error for a database that holds somebody else's tables."""
-    return StoreError(f"The store {name} holds tables of another program: name a database of its own in `store_url`.")
 
 
 def create(tx: Transaction, name: str, now: float) -> None:
