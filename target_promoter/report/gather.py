@@ -274,7 +274,7 @@ def _runs(tx: Transaction) -> tuple[RunFacts, ...]:
     columns = (table.id, table.command, table.started_at, table.finished_at, table.exit_status, table.problem)
     rows = tx.execute(select(*columns, table.summary).order_by(table.id.desc()).limit(_RUNS)).all()
     return tuple(
-        RunFacts(*run, None if summary is None else decode(summary), list(map(str, runs.changes(tx, run[0]))))
+        RunFacts(*run, summary=summary and decode(summary), changes=list(map(str, runs.changes(tx, run[0]))))
         for *run, summary in rows
     )
 

@@ -187,7 +187,7 @@ def _said(person: Person, named: _Names) -> Iterator[Moment]:
             by_time[part.email_at].append(f"e-mail {part.email}")
         for name, value, time in (*part.names, *part.traits):
             if value is not None and time:
-                by_time[time].append(f"{_NAMES.get(name, name)} {_shown(value)}")
+                by_time[time].append(f"{_NAMES.get(name, name)} {shown(value)}")
         for time, said in by_time.items():
             yield Moment(time, f"Identified: {', '.join(said)}", f"{stream} said so of {whom}")
         if part.time and part.time not in by_time:
@@ -205,7 +205,7 @@ def _left(person: Person) -> Iterator[Moment]:
     for stream, part in sorted(person.parts.items()):
         left_at = person.left_at(stream)
         if left_at is not None:
-            ended = ", ".join(f"{name} {_shown(value)}" for name, value in sorted(part.traits.standing.items()))
+            ended = ", ".join(f"{name} {shown(value)}" for name, value in sorted(part.traits.standing.items()))
             what = f"Left {stream}: what it alone said went{f', {ended} from then on' if ended else ''}"
             why = f"the newest table version of {stream} lacks user id {person.user_id}, and the stream is mirrored"
             yield Moment(left_at, what, why)
@@ -284,7 +284,7 @@ def _throttle(tx: Transaction, identifiers: Identifiers, days: float) -> Iterato
         yield Moment(row.surveyed_at, f"Surveyed: {who}, not again before {until}", "the setting throttle_days")
 
 
-def _shown(value: object) -> str:
+def shown(value: object) -> str:
     """Return a value of a tap for people to read: text as it is, numbers without an exponent, all else as JSON."""
     if isinstance(value, Decimal) and abs(value.adjusted()) < _LONGEST_NUMBER:
         return format(value, "f")
@@ -307,4 +307,4 @@ def facts(known: Known) -> list[tuple[str, str]]:
         *known.traits.items(),
         *((f"{prefix}_{name}", value) for prefix, stored in known.stored.items() for name, value in stored.items()),
     ]
-    return [(name, _shown(value)) for name, value in found if value is not None]
+    return [(name, shown(value)) for name, value in found if value is not None]
