@@ -34,8 +34,7 @@ from target_promoter.store.dry_run import DryRunStore, open_dry_run
 from target_promoter.store.summary import Findings, Part, Summary
 from target_promoter.store.transaction import Transaction
 from target_promoter.surveys import schedule
-from target_promoter.values.masking import masked_text
-from target_promoter.values.printable import Lines, printable
+from target_promoter.values.printable import Lines, masked_text, printable
 
 logger = logging.getLogger("target-promoter.run")
 

@@ -32,7 +32,7 @@ from target_promoter.singer.reader import Reader, check_stream
 from target_promoter.singer.signals import StoppedError
 from target_promoter.singer.target import AtomicTarget
 from target_promoter.sinks import SINKS, PromoterSink
-from target_promoter.values.masking import SHORTEST_SECRET, without
+from target_promoter.values.printable import SHORTEST_SECRET, without
 from target_promoter.values.reading import holds
 
 _OBJECTS_OF_A_BATCH: Final = 50_000

@@ -39,7 +39,7 @@ from target_promoter.store.database import Store, find_store, postgresql_engine
 from target_promoter.store.schema import request_clock
 from target_promoter.store.transaction import Transaction
 from target_promoter.surveys.cancelling import cancelled_by
-from target_promoter.values.masking import masked_url
+from target_promoter.values.printable import masked_url
 
 
 def check_settings(config: Mapping[str, Any], settings: Settings) -> Iterator[Finding]:

@@ -29,8 +29,7 @@ from target_promoter.store.schema import (
 from target_promoter.store.summary import Findings, TrackOutcome
 from target_promoter.store.transaction import Transaction
 from target_promoter.surveys.schedule import count_open
-from target_promoter.values.masking import masked, masked_text
-from target_promoter.values.printable import printable
+from target_promoter.values.printable import masked, masked_text, printable
 from target_promoter.values.times import iso
 
 PREVIEW_HELP: Final = (

@@ -17,7 +17,7 @@ from target_promoter.store.summary import Findings, Summary, TrackOutcome
 from target_promoter.store.transaction import Transaction
 from target_promoter.values import events as globs
 from target_promoter.values.events import canonical, nearest
-from target_promoter.values.masking import masked
+from target_promoter.values.printable import masked
 
 WHOLE_STREAM: Final = 10
 """From so many records on a stream that was rejected as a whole fails the run."""

@@ -12,8 +12,7 @@ from target_promoter.store.schema import SETTLED, SurveyStatus
 from target_promoter.store.summary import OTHER, IdentifyOutcome, TrackOutcome
 from target_promoter.surveys.rules import Rules
 from target_promoter.surveys.surveys import READ_OTHERWISE
-from target_promoter.values.masking import masked_text
-from target_promoter.values.printable import printable
+from target_promoter.values.printable import masked_text, printable
 from target_promoter.values.times import iso
 
 EXPLAINED: Final[dict[str, dict[str, str]]] = {

@@ -17,7 +17,7 @@ from target_promoter.errors import ConfigError
 from target_promoter.records.calls import REPLAYED, Replay
 from target_promoter.records.shapes import Columns, columns, holds_calls
 from target_promoter.store.encoding import encode
-from target_promoter.values.masking import without
+from target_promoter.values.printable import without
 
 _FILTER: Final = "__filter__"
 _MOST_SCHEMAS: Final = 20

@@ -24,7 +24,7 @@ from sqlalchemy.pool import QueuePool, StaticPool
 from target_promoter.errors import StoreBusyError, StoreError, StoreLostError, StoreMovedError
 from target_promoter.store.schema import SCHEMA_VERSION, facts, metadata, request_clock
 from target_promoter.store.transaction import Transaction
-from target_promoter.values.masking import masked_url
+from target_promoter.values.printable import masked_url
 
 ATTEMPT_SECONDS: Final = 3.0
 """How long one attempt to write waits for another program that holds the store."""

@@ -45,7 +45,7 @@ from target_promoter.store.schema import (
     throttles,
 )
 from target_promoter.store.transaction import Transaction
-from target_promoter.values.masking import masked_url
+from target_promoter.values.printable import masked_url
 
 T = TypeVar("T")
 K = TypeVar("K")
