@@ -403,12 +403,11 @@ class Store:
             ) from error
 
 
-def open_store(url: str, *, now: float, keep_copy: bool = True, hurried: Callable[[], bool] = bool) -> Store:
+def open_store(url: str, *, now: float, hurried: Callable[[], bool] = bool) -> Store:
     """Open the store, create it if it is not there, and bring an older one to this program's version.
 
     Args:
         now: The time, in epoch seconds; a new store remembers it.
-        keep_copy: Whether an older SQLite file is kept beside the store as it was.
         hurried: Returns whether the run is told to stop.
 
     Raises:
@@ -416,7 +415,7 @@ def open_store(url: str, *, now: float, keep_copy: bool = True, hurried: Callabl
     """
     store = connected(url, hurried)
     try:
-        if not _is_ready(store, keep_copy=keep_copy):
+        if not _is_ready(store):
             store.write(lambda tx: create(tx, store.name, now))
         store.opened()
     except BaseException:
@@ -447,7 +446,7 @@ def find_store(url: str, *, as_it_is: bool = False) -> Store | None:
         if as_it_is:
             found = store.read(lambda tx: version_of(tx, store.name)) is not None
         else:
-            found = _is_ready(store, keep_copy=True)
+            found = _is_ready(store)
             store.opened()
     finally:
         if not found:
@@ -493,13 +492,13 @@ def connected(url: str, hurried: Callable[[], bool] = bool) -> Store:
     return Store(sqlite_engine(address, name) if sqlite else postgresql_engine(address), address, hurried)
 
 
-def _is_ready(store: Store, *, keep_copy: bool) -> bool:
+def _is_ready(store: Store) -> bool:
     """Return whether there is a store, which is of this program's version from now on."""
     version = store.read(lambda tx: version_of(tx, store.name))
     if version is not None and version < SCHEMA_VERSION:
         from target_promoter.store.migrations import migrate  # noqa: PLC0415 - only after an upgrade
 
-        migrate(store, keep_copy=keep_copy)
+        migrate(store, keep_copy=True)
     return version is not None
 
 

@@ -209,7 +209,7 @@ def _from_2(tx: Transaction) -> None:
     _run(tx, _BY_STREAM)
     _run(tx, _SURVEYS)
     _run(tx, _MOVE_SCHEMAS)
-    _split_people(tx)
+    _rewrite_people(tx, "parts", _parts_in_3)
     tx.sql(_OWN_CONTACTS)
     _know_surveys(tx)
 
@@ -219,15 +219,11 @@ def _from_3(tx: Transaction) -> None:
     _run(tx, _TO_VERSION_4)
 
 
-def _split_people(tx: Transaction) -> None:
-    """Turn what version 2 kept of each person into parts by stream: each stream that spoke of it said all of it.
+def _parts_in_3(person: _Row) -> str:
+    """Return what version 2 kept of a person in parts by stream: each stream that spoke of it said all of it.
 
     So it goes, as it should, when each of them has said again what it says.
     """
-    _rewrite_people(tx, "parts", _parts_in_3)
-
-
-def _parts_in_3(person: _Row) -> str:
     said = decode(person.said)
     part = {
         "time": person.identified_at,

@@ -1,4 +1,4 @@
-"""How e-mail addresses are shown."""
+"""How text from outside is shown: addresses, secrets, store addresses."""
 
 from __future__ import annotations
 
