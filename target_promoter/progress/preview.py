@@ -14,6 +14,7 @@ from sqlalchemy import TextClause, exists, func, select, text
 
 from target_promoter.config.settings import Settings
 from target_promoter.errors import PromoterError
+from target_promoter.people.identity import Identity
 from target_promoter.progress.words import NEXT_DELIVERY, waits_for
 from target_promoter.store.database import make_private
 from target_promoter.store.dry_run import DryRunStore
@@ -23,7 +24,6 @@ from target_promoter.store.schema import (
     SurveyStatus,
     attribute_notes,
     not_surveyed,
-    people,
     surveys,
 )
 from target_promoter.store.summary import Findings, TrackOutcome
@@ -175,15 +175,17 @@ def _count_waiting(tx: Transaction) -> Counter[tuple[str, int]]:
 def _preview_rows(tx: Transaction, settings: Settings, findings: Findings, since: float) -> Iterator[dict[str, Any]]:
     table = surveys.c
     here = (table.settled_at >= since) | table.status.in_(UNSETTLED)
-    person = surveys.outerjoin(people, people.c.user_id == func.coalesce(table.claimed_user_id, table.user_id))
-    query = select(surveys, people.c.email.label("address")).select_from(person)
-    for row in tx.execute(query.where(here).order_by(table.due_at, table.id)):
+    rows = tx.execute(select(surveys).where(here).order_by(table.due_at, table.id)).all()
+    identity = Identity(tx)
+    identity.look_up(rows)
+    for row in rows:
+        who = identity.who(row)
         yield {
             "number": 1,
             "event": row.event,
             "campaign_id": row.campaign_id,
-            "email": row.claimed_email or row.email or row.address,
-            "user_id": row.claimed_user_id or row.user_id,
+            "email": row.claimed_email or who.email or row.email,
+            "user_id": row.claimed_user_id or who.user_id or row.user_id,
             "anonymous_id": row.anonymous_id,
             "event_at": iso(row.event_at),
             "due_at": iso(row.due_at),

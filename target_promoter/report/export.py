@@ -91,7 +91,7 @@ STREAMS: Final[dict[str, Exported]] = {
             "message_id": (_TEXT, _S.message_id),
             "user_id": (_TEXT, _USER_ID),
             "anonymous_id": (_TEXT, _S.anonymous_id),
-            "email": (_TEXT, func.coalesce(_S.claimed_email, _S.email, people.c.email)),
+            "email": (_TEXT, func.coalesce(_S.claimed_email, people.c.email, _S.email)),
             "campaign_id": (_INTEGER, _S.campaign_id),
             "campaign": (_TEXT, facts.c.value),
             # What waits for its person and what waits for its day are one: no time tells when one became the other.

@@ -15,6 +15,7 @@ from target_promoter.contacts import pulled
 from target_promoter.contacts.contacts import ContactStatus, count_pending
 from target_promoter.delivery import limit as clock
 from target_promoter.people import people
+from target_promoter.people.identity import Identity
 from target_promoter.progress.words import (
     E_MAILED,
     EXPLAINED,
@@ -157,17 +158,19 @@ def _open(tx: Transaction, settings: Settings, now: float) -> tuple[data.OpenFac
     """Return surveys that are not settled, the next due first."""
     query = select(surveys).where(surveys.c.status.in_(UNSETTLED)).order_by(surveys.c.due_at, surveys.c.id).limit(_OPEN)
     rows = tx.execute(query).all()
-    links = people.users_of(tx, {row.anonymous_id for row in rows if row.user_id is None and row.anonymous_id})
-    users = {row.id: row.user_id or links.get(row.anonymous_id or "") for row in rows}
-    known = people.load(tx, {user_id for user_id in users.values() if user_id is not None})
-    found = []
-    for row in rows:
-        user_id = users[row.id]
-        person = None if user_id is None else known.get(user_id)
-        email = row.claimed_email or (person.address if person is not None else row.email)
-        waits = waits_for(row, settings, now)
-        found.append(data.OpenFacts(row.event, row.campaign_id, _who(row), email, waits, row.due_at))
-    return tuple(found)
+    identity = Identity(tx)
+    identity.look_up(rows)
+    return tuple(
+        data.OpenFacts(
+            event=row.event,
+            campaign_id=row.campaign_id,
+            who=_who(row),
+            email=row.claimed_email or identity.who(row).email,
+            waits_for=waits_for(row, settings, now),
+            due_at=row.due_at,
+        )
+        for row in rows
+    )
 
 
 def _who(row: Any) -> str:  # noqa: ANN401 - a database row
