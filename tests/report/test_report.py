@@ -86,6 +86,18 @@ def test_who_waits_and_for_what(report: Report) -> None:
     assert [one.due_at for one in surveys.open] == sorted(one.due_at for one in surveys.open)
 
 
+def test_who_waits_is_at_the_address_that_the_survey_would_go_to(config: dict[str, Any]) -> None:
+    """A user id that is not known yet has none: its survey never goes to the address that the call brought."""
+    stray, known, nameless = order("t-1", "9"), order("t-2", "1"), order("t-3", None)
+    for one in (stray, known, nameless):
+        one["record"]["context"] = {"traits": {"email": "ann@example.com"}}
+    config["campaigns"] = {"Order Completed": {"id": 78, "delay_hours": 1000}}
+    sync(config, [CALLS, identify("1", "bob@example.com"), identify("2", "ann@example.com"), stray, known, nameless])
+    waiting = json.loads(command("report", "--format", "json", config=config).output)["surveys"]["open"]
+    told = sorted((one["who"], one["email"]) for one in waiting)
+    assert told == [("ann@example.com", "ann@example.com"), ("user id 1", "bob@example.com"), ("user id 9", None)]
+
+
 def test_what_is_pending_tells_the_time_left(report: Report) -> None:
     """The requests that are pending tell how long they take at the most, beside each day's share of the limit."""
     requests = report.requests
