@@ -254,12 +254,19 @@ def _events(tx: Transaction, settings: Settings) -> tuple[tuple[data.EventFacts,
 
 
 def _runs(tx: Transaction) -> tuple[data.RunFacts, ...]:
-    table = tables.runs.c
-    columns = (table.id, table.command, table.started_at, table.finished_at, table.exit_status, table.problem)
-    rows = tx.execute(select(*columns, table.summary).order_by(table.id.desc()).limit(_RUNS)).all()
+    query = select(tables.runs).order_by(tables.runs.c.id.desc()).limit(_RUNS)
     return tuple(
-        data.RunFacts(*run, summary=summary and decode(summary), changes=list(map(str, runs.changes(tx, run[0]))))
-        for *run, summary in rows
+        data.RunFacts(
+            id=row.id,
+            command=row.command,
+            started_at=row.started_at,
+            finished_at=row.finished_at,
+            exit_status=row.exit_status,
+            problem=row.problem,
+            summary=None if row.summary is None else decode(row.summary),
+            changes=list(map(str, runs.changes(tx, row.id))),
+        )
+        for row in tx.execute(query).all()
     )
 
 
