@@ -26,6 +26,26 @@ from target_promoter.store.schema import SCHEMA_VERSION, facts, metadata, reques
 from target_promoter.store.transaction import Transaction
 from target_promoter.values.printable import masked_url
 
+T = TypeVar("T")
+K = TypeVar("K")
+
+UNFINISHED: Final = "unfinished"
+"""The version of a store that is still being moved to its place."""
+
+_VERSION: Final = "SELECT value FROM facts WHERE name = 'schema_version'"
+
+LOCK_TIMEOUT_SECONDS: Final = 30.0
+"""How long a transaction waits for another program that holds the store."""
+
+RECONNECT_SECONDS: Final = 60.0
+"""How long a lost connection to PostgreSQL is tried again before the run fails."""
+
+_HURRIED_SECONDS: Final = 0.5
+"""How long the one attempt of a run that is told to stop waits."""
+
+_OPENING_SECONDS: Final = 5.0
+"""The same while the store is opened, when its address may simply be wrong."""
+
 ATTEMPT_SECONDS: Final = 3.0
 """How long one attempt to write waits for another program that holds the store."""
 
@@ -242,27 +262,6 @@ def _refusal(name: str, error: BaseException | None) -> str:
     words = next(iter(str(error).splitlines()), "")
     fix = next((fix for part, fix in _FIXES if part in words.lower()), "fix that, then run again")
     return f"The store {name} refused with «{words}»: {fix}."
-
-
-T = TypeVar("T")
-K = TypeVar("K")
-
-UNFINISHED: Final = "unfinished"
-"""The version of a store that is still being moved to its place."""
-
-_VERSION: Final = "SELECT value FROM facts WHERE name = 'schema_version'"
-
-LOCK_TIMEOUT_SECONDS: Final = 30.0
-"""How long a transaction waits for another program that holds the store."""
-
-RECONNECT_SECONDS: Final = 60.0
-"""How long a lost connection to PostgreSQL is tried again before the run fails."""
-
-_HURRIED_SECONDS: Final = 0.5
-"""How long the one attempt of a run that is told to stop waits."""
-
-_OPENING_SECONDS: Final = 5.0
-"""The same while the store is opened, when its address may simply be wrong."""
 
 
 class Store:
