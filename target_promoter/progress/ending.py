@@ -13,7 +13,8 @@ from typing import Any, Final
 from singer_sdk.metrics import METRICS_LOGGER_NAME
 from typing_extensions import override
 
-from target_promoter.progress.words import E_MAILED, EXPLAINED, NOT_SENT, count, sent_of_due, to_send, told, was, when
+from target_promoter.progress.words import EXPLAINED, count, sent_of_due, to_send, told, was, when
+from target_promoter.store.schema import E_MAILED, NOT_SENT
 from target_promoter.store.summary import Summary, TrackOutcome
 
 logger = logging.getLogger("target-promoter.run")

@@ -15,17 +15,10 @@ from sqlalchemy import TextClause, exists, func, select, text
 from target_promoter.config.settings import Settings
 from target_promoter.errors import PromoterError
 from target_promoter.people.identity import Identity
-from target_promoter.progress.words import NEXT_DELIVERY, waits_for
+from target_promoter.progress.words import EXPLAINED, NEXT_DELIVERY, told, waits_for
 from target_promoter.store.database import make_private
 from target_promoter.store.dry_run import DryRunStore
-from target_promoter.store.schema import (
-    OPEN,
-    UNSETTLED,
-    SurveyStatus,
-    attribute_notes,
-    not_surveyed,
-    surveys,
-)
+from target_promoter.store.schema import E_MAILED, OPEN, UNSETTLED, SurveyStatus, attribute_notes, not_surveyed, surveys
 from target_promoter.store.summary import Findings, TrackOutcome
 from target_promoter.store.transaction import Transaction
 from target_promoter.surveys.schedule import count_open
@@ -139,11 +132,7 @@ _COLUMNS: Final = (
 _WOULD_BE_SENT: Final = "would be sent"
 _LEFT: Final = "it is left to a later run, such as by max_surveys_per_run"
 _NOT_OF_INPUT: Final = "it waits since an earlier run, and the input is not about it"
-_WITHOUT_SURVEY: Final = {
-    TrackOutcome.STALE: "it was too old",
-    TrackOutcome.BLOCKED: "its call, or whom it names, is kept from Promoter",
-    TrackOutcome.UNMATCHED: "no campaign names it",
-}
+_WITHOUT_SURVEY: Final = (TrackOutcome.STALE, TrackOutcome.BLOCKED, TrackOutcome.UNMATCHED)
 
 
 def preview_rows(store: DryRunStore, settings: Settings, findings: Findings, since: float) -> list[dict[str, Any]]:
@@ -197,15 +186,15 @@ def _preview_rows(tx: Transaction, settings: Settings, findings: Findings, since
         outcome = TrackOutcome.STALE if is_stale else TrackOutcome.BLOCKED
         listed[outcome, one["event"]] += 1
         yield {**one, "outcome": outcome, "number": 1}
-    for outcome, why in _WITHOUT_SURVEY.items():
+    for outcome in _WITHOUT_SURVEY:
         for event, tally in findings.of_outcome(outcome).items():
             # Of each person and campaign only the latest is told one by one.
             number = tally.number - listed[outcome, event]
             if number > 0:
-                of_event = {"outcome": outcome, "number": number, "event": event}
-                reason = " or ".join(sorted(findings.too_old.get(event, ()))) if outcome is TrackOutcome.STALE else None
-                last = iso(tally.last_at)
-                yield {**of_event, "event_at": last, "reason": reason or why}
+                of_event = {"outcome": outcome, "number": number, "event": event, "event_at": iso(tally.last_at)}
+                too_old = findings.too_old.get(event, ()) if outcome is TrackOutcome.STALE else ()
+                reason = " or ".join(sorted(too_old)) or f"it {told(1, EXPLAINED['track'][outcome])}"
+                yield {**of_event, "reason": reason}
     for (stream, reason), number in findings.rejected.most_common():
         of_stream = {"outcome": TrackOutcome.REJECTED, "number": number, "reason": f"stream {stream}: {reason}"}
         yield of_stream
@@ -213,7 +202,7 @@ def _preview_rows(tx: Transaction, settings: Settings, findings: Findings, since
 
 def _outcome(row: Any, settings: Settings, now: float) -> dict[str, Any]:  # noqa: ANN401 - a database row
     """Return what would come of a survey, and why."""
-    if row.status in {SurveyStatus.SENT, SurveyStatus.PRESUMED}:
+    if row.status in E_MAILED:
         return {"outcome": _WOULD_BE_SENT}
     if row.status not in OPEN:
         return {"outcome": str(row.status), "reason": row.reason}

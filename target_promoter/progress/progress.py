@@ -20,7 +20,7 @@ from target_promoter.contacts.contacts import count_pending
 from target_promoter.delivery import limit
 from target_promoter.errors import StoreError
 from target_promoter.store.database import Store
-from target_promoter.store.summary import Part, Summary
+from target_promoter.store.summary import DELIVERED, Summary
 from target_promoter.store.transaction import Transaction
 from target_promoter.surveys.schedule import count_open
 from target_promoter.values.times import duration
@@ -74,12 +74,6 @@ LOG_SECONDS: Final = 10.0
 _LOOK_SECONDS: Final = 1.0
 _WINDOW_SECONDS: Final = 60.0
 _MINUTE: Final = 60.0
-_SUCCEEDED: Final[tuple[tuple[Part, str], ...]] = (
-    ("surveys", "sent"),
-    ("surveys", "presumed"),
-    ("contacts", "synced"),
-    ("contacts", "removed"),
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,7 +157,7 @@ class Progress:
         now, told = self._clock(), self._settings.requests_per_minute
         value = self._summary.value
         requests = value("api", "requests")
-        succeeded = sum(value(part, outcome) for part, outcome in _SUCCEEDED)
+        succeeded = sum(value(part, one) for part, outcomes in DELIVERED.items() for one in outcomes)
         self._samples.append((now, requests, succeeded))
         while len(self._samples) > 2 and self._samples[1][0] <= now - _WINDOW_SECONDS:  # noqa: PLR2004 - two make a rate
             self._samples.popleft()

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from target_promoter.config.settings import Settings
 from target_promoter.records.calls import HOLDS_KEY
-from target_promoter.store.schema import SETTLED, SurveyStatus
+from target_promoter.store.schema import SurveyStatus
 from target_promoter.store.summary import OTHER, IdentifyOutcome, TrackOutcome
 from target_promoter.surveys.rules import Rules
 from target_promoter.surveys.surveys import READ_OTHERWISE
@@ -57,12 +57,6 @@ EXPLAINED: Final[dict[str, dict[str, str]]] = {
     },
 }
 """What became of records, contacts and surveys, in words that follow a number."""
-
-E_MAILED: Final = (SurveyStatus.SENT, SurveyStatus.PRESUMED)
-"""The outcomes of surveys that e-mailed somebody."""
-
-NOT_SENT: Final = tuple(one for one in SETTLED if one not in E_MAILED)
-"""The outcomes of surveys that e-mailed nobody, as far as is known."""
 
 _LONGEST: Final = 80
 _OF_ONE: Final = {

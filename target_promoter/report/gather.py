@@ -16,23 +16,14 @@ from target_promoter.contacts.contacts import ContactStatus, count_pending
 from target_promoter.delivery import limit as clock
 from target_promoter.people import people
 from target_promoter.people.identity import Identity
-from target_promoter.progress.words import (
-    E_MAILED,
-    EXPLAINED,
-    NOT_SENT,
-    campaign,
-    fix_refused,
-    fix_rejected,
-    told,
-    waits_for,
-)
+from target_promoter.progress.words import EXPLAINED, campaign, fix_refused, fix_rejected, told, waits_for
 from target_promoter.records.fields import TELLING
 from target_promoter.report import data
 from target_promoter.report.words import achieved, trouble
 from target_promoter.store import runs, streams
 from target_promoter.store import schema as tables
 from target_promoter.store.encoding import decode
-from target_promoter.store.schema import UNSETTLED, SurveyStatus, contacts, rejected, surveys
+from target_promoter.store.schema import E_MAILED, NOT_SENT, UNSETTLED, SurveyStatus, contacts, rejected, surveys
 from target_promoter.store.summary import TrackOutcome
 from target_promoter.store.transaction import Transaction
 from target_promoter.surveys.schedule import count_open, next_due_at

@@ -6,23 +6,11 @@ from collections import Counter, defaultdict
 from collections.abc import Iterator
 from typing import Final
 
-from target_promoter.progress.words import (
-    E_MAILED,
-    EXPLAINED,
-    NOT_SENT,
-    campaign,
-    count,
-    moment,
-    sent_of_due,
-    to_send,
-    told,
-)
+from target_promoter.progress.words import EXPLAINED, campaign, count, moment, sent_of_due, to_send, told
 from target_promoter.report.data import Report, RunFacts, SurveyFacts
-from target_promoter.store.schema import SurveyStatus
+from target_promoter.store.schema import E_MAILED, NOT_SENT, SurveyStatus
+from target_promoter.store.summary import COUNTS
 from target_promoter.values.times import duration, iso
-
-RUN_PARTS: Final = ("identify", "track", "contacts", "surveys", "api")
-"""The parts of a run's summary, in its order."""
 
 _FEW: Final = 5
 
@@ -52,7 +40,7 @@ def run_state(run: RunFacts) -> tuple[str, bool]:
 def run_counts(run: RunFacts) -> dict[str, str]:
     """Return what a run did, by the parts of its summary; what is nought is left out."""
     found = {}
-    for part in RUN_PARTS:
+    for part in COUNTS:
         counts = (run.summary or {}).get(part)
         if isinstance(counts, dict):
             text = ", ".join(f"{number} {name}" for name, number in counts.items() if number)

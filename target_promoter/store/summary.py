@@ -10,6 +10,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Final, Literal, TypeVar
 
+from target_promoter.store.schema import E_MAILED, SETTLED
+
 OTHER: Final = "(other names)"
 """What further names are counted under when there are too many."""
 
@@ -176,24 +178,13 @@ COUNTS: Final[dict[Part, tuple[str, ...]]] = {
     "identify": ("read", *(one for one in IdentifyOutcome if one is not IdentifyOutcome.IGNORED)),
     "track": ("read", *TrackOutcome),
     "contacts": ("synced", "removed", "refused", "pending", "waiting"),
-    "surveys": (
-        "sent",
-        "presumed",
-        "throttled",
-        "withheld",
-        "refused",
-        "expired",
-        "cancelled",
-        "uncertain",
-        "pending",
-        "waiting",
-    ),
+    "surveys": (*SETTLED, "pending", "waiting"),
     "api": ("requests", "retries", "rate_limited"),
 }
-"""Every count of the summary line, by its part and in its order; those of surveys that are settled are their status."""
+"""Every count of the summary line, by its part and in its order."""
 
-_WITHHELD: Final[dict[Part, tuple[str, ...]]] = {"contacts": ("synced", "removed"), "surveys": ("sent", "presumed")}
-"""What the requests of a dry run would have come to."""
+DELIVERED: Final[dict[Part, tuple[str, ...]]] = {"contacts": ("synced", "removed"), "surveys": E_MAILED}
+"""What requests come to that succeed; those of a dry run would have come to it."""
 
 
 class Summary:
@@ -263,7 +254,7 @@ class Summary:
         with self._lock:
             parts = {part: dict(counts) for part, counts in self._counts.items()}
         if self._dry_run:  # What would have been sent was not.
-            for part, outcomes in _WITHHELD.items():
+            for part, outcomes in DELIVERED.items():
                 parts[part]["pending"] += sum(parts[part].pop(outcome) for outcome in outcomes)
             parts = {part: {name: parts[part].get(name, 0) for name in names} for part, names in COUNTS.items()}
             parts["api"] = dict.fromkeys(COUNTS["api"], 0)
