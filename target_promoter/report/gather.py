@@ -255,7 +255,7 @@ def _runs(tx: Transaction) -> tuple[data.RunFacts, ...]:
             exit_status=row.exit_status,
             problem=row.problem,
             summary=None if row.summary is None else decode(row.summary),
-            changes=list(map(str, runs.changes(tx, row.id))),
+            changes=runs.changes(tx, row.id),
         )
         for row in tx.execute(query).all()
     )

@@ -36,25 +36,6 @@ _ADD_EVENTS: Final = """
 _CAMPAIGN: Final = "name of campaign:"
 
 
-@dataclass(frozen=True, slots=True)
-class Change:
-    """A setting that is not what it was.
-
-    Attributes:
-        name: With dots into it, such as `campaigns.Order Completed.delay_hours`.
-        before: Its value in the run before, as JSON; None if it had none.
-        after: The same of this run.
-    """
-
-    name: str
-    before: str | None
-    after: str | None
-
-    def __str__(self) -> str:
-        """Return it as people read it."""
-        return f"{self.name}: {self.before or 'not set'} became {self.after or 'not set'}"
-
-
 def fact(tx: Transaction, name: str) -> str | None:
     """Return one of the things the store knows of itself, such as `created_at`."""
     value: str | None = tx.scalar(_FACT, {"name": name})
@@ -141,8 +122,8 @@ def end(
     tx.execute(_END, {"id": run, **values})
 
 
-def changes(tx: Transaction, run: int) -> list[Change]:
-    """Return what differs between the settings of a run and those of the run before it, by name."""
+def changes(tx: Transaction, run: int) -> list[str]:
+    """Return what differs between the settings of a run and those of the run before it, by name, in words."""
     earlier = select(runs.c.settings).where(runs.c.id < run, runs.c.settings.is_not(None)).order_by(runs.c.id.desc())
     before_text, text = tx.scalar(earlier.limit(1)), tx.scalar(select(runs.c.settings).where(runs.c.id == run))
     if before_text is None or text is None:
@@ -150,14 +131,14 @@ def changes(tx: Transaction, run: int) -> list[Change]:
     return list(_differences(decode(before_text), decode(text)))
 
 
-def _differences(before: Mapping[str, Any], after: Mapping[str, Any], prefix: str = "") -> Iterator[Change]:
+def _differences(before: Mapping[str, Any], after: Mapping[str, Any], prefix: str = "") -> Iterator[str]:
     for name in sorted(before.keys() | after.keys()):
         one, other = before.get(name), after.get(name)
         if isinstance(one, dict) and isinstance(other, dict):
             yield from _differences(one, other, f"{prefix}{name}.")
         elif one != other:
-            told = (encode(settings[name]) if name in settings else None for settings in (before, after))
-            yield Change(f"{prefix}{name}", *told)
+            was, now = (encode(settings[name]) if name in settings else "not set" for settings in (before, after))
+            yield f"{prefix}{name}: {was} became {now}"
 
 
 def add_events(tx: Transaction, read: Mapping[tuple[str, str], Tally], now: float) -> None:
