@@ -96,7 +96,7 @@ class Run:
             self._delivery = self._make_delivery()
             self._number, told = self.store.write(lambda tx: self._open_books(tx, command, now))
             for change in self.store.read(lambda tx: runs.changes(tx, self._number))[:_CHANGES]:
-                text = printable(masked_text(printable(str(change))), _LONGEST_CHANGE)
+                text = printable(masked_text(printable(change)), _LONGEST_CHANGE)
                 logger.info("A setting is not what it was in the run before: %s", text)
             for sentence in told:
                 logger.warning("%s", sentence)
