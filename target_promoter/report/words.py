@@ -39,7 +39,7 @@ def run_state(run: RunFacts) -> tuple[str, bool]:
 
 def run_counts(run: RunFacts) -> dict[str, str]:
     """Return what a run did, by the parts of its summary; what is nought is left out."""
-    found = {}
+    found: dict[str, str] = {}
     for part in COUNTS:
         counts = (run.summary or {}).get(part)
         if isinstance(counts, dict):
