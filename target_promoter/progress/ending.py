@@ -13,8 +13,8 @@ from typing import Any, Final
 from singer_sdk.metrics import METRICS_LOGGER_NAME
 from typing_extensions import override
 
-from target_promoter.progress.words import EXPLAINED, count, sent_of_due, to_send, told, was, when
-from target_promoter.store.schema import E_MAILED, NOT_SENT
+from target_promoter.progress.words import EXPLAINED, count, sent_and_due, sent_of_due, to_send, told, when
+from target_promoter.store.schema import NOT_SENT
 from target_promoter.store.summary import Summary, TrackOutcome
 
 logger = logging.getLogger("target-promoter.run")
@@ -38,10 +38,10 @@ def rows(summary: Mapping[str, Any]) -> Iterator[tuple[str, int, str]]:
         yield "", summary["ignored"], "of them of no concern to Promoter"
     for part, label in _LABELS.items():
         first = label
-        for outcome, words in EXPLAINED[part].items():
+        for outcome in EXPLAINED[part]:
             number = summary[part].get(outcome, 0)
             if number:
-                yield first, number, told(number, words)
+                yield first, number, told(part, outcome, number)
                 first = ""
     api = summary["api"]
     if api["requests"]:
@@ -58,11 +58,13 @@ def verdict(summary: Mapping[str, Any], next_due_at: float | None = None) -> Ite
     surveys, contacts = summary["surveys"], summary["contacts"]
     if summary["dry_run"]:
         yield "This was a dry run: nothing was sent, and nothing is kept."
-    yield from _due(summary)
+    else:
+        yield sent_of_due(*sent_and_due(surveys, surveys["pending"]))
+    yield from (f"{surveys[one]:,} {told('surveys', one, surveys[one])}." for one in NOT_SENT if surveys[one])
     yield from _never_due(summary)
     yield from _waiting(surveys["waiting"], next_due_at)
     if contacts["refused"]:
-        yield f"{count(contacts['refused'], 'contact')} {was(contacts['refused'])} refused by Promoter."
+        yield f"{count(contacts['refused'], 'contact')} {told('contacts', 'refused', contacts['refused'])}."
     doing = "to be sent" if summary["dry_run"] else "not sent yet: run again, or `target-promoter deliver`"
     yield from to_send(surveys["pending"], contacts["pending"], doing)
 
@@ -70,24 +72,14 @@ def verdict(summary: Mapping[str, Any], next_due_at: float | None = None) -> Ite
 def _waiting(number: int, next_due_at: float | None) -> Iterator[str]:
     if number:
         day = f"; the next is due {when(next_due_at)}" if next_due_at is not None else ""
-        yield f"{count(number, 'survey')} {told(number, EXPLAINED['surveys']['waiting'])}{day}."
-
-
-def _due(summary: Mapping[str, Any]) -> Iterator[str]:
-    surveys = summary["surveys"]
-    sent = sum(surveys[outcome] for outcome in E_MAILED)
-    due = sent + surveys["pending"] + sum(surveys[outcome] for outcome in NOT_SENT)
-    kept = [f"{surveys[one]:,} {told(surveys[one], EXPLAINED['surveys'][one])}." for one in NOT_SENT if surveys[one]]
-    if not summary["dry_run"]:
-        yield sent_of_due(sent, due)
-    yield from kept
+        yield f"{count(number, 'survey')} {told('surveys', 'waiting', number)}{day}."
 
 
 def _never_due(summary: Mapping[str, Any]) -> Iterator[str]:
     track = summary["track"]
     for outcome in _WITHOUT_SURVEY:
         if track[outcome]:
-            yield f"{count(track[outcome], 'event')} {told(track[outcome], EXPLAINED['track'][outcome])}."
+            yield f"{count(track[outcome], 'event')} {told('track', outcome, track[outcome])}."
     if summary["identify"]["rejected"]:
         yield f"{count(summary['identify']['rejected'], 'record')} of people could not be read."
 

@@ -15,7 +15,7 @@ from sqlalchemy import TextClause, exists, func, select, text
 from target_promoter.config.settings import Settings
 from target_promoter.errors import PromoterError
 from target_promoter.people.identity import Identity
-from target_promoter.progress.words import EXPLAINED, NEXT_DELIVERY, told, waits_for
+from target_promoter.progress.words import NEXT_DELIVERY, told, waits_for
 from target_promoter.store.database import make_private
 from target_promoter.store.dry_run import DryRunStore
 from target_promoter.store.schema import E_MAILED, OPEN, UNSETTLED, SurveyStatus, attribute_notes, not_surveyed, surveys
@@ -193,7 +193,7 @@ def _preview_rows(tx: Transaction, settings: Settings, findings: Findings, since
             if number > 0:
                 of_event = {"outcome": outcome, "number": number, "event": event, "event_at": iso(tally.last_at)}
                 too_old = findings.too_old.get(event, ()) if outcome is TrackOutcome.STALE else ()
-                reason = " or ".join(sorted(too_old)) or f"it {told(1, EXPLAINED['track'][outcome])}"
+                reason = " or ".join(sorted(too_old)) or f"it {told('track', outcome, 1)}"
                 yield {**of_event, "reason": reason}
     for (stream, reason), number in findings.rejected.most_common():
         of_stream = {"outcome": TrackOutcome.REJECTED, "number": number, "reason": f"stream {stream}: {reason}"}

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from target_promoter.config.settings import Settings
 from target_promoter.records.calls import HOLDS_KEY
-from target_promoter.store.schema import SurveyStatus
+from target_promoter.store.schema import E_MAILED, NOT_SENT, SurveyStatus
 from target_promoter.store.summary import OTHER, IdentifyOutcome, TrackOutcome
 from target_promoter.surveys.rules import Rules
 from target_promoter.surveys.surveys import READ_OTHERWISE
@@ -82,6 +82,12 @@ def was(number: int) -> str:
     return "was" if number == 1 else "were"
 
 
+def sent_and_due(outcomes: Mapping[str, int], pending: int) -> tuple[int, int]:
+    """Return how many surveys were sent, and how many were due, by their outcomes and how many are pending."""
+    sent = sum(outcomes[one] for one in E_MAILED)
+    return sent, sent + sum(outcomes[one] for one in NOT_SENT) + pending
+
+
 def sent_of_due(sent: int, due: int, span: str = "") -> str:
     """Return how many of the surveys that were due were sent, as a sentence.
 
@@ -103,8 +109,9 @@ def to_send(surveys: int, contacts: int, doing: str) -> Iterator[str]:
         yield f"{' and '.join(parts)} {'is' if surveys + contacts == 1 else 'are'} {doing}."
 
 
-def told(number: int, words: str) -> str:
-    """Return words that explain an outcome so that they follow a number."""
+def told(part: str, outcome: str, number: int) -> str:
+    """Return what became of so many of a part of the summary, in words that follow the number."""
+    words = EXPLAINED[part][outcome]
     return words if number != 1 else " ".join(_OF_ONE.get(word, word) for word in words.split(" "))
 
 

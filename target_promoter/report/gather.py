@@ -16,14 +16,14 @@ from target_promoter.contacts.contacts import ContactStatus, count_pending
 from target_promoter.delivery import limit as clock
 from target_promoter.people import people
 from target_promoter.people.identity import Identity
-from target_promoter.progress.words import EXPLAINED, campaign, fix_refused, fix_rejected, told, waits_for
+from target_promoter.progress.words import EXPLAINED, campaign, fix_refused, fix_rejected, sent_and_due, told, waits_for
 from target_promoter.records.fields import TELLING
 from target_promoter.report import data
 from target_promoter.report.words import achieved, trouble
 from target_promoter.store import runs, streams
 from target_promoter.store import schema as tables
 from target_promoter.store.encoding import decode
-from target_promoter.store.schema import E_MAILED, NOT_SENT, UNSETTLED, SurveyStatus, contacts, rejected, surveys
+from target_promoter.store.schema import NOT_SENT, UNSETTLED, SurveyStatus, contacts, rejected, surveys
 from target_promoter.store.summary import TrackOutcome
 from target_promoter.store.transaction import Transaction
 from target_promoter.surveys.schedule import count_open, next_due_at
@@ -180,15 +180,14 @@ def _overview(tx: Transaction, surveys: data.SurveyFacts) -> tuple[data.Step, ..
         read.update((decode(summary) or {}).get("track", {}))
 
     def fell_out(part: str, counts: Mapping[str, int], outcomes: Iterable[str]) -> tuple[data.FellOut, ...]:
-        words, found = EXPLAINED[part], [one for one in outcomes if counts.get(one)]
+        found = [one for one in outcomes if counts.get(one)]
         return tuple(
-            data.FellOut(one, counts[one], told(counts[one], words[one]), reasons.get(one, {})) for one in found
+            data.FellOut(one, counts[one], told(part, one, counts[one]), reasons.get(one, {})) for one in found
         )
 
     reasons = _reasons(tx)
     still = {**surveys.outcomes, "pending": surveys.pending, "waiting": surveys.waiting}
-    sent = sum(still[one] for one in E_MAILED)
-    due = sent + sum(still[one] for one in (*NOT_SENT, "pending"))
+    sent, due = sent_and_due(surveys.outcomes, surveys.pending)
     if not read["read"] and not due and not surveys.waiting:
         return ()
     never = [one for one in EXPLAINED["track"] if one not in _TAKEN]

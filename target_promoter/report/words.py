@@ -6,9 +6,9 @@ from collections import Counter, defaultdict
 from collections.abc import Iterator
 from typing import Final
 
-from target_promoter.progress.words import EXPLAINED, campaign, count, moment, sent_of_due, to_send, told
+from target_promoter.progress.words import campaign, count, moment, sent_and_due, sent_of_due, to_send, told
 from target_promoter.report.data import Report, RunFacts, SurveyFacts
-from target_promoter.store.schema import E_MAILED, NOT_SENT, SurveyStatus
+from target_promoter.store.schema import E_MAILED, SurveyStatus
 from target_promoter.store.summary import COUNTS
 from target_promoter.values.times import duration, iso
 
@@ -52,12 +52,10 @@ def run_counts(run: RunFacts) -> dict[str, str]:
 def achieved(report: Report) -> Iterator[str]:
     """Yield what was surveyed, and what was not though nothing is wrong."""
     outcomes = report.surveys.outcomes
-    sent = sum(outcomes[one] for one in E_MAILED)
-    due = sent + sum(outcomes[one] for one in NOT_SENT) + report.surveys.pending
-    yield sent_of_due(sent, due, " in the last thirty days")
+    yield sent_of_due(*sent_and_due(outcomes, report.surveys.pending), " in the last thirty days")
     for one in (SurveyStatus.THROTTLED, SurveyStatus.WITHHELD, SurveyStatus.EXPIRED, SurveyStatus.CANCELLED):
         if outcomes[one]:
-            yield f"{outcomes[one]:,} {told(outcomes[one], EXPLAINED['surveys'][one])}."
+            yield f"{outcomes[one]:,} {told('surveys', one, outcomes[one])}."
 
 
 def trouble(report: Report, *, has_campaigns: bool) -> Iterator[str]:
@@ -81,7 +79,7 @@ def trouble(report: Report, *, has_campaigns: bool) -> Iterator[str]:
         yield f"{more:,} more were rejected or refused for other reasons: all of them are below."
     uncertain = report.surveys.outcomes[SurveyStatus.UNCERTAIN]
     if uncertain:
-        yield f"{count(uncertain, 'survey')} {EXPLAINED['surveys'][SurveyStatus.UNCERTAIN]}."
+        yield f"{count(uncertain, 'survey')} {told('surveys', SurveyStatus.UNCERTAIN, uncertain)}."
     for event in report.events:
         if event.meant is not None:
             yield (
