@@ -192,6 +192,7 @@ class Summary:
 
     Attributes:
         findings: What its owner should hear of; read it when intake has ended.
+        ignored: How many records said nothing to Promoter.
 
     Args:
         sandbox: Whether the run speaks to the embedded sandbox.
@@ -202,7 +203,7 @@ class Summary:
     def __init__(self, *, sandbox: bool, dry_run: bool, started_at: float) -> None:
         self._lock = threading.Lock()
         self._counts: dict[Part, dict[str, int]] = {part: dict.fromkeys(names, 0) for part, names in COUNTS.items()}
-        self._ignored = 0
+        self.ignored = 0
         self.findings = Findings()
         self._sandbox = sandbox
         self._dry_run = dry_run
@@ -227,7 +228,7 @@ class Summary:
     def ignore(self, number: int) -> None:
         """Count records of streams or types that say nothing to Promoter."""
         with self._lock:
-            self._ignored += number
+            self.ignored += number
 
     def add_findings(self, findings: Findings) -> None:
         """Take in what was found in a batch."""
@@ -239,12 +240,6 @@ class Summary:
         with self._lock:
             return self._counts[part][outcome]
 
-    @property
-    def ignored(self) -> int:
-        """How many records said nothing to Promoter."""
-        with self._lock:
-            return self._ignored
-
     def as_dict(self, now: float) -> dict[str, object]:
         """Return the summary in the form and order of the summary line.
 
@@ -255,8 +250,8 @@ class Summary:
             parts = {part: dict(counts) for part, counts in self._counts.items()}
         if self._dry_run:  # What would have been sent was not.
             for part, outcomes in DELIVERED.items():
-                parts[part]["pending"] += sum(parts[part].pop(outcome) for outcome in outcomes)
-            parts = {part: {name: parts[part].get(name, 0) for name in names} for part, names in COUNTS.items()}
+                parts[part]["pending"] += sum(parts[part][one] for one in outcomes)
+                parts[part] |= dict.fromkeys(outcomes, 0)
             parts["api"] = dict.fromkeys(COUNTS["api"], 0)
         return {
             "identify": parts["identify"],
