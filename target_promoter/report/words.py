@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from target_promoter.progress.words import campaign, count, moment, sent_and_due, sent_of_due, to_send, told
-from target_promoter.report.data import Report, RunFacts, SurveyFacts
+from target_promoter.report.data import OpenFacts, Report, RunFacts, SurveyFacts, UncertainFacts
 from target_promoter.store.schema import E_MAILED, SurveyStatus
 from target_promoter.store.summary import COUNTS
 from target_promoter.values.times import duration, iso
@@ -18,6 +18,11 @@ _FEW: Final = 5
 def with_events(number: int, surveys: SurveyFacts) -> str:
     """Return a campaign, by its id, with its events."""
     return f"{campaign(number, surveys.campaigns)}: {', '.join(surveys.events.get(number, ()))}"
+
+
+def with_campaign(one: OpenFacts | UncertainFacts, surveys: SurveyFacts) -> str:
+    """Return the event of a survey with its campaign."""
+    return f"{one.event} ({campaign(one.campaign_id, surveys.campaigns)})"
 
 
 def by_campaign(surveys: SurveyFacts) -> list[tuple[str, dict[str, int]]]:
