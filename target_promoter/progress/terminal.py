@@ -20,7 +20,7 @@ def live_view() -> Iterator[Callable[[Iterable[tuple[str, str]]], None]]:
     # Handlers hold the stream that standard error was when they were made, past which the view cannot see.
     before, handlers = sys.stderr, terminal_handlers()
     view = Live(console=Console(stderr=True), transient=True, auto_refresh=False, redirect_stdout=False)
-    with contextlib.ExitStack() as ending, view:
+    with view, contextlib.ExitStack() as ending:
         for handler in handlers:
             handler.setStream(sys.stderr)
             ending.callback(handler.setStream, before)
