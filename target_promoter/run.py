@@ -34,8 +34,7 @@ from target_promoter.store.dry_run import DryRunStore, open_dry_run
 from target_promoter.store.summary import Findings, Part, Summary
 from target_promoter.store.transaction import Transaction
 from target_promoter.surveys import schedule
-from target_promoter.values.masking import masked_text
-from target_promoter.values.printable import Lines, printable
+from target_promoter.values.printable import Lines, masked_text, printable
 
 logger = logging.getLogger("target-promoter.run")
 
@@ -97,7 +96,7 @@ class Run:
             self._delivery = self._make_delivery()
             self._number, told = self.store.write(lambda tx: self._open_books(tx, command, now))
             for change in self.store.read(lambda tx: runs.changes(tx, self._number))[:_CHANGES]:
-                text = printable(masked_text(printable(str(change))), _LONGEST_CHANGE)
+                text = printable(masked_text(printable(change)), _LONGEST_CHANGE)
                 logger.info("A setting is not what it was in the run before: %s", text)
             for sentence in told:
                 logger.warning("%s", sentence)
@@ -163,7 +162,7 @@ class Run:
 
     def replay_mark(self, text: str) -> str:
         """Return the store's mark of a text, by which a replay is known."""
-        return self.store.read(lambda tx: runs.replay_mark(tx, text))
+        return self.store.read(lambda tx: runs.salted_mark(tx, text))
 
     def remember_stream(
         self,
@@ -298,7 +297,7 @@ class Run:
         Raises:
             PromoterError: The store refused, or the file cannot be written.
         """
-        logger.info("%s", Lines.of(preview(store, self._settings, began).lines()))
+        logger.info("%s", Lines.of(preview(store, self._settings, began)))
         if self._preview_file is not None:
             write_preview(self._preview_file, preview_rows(store, self._settings, self.summary.findings, began))
 

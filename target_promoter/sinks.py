@@ -19,7 +19,7 @@ from target_promoter.run import Run
 from target_promoter.singer.mapping import PLAIN_SCHEMA, Mapper, UnmappedRecord
 from target_promoter.singer.validation import Validator
 from target_promoter.store.encoding import encode
-from target_promoter.values.masking import SHORTEST_SECRET, without
+from target_promoter.values.printable import SHORTEST_SECRET, without
 from target_promoter.values.reading import holds
 
 _BATCH_ROWS: Final = 5000

@@ -32,7 +32,7 @@ from target_promoter.singer.reader import Reader, check_stream
 from target_promoter.singer.signals import StoppedError
 from target_promoter.singer.target import AtomicTarget
 from target_promoter.sinks import SINKS, PromoterSink
-from target_promoter.values.masking import SHORTEST_SECRET, without
+from target_promoter.values.printable import SHORTEST_SECRET, without
 from target_promoter.values.reading import holds
 
 _OBJECTS_OF_A_BATCH: Final = 50_000
@@ -143,7 +143,10 @@ class TargetPromoter(AtomicTarget):
         if schema is not None:
             key = self.settings.api_key
             if len(key) >= SHORTEST_SECRET and holds([stream_name, schema, key_properties], key):
-                raise InputError.holds_key(without(stream_name, key))
+                raise InputError(
+                    f"The SCHEMA of stream `{without(stream_name, key)}` holds the text of the API key: "
+                    "take it out of the source, and get another key from Promoter."
+                )
             before = self._sinks_active.get(stream_name)
             if isinstance(before, PromoterSink) and before.expects(schema, key_properties):
                 return before
@@ -235,7 +238,12 @@ class TargetPromoter(AtomicTarget):
             except StoppedError as stopped:
                 return run.end(self._take_what_was_read(stopped))
             except (SingerSDKError, SingerError, UnicodeDecodeError) as error:
-                return run.end(InputError.from_sdk(error))
+                # Its message names streams and keys, and shows no record.
+                words = (
+                    "the input is not UTF-8" if isinstance(error, UnicodeDecodeError) else " ".join(str(error).split())
+                )
+                kind = type(error).__name__
+                return run.end(InputError(f"The input was refused ({kind}: {words}): fix the tap or its stream maps."))
             except PromoterError as error:
                 return run.end(error)
             except BaseException as error:
@@ -263,3 +271,9 @@ class TargetPromoter(AtomicTarget):
                 option.callback = None  # It would read the files, and show a traceback for what is no JSON.
         command.params.append(click.Option(["--preview"], type=click.Path(path_type=Path), help=PREVIEW_HELP))
         return program(command, cls.invoke, cls.logger)
+
+
+def _refused(error: Exception) -> InputError:
+    """Return the error for what the SDK refused; its message names streams and keys, and shows no record."""
+    words = "the input is not UTF-8" if isinstance(error, UnicodeDecodeError) else " ".join(str(error).split())
+    return InputError(f"The input was refused ({type(error).__name__}: {words}): fix the tap or its stream maps.")

@@ -6,8 +6,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from sqlalchemy import insert
 
-from target_promoter.store import events, rejected, runs
-from target_promoter.store import events as names
+from target_promoter.store import rejected, runs
 from target_promoter.store import schema as tables
 from target_promoter.store.database import Store, open_store
 from target_promoter.store.encoding import encode
@@ -136,6 +135,6 @@ def _fill(connection: Transaction, now: float) -> None:
     read["Order Completed", "stale"] = Tally(1200, now - 900 * DAY, now - 4 * DAY)
     read["Order Complted", "unmatched"] = Tally(3, now - DAY, now)
     read.update({(f"Page {one} Viewed", "unmatched"): Tally(500 - one, now - DAY, now) for one in range(60)})
-    events.add(connection, read, now)
-    names.learn_campaigns(connection, {78: "Orders", 91: "Support"})
+    runs.add_events(connection, read, now)
+    runs.learn_campaigns(connection, {78: "Orders", 91: "Support"})
     runs.set_fact(connection, "schema:shop-orders", encode({"schema": {"properties": {}}, "key_properties": ["id"]}))

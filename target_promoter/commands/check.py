@@ -34,13 +34,12 @@ from target_promoter.errors import (
 from target_promoter.progress.words import count, when
 from target_promoter.promoter.client import Campaign, Client, ContactList, account_client
 from target_promoter.singer.output import say
-from target_promoter.store import events as names
 from target_promoter.store import runs, streams
 from target_promoter.store.database import Store, find_store, postgresql_engine
 from target_promoter.store.schema import request_clock
 from target_promoter.store.transaction import Transaction
 from target_promoter.surveys.cancelling import cancelled_by
-from target_promoter.values.masking import masked_url
+from target_promoter.values.printable import masked_url
 
 
 def check_settings(config: Mapping[str, Any], settings: Settings) -> Iterator[Finding]:
@@ -136,7 +135,7 @@ def learn(settings: Settings, campaigns: dict[int, str]) -> None:
     store = find_store(settings.store_url)
     if store is not None and campaigns:
         with contextlib.closing(store):
-            store.write(lambda tx: names.learn_campaigns(tx, campaigns))
+            store.write(lambda tx: runs.learn_campaigns(tx, campaigns))
 
 
 def check_store(settings: Settings, *, rebind: bool, restored: bool = False) -> Iterator[Finding]:

@@ -361,7 +361,7 @@ def _would_do(
         delivery = Delivery(store, Withheld(), replace(settings, requests_per_minute=NO_PACE), summary)
         delivery.finish()
         delivery.run()
-        lines = list(preview(store, settings, now).lines())
+        lines = list(preview(store, settings, now))
     parts: tuple[Part, ...] = ("identify", "track")
     for part in parts:
         counts = ", ".join(f"{summary.value(part, one)} {one}" for one in COUNTS[part] if summary.value(part, one))

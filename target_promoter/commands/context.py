@@ -16,7 +16,7 @@ from target_promoter.config.settings import Settings
 from target_promoter.errors import SettingError, StoreError
 from target_promoter.store import runs
 from target_promoter.store.database import Store, find_store
-from target_promoter.values.masking import masked_url
+from target_promoter.values.printable import masked_url
 
 P = ParamSpec("P")
 R = TypeVar("R")

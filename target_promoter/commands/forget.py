@@ -29,7 +29,7 @@ from target_promoter.store import erasing, runs
 from target_promoter.store.database import Store, open_store
 from target_promoter.store.encoding import encode
 from target_promoter.store.transaction import Transaction
-from target_promoter.values.masking import masked
+from target_promoter.values.printable import masked
 from target_promoter.values.times import iso
 
 _TOGETHER: Final = 50

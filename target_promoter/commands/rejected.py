@@ -59,7 +59,7 @@ def messages(tx: Transaction, *, stream: str | None, reason: str | None) -> Iter
     calls = itertools.chain(_contacts(tx, stream, reason), _surveys(tx, stream, reason))
     for number, call in enumerate(calls):
         if number == 0:
-            mark = runs.replay_mark(tx, Replay.REFUSED.text(REFUSED_STREAM))
+            mark = runs.salted_mark(tx, Replay.REFUSED.text(REFUSED_STREAM))
             yield _schema(REFUSED_STREAM, _CALL_SCHEMA, ["messageId"], mark)
         yield _record(REFUSED_STREAM, {**call, REPLAYED: REFUSED})
 
@@ -76,7 +76,7 @@ def _rejected(tx: Transaction, stream: str, records: Iterable[Rejected]) -> Iter
             form = Replay.UNMAPPED if record.pop(UNMAPPED, False) else Replay.MAPPED
             source: Mapping[str, Any] = (schema.source if form is Replay.UNMAPPED else None) or mapped
             if form is not before:
-                mark = runs.replay_mark(tx, form.text(stream))
+                mark = runs.salted_mark(tx, form.text(stream))
                 yield _schema(source["stream"], source["schema"], source["key_properties"], mark)
                 before = form
             yield _record(source["stream"], record)

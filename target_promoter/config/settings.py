@@ -45,7 +45,7 @@ from target_promoter.config.kinds import (
 from target_promoter.errors import ConfigError
 from target_promoter.values import events as globs
 from target_promoter.values.events import canonical, snake
-from target_promoter.values.masking import SHORTEST_SECRET, masked_url, without
+from target_promoter.values.printable import SHORTEST_SECRET, masked_url, without
 from target_promoter.values.reading import holds
 from target_promoter.values.times import SurveyHours
 

@@ -62,14 +62,19 @@ class Patience:
         self._failures += 1
         if self._failing_since is None:
             self._failing_since = now
+        minutes = round(PATIENCE_SECONDS / 60, 1)
+        said = " ".join(filter(None, (f"status {answer.status}" if answer.status else "no answer", answer.words)))
         if now - self._failing_since >= PATIENCE_SECONDS:
-            raise DeliveryError.out_of_patience(PATIENCE_SECONDS, answer.status, answer.words)
+            raise DeliveryError(
+                f"Promoter gave no usable answer for {minutes:g} minutes (at last: {said}): "
+                "what is left stays pending; run again, or `target-promoter deliver`."
+            )
         if self._failures == _FAILURES_IN_A_ROW:
             logger.warning(
                 "Three requests in a row failed (%s): delivery goes on more slowly, and stops after %g minutes without "
                 "one success.",
-                " ".join(filter(None, (f"status {answer.status}" if answer.status else "no answer", answer.words))),
-                round(PATIENCE_SECONDS / 60, 1),
+                said,
+                minutes,
             )
         if self._failures >= _FAILURES_IN_A_ROW:
             doublings = min(self._failures - _FAILURES_IN_A_ROW, _MOST_DOUBLINGS)

@@ -11,7 +11,7 @@ from target_promoter.people import people, stored_events
 from target_promoter.people.identity import Identity, user_key
 from target_promoter.people.known import KnownPeople
 from target_promoter.records.calls import HOLDS_KEY, REPLAYED, Identify, Track
-from target_promoter.store import events, rejected, runs
+from target_promoter.store import rejected, runs
 from target_promoter.store.schema import SurveyStatus
 from target_promoter.store.summary import Findings
 from target_promoter.store.transaction import Transaction
@@ -170,7 +170,7 @@ class Batch:
         self.queued = queued > 0
         self.surveys[SurveyStatus.CANCELLED] += cancelled
         rejected.add(self.tx, self._rejected, self.now)
-        events.add(self.tx, self.findings.events, self.now)
+        runs.add_events(self.tx, self.findings.events, self.now)
         rejected.remove(self.tx, self._accepted)
 
     def _give_kept_properties(self) -> None:

@@ -13,10 +13,17 @@ from typing import Any, Final
 from singer_sdk.metrics import METRICS_LOGGER_NAME
 from typing_extensions import override
 
-from target_promoter.progress.words import E_MAILED, EXPLAINED, NOT_SENT, count, told, when
+from target_promoter.progress.words import EXPLAINED, count, sent_and_due, sent_of_due, to_send, told, when
+from target_promoter.store.schema import NOT_SENT
 from target_promoter.store.summary import Summary, TrackOutcome
 
-_LABELS = {"identify": "people", "track": "events", "surveys": "surveys", "contacts": "contacts"}
+logger = logging.getLogger("target-promoter.run")
+
+SUMMARY: Final = "Run summary: "
+"""How the line begins that holds a run's summary."""
+
+_LABELS: Final = {"identify": "people", "track": "events", "surveys": "surveys", "contacts": "contacts"}
+_WITHOUT_SURVEY: Final = (TrackOutcome.STORED, TrackOutcome.STALE, TrackOutcome.UNMATCHED, TrackOutcome.REJECTED)
 
 
 def rows(summary: Mapping[str, Any]) -> Iterator[tuple[str, int, str]]:
@@ -31,10 +38,10 @@ def rows(summary: Mapping[str, Any]) -> Iterator[tuple[str, int, str]]:
         yield "", summary["ignored"], "of them of no concern to Promoter"
     for part, label in _LABELS.items():
         first = label
-        for outcome, words in EXPLAINED[part].items():
+        for outcome in EXPLAINED[part]:
             number = summary[part].get(outcome, 0)
             if number:
-                yield first, number, told(number, words)
+                yield first, number, told(part, outcome, number)
                 first = ""
     api = summary["api"]
     if api["requests"]:
@@ -51,60 +58,30 @@ def verdict(summary: Mapping[str, Any], next_due_at: float | None = None) -> Ite
     surveys, contacts = summary["surveys"], summary["contacts"]
     if summary["dry_run"]:
         yield "This was a dry run: nothing was sent, and nothing is kept."
-    yield from _due(summary)
+    else:
+        yield sent_of_due(*sent_and_due(surveys, surveys["pending"]))
+    yield from (f"{surveys[one]:,} {told('surveys', one, surveys[one])}." for one in NOT_SENT if surveys[one])
     yield from _never_due(summary)
     yield from _waiting(surveys["waiting"], next_due_at)
     if contacts["refused"]:
-        yield f"{count(contacts['refused'], 'contact')} {_was(contacts['refused'])} refused by Promoter."
-    left = [(surveys["pending"], "survey"), (contacts["pending"], "contact")]
+        yield f"{count(contacts['refused'], 'contact')} {told('contacts', 'refused', contacts['refused'])}."
     doing = "to be sent" if summary["dry_run"] else "not sent yet: run again, or `target-promoter deliver`"
-    pending = " and ".join(count(number, thing) for number, thing in left if number)
-    if pending:
-        yield f"{pending} {'are' if sum(number for number, _ in left) > 1 else 'is'} {doing}."
+    yield from to_send(surveys["pending"], contacts["pending"], doing)
 
 
 def _waiting(number: int, next_due_at: float | None) -> Iterator[str]:
     if number:
         day = f"; the next is due {when(next_due_at)}" if next_due_at is not None else ""
-        yield f"{count(number, 'survey')} {told(number, EXPLAINED['surveys']['waiting'])}{day}."
-
-
-def _due(summary: Mapping[str, Any]) -> Iterator[str]:
-    surveys = summary["surveys"]
-    sent = sum(surveys[outcome] for outcome in E_MAILED)
-    due = sent + surveys["pending"] + sum(surveys[outcome] for outcome in NOT_SENT)
-    kept = [f"{surveys[one]:,} {told(surveys[one], EXPLAINED['surveys'][one])}." for one in NOT_SENT if surveys[one]]
-    if summary["dry_run"]:
-        yield from kept
-    elif sent == due and due:
-        yield "The survey that was due was sent." if due == 1 else f"All {due:,} surveys that were due were sent."
-    elif due:
-        yield f"{sent:,} of {count(due, 'survey')} that {'was' if due == 1 else 'were'} due {_was(sent)} sent."
-        yield from kept
-    else:
-        yield "No survey was due."
-
-
-_WITHOUT_SURVEY: Final = (TrackOutcome.STORED, TrackOutcome.STALE, TrackOutcome.UNMATCHED, TrackOutcome.REJECTED)
+        yield f"{count(number, 'survey')} {told('surveys', 'waiting', number)}{day}."
 
 
 def _never_due(summary: Mapping[str, Any]) -> Iterator[str]:
     track = summary["track"]
     for outcome in _WITHOUT_SURVEY:
         if track[outcome]:
-            yield f"{count(track[outcome], 'event')} {told(track[outcome], EXPLAINED['track'][outcome])}."
+            yield f"{count(track[outcome], 'event')} {told('track', outcome, track[outcome])}."
     if summary["identify"]["rejected"]:
         yield f"{count(summary['identify']['rejected'], 'record')} of people could not be read."
-
-
-def _was(number: int) -> str:
-    return "was" if number == 1 else "were"
-
-
-logger = logging.getLogger("target-promoter.run")
-
-SUMMARY: Final = "Run summary: "
-"""How the line begins that holds a run's summary."""
 
 
 class _ForPeople(logging.Filter):
@@ -154,21 +131,9 @@ def show(summary: Mapping[str, Any], next_due_at: float | None, *, failed: bool)
         return
     if failed and not any(number for _, number, _ in did):
         return
-    from rich.console import Console  # noqa: PLC0415 - only a terminal needs rich
-    from rich.table import Table  # noqa: PLC0415
-    from rich.text import Text  # noqa: PLC0415
+    from target_promoter.progress.terminal import show_end  # noqa: PLC0415 - only a terminal needs rich
 
-    table = Table.grid(padding=(0, 2))
-    table.add_column(style="bold")
-    table.add_column(justify="right")
-    table.add_column()
-    for name, number, words in did:
-        table.add_row(name, f"{number:,}", words)
-    console = Console(stderr=True, highlight=False)
-    console.print()
-    console.print(table)
-    console.print()
-    console.print(Text(" ".join(verdict(summary, next_due_at)), style="bold"))
+    show_end(did, " ".join(verdict(summary, next_due_at)))
 
 
 def log_summary(summary: Mapping[str, Any]) -> None:

@@ -2,22 +2,28 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import sys
 import threading
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final, cast
 
 from singer_sdk import metrics
 
 from target_promoter.config.settings import Settings
+from target_promoter.contacts.contacts import count_pending
+from target_promoter.delivery import limit
 from target_promoter.errors import StoreError
-from target_promoter.progress.status import RunStatus, work_left
 from target_promoter.store.database import Store
-from target_promoter.store.summary import Part, Summary
+from target_promoter.store.summary import DELIVERED, Summary
+from target_promoter.store.transaction import Transaction
+from target_promoter.surveys.schedule import count_open
+from target_promoter.values.times import duration
 
 
 class Measure(StrEnum):
@@ -68,12 +74,53 @@ LOG_SECONDS: Final = 10.0
 _LOOK_SECONDS: Final = 1.0
 _WINDOW_SECONDS: Final = 60.0
 _MINUTE: Final = 60.0
-_SUCCEEDED: Final[tuple[tuple[Part, str], ...]] = (
-    ("surveys", "sent"),
-    ("surveys", "presumed"),
-    ("contacts", "synced"),
-    ("contacts", "removed"),
-)
+
+
+@dataclass(frozen=True, slots=True)
+class RunStatus:
+    """How a run stands.
+
+    Attributes:
+        seconds: How long it runs.
+        records: How many records were read.
+        requests: How many requests were sent.
+        requests_per_minute: How many a minute were sent of late.
+        limit: How many a minute the account allows, as told.
+        sent: How many surveys were sent.
+        pending: How many surveys and contacts are to be delivered now.
+        waiting: How many surveys wait for their person or their day.
+        seconds_left: How long what is pending takes at the most, at the pace that the limit allows; None while no
+            request succeeds.
+        dry_run: Whether the requests are withheld, so that they keep no pace.
+    """
+
+    seconds: float
+    records: int
+    requests: int
+    requests_per_minute: float
+    limit: float
+    sent: int
+    pending: int
+    waiting: int
+    seconds_left: float | None
+    dry_run: bool = False
+
+    def parts(self) -> Iterator[tuple[str, str]]:
+        """Yield what there is to tell, each with its name."""
+        yield "records in", f"{self.records:,}"
+        yield "requests to send" if self.dry_run else "requests", f"{self.requests:,}"
+        if not self.dry_run:
+            share = self.requests_per_minute / self.limit
+            yield "rate", f"{self.requests_per_minute:,.0f} a minute ({share:.0%} of the limit of {self.limit:,g})"
+        yield "surveys to send" if self.dry_run else "surveys sent", f"{self.sent:,}"
+        yield "pending", f"{self.pending:,}"
+        yield "surveys waiting", f"{self.waiting:,}"
+        if not self.dry_run and self.seconds_left is not None:
+            yield "time left", f"about {duration(self.seconds_left)}" if self.pending else "none"
+
+    def line(self) -> str:
+        """Return it in one line of the log."""
+        return f"After {duration(self.seconds)}: {', '.join(f'{name} {text}' for name, text in self.parts())}."
 
 
 class Progress:
@@ -94,8 +141,6 @@ class Progress:
     ) -> None:
         self._store = store
         self._settings = settings
-        self._limit = settings.requests_per_minute
-        self._dry_run = settings.dry_run
         self._summary = summary
         self._metrics = metrics
         self._clock = clock
@@ -109,27 +154,32 @@ class Progress:
         Raises:
             StoreError: The store refused.
         """
-        now = self._clock()
+        now, told = self._clock(), self._settings.requests_per_minute
         value = self._summary.value
         requests = value("api", "requests")
-        succeeded = sum(value(part, outcome) for part, outcome in _SUCCEEDED)
+        succeeded = sum(value(part, one) for part, outcomes in DELIVERED.items() for one in outcomes)
         self._samples.append((now, requests, succeeded))
         while len(self._samples) > 2 and self._samples[1][0] <= now - _WINDOW_SECONDS:  # noqa: PLR2004 - two make a rate
             self._samples.popleft()
         since, before, succeeded_before = self._samples[0]
         rate = (requests - before) / (now - since) * _MINUTE if now > since else 0.0
-        pending, waiting, allowed = self._store.read(lambda tx: work_left(tx, self._settings, now))
+
+        def left(tx: Transaction) -> tuple[int, int, float]:
+            pending, waiting = count_open(tx, self._settings, now)
+            return pending + count_pending(tx), waiting, limit.rate(tx, now, limit=told)
+
+        pending, waiting, allowed = self._store.read(left)
         return RunStatus(
             seconds=now - self._summary.started_at,
             records=value("identify", "read") + value("track", "read") + self._summary.ignored,
             requests=requests,
             requests_per_minute=rate,
-            limit=self._limit,
+            limit=told,
             sent=value("surveys", "sent"),
             pending=pending,
             waiting=waiting,
             seconds_left=pending / allowed * _MINUTE if succeeded > succeeded_before or not pending else None,
-            dry_run=self._dry_run,
+            dry_run=self._settings.dry_run,
         )
 
     def start(self) -> None:
@@ -160,11 +210,9 @@ class Progress:
             told = done
 
     def _show(self) -> None:
-        from target_promoter.progress.live import LiveView  # noqa: PLC0415 - only a terminal needs rich
+        from target_promoter.progress.terminal import live_view  # noqa: PLC0415 - only a terminal needs rich
 
-        with LiveView() as live:
+        with live_view() as show:
             while not self._ended.wait(_LOOK_SECONDS):
-                try:
-                    live.show(self.status())
-                except StoreError:
-                    continue
+                with contextlib.suppress(StoreError):
+                    show(self.status().parts())

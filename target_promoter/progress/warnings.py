@@ -11,13 +11,13 @@ from sqlalchemy import func, select
 
 from target_promoter.config.settings import Settings
 from target_promoter.contacts.contacts import ContactStatus
-from target_promoter.progress.words import count, fix_refused, fix_rejected, listed, named, when
+from target_promoter.progress.words import count, fix_refused, fix_rejected, listed, named, was, when
 from target_promoter.store.schema import SurveyStatus, contacts, events, streams, surveys
 from target_promoter.store.summary import Findings, Summary, TrackOutcome
 from target_promoter.store.transaction import Transaction
 from target_promoter.values import events as globs
 from target_promoter.values.events import canonical, nearest
-from target_promoter.values.masking import masked
+from target_promoter.values.printable import masked
 
 WHOLE_STREAM: Final = 10
 """From so many records on a stream that was rejected as a whole fails the run."""
@@ -92,7 +92,7 @@ def unmatched(settings: Settings, findings: Findings) -> str | None:
 def _rejected(findings: Findings) -> Iterator[str]:
     for (stream, reason), number in findings.rejected.most_common():
         yield (
-            f"{count(number, 'record')} of the stream {named(stream)} {_was(number)} rejected: {named(reason)[1:-1]}; "
+            f"{count(number, 'record')} of the stream {named(stream)} {was(number)} rejected: {named(reason)[1:-1]}; "
             f"{fix_rejected(reason)}, then replay {'it' if number == 1 else 'them'} (`target-promoter rejected`)."
         )
 
@@ -135,7 +135,7 @@ def _too_old(findings: Findings) -> Iterator[str]:
         happened = f"from {when(tally.first_at)} to {when(tally.last_at)}" if tally.number > 1 else when(tally.first_at)
         reasons = " or ".join(sorted(findings.too_old.get(event, ())))
         yield (
-            f"{count(tally.number, 'event')} {named(event)} {_was(tally.number)} too old for a survey ({happened})"
+            f"{count(tally.number, 'event')} {named(event)} {was(tally.number)} too old for a survey ({happened})"
             f"{f': {reasons}' if reasons else ''}. History is not surveyed; if it should be, raise "
             "`max_event_age_hours`."
         )
@@ -202,7 +202,3 @@ def _refused(tx: Transaction, summary: Summary) -> Iterator[str]:
                 f"Promoter refused {count(number, what)} ({words}): {fix_refused(what)} "
                 "(`target-promoter report` shows which)."
             )
-
-
-def _was(number: int) -> str:
-    return "was" if number == 1 else "were"

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any, Final
 
 from target_promoter.config.settings import Settings
 from target_promoter.records.calls import HOLDS_KEY
-from target_promoter.store.schema import SETTLED, SurveyStatus
+from target_promoter.store.schema import E_MAILED, NOT_SENT, SurveyStatus
 from target_promoter.store.summary import OTHER, IdentifyOutcome, TrackOutcome
 from target_promoter.surveys.rules import Rules
 from target_promoter.surveys.surveys import READ_OTHERWISE
-from target_promoter.values.masking import masked_text
-from target_promoter.values.printable import printable
+from target_promoter.values.printable import masked_text, printable
 from target_promoter.values.times import iso
 
 EXPLAINED: Final[dict[str, dict[str, str]]] = {
@@ -58,12 +58,6 @@ EXPLAINED: Final[dict[str, dict[str, str]]] = {
 }
 """What became of records, contacts and surveys, in words that follow a number."""
 
-E_MAILED: Final = (SurveyStatus.SENT, SurveyStatus.PRESUMED)
-"""The outcomes of surveys that e-mailed somebody."""
-
-NOT_SENT: Final = tuple(one for one in SETTLED if one not in E_MAILED)
-"""The outcomes of surveys that e-mailed nobody, as far as is known."""
-
 _LONGEST: Final = 80
 _OF_ONE: Final = {
     "were": "was",
@@ -83,8 +77,41 @@ def count(number: int, thing: str, plural: str | None = None) -> str:
     return f"{number:,} {thing if number == 1 else plural or thing + 's'}"
 
 
-def told(number: int, words: str) -> str:
-    """Return words that explain an outcome so that they follow a number."""
+def was(number: int) -> str:
+    """Return the verb that follows a number."""
+    return "was" if number == 1 else "were"
+
+
+def sent_and_due(outcomes: Mapping[str, int], pending: int) -> tuple[int, int]:
+    """Return how many surveys were sent, and how many were due, by their outcomes and how many are pending."""
+    sent = sum(outcomes[one] for one in E_MAILED)
+    return sent, sent + sum(outcomes[one] for one in NOT_SENT) + pending
+
+
+def sent_of_due(sent: int, due: int, span: str = "") -> str:
+    """Return how many of the surveys that were due were sent, as a sentence.
+
+    Args:
+        span: When they were due, such as ` in the last thirty days`.
+    """
+    if not due:
+        return f"No survey was due{span}."
+    which = f"due{span}" if span else f"that {was(due)} due"
+    if sent == due:
+        return f"{'The survey' if due == 1 else f'All {due:,} surveys'} {which} {was(due)} sent."
+    return f"{sent:,} of {count(due, 'survey')} {which} {was(sent)} sent."
+
+
+def to_send(surveys: int, contacts: int, doing: str) -> Iterator[str]:
+    """Yield how many surveys and contacts are not sent, if there are any, and what is to be done, as a sentence."""
+    parts = [count(number, thing) for number, thing in ((surveys, "survey"), (contacts, "contact")) if number]
+    if parts:
+        yield f"{' and '.join(parts)} {'is' if surveys + contacts == 1 else 'are'} {doing}."
+
+
+def told(part: str, outcome: str, number: int) -> str:
+    """Return what became of so many of a part of the summary, in words that follow the number."""
+    words = EXPLAINED[part][outcome]
     return words if number != 1 else " ".join(_OF_ONE.get(word, word) for word in words.split(" "))
 
 
@@ -99,9 +126,23 @@ def named(name: str) -> str:
     return shown if name == OTHER else f'"{shown}"'
 
 
+def moment(time: float, *, seconds: bool = False) -> str:
+    """Return a time in epoch seconds for people to read, in UTC, such as `2026-03-31 14:05`."""
+    return iso(time)[: 19 if seconds else 16].replace("T", " ")
+
+
 def when(time: float) -> str:
-    """Return a time in epoch seconds for people to read, such as `2026-03-31 14:05 UTC`."""
-    return f"{iso(time)[:16].replace('T', ' ')} UTC"
+    """Return the same with its zone, such as `2026-03-31 14:05 UTC`."""
+    return f"{moment(time)} UTC"
+
+
+def campaign(number: int, names: Mapping[int, str] = MappingProxyType({})) -> str:
+    """Return a campaign, by its id, for people to read.
+
+    Args:
+        names: The names that are known, by id.
+    """
+    return f"campaign {number}{f', {names[number]}' if number in names else ''}"
 
 
 NEXT_DELIVERY: Final = "the next delivery"

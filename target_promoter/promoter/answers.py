@@ -12,8 +12,7 @@ from email.utils import parsedate_to_datetime
 from enum import StrEnum
 from typing import Final
 
-from target_promoter.values.masking import masked_text, without
-from target_promoter.values.printable import printable
+from target_promoter.values.printable import masked_text, printable, without
 
 
 class Outcome(StrEnum):

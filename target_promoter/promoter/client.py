@@ -348,7 +348,10 @@ class Client:
     def _meaning(self, call: Call, reply: Reply, *, survey: bool = False) -> Answer:
         """Return what a reply means for its request, or raise what ends the run."""
         if reply.key_is_refused:
-            raise KeyRefusedError(reply.status)
+            raise KeyRefusedError(
+                f"Promoter refuses the API key (status {reply.status}): "
+                "set `api_key` to the one on the account's API page."
+            )
         if reply.is_foreign:
             raise AddressError(call.method, call.path, reply.status)
         return meaning(reply, survey=survey, secret=self._key, now=self._clock())

@@ -43,6 +43,9 @@ OTHER_SPELLINGS: Final[Mapping[str, Sequence[str]]] = {
 }
 """How other tables spell them: such a column is proposed, and read only where the config names it."""
 
+TELLING: Final = (*_USER_ID, *PERSONAL["email"], *_MESSAGE_ID, "id")
+"""The columns by which people tell one record from another."""
+
 _ORDER: Final = {spelled: order for names in PERSONAL.values() for order, spelled in enumerate(names)}
 _SPELLINGS: Final = 10
 _FOLDED: Final = {name.replace("_", "").lower(): field for field, names in PERSONAL.items() for name in names}

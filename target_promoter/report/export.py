@@ -6,25 +6,38 @@ import csv
 import datetime as dt
 import io
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, Select, case, func, select
+from sqlalchemy import ColumnElement, FromClause, Select, case, func, select
 
-from target_promoter.store import events as names
 from target_promoter.store.encoding import decode, encode
-from target_promoter.store.schema import OPEN, SurveyStatus, contacts, events, people, pulled, rejected, runs, surveys
+from target_promoter.store.runs import of_campaign
+from target_promoter.store.schema import (
+    OPEN,
+    SurveyStatus,
+    contacts,
+    events,
+    facts,
+    people,
+    pulled,
+    rejected,
+    runs,
+    surveys,
+)
 from target_promoter.store.transaction import Transaction
 
 _ROWS: Final = 1000
-_DAY: Final = 86_400
 _MARGIN_SECONDS: Final = 60
 """How long before now a run that goes on may have begun to write what is not seen yet."""
 
 _TEXT: Final = {"type": ["null", "string"]}
 _TIME: Final = {"type": ["null", "string"], "format": "date-time"}
+_DATE: Final = {"type": ["null", "string"], "format": "date"}
 _INTEGER: Final = {"type": ["null", "integer"]}
+_BOOLEAN: Final = {"type": ["null", "boolean"]}
+_INTEGERS: Final = {"type": ["null", "array"], "items": {"type": "integer"}}
 _OBJECT: Final = {"type": ["null", "object"], "additionalProperties": True}
 
 
@@ -34,22 +47,26 @@ class Exported:
 
     Attributes:
         keys: The columns that tell one row from another.
-        columns: The columns, each with its JSON schema.
+        columns: The columns, each with its JSON schema and its SQL.
         changed: When a row was changed last, as SQL; it goes along as `changed_at`.
-        query: All rows, a column of the query for each column of the stream but `changed_at`.
-        fix: Returns the values of a row as they are to be shown.
+        source: The tables that the rows are in.
     """
 
     keys: Sequence[str]
-    columns: Mapping[str, Mapping[str, Any]]
+    columns: Mapping[str, tuple[Mapping[str, Any], ColumnElement[Any]]]
     changed: ColumnElement[float]
-    query: Select[Any]
-    fix: Callable[[dict[str, Any]], dict[str, Any]] = dict
+    source: FromClause
 
     @property
-    def schema(self) -> dict[str, Any]:
-        """The stream's JSON schema."""
-        return {"type": "object", "properties": {**self.columns, "changed_at": _TIME}}
+    def schemas(self) -> dict[str, Mapping[str, Any]]:
+        """The JSON schema of each column."""
+        return {**{name: schema for name, (schema, _) in self.columns.items()}, "changed_at": _TIME}
+
+    def changed_since(self, time: float) -> Select[Any]:
+        """Return the query for the rows that were changed later, in that order."""
+        columns = (sql.label(name) for name, (_, sql) in self.columns.items())
+        changed = self.changed.label("changed_at")
+        return select(*columns, changed).select_from(self.source).where(self.changed > time).order_by(changed)
 
 
 def _latest(*times: ColumnElement[Any]) -> ColumnElement[float]:
@@ -60,108 +77,88 @@ def _latest(*times: ColumnElement[Any]) -> ColumnElement[float]:
     return latest
 
 
-_S = surveys.c
-# What waits for its person and what waits for its day are one: no time tells when the one became the other.
-_OUTCOME: Final = case(
-    (_S.status.in_(OPEN), "waiting"), (_S.status == SurveyStatus.CLAIMED, "pending"), else_=_S.status
-)
+_S, _C, _E, _J, _R = surveys.c, contacts.c, events.c, rejected.c, runs.c
+_USER_ID: Final = func.coalesce(_S.claimed_user_id, _S.user_id)
 STREAMS: Final[dict[str, Exported]] = {
     "surveys": Exported(
         ("id",),
         {
-            "id": _INTEGER,
-            "event": _TEXT,
-            "event_at": _TIME,
-            "due_at": _TIME,
-            "stream": _TEXT,
-            "message_id": _TEXT,
-            "user_id": _TEXT,
-            "anonymous_id": _TEXT,
-            "email": _TEXT,
-            "campaign_id": _INTEGER,
-            "campaign": _TEXT,
-            "outcome": _TEXT,
-            "reason": _TEXT,
-            "created_at": _TIME,
-            "requested_at": _TIME,
-            "settled_at": _TIME,
+            "id": (_INTEGER, _S.id),
+            "event": (_TEXT, _S.event),
+            "event_at": (_TIME, _S.event_at),
+            "due_at": (_TIME, _S.due_at),
+            "stream": (_TEXT, _S.stream),
+            "message_id": (_TEXT, _S.message_id),
+            "user_id": (_TEXT, _USER_ID),
+            "anonymous_id": (_TEXT, _S.anonymous_id),
+            "email": (_TEXT, func.coalesce(_S.claimed_email, people.c.email, _S.email)),
+            "campaign_id": (_INTEGER, _S.campaign_id),
+            "campaign": (_TEXT, facts.c.value),
+            # What waits for its person and what waits for its day are one: no time tells when one became the other.
+            "outcome": (
+                _TEXT,
+                case((_S.status.in_(OPEN), "waiting"), (_S.status == SurveyStatus.CLAIMED, "pending"), else_=_S.status),
+            ),
+            "reason": (_TEXT, _S.reason),
+            "created_at": (_TIME, _S.created_at),
+            "requested_at": (_TIME, _S.claimed_at),
+            "settled_at": (_TIME, _S.settled_at),
         },
         _latest(_S.created_at, _S.claimed_at, _S.settled_at),
-        select(
-            *(_S.id, _S.event, _S.event_at, _S.due_at, _S.stream, _S.message_id),
-            func.coalesce(_S.claimed_user_id, _S.user_id).label("user_id"),
-            _S.anonymous_id,
-            func.coalesce(_S.claimed_email, _S.email, people.c.email).label("email"),
-            _S.campaign_id,
-            _OUTCOME.label("outcome"),
-            *(_S.reason, _S.created_at, _S.claimed_at.label("requested_at"), _S.settled_at),
-        ).select_from(
-            surveys.outerjoin(people, people.c.user_id == func.coalesce(_S.claimed_user_id, _S.user_id)),
-        ),
+        surveys.outerjoin(people, people.c.user_id == _USER_ID).outerjoin(facts, of_campaign(_S.campaign_id)),
     ),
     "contacts": Exported(
         ("email",),
         {
-            "email": _TEXT,
-            "status": _TEXT,
-            "reason": _TEXT,
-            "contact_lists": {"type": ["null", "array"], "items": {"type": "integer"}},
-            "synced_at": _TIME,
-            "unsubscribed": {"type": ["null", "boolean"]},
+            "email": (_TEXT, _C.email),
+            "status": (_TEXT, _C.status),
+            "reason": (_TEXT, _C.reason),
+            "contact_lists": (_INTEGERS, _C.sent_lists),
+            "synced_at": (_TIME, _C.synced_at),
+            "unsubscribed": (_BOOLEAN, pulled.c.unsubscribed),
         },
-        _latest(
-            contacts.c.changed_at,
-            contacts.c.synced_at,
-            case((pulled.c.unsubscribed == 1, pulled.c.read_at)),
-        ),
-        select(
-            *(contacts.c.email, contacts.c.status, contacts.c.reason),
-            *(contacts.c.sent_lists.label("contact_lists"), contacts.c.synced_at, pulled.c.unsubscribed),
-        ).select_from(contacts.outerjoin(pulled, pulled.c.email == contacts.c.email)),
-        lambda row: {
-            **row,
-            "contact_lists": decode(row["contact_lists"]),
-            "unsubscribed": None if row["unsubscribed"] is None else bool(row["unsubscribed"]),
-        },
+        _latest(_C.changed_at, _C.synced_at, case((pulled.c.unsubscribed == 1, pulled.c.read_at))),
+        contacts.outerjoin(pulled, pulled.c.email == _C.email),
     ),
     "events": Exported(
         ("day", "name", "outcome"),
         {
-            "day": {"type": ["null", "string"], "format": "date"},
-            "name": _TEXT,
-            "outcome": _TEXT,
-            "number": _INTEGER,
-            "first_at": _TIME,
-            "last_at": _TIME,
+            "day": (_DATE, _E.day),
+            "name": (_TEXT, _E.name),
+            "outcome": (_TEXT, _E.outcome),
+            "number": (_INTEGER, _E.number),
+            "first_at": (_TIME, _E.first_at),
+            "last_at": (_TIME, _E.last_at),
         },
-        events.c.counted_at,
-        select(*(events.c[name] for name in ("day", "name", "outcome", "number", "first_at", "last_at"))),
-        lambda row: {**row, "day": (dt.date(1970, 1, 1) + dt.timedelta(days=row["day"])).isoformat()},
+        _E.counted_at,
+        events,
     ),
     "rejected": Exported(
         ("id",),
-        {"id": _INTEGER, "stream": _TEXT, "kind": _TEXT, "reason": _TEXT, "record": _OBJECT, "rejected_at": _TIME},
-        rejected.c.rejected_at,
-        select(*(rejected.c[name] for name in ("id", "stream", "kind", "reason", "record", "rejected_at"))),
-        lambda row: {**row, "record": decode(row["record"])},
+        {
+            "id": (_INTEGER, _J.id),
+            "stream": (_TEXT, _J.stream),
+            "kind": (_TEXT, _J.kind),
+            "reason": (_TEXT, _J.reason),
+            "record": (_OBJECT, _J.record),
+            "rejected_at": (_TIME, _J.rejected_at),
+        },
+        _J.rejected_at,
+        rejected,
     ),
     "runs": Exported(
         ("id",),
         {
-            "id": _INTEGER,
-            "command": _TEXT,
-            "started_at": _TIME,
-            "finished_at": _TIME,
-            "exit_status": _INTEGER,
-            "problem": _TEXT,
-            "summary": _OBJECT,
+            "id": (_INTEGER, _R.id),
+            "command": (_TEXT, _R.command),
+            "started_at": (_TIME, _R.started_at),
+            "finished_at": (_TIME, _R.finished_at),
+            "exit_status": (_INTEGER, _R.exit_status),
+            "problem": (_TEXT, _R.problem),
+            "summary": (_OBJECT, _R.summary),
         },
-        _latest(runs.c.started_at, runs.c.finished_at),
-        select(
-            *(runs.c[name] for name in ("id", "command", "started_at", "finished_at", "exit_status", "problem")),
-            runs.c.summary,
-        ),
-        lambda row: {**row, "summary": None if row["summary"] is None else decode(row["summary"])},
+        _latest(_R.started_at, _R.finished_at),
+        runs,
     ),
 }
 """The streams that can be exported."""
@@ -187,24 +184,16 @@ class Export:
 
     def rows(self, tx: Transaction) -> Iterator[tuple[str, dict[str, Any]]]:
         """Yield each row that is new or was changed, with its stream."""
-        campaigns = names.campaigns(tx)
-        is_running = tx.scalar(select(func.count()).select_from(runs).where(runs.c.finished_at.is_(None)))
+        is_running = tx.any(select(runs.c.id).where(runs.c.finished_at.is_(None)))
         # What a run writes at this moment is seen with the next export, though it is older than what is seen now.
         latest = self._now - _MARGIN_SECONDS if is_running else self._now
         for name in self._streams:
-            stream = STREAMS[name]
-            since = self._since(name)
-            changed = stream.changed.label("changed_at")
-            query = stream.query.add_columns(changed).where(stream.changed > since).order_by(changed)
-            reached = since
-            for found in tx.execute(query.execution_options(yield_per=_ROWS)):
-                row = dict(found._mapping)  # noqa: SLF001 - SQLAlchemy's public name for a row as a mapping
-                reached = max(reached, row["changed_at"])
-                if name == "surveys":
-                    row["campaign"] = campaigns.get(row["campaign_id"])
-                row = stream.fix(row)
-                shown = {column: _shown(row[column], of) for column, of in stream.schema["properties"].items()}
-                yield name, shown
+            reached, schemas = self._since(name), STREAMS[name].schemas
+            query = STREAMS[name].changed_since(reached)
+            for row in tx.execute(query.execution_options(yield_per=_ROWS)):
+                reached = max(reached, row.changed_at)
+                values = zip(schemas.items(), row, strict=True)
+                yield name, {column: _shown(value, schema) for (column, schema), value in values}
             # As text: targets of the SDK cannot write a number with a point into their state.
             self.state["bookmarks"][name] = {"changed_at": repr(min(reached, latest))}
 
@@ -218,8 +207,8 @@ class Export:
     def singer(self, tx: Transaction) -> Iterator[str]:
         """Yield the rows as Singer messages, the state last."""
         for name in self._streams:
-            stream = STREAMS[name]
-            message = {"type": "SCHEMA", "stream": name, "schema": stream.schema, "key_properties": stream.keys}
+            schema = {"type": "object", "properties": STREAMS[name].schemas}
+            message = {"type": "SCHEMA", "stream": name, "schema": schema, "key_properties": STREAMS[name].keys}
             yield encode({**message, "bookmark_properties": ["changed_at"]})
         for name, row in self.rows(tx):
             yield encode({"type": "RECORD", "stream": name, "record": row})
@@ -233,7 +222,7 @@ class Export:
     def csv(self, tx: Transaction) -> Iterator[str]:
         """Yield the rows of the one stream as CSV, its head first; objects and lists are JSON."""
         (name,) = self._streams
-        yield _csv_line(list(STREAMS[name].schema["properties"]))
+        yield _csv_line(list(STREAMS[name].schemas))
         for _, row in self.rows(tx):
             yield _csv_line([encode(value) if isinstance(value, (dict, list)) else value for value in row.values()])
 
@@ -252,10 +241,16 @@ def read_state(text: str) -> Mapping[str, Any]:
 
 
 def _shown(value: Any, schema: Mapping[str, Any]) -> Any:  # noqa: ANN401 - any JSON
-    """Return a value, a time in epoch seconds as ISO 8601 to the microsecond."""
-    if schema.get("format") == "date-time" and value is not None:
+    """Return what a column holds as its schema has it: times in epoch seconds as ISO 8601 to the microsecond."""
+    if value is None:
+        return None
+    if schema is _TIME:
         return dt.datetime.fromtimestamp(value, tz=dt.UTC).isoformat()
-    return value
+    if schema is _DATE:
+        return (dt.date(1970, 1, 1) + dt.timedelta(days=value)).isoformat()
+    if schema is _BOOLEAN:
+        return bool(value)
+    return decode(value) if schema in (_INTEGERS, _OBJECT) else value
 
 
 def _csv_line(values: Sequence[object]) -> str:

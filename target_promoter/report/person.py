@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Any, Final
 
 from sqlalchemy import select
@@ -16,17 +17,16 @@ from target_promoter.intake.identifiers import identifiers_of
 from target_promoter.people import people
 from target_promoter.people.identity import Identifiers
 from target_promoter.people.person import PULLED, Person
-from target_promoter.progress.words import listed, waits_for, when
-from target_promoter.report.words import campaign, shown
-from target_promoter.store import events as names
+from target_promoter.progress.words import campaign, listed, waits_for, when
 from target_promoter.store import runs
 from target_promoter.store import schema as tables
-from target_promoter.store.encoding import decode
+from target_promoter.store.encoding import decode, encode
 from target_promoter.store.schema import SurveyStatus
 from target_promoter.store.transaction import Transaction
 from target_promoter.surveys.surveys import not_surveyed_of, survey_rows
 from target_promoter.values.events import canonical
 
+_LONGEST_NUMBER: Final = 40  # Digits; of a longer one nobody counts the noughts.
 _DAY: Final = 86_400
 _WHY: Final = {
     SurveyStatus.SENT: "Promoter accepted the request",
@@ -161,7 +161,7 @@ class _Names:
     """Names of events and campaigns for people to read: the store knows some of them by other forms alone."""
 
     def __init__(self, tx: Transaction, settings: Settings) -> None:
-        self.campaigns = names.campaigns(tx)
+        self.campaigns = runs.campaigns(tx)
         read = tx.scalars(select(tables.events.c.name).distinct())
         as_written = [*read, *(campaign.event for campaign in settings.campaigns.values())]
         self._events: dict[str, str] = {canonical(name): name for name in as_written}
@@ -282,6 +282,13 @@ def _throttle(tx: Transaction, identifiers: Identifiers, days: float) -> Iterato
         until = when(row.surveyed_at + days * _DAY)
         who = row.who[2:] if row.who.startswith("e:") else f"user id {row.who[2:]}"
         yield Moment(row.surveyed_at, f"Surveyed: {who}, not again before {until}", "the setting throttle_days")
+
+
+def shown(value: object) -> str:
+    """Return a value of a tap for people to read: text as it is, numbers without an exponent, all else as JSON."""
+    if isinstance(value, Decimal) and abs(value.adjusted()) < _LONGEST_NUMBER:
+        return format(value, "f")
+    return value if isinstance(value, str) else encode(value)
 
 
 def known_by(story: Story) -> str:

@@ -8,11 +8,10 @@ from rich.console import RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from target_promoter.progress.words import REPLAY
-from target_promoter.report.data import Group, OpenFacts, Report, SurveyFacts, UncertainFacts
-from target_promoter.report.figures import figures
+from target_promoter.progress.words import REPLAY, campaign, moment
+from target_promoter.report.data import Group, Report
 from target_promoter.report.person import Story, facts, known_by
-from target_promoter.report.words import by_campaign, campaign, moment, run_counts, run_state
+from target_promoter.report.words import by_campaign, figures, run_counts, run_state, with_campaign
 from target_promoter.values.printable import Lines, printable
 from target_promoter.values.times import iso
 
@@ -167,20 +166,16 @@ def _open(report: Report) -> Iterator[RenderableType]:
         rows = [
             [
                 one.email or one.who,
-                f"{_event(one, surveys)}: {one.waits_for}, due {moment(one.due_at)}",
+                f"{with_campaign(one, surveys)}: {one.waits_for}, due {moment(one.due_at)}",
             ]
             for one in surveys.open
         ]
         yield _table("Who waits, and for what", ["Who", "For what (UTC)"], rows, whole=0)
         yield from _more(surveys.pending + surveys.waiting - len(rows), "surveys")
     if surveys.uncertain:
-        rows = [[one.email or "", f"{_event(one, surveys)}: {one.reason or ''}"] for one in surveys.uncertain]
+        rows = [[one.email or "", f"{with_campaign(one, surveys)}: {one.reason or ''}"] for one in surveys.uncertain]
         yield _table("Uncertain: look these up at Promoter", ["Who", "What, and why"], rows, whole=0)
         yield from _more(surveys.outcomes["uncertain"] - len(rows), "surveys")
-
-
-def _event(one: OpenFacts | UncertainFacts, surveys: SurveyFacts) -> str:
-    return f"{one.event} ({campaign(one.campaign_id, surveys.campaigns)})"
 
 
 def _groups(title: str, groups: Sequence[Group]) -> Iterator[RenderableType]:

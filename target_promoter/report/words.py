@@ -3,51 +3,26 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Mapping
-from decimal import Decimal
-from types import MappingProxyType
+from collections.abc import Iterator
 from typing import Final
 
-from target_promoter.progress.words import E_MAILED, EXPLAINED, NOT_SENT, count, told
-from target_promoter.report.data import Report, RunFacts, SurveyFacts
-from target_promoter.store.encoding import encode
-from target_promoter.store.schema import SurveyStatus
-from target_promoter.values.times import iso
-
-RUN_PARTS: Final = ("identify", "track", "contacts", "surveys", "api")
-"""The parts of a run's summary, in its order."""
+from target_promoter.progress.words import campaign, count, moment, sent_and_due, sent_of_due, to_send, told
+from target_promoter.report.data import OpenFacts, Report, RunFacts, SurveyFacts, UncertainFacts
+from target_promoter.store.schema import E_MAILED, SurveyStatus
+from target_promoter.store.summary import COUNTS
+from target_promoter.values.times import duration, iso
 
 _FEW: Final = 5
-_LONGEST_NUMBER: Final = 40  # Digits; of a longer one nobody counts the noughts.
 
 
-def moment(time: float, *, seconds: bool = False) -> str:
-    """Return a time in epoch seconds for people to read, in UTC.
-
-    Args:
-        seconds: Whether to tell the seconds too.
-    """
-    return iso(time)[: 19 if seconds else 16].replace("T", " ")
+def with_events(number: int, surveys: SurveyFacts) -> str:
+    """Return a campaign, by its id, with its events."""
+    return f"{campaign(number, surveys.campaigns)}: {', '.join(surveys.events.get(number, ()))}"
 
 
-def shown(value: object) -> str:
-    """Return a value for people to read: text as it is, all else as JSON, but numbers without an exponent.
-
-    Args:
-        value: Any value that came from a tap.
-    """
-    if isinstance(value, Decimal) and abs(value.adjusted()) < _LONGEST_NUMBER:
-        return format(value, "f")
-    return value if isinstance(value, str) else encode(value)
-
-
-def campaign(number: int, names: Mapping[int, str] = MappingProxyType({})) -> str:
-    """Return a campaign, by its id, for people to read.
-
-    Args:
-        names: The names that are known, by id.
-    """
-    return f"campaign {number}{f', {names[number]}' if number in names else ''}"
+def with_campaign(one: OpenFacts | UncertainFacts, surveys: SurveyFacts) -> str:
+    """Return the event of a survey with its campaign."""
+    return f"{one.event} ({campaign(one.campaign_id, surveys.campaigns)})"
 
 
 def by_campaign(surveys: SurveyFacts) -> list[tuple[str, dict[str, int]]]:
@@ -55,10 +30,7 @@ def by_campaign(surveys: SurveyFacts) -> list[tuple[str, dict[str, int]]]:
     totals: defaultdict[int, Counter[str]] = defaultdict(Counter)
     for day in surveys.days:
         totals[day.campaign_id].update(day.outcomes)
-    return [
-        (f"{campaign(number, surveys.campaigns)}: {', '.join(surveys.events.get(number, ()))}", dict(outcomes))
-        for number, outcomes in sorted(totals.items())
-    ]
+    return [(with_events(number, surveys), dict(outcomes)) for number, outcomes in sorted(totals.items())]
 
 
 def run_state(run: RunFacts) -> tuple[str, bool]:
@@ -72,8 +44,8 @@ def run_state(run: RunFacts) -> tuple[str, bool]:
 
 def run_counts(run: RunFacts) -> dict[str, str]:
     """Return what a run did, by the parts of its summary; what is nought is left out."""
-    found = {}
-    for part in RUN_PARTS:
+    found: dict[str, str] = {}
+    for part in COUNTS:
         counts = (run.summary or {}).get(part)
         if isinstance(counts, dict):
             text = ", ".join(f"{number} {name}" for name, number in counts.items() if number)
@@ -85,17 +57,10 @@ def run_counts(run: RunFacts) -> dict[str, str]:
 def achieved(report: Report) -> Iterator[str]:
     """Yield what was surveyed, and what was not though nothing is wrong."""
     outcomes = report.surveys.outcomes
-    sent = sum(outcomes[one] for one in E_MAILED)
-    due = sent + sum(outcomes[one] for one in NOT_SENT) + report.surveys.pending
-    if due and sent == due:
-        yield f"{'The survey' if due == 1 else f'All {due:,} surveys'} due in the last thirty days {_was(due)} sent."
-    elif due:
-        yield f"{sent:,} of {count(due, 'survey')} due in the last thirty days {_was(sent)} sent."
-    else:
-        yield "No survey was due in the last thirty days."
+    yield sent_of_due(*sent_and_due(outcomes, report.surveys.pending), " in the last thirty days")
     for one in (SurveyStatus.THROTTLED, SurveyStatus.WITHHELD, SurveyStatus.EXPIRED, SurveyStatus.CANCELLED):
         if outcomes[one]:
-            yield f"{outcomes[one]:,} {told(outcomes[one], EXPLAINED['surveys'][one])}."
+            yield f"{outcomes[one]:,} {told('surveys', one, outcomes[one])}."
 
 
 def trouble(report: Report, *, has_campaigns: bool) -> Iterator[str]:
@@ -107,14 +72,9 @@ def trouble(report: Report, *, has_campaigns: bool) -> Iterator[str]:
         run = report.runs[0]
         problem = (run.problem or "see its log").splitlines()[0]
         yield f"The last run ({run.command}, {moment(run.started_at)} UTC) failed: {problem}"
-    pending = [
-        (report.surveys.pending, "survey"),
-        (report.requests.pending - report.surveys.pending, "contact"),
-    ]
-    left = [count(number, thing) for number, thing in pending if number]
-    if left:
-        one = report.requests.pending == 1
-        yield f"{' and '.join(left)} {'is' if one else 'are'} not sent yet: run again, or target-promoter deliver."
+    surveys_left = report.surveys.pending
+    contacts_left = report.requests.pending - surveys_left
+    yield from to_send(surveys_left, contacts_left, "not sent yet: run again, or target-promoter deliver")
     for group in report.rejected[:_FEW]:
         yield f"{count(group.number, 'record')} of {group.where} could not be read: {group.reason}."
     for group in report.refused[:_FEW]:
@@ -124,7 +84,7 @@ def trouble(report: Report, *, has_campaigns: bool) -> Iterator[str]:
         yield f"{more:,} more were rejected or refused for other reasons: all of them are below."
     uncertain = report.surveys.outcomes[SurveyStatus.UNCERTAIN]
     if uncertain:
-        yield f"{count(uncertain, 'survey')} {EXPLAINED['surveys'][SurveyStatus.UNCERTAIN]}."
+        yield f"{count(uncertain, 'survey')} {told('surveys', SurveyStatus.UNCERTAIN, uncertain)}."
     for event in report.events:
         if event.meant is not None:
             yield (
@@ -133,5 +93,40 @@ def trouble(report: Report, *, has_campaigns: bool) -> Iterator[str]:
             )
 
 
-def _was(number: int) -> str:
-    return "was" if number == 1 else "were"
+def figures(report: Report) -> Iterator[tuple[str, str, str]]:
+    """Yield each number with its name and, where there is one, a note."""
+    surveys, requests, contacts = report.surveys, report.requests, report.contacts
+    yield "surveys sent, 30 days", f"{sum(surveys.outcomes[one] for one in E_MAILED):,}", ""
+    if surveys.waiting:
+        due = "" if surveys.next_due_at is None else f"the next is due {moment(surveys.next_due_at)}"
+        yield "surveys waiting", f"{surveys.waiting:,}", due
+    if requests.pending:
+        yield "still to send", f"{requests.pending:,}", f"in about {duration(requests.seconds_left)}"
+    if requests.held_until_at is not None:
+        yield "Promoter asked to wait", "yes", f"until {moment(requests.held_until_at)}"
+    yield "contacts at Promoter", f"{contacts.statuses.get('synced', 0):,}", ""
+    yield "people known", f"{contacts.people:,}", _if(contacts.people_without_email, "without an address")
+    yield from _some("contacts left behind", contacts.left_behind, "of an older address, or of somebody deleted")
+    if contacts.pulled is not None:
+        read = contacts.pulled
+        yield "contacts by the last pull", f"{read.contacts:,}", f"read {moment(read.finished_at)}"
+        yield from _some("... unsubscribed", read.unsubscribed)
+        yield from _some("... changed there", read.changed, "since they were sent")
+        yield from _some("... brought by no tap", read.of_no_stream)
+    for one in contacts.mirrored:
+        missing = f"; a later version lacked {one.missing:,}, and changed nobody" if one.missing else ""
+        note = f"{one.left:,} left with the version read {moment(one.read_at)}{missing}"
+        yield f"people of {one.stream}, mirrored", f"{one.people:,}", note
+    yield from _some("records rejected", report.rejected_records)
+    if requests.days and requests.days[-1].day == iso(report.generated_at)[:10]:
+        today = requests.days[-1]
+        yield "requests today", f"{today.requests:,}", f"{today.share_of_limit:.1%} of the limit"
+
+
+def _if(number: int, words: str) -> str:
+    return f"{number:,} {words}" if number else ""
+
+
+def _some(name: str, number: int, note: str = "") -> Iterator[tuple[str, str, str]]:
+    if number:
+        yield name, f"{number:,}", note

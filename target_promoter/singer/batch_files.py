@@ -21,6 +21,16 @@ _LONGEST_LINE: Final = 64 * 1024 * 1024
 _BLANK: Final = b" \t\r\n\xef\xbb\xbf"
 
 
+class BatchError(InputError):
+    """Batch files that cannot be read."""
+
+    def __init__(self, stream: str, problem: str) -> None:
+        super().__init__(
+            f"The tap sends a BATCH of stream `{stream}` {problem}: "
+            "set the tap to send records, or JSONL files (plain or gzip) at file:// addresses."
+        )
+
+
 def record_messages(message: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
     """Yield the records of a BATCH message's files as RECORD messages, one at a time.
 
@@ -44,12 +54,12 @@ def record_messages(message: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
             with _open(stream, path, compression) as file:
                 for line in iter(lambda: file.readline(_LONGEST_LINE + 1), b""):
                     if len(line) > _LONGEST_LINE:
-                        raise InputError.batch(stream, f"whose file {path.name} has a line of more than 64 MiB")
+                        raise BatchError(stream, f"whose file {path.name} has a line of more than 64 MiB")
                     if line.strip(_BLANK):
                         yield {**common, "record": reader.deserialize_json(line.decode())}
         except (OSError, EOFError, UnicodeDecodeError, zlib.error) as error:
             words = error.strerror if isinstance(error, OSError) and error.strerror else "it is damaged"
-            raise InputError.batch(stream, f"whose file {path.name} cannot be read ({words})") from error
+            raise BatchError(stream, f"whose file {path.name} cannot be read ({words})") from error
 
 
 def _compression(stream: str, encoding: object) -> str | None:
@@ -57,10 +67,10 @@ def _compression(stream: str, encoding: object) -> str | None:
     if not isinstance(encoding, Mapping):
         refuse("BATCH", "encoding", "an object")
     if encoding.get("format") != "jsonl":
-        raise InputError.batch(stream, "in a format that is not JSONL")
+        raise BatchError(stream, "in a format that is not JSONL")
     compression = encoding.get("compression")
     if compression not in _COMPRESSIONS:
-        raise InputError.batch(stream, "with a compression that is not gzip")
+        raise BatchError(stream, "with a compression that is not gzip")
     return None if compression is None else str(compression)
 
 
@@ -72,9 +82,9 @@ def _path(stream: str, address: object) -> Path:
     except ValueError:
         parts = None
     if parts is None or parts.scheme != "file" or parts.netloc not in _HOSTS:
-        raise InputError.batch(stream, "whose files are not on this machine")
+        raise BatchError(stream, "whose files are not on this machine")
     if not path.isprintable():
-        raise InputError.batch(stream, "of a file whose name holds control characters")
+        raise BatchError(stream, "of a file whose name holds control characters")
     return Path(path)
 
 
@@ -83,5 +93,5 @@ def _open(stream: str, path: Path, compression: str | None) -> Iterator[BinaryIO
     """Open a file; whatever else bears its name (a pipe, a device) might never end, or never begin."""
     with open(path, "rb", opener=lambda name, flags: os.open(name, flags | os.O_NONBLOCK)) as file:
         if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
-            raise InputError.batch(stream, f"whose file {path.name} is no regular file")
+            raise BatchError(stream, f"whose file {path.name} is no regular file")
         yield cast("BinaryIO", gzip.GzipFile(fileobj=file)) if compression == "gzip" else file

@@ -17,7 +17,7 @@ from target_promoter.errors import ConfigError
 from target_promoter.records.calls import REPLAYED, Replay
 from target_promoter.records.shapes import Columns, columns, holds_calls
 from target_promoter.store.encoding import encode
-from target_promoter.values.masking import without
+from target_promoter.values.printable import without
 
 _FILTER: Final = "__filter__"
 _MOST_SCHEMAS: Final = 20
@@ -133,7 +133,11 @@ class Mapper(PluginMapper):
     def _refusal(self, error: Exception, stream: str | None = None) -> ConfigError:
         """Return the error for what failed; the SDK's own errors show expressions, all others may show values."""
         words = " ".join(str(error).split()).rstrip(".") if isinstance(error, SingerSDKError) else type(error).__name__
-        return ConfigError.in_stream_maps(without(words, self._key), stream)
+        where = "" if stream is None else f" to stream `{stream}`"
+        return ConfigError(
+            f"Setting `stream_maps` cannot be applied{where} ({without(words, self._key)}): "
+            "fix the map, or the flattening beside it."
+        )
 
     def _keep_unmapped(self, stream: str, mark: str | None) -> None:
         """Have replayed records that were not mapped go through the one map that failed on them."""

@@ -71,4 +71,7 @@ def written() -> Iterator[IO[str]]:
             raise
         # What it still holds is dropped; else Python tries to write it when it ends, and complains.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        raise OutputError(str(error.strerror)) from error
+        raise OutputError(
+            f"Standard output takes nothing more ({error.strerror}): check the disk or program it goes to, "
+            "then run again."
+        ) from error

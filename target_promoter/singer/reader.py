@@ -24,7 +24,7 @@ def refuse(kind: str, key: str, wanted: str) -> NoReturn:
     Raises:
         InputError: Always.
     """
-    raise InputError.malformed(kind, key, wanted)
+    raise InputError(f"The tap sends {kind} with a `{key}` that is not {wanted}: fix the tap.")
 
 
 def check_stream(kind: str, message: Mapping[str, Any]) -> None:

@@ -52,7 +52,7 @@ class AtomicTarget(Target):
         """
         file = file_input or self.message_reader.default_input
         if file is None:
-            raise InputError.closed()
+            raise InputError("Standard input is closed: pipe a tap into this program, or name a file with --input.")
         self.listen(cast("IO[str]", self.signals.lines(file, self._pass_due_state_on)))
 
     @override

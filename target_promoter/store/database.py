@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import os
 import sqlite3
+import stat
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -23,7 +24,27 @@ from sqlalchemy.pool import QueuePool, StaticPool
 from target_promoter.errors import StoreBusyError, StoreError, StoreLostError, StoreMovedError
 from target_promoter.store.schema import SCHEMA_VERSION, facts, metadata, request_clock
 from target_promoter.store.transaction import Transaction
-from target_promoter.values.masking import masked_url
+from target_promoter.values.printable import masked_url
+
+T = TypeVar("T")
+K = TypeVar("K")
+
+UNFINISHED: Final = "unfinished"
+"""The version of a store that is still being moved to its place."""
+
+_VERSION: Final = "SELECT value FROM facts WHERE name = 'schema_version'"
+
+LOCK_TIMEOUT_SECONDS: Final = 30.0
+"""How long a transaction waits for another program that holds the store."""
+
+RECONNECT_SECONDS: Final = 60.0
+"""How long a lost connection to PostgreSQL is tried again before the run fails."""
+
+_HURRIED_SECONDS: Final = 0.5
+"""How long the one attempt of a run that is told to stop waits."""
+
+_OPENING_SECONDS: Final = 5.0
+"""The same while the store is opened, when its address may simply be wrong."""
 
 ATTEMPT_SECONDS: Final = 3.0
 """How long one attempt to write waits for another program that holds the store."""
@@ -44,6 +65,18 @@ _PRIVATE_CACHE_KIB: Final = 64_000
 
 _ADVISORY_LOCK: Final = 0x50524F4D4F544552  # "PROMOTER": the one lock every writer of a PostgreSQL store takes
 
+_FIXES: Final = (
+    ("locked", "another program holds it: end that program, then run again"),
+    ("lock timeout", "another program holds it: end that program, then run again"),
+    ("malformed", "it is damaged: restore it from a backup, or move it away to begin with a new one"),
+    ("disk", "the disk may be full: make room, then run again"),
+    ("full", "the disk is full: make room, then run again"),
+    ("readonly", "it is read-only: let this user write to the file and its folder"),
+    ("not a database", "it is no SQLite file or is damaged: restore it from a backup, or name another file"),
+    ("unable to open", "its folder is missing or may not be written to: create it, or name another file"),
+)
+"""What to do about what a database says."""
+
 # The settings hold for one transaction. A writer that was stopped in its middle must not hold up the others for ever.
 _BEGIN_WRITING: Final = text(
     "SELECT set_config('lock_timeout', :attempt, true), "
@@ -58,13 +91,17 @@ def sqlite_engine(url: URL, name: str) -> Engine:
         StoreError: The file cannot be opened for writing.
     """
     if url.database in {None, "", ":memory:"}:
-        raise StoreError.in_memory()
+        raise StoreError("A store in memory forgets who was surveyed: name a file in `store_url`.")
     path = Path(str(url.database))
-    _make_private(path, name)
-    for suffix in ("-wal", "-shm"):  # SQLite gives new ones the mode of the file itself.
-        beside = path.with_name(path.name + suffix)
-        if beside.exists():
-            _make_private(beside, name)
+    beside = [path.with_name(path.name + suffix) for suffix in ("-wal", "-shm")]
+    try:
+        # SQLite gives new ones the mode of the file itself.
+        for one in (path, *(one for one in beside if one.exists())):
+            make_private(one)
+    except OSError as error:
+        raise StoreError(
+            f"The store {name} cannot be opened ({error.strerror}): name another file in `store_url`."
+        ) from error
     engine = create_engine(
         url,
         poolclass=QueuePool,
@@ -126,14 +163,18 @@ def back_up(path: Path, copy: Path, name: str) -> None:
         StoreError: The copy cannot be made.
     """
     part = copy.with_name(f"{copy.name}.part")
-    part.unlink(missing_ok=True)
-    _make_private(part, name)
     try:
+        part.unlink(missing_ok=True)
+        make_private(part)
         with contextlib.closing(sqlite3.connect(path)) as source, contextlib.closing(sqlite3.connect(part)) as target:
             source.backup(target)
+        part.replace(copy)
+    except OSError as error:
+        raise StoreError(
+            f"The store {name} cannot be copied to {copy} ({error.strerror}): let this user write there."
+        ) from error
     except sqlite3.Error as error:
         raise sqlite_error(name, error) from error
-    part.replace(copy)
 
 
 def copy_path(path: Path, version: int) -> Path:
@@ -141,19 +182,20 @@ def copy_path(path: Path, version: int) -> Path:
     return path.with_name(f"{path.name}.version-{version}")
 
 
-def _make_private(path: Path, name: str) -> None:
-    """Make a file of personal data, if it is not there, and have nobody else read it."""
+def make_private(path: Path) -> None:
+    """Make a file of personal data, if it is not there, and have nobody else read it.
+
+    Raises:
+        OSError: It cannot be opened for writing.
+    """
+    file = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
     try:
-        file = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
-        try:
-            mode = os.fstat(file).st_mode
-            if mode & 0o077:
-                with contextlib.suppress(PermissionError):  # The file is somebody else's, who lets this user write.
-                    os.fchmod(file, mode & 0o700)
-        finally:
-            os.close(file)
-    except OSError as error:
-        raise StoreError.from_os(name, error) from error
+        mode = os.fstat(file).st_mode
+        if stat.S_ISREG(mode) and mode & 0o077:
+            with contextlib.suppress(PermissionError):  # The file is somebody else's, who lets this user write.
+                os.fchmod(file, mode & 0o700)
+    finally:
+        os.close(file)
 
 
 def postgresql_engine(url: URL) -> Engine:
@@ -174,7 +216,7 @@ def postgresql_engine(url: URL) -> Engine:
             connect_args={"connect_timeout": _CONNECT_SECONDS, "keepalives_idle": 10, "tcp_user_timeout": 20_000},
         )
     except ModuleNotFoundError as error:
-        raise StoreError.no_driver() from error
+        raise StoreError("A PostgreSQL store needs a driver: install target-promoter[postgres].") from error
 
     def begin(connection: Connection) -> None:
         attempt = connection.get_execution_options().get(WRITING)
@@ -193,7 +235,7 @@ def sqlite_error(name: str, error: BaseException | None) -> StoreError:
     """
     words = str(error)
     kind = StoreBusyError if "locked" in words or "busy" in words else StoreError
-    return kind.from_database(name, error)
+    return kind(_refusal(name, error))
 
 
 def postgresql_error(name: str, error: exc.DBAPIError) -> StoreError:
@@ -204,33 +246,22 @@ def postgresql_error(name: str, error: exc.DBAPIError) -> StoreError:
     """
     state = str(getattr(error.orig, "sqlstate", None) or "")
     if state == "55P03" or state.startswith("40"):
-        return StoreBusyError.from_database(name, error.orig)
+        return StoreBusyError(_refusal(name, error.orig))
     # Without a state the server said nothing at all; 08 is a broken connection, 57P a server going down or coming up.
     unsaid = not state and isinstance(error, exc.OperationalError)
     if error.connection_invalidated or unsaid or state.startswith(("08", "57P", "25P03")):
-        return StoreLostError(name)
-    return StoreError.from_database(name, error.orig)
+        return StoreLostError(
+            f"The connection to the store {name} is lost: see that the database runs, then run again."
+        )
+    return StoreError(_refusal(name, error.orig))
 
 
-T = TypeVar("T")
-K = TypeVar("K")
-
-UNFINISHED: Final = "unfinished"
-"""The version of a store that is still being moved to its place."""
-
-_VERSION: Final = "SELECT value FROM facts WHERE name = 'schema_version'"
-
-LOCK_TIMEOUT_SECONDS: Final = 30.0
-"""How long a transaction waits for another program that holds the store."""
-
-RECONNECT_SECONDS: Final = 60.0
-"""How long a lost connection to PostgreSQL is tried again before the run fails."""
-
-_HURRIED_SECONDS: Final = 0.5
-"""How long the one attempt of a run that is told to stop waits."""
-
-_OPENING_SECONDS: Final = 5.0
-"""The same while the store is opened, when its address may simply be wrong."""
+def _refusal(name: str, error: BaseException | None) -> str:
+    """Return what a database said, and what to do about it."""
+    # Further lines of PostgreSQL show the row that it refuses.
+    words = next(iter(str(error).splitlines()), "")
+    fix = next((fix for part, fix in _FIXES if part in words.lower()), "fix that, then run again")
+    return f"The store {name} refused with «{words}»: {fix}."
 
 
 class Store:
@@ -371,12 +402,11 @@ class Store:
             ) from error
 
 
-def open_store(url: str, *, now: float, keep_copy: bool = True, hurried: Callable[[], bool] = bool) -> Store:
+def open_store(url: str, *, now: float, hurried: Callable[[], bool] = bool) -> Store:
     """Open the store, create it if it is not there, and bring an older one to this program's version.
 
     Args:
         now: The time, in epoch seconds; a new store remembers it.
-        keep_copy: Whether an older SQLite file is kept beside the store as it was.
         hurried: Returns whether the run is told to stop.
 
     Raises:
@@ -384,7 +414,7 @@ def open_store(url: str, *, now: float, keep_copy: bool = True, hurried: Callabl
     """
     store = connected(url, hurried)
     try:
-        if not _is_ready(store, keep_copy=keep_copy):
+        if not _is_ready(store):
             store.write(lambda tx: create(tx, store.name, now))
         store.opened()
     except BaseException:
@@ -415,12 +445,28 @@ def find_store(url: str, *, as_it_is: bool = False) -> Store | None:
         if as_it_is:
             found = store.read(lambda tx: version_of(tx, store.name)) is not None
         else:
-            found = _is_ready(store, keep_copy=True)
+            found = _is_ready(store)
             store.opened()
     finally:
         if not found:
             store.close()
     return store if found else None
+
+
+def written_version(tx: Transaction, name: str) -> str | None:
+    """Return the version that a store's tables say they have; None if there are none.
+
+    Raises:
+        StoreError: They are somebody else's.
+    """
+    tables = set(inspect(tx.connection).get_table_names())
+    if facts.name in tables:
+        return str(tx.sql(_VERSION).scalar())
+    if tables & set(metadata.tables):
+        raise StoreError(
+            f"The store {name} holds tables of another program: name a database of its own in `store_url`."
+        )
+    return None
 
 
 def version_of(tx: Transaction, name: str) -> int | None:
@@ -429,15 +475,12 @@ def version_of(tx: Transaction, name: str) -> int | None:
     Raises:
         StoreError: They are somebody else's, were moved, or are of a newer version.
     """
-    tables = set(inspect(tx.connection).get_table_names())
-    if facts.name in tables:
-        version = str(tx.sql(_VERSION).scalar())
-        if version.isdigit() and 0 < int(version) <= SCHEMA_VERSION:
-            return int(version)
-        raise _unfit(tx, name, version)
-    if tables & set(metadata.tables):
-        raise StoreError.foreign(name)
-    return None
+    version = written_version(tx, name)
+    if version is None:
+        return None
+    if version.isdigit() and 0 < int(version) <= SCHEMA_VERSION:
+        return int(version)
+    raise _unfit(tx, name, version)
 
 
 def connected(url: str, hurried: Callable[[], bool] = bool) -> Store:
@@ -448,13 +491,13 @@ def connected(url: str, hurried: Callable[[], bool] = bool) -> Store:
     return Store(sqlite_engine(address, name) if sqlite else postgresql_engine(address), address, hurried)
 
 
-def _is_ready(store: Store, *, keep_copy: bool) -> bool:
+def _is_ready(store: Store) -> bool:
     """Return whether there is a store, which is of this program's version from now on."""
     version = store.read(lambda tx: version_of(tx, store.name))
     if version is not None and version < SCHEMA_VERSION:
         from target_promoter.store.migrations import migrate  # noqa: PLC0415 - only after an upgrade
 
-        migrate(store, keep_copy=keep_copy)
+        migrate(store, keep_copy=True)
     return version is not None
 
 
@@ -470,8 +513,15 @@ def _unfit(tx: Transaction, name: str, version: str | None) -> StoreError:
     if moved_to is not None:
         return StoreMovedError(name, moved_to)
     if version == UNFINISHED:
-        return StoreError.unfinished(name)
-    return StoreError.other_version(name, version, SCHEMA_VERSION)
+        return StoreError(
+            f"The store {name} was not wholly moved there: run `target-promoter move` once more, with the old store "
+            "in `store_url`."
+        )
+    newer = version is not None and version.isdigit() and int(version) > SCHEMA_VERSION
+    fix = "install the newer target-promoter" if newer else "name another store in `store_url`"
+    return StoreError(
+        f"The store {name} has schema version {version}, and this program writes version {SCHEMA_VERSION}: {fix}."
+    )
 
 
 def create(tx: Transaction, name: str, now: float) -> None:

@@ -15,6 +15,7 @@ from typing import Any, Final, TypeVar, cast
 from sqlalchemy import Column, LargeBinary, MetaData, Select, Table, Text, select
 
 from target_promoter.errors import StoreError
+from target_promoter.store import schema as tables
 from target_promoter.store.database import (
     Store,
     create,
@@ -25,27 +26,9 @@ from target_promoter.store.database import (
     unnamed_file,
     version_of,
 )
-from target_promoter.store.schema import (
-    SCHEMA_VERSION,
-    SurveyStatus,
-    anonymous_ids,
-    cancellations,
-    contacts,
-    facts,
-    forgotten,
-    kept_properties,
-    lists_to_leave,
-    messages,
-    metadata,
-    people,
-    people_rows,
-    pulled,
-    streams,
-    surveys,
-    throttles,
-)
+from target_promoter.store.schema import SCHEMA_VERSION, SurveyStatus, contacts, metadata, surveys, throttles
 from target_promoter.store.transaction import Transaction
-from target_promoter.values.masking import masked_url
+from target_promoter.values.printable import masked_url
 
 T = TypeVar("T")
 K = TypeVar("K")
@@ -54,8 +37,8 @@ _ROWS: Final = 5000
 _ONCE: Final = "ON CONFLICT DO NOTHING"
 
 _LARGE: Final = (
-    *(people, people_rows, anonymous_ids, kept_properties, contacts, pulled, lists_to_leave),
-    *(surveys, messages, cancellations, throttles, forgotten),
+    *(tables.people, tables.people_rows, tables.anonymous_ids, tables.kept_properties, contacts, tables.pulled),
+    *(tables.lists_to_leave, surveys, tables.messages, tables.cancellations, throttles, tables.forgotten),
 )
 _KEYS: Final = {table.name: next(iter(table.primary_key)).name for table in _LARGE}
 """By which column rows of the large tables are asked for; the other tables begin empty."""
@@ -214,7 +197,10 @@ def _source(url: str, now: float) -> Store:
         return source
     with closing(source):
         if not source.is_sqlite:
-            raise StoreError.older(source.name, version, SCHEMA_VERSION)
+            raise StoreError(
+                f"The store {source.name} has schema version {version}, and a dry run may not bring it to version "
+                f"{SCHEMA_VERSION}: run `target-promoter check` first, which does, and sends nothing."
+            )
         return _upgraded(source)
 
 
@@ -240,5 +226,5 @@ def _begin(tx: Transaction) -> None:
     last = select(surveys).order_by(surveys.c.id.desc()).limit(1)
     claimed = select(surveys).where(surveys.c.status == SurveyStatus.CLAIMED)
     claims = select(throttles).where(throttles.c.survey_id.is_not(None))
-    for rows in (select(facts), select(streams), last, claimed, claims):
+    for rows in (select(tables.facts), select(tables.streams), last, claimed, claims):
         tx.bring(rows)

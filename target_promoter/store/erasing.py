@@ -84,10 +84,8 @@ def mentions(tx: Transaction, addresses: Collection[str]) -> dict[str, int]:
 
     Whole tables are read for it.
     """
-    found = {}
-    for table in metadata.sorted_tables:
-        texts = [column for column in table.c if isinstance(column.type, Text)]
-        found[table.name] = len(_rows_naming(tx, table, texts, addresses))
+    texts = {table: [column for column in table.c if isinstance(column.type, Text)] for table in metadata.sorted_tables}
+    found = {table.name: len(_rows_naming(tx, table, columns, addresses)) for table, columns in texts.items()}
     return {name: number for name, number in found.items() if number}
 
 

@@ -52,9 +52,6 @@ _TO_VERSION_3: Final = (
     "ALTER TABLE forgotten ADD COLUMN forgotten_at {double}",
     "ALTER TABLE people RENAME COLUMN traits TO parts",
     "ALTER TABLE request_clock RENAME COLUMN held_until TO paused_until",
-)
-
-_BY_STREAM: Final = (
     "ALTER TABLE kept_properties RENAME TO kept_properties_2",
     """
     CREATE TABLE kept_properties (
@@ -67,9 +64,6 @@ _BY_STREAM: Final = (
     SELECT who, 'before version 3', prefix, time, properties FROM kept_properties_2
     """,
     "DROP TABLE kept_properties_2",
-)
-
-_SURVEYS: Final = (
     *(
         f"ALTER TABLE surveys ADD COLUMN {column}"
         for column in (
@@ -102,9 +96,6 @@ _SURVEYS: Final = (
     """,
     # What is known only by a hash cannot be hashed again.
     "INSERT INTO facts (name, value) VALUES ('unsalted_messages', 'true')",
-)
-
-_MOVE_SCHEMAS: Final = (
     "INSERT INTO streams (name, schema) SELECT substr(name, 8), value FROM facts WHERE substr(name, 1, 7) = 'schema:'",
     "DELETE FROM facts WHERE substr(name, 1, 7) = 'schema:'",
 )
@@ -206,10 +197,7 @@ def _said_in_2(person: _Row) -> str:
 def _from_2(tx: Transaction) -> None:
     """Keep what each stream said of a person apart, each stream's reading, whose a contact is, and a run's settings."""
     _run(tx, _TO_VERSION_3)
-    _run(tx, _BY_STREAM)
-    _run(tx, _SURVEYS)
-    _run(tx, _MOVE_SCHEMAS)
-    _split_people(tx)
+    _rewrite_people(tx, "parts", _parts_in_3)
     tx.sql(_OWN_CONTACTS)
     _know_surveys(tx)
 
@@ -219,15 +207,11 @@ def _from_3(tx: Transaction) -> None:
     _run(tx, _TO_VERSION_4)
 
 
-def _split_people(tx: Transaction) -> None:
-    """Turn what version 2 kept of each person into parts by stream: each stream that spoke of it said all of it.
+def _parts_in_3(person: _Row) -> str:
+    """Return what version 2 kept of a person in parts by stream: each stream that spoke of it said all of it.
 
     So it goes, as it should, when each of them has said again what it says.
     """
-    _rewrite_people(tx, "parts", _parts_in_3)
-
-
-def _parts_in_3(person: _Row) -> str:
     said = decode(person.said)
     part = {
         "time": person.identified_at,

@@ -6,13 +6,13 @@ import contextlib
 from pathlib import Path
 from typing import Final
 
-from sqlalchemy import Table, func, inspect, select
+from sqlalchemy import Table, func, select
 from sqlalchemy.engine import make_url
 
 from target_promoter.errors import StoreError, StoreMovedError
 from target_promoter.store import runs
-from target_promoter.store.database import UNFINISHED, Store, connected
-from target_promoter.store.schema import SCHEMA_VERSION, facts, metadata
+from target_promoter.store.database import UNFINISHED, Store, connected, written_version
+from target_promoter.store.schema import SCHEMA_VERSION, metadata
 from target_promoter.store.transaction import Transaction
 
 ROWS: Final = 5000
@@ -75,14 +75,10 @@ def _copy_and_close(tx: Transaction, target: Store) -> None:
 
 def _is_unfinished(into: Transaction, name: str) -> bool:
     """Return whether a move there was stopped before its end; what else is there is refused."""
-    tables = set(inspect(into.connection).get_table_names())
-    if facts.name in tables:
-        if runs.fact(into, _VERSION) != UNFINISHED:
-            raise StoreError.taken(name)
-        return True
-    if tables & set(metadata.tables):
-        raise StoreError.foreign(name)
-    return False
+    version = written_version(into, name)
+    if version not in {None, UNFINISHED}:
+        raise StoreError(f"There is a store at {name} already: move yours to an address where there is nothing yet.")
+    return version is not None
 
 
 def _fill(tx: Transaction, into: Transaction, name: str) -> None:

@@ -1,4 +1,4 @@
-"""What the store knows of itself: its account, its runs, and whom it has to forget."""
+"""What the store knows of itself: its account, its runs, what events they read, and whom it has to forget."""
 
 from __future__ import annotations
 
@@ -8,11 +8,12 @@ from dataclasses import dataclass
 from hashlib import blake2b
 from typing import Any, Final
 
-from sqlalchemy import insert, select, text
+from sqlalchemy import ColumnElement, Text, cast, insert, literal, select, text
 
 from target_promoter.errors import StoreError
 from target_promoter.store.encoding import decode, encode
-from target_promoter.store.schema import facts, forgotten, runs
+from target_promoter.store.schema import events, facts, forgotten, runs
+from target_promoter.store.summary import Tally
 from target_promoter.store.transaction import Transaction
 
 _OLDER_SALTS: Final = "older_salts"
@@ -24,24 +25,15 @@ _END: Final = text("""
     WHERE id = :id
 """)
 
-
-@dataclass(frozen=True, slots=True)
-class Change:
-    """A setting that is not what it was.
-
-    Attributes:
-        name: With dots into it, such as `campaigns.Order Completed.delay_hours`.
-        before: Its value in the run before, as JSON; None if it had none.
-        after: The same of this run.
-    """
-
-    name: str
-    before: str | None
-    after: str | None
-
-    def __str__(self) -> str:
-        """Return it as people read it."""
-        return f"{self.name}: {self.before or 'not set'} became {self.after or 'not set'}"
+_DAY: Final = 86_400
+_EVENT_COLUMNS: Final = ("day", "name", "outcome", "number", "first_at", "last_at", "counted_at")
+_ADD_EVENTS: Final = """
+    ON CONFLICT (day, name, outcome) DO UPDATE SET
+        number = events.number + excluded.number, counted_at = excluded.counted_at,
+        first_at = CASE WHEN excluded.first_at < events.first_at THEN excluded.first_at ELSE events.first_at END,
+        last_at = CASE WHEN excluded.last_at > events.last_at THEN excluded.last_at ELSE events.last_at END
+"""
+_CAMPAIGN: Final = "name of campaign:"
 
 
 def fact(tx: Transaction, name: str) -> str | None:
@@ -72,13 +64,13 @@ def check_account(tx: Transaction, store: str, api_url: str, api_key: str) -> No
             "set `api_url` to that again, or `store_url` to a store of its own, or, if it is a new address of the same "
             "account, run `target-promoter --config CONFIG check --rebind`"
         )
-        raise StoreError.other_account(store, f"the account at {address}", fix)
-    if mark is not None and not hmac.compare_digest(mark, _mark(tx, api_key)):
+        raise StoreError(f"The store {store} belongs to the account at {address}: {fix}.")
+    if mark is not None and not hmac.compare_digest(mark, salted_mark(tx, api_key)):
         fix = (
             "name a store of its own in `store_url`, or, if it is a new key of the same account, run "
             "`target-promoter --config CONFIG check --rebind`"
         )
-        raise StoreError.other_account(store, "another API key", fix)
+        raise StoreError(f"The store {store} belongs to another API key: {fix}.")
 
 
 def bind_account(tx: Transaction, api_url: str, api_key: str) -> None:
@@ -88,7 +80,7 @@ def bind_account(tx: Transaction, api_url: str, api_key: str) -> None:
         api_key: Its API key, of which only a salted mark is kept.
     """
     set_fact(tx, "api_url", api_url)
-    set_fact(tx, "key_mark", _mark(tx, api_key))
+    set_fact(tx, "key_mark", salted_mark(tx, api_key))
 
 
 def accept_account(tx: Transaction, store: str, api_url: str, api_key: str) -> None:
@@ -100,11 +92,6 @@ def accept_account(tx: Transaction, store: str, api_url: str, api_key: str) -> N
     if fact(tx, "key_mark") is None:
         bind_account(tx, api_url, api_key)
     check_account(tx, store, api_url, api_key)
-
-
-def replay_mark(tx: Transaction, text: str) -> str:
-    """Return the mark of a replayed stream, which nobody can make who does not hold the store."""
-    return _mark(tx, text)
 
 
 def begin(tx: Transaction, command: str, now: float, settings: Mapping[str, object] | None = None) -> int:
@@ -135,8 +122,8 @@ def end(
     tx.execute(_END, {"id": run, **values})
 
 
-def changes(tx: Transaction, run: int) -> list[Change]:
-    """Return what differs between the settings of a run and those of the run before it, by name."""
+def changes(tx: Transaction, run: int) -> list[str]:
+    """Return what differs between the settings of a run and those of the run before it, by name, in words."""
     earlier = select(runs.c.settings).where(runs.c.id < run, runs.c.settings.is_not(None)).order_by(runs.c.id.desc())
     before_text, text = tx.scalar(earlier.limit(1)), tx.scalar(select(runs.c.settings).where(runs.c.id == run))
     if before_text is None or text is None:
@@ -144,14 +131,40 @@ def changes(tx: Transaction, run: int) -> list[Change]:
     return list(_differences(decode(before_text), decode(text)))
 
 
-def _differences(before: Mapping[str, Any], after: Mapping[str, Any], prefix: str = "") -> Iterator[Change]:
+def _differences(before: Mapping[str, Any], after: Mapping[str, Any], prefix: str = "") -> Iterator[str]:
     for name in sorted(before.keys() | after.keys()):
         one, other = before.get(name), after.get(name)
         if isinstance(one, dict) and isinstance(other, dict):
             yield from _differences(one, other, f"{prefix}{name}.")
         elif one != other:
-            told = (encode(settings[name]) if name in settings else None for settings in (before, after))
-            yield Change(f"{prefix}{name}", *told)
+            was, now = (encode(settings[name]) if name in settings else "not set" for settings in (before, after))
+            yield f"{prefix}{name}: {was} became {now}"
+
+
+def add_events(tx: Transaction, read: Mapping[tuple[str, str], Tally], now: float) -> None:
+    """Count events that were read today, by name as sent and outcome."""
+    day = int(now // _DAY)
+    rows = [
+        (day, name, str(outcome), tally.number, tally.first_at, tally.last_at, now)
+        for (name, outcome), tally in sorted(read.items())
+    ]
+    tx.insert_rows(events, _EVENT_COLUMNS, rows, _ADD_EVENTS)
+
+
+def learn_campaigns(tx: Transaction, found: Mapping[int, str]) -> None:
+    """Keep the names of campaigns, by id."""
+    tx.upsert(facts, [{"name": f"{_CAMPAIGN}{number}", "value": name} for number, name in found.items()])
+
+
+def campaigns(tx: Transaction) -> dict[int, str]:
+    """Return the names of campaigns, by id."""
+    known = select(facts).where(facts.c.name.startswith(_CAMPAIGN, autoescape=True))
+    return {int(name.removeprefix(_CAMPAIGN)): value for name, value in tx.execute(known)}
+
+
+def of_campaign(number: ColumnElement[int]) -> ColumnElement[bool]:
+    """Return the condition, as SQL, for the fact that is the name of a campaign."""
+    return facts.c.name == literal(_CAMPAIGN) + cast(number, Text)
 
 
 @dataclass(frozen=True, slots=True)
@@ -219,7 +232,8 @@ def add_marks(tx: Transaction, others: Marks) -> None:
     tx.upsert(forgotten, [{"who": bytes.fromhex(one.mark), "forgotten_at": one.forgotten_at} for one in others.marks])
 
 
-def _mark(tx: Transaction, secret: str) -> str:
+def salted_mark(tx: Transaction, secret: str) -> str:
+    """Return a mark of a text, such as of a replayed stream, which nobody can make who does not hold the store."""
     return blake2b(secret.encode(), key=_salt(tx), digest_size=32).hexdigest()
 
 

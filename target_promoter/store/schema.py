@@ -52,6 +52,12 @@ UNSETTLED: Final = (*OPEN, SurveyStatus.CLAIMED)
 SETTLED: Final = tuple(one for one in SurveyStatus if one not in UNSETTLED)
 """The statuses of surveys that are final."""
 
+E_MAILED: Final = (SurveyStatus.SENT, SurveyStatus.PRESUMED)
+"""The statuses of surveys that e-mailed somebody."""
+
+NOT_SENT: Final = tuple(one for one in SETTLED if one not in E_MAILED)
+"""The statuses of settled surveys that e-mailed nobody, as far as is known."""
+
 REVIVABLE: Final = (SurveyStatus.EXPIRED, SurveyStatus.WITHHELD, SurveyStatus.THROTTLED, SurveyStatus.REFUSED)
 """The statuses of surveys that surely e-mailed nobody, and may be taken again when their row comes again."""
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, Final
 
 import msgspec
@@ -20,8 +20,7 @@ _KNOWN: Final = text("SELECT name, schema, reading FROM streams WHERE name = :na
 _ALL: Final = text("SELECT name, schema, reading FROM streams WHERE reading IS NOT NULL ORDER BY name")
 
 
-@dataclass(frozen=True, slots=True)
-class StreamSchema:
+class StreamSchema(msgspec.Struct, frozen=True, omit_defaults=True):
     """A stream's SCHEMA.
 
     Attributes:
@@ -31,7 +30,7 @@ class StreamSchema:
         maps: What the config had stream maps do with it; None if an older program did not tell.
     """
 
-    schema: Mapping[str, Any] = field(default_factory=dict)
+    schema: Mapping[str, Any] = {}
     key_properties: Sequence[str] = ()
     source: Mapping[str, Any] | None = None
     maps: Mapping[str, Any] | None = None
@@ -115,13 +114,8 @@ def all_read(tx: Transaction) -> Iterator[KnownStream]:
 
 def remember(tx: Transaction, stream: KnownStream, now: float) -> None:
     """Keep what is known of a stream, for the records of it that are rejected, and for when its setting changes."""
-    row = {
-        "name": stream.name,
-        "schema": None if stream.schema is None else _text(stream.schema),
-        "reading": None if stream.reading is None else encode(stream.reading),
-        "read_at": now,
-    }
-    tx.upsert(tables.streams, [row])
+    schema, reading = (None if one is None else encode(one) for one in (stream.schema, stream.reading))
+    tx.upsert(tables.streams, [{"name": stream.name, "schema": schema, "reading": reading, "read_at": now}])
 
 
 def _rules(maps: Mapping[str, Any]) -> dict[tuple[str, str], str]:
@@ -132,11 +126,5 @@ def _rules(maps: Mapping[str, Any]) -> dict[tuple[str, str], str]:
 
 
 def _stream(row: Any) -> KnownStream:  # noqa: ANN401 - a database row
-    schema = None if row.schema is None else StreamSchema(**decode(row.schema))
+    schema = None if row.schema is None else msgspec.convert(decode(row.schema), StreamSchema)
     return KnownStream(row.name, schema, None if row.reading is None else decode(row.reading))
-
-
-def _text(schema: StreamSchema) -> str:
-    source = {} if schema.source is None else {"source": schema.source}
-    maps = {} if schema.maps is None else {"maps": schema.maps}
-    return encode({"schema": schema.schema, "key_properties": list(schema.key_properties), **source, **maps})

@@ -2,26 +2,31 @@
 
 from __future__ import annotations
 
+import math
 import threading
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Final, Literal
+from typing import Final, Literal, TypeVar
+
+from target_promoter.store.schema import E_MAILED, SETTLED
 
 OTHER: Final = "(other names)"
 """What further names are counted under when there are too many."""
 
 _MOST_NAMES: Final = 500
 
+Name = TypeVar("Name")
+
 
 @dataclass(slots=True)
 class Tally:
     """Events of one name that came to one outcome: how many, and when the first and the last of them happened."""
 
-    number: int
-    first_at: float
-    last_at: float
+    number: int = 0
+    first_at: float = math.inf
+    last_at: float = -math.inf
 
     def merge(self, other: Tally) -> None:
         """Count those of another tally too."""
@@ -75,28 +80,19 @@ class Findings:
 
     def reject(self, stream: str, reason: str, number: int = 1) -> None:
         """Count records that were rejected."""
-        full = len(self.rejected) >= _MOST_NAMES and (stream, reason) not in self.rejected
-        self.rejected[stream, "other reasons" if full else reason] += number
+        self.rejected[_name_in(self.rejected, (stream, reason), (stream, "other reasons"))] += number
 
     def add_event(self, event: str, outcome: str, tally: Tally) -> None:
         """Count events of one name and outcome."""
-        if len(self.events) >= _MOST_NAMES and (event, outcome) not in self.events:
-            event = OTHER
-        known = self.events.get((event, outcome))
-        if known is None:
-            self.events[event, outcome] = Tally(tally.number, tally.first_at, tally.last_at)
-        else:
-            known.merge(tally)
+        self.events.setdefault(_name_in(self.events, (event, outcome), (OTHER, outcome)), Tally()).merge(tally)
 
     def add_too_old(self, event: str, *reasons: str) -> None:
         """Keep why events of one name were too old."""
-        if event in self.too_old or len(self.too_old) < _MOST_NAMES:
-            self.too_old.setdefault(event, set()).update(reasons)
+        self.too_old.setdefault(_name_in(self.too_old, event, OTHER), set()).update(reasons)
 
     def add_unmatchable(self, event: str, name: str, number: int = 1) -> None:
         """Count events that lack a property by which `cancel_on` matches them."""
-        full = len(self.unmatchable) >= _MOST_NAMES and (event, name) not in self.unmatchable
-        self.unmatchable[OTHER if full else event, name] += number
+        self.unmatchable[_name_in(self.unmatchable, (event, name), (OTHER, name))] += number
 
     def merge(self, other: Findings) -> None:
         """Take in what was found in a batch."""
@@ -124,6 +120,11 @@ class Findings:
         for (stream, _), number in self.rejected.items():
             rejected[stream] += number
         return {stream: number for stream, number in rejected.items() if number >= max(at_least, self.read[stream])}
+
+
+def _name_in(names: Collection[Name], name: Name, others: Name) -> Name:
+    """Return a name if it is among names, or there is room for it; else what further names are counted under."""
+    return name if name in names or len(names) < _MOST_NAMES else others
 
 
 Part = Literal["identify", "track", "contacts", "surveys", "api"]
@@ -177,24 +178,13 @@ COUNTS: Final[dict[Part, tuple[str, ...]]] = {
     "identify": ("read", *(one for one in IdentifyOutcome if one is not IdentifyOutcome.IGNORED)),
     "track": ("read", *TrackOutcome),
     "contacts": ("synced", "removed", "refused", "pending", "waiting"),
-    "surveys": (
-        "sent",
-        "presumed",
-        "throttled",
-        "withheld",
-        "refused",
-        "expired",
-        "cancelled",
-        "uncertain",
-        "pending",
-        "waiting",
-    ),
+    "surveys": (*SETTLED, "pending", "waiting"),
     "api": ("requests", "retries", "rate_limited"),
 }
-"""Every count of the summary line, by its part and in its order; those of surveys that are settled are their status."""
+"""Every count of the summary line, by its part and in its order."""
 
-_WITHHELD: Final[dict[Part, tuple[str, ...]]] = {"contacts": ("synced", "removed"), "surveys": ("sent", "presumed")}
-"""What the requests of a dry run would have come to."""
+DELIVERED: Final[dict[Part, tuple[str, ...]]] = {"contacts": ("synced", "removed"), "surveys": E_MAILED}
+"""What requests come to that succeed; those of a dry run would have come to it."""
 
 
 class Summary:
@@ -202,6 +192,7 @@ class Summary:
 
     Attributes:
         findings: What its owner should hear of; read it when intake has ended.
+        ignored: How many records said nothing to Promoter.
 
     Args:
         sandbox: Whether the run speaks to the embedded sandbox.
@@ -212,7 +203,7 @@ class Summary:
     def __init__(self, *, sandbox: bool, dry_run: bool, started_at: float) -> None:
         self._lock = threading.Lock()
         self._counts: dict[Part, dict[str, int]] = {part: dict.fromkeys(names, 0) for part, names in COUNTS.items()}
-        self._ignored = 0
+        self.ignored = 0
         self.findings = Findings()
         self._sandbox = sandbox
         self._dry_run = dry_run
@@ -228,20 +219,16 @@ class Summary:
         with self._lock:
             self._counts[part][outcome] += number
 
-    def set(self, part: Part, outcome: str, number: int) -> None:
-        """Put one count to what the store holds now (`pending`, `waiting`)."""
-        with self._lock:
-            self._counts[part][outcome] = number
-
     def set_left(self, left: Mapping[tuple[Part, str], int]) -> None:
         """Put in what the store holds now, by part and outcome (`pending`, `waiting`)."""
-        for (part, outcome), number in left.items():
-            self.set(part, outcome, number)
+        with self._lock:
+            for (part, outcome), number in left.items():
+                self._counts[part][outcome] = number
 
     def ignore(self, number: int) -> None:
         """Count records of streams or types that say nothing to Promoter."""
         with self._lock:
-            self._ignored += number
+            self.ignored += number
 
     def add_findings(self, findings: Findings) -> None:
         """Take in what was found in a batch."""
@@ -253,12 +240,6 @@ class Summary:
         with self._lock:
             return self._counts[part][outcome]
 
-    @property
-    def ignored(self) -> int:
-        """How many records said nothing to Promoter."""
-        with self._lock:
-            return self._ignored
-
     def as_dict(self, now: float) -> dict[str, object]:
         """Return the summary in the form and order of the summary line.
 
@@ -267,16 +248,15 @@ class Summary:
         """
         with self._lock:
             parts = {part: dict(counts) for part, counts in self._counts.items()}
-            ignored = self._ignored
         if self._dry_run:  # What would have been sent was not.
-            for part, outcomes in _WITHHELD.items():
-                parts[part]["pending"] += sum(parts[part].pop(outcome) for outcome in outcomes)
-            parts = {part: {name: parts[part].get(name, 0) for name in names} for part, names in COUNTS.items()}
+            for part, outcomes in DELIVERED.items():
+                parts[part]["pending"] += sum(parts[part][one] for one in outcomes)
+                parts[part] |= dict.fromkeys(outcomes, 0)
             parts["api"] = dict.fromkeys(COUNTS["api"], 0)
         return {
             "identify": parts["identify"],
             "track": parts["track"],
-            "ignored": ignored,
+            "ignored": self.ignored,
             "contacts": parts["contacts"],
             "surveys": parts["surveys"],
             "api": parts["api"],

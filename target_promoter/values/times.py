@@ -12,14 +12,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
+from email.utils import parsedate_to_datetime
 from typing import Final
 from zoneinfo import ZoneInfo
 
 import msgspec
 
 _ISO_TIME: Final = re.compile(
-    r"(\d{4})-(\d\d)-(\d\d)"
-    r"(?:[T ](\d\d):(\d\d)(?::(\d\d)(?:[.,](\d+))?)?"
+    r"(\d{4}-\d\d-\d\d)(?:[T ]((?:[01]\d|2[0-3]):\d\d(?::\d\d(?:[.,]\d+)?)?)"
     # Go adds the zone's name, and its own clock, to the offset.
     r"\s?(?:(?:([+-]\d\d(?::?\d\d)?)(?: [A-Z]{3,5}| [+-]\d\d(?:\d\d)?)?|Z|UTC|GMT)(?: m=[+-][\d.]+)?)?)?",
     re.ASCII | re.IGNORECASE,
@@ -28,10 +28,9 @@ _HOURS: Final = re.compile(r".{10} \d\d:\d\d ?-.*")
 """From ten to eleven, `10:00-11:00`: nobody writes a zone like that, without seconds and without the T."""
 
 _RFC_1123: Final = re.compile(
-    r"(?:[a-z]{3,9}, ?)?(\d\d?)[ -]([a-z]{3})[ -](\d{4}) (\d\d):(\d\d)(?::(\d\d))? (?:GMT|UTC?|Z|([+-]\d{4}))",
+    r"(?:[a-z]{3,9}, ?)?\d\d?[ -][a-z]{3}[ -][1-9]\d{3} \d\d:\d\d(?::\d\d)? (?:GMT|UTC?|Z|[+-]\d{4})",
     re.ASCII | re.IGNORECASE,
 )
-_MONTHS: Final = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
 _ZERO_DATES: Final = frozenset({"0000-00-00", "0001-01-01", "1969-12-31", "1970-01-01"})
 _DATE: Final = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
 _EPOCH_TEXT: Final = re.compile(r"\d{10}(?:\d{3}){0,3}(?:\.\d+)?", re.ASCII)
@@ -100,11 +99,12 @@ def is_zero(value: object) -> bool:
 
 def _rfc_1123(text: str) -> dt.datetime | None:
     """Return a time such as `Fri, 05 Jan 2024 10:00:00 GMT`."""
-    match = _RFC_1123.fullmatch(text) if len(text) < _LONGEST else None
-    if match is None or match[2].lower() not in _MONTHS:
+    if len(text) >= _LONGEST or _RFC_1123.fullmatch(text) is None:
         return None
-    day, month, year, hour, minute, second, zone = match.groups()
-    return _datetime(year, _MONTHS.index(month.lower()) + 1, day, hour, minute, second or 0, 0, zone)
+    try:
+        return parsedate_to_datetime(text)
+    except ValueError:
+        return None
 
 
 def iso_time(text: str, *, time_required: bool = False) -> dt.datetime | None:
@@ -126,24 +126,11 @@ def iso_time(text: str, *, time_required: bool = False) -> dt.datetime | None:
             return moment if moment.tzinfo is not None else moment.replace(tzinfo=dt.UTC)
     text = text.strip()
     match = _ISO_TIME.fullmatch(text) if len(text) < _LONGEST else None
-    if match is None or _HOURS.fullmatch(text) or (time_required and match[4] is None):
+    if match is None or _HOURS.fullmatch(text) or (time_required and match[2] is None):
         return None
-    year, month, day, hour, minute, second, fraction, zone = match.groups()
-    microsecond = int(fraction[:6].ljust(6, "0")) if fraction else 0
-    return _datetime(year, month, day, hour or 0, minute or 0, second or 0, microsecond, zone)
-
-
-def _datetime(*parts: str | int | None) -> dt.datetime | None:
-    """Return a datetime from its parts, from the year to the offset (`+02:00`, `+0200`, `+02`; None is UTC)."""
-    *numbers, zone = parts
-    offset = dt.timedelta()
-    if isinstance(zone, str):
-        digits = zone[1:].replace(":", "").ljust(4, "0")
-        offset = dt.timedelta(hours=int(digits[:2]), minutes=int(digits[2:]))
+    day, clock, zone = match.groups()
     try:
-        tzinfo = dt.timezone(-offset if isinstance(zone, str) and zone[0] == "-" else offset)
-        year, month, day, hour, minute, second, microsecond = (int(number or 0) for number in numbers)
-        return dt.datetime(year, month, day, hour, minute, second, microsecond, tzinfo)
+        return dt.datetime.fromisoformat(f"{day}T{clock or '00:00'}{zone or '+00:00'}")
     except ValueError:
         return None
 

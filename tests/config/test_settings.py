@@ -19,7 +19,7 @@ from target_promoter.config.kinds import declared
 from target_promoter.config.settings import CancelRule, Settings, config_schema
 from target_promoter.errors import ConfigError
 from target_promoter.values import events as globs
-from target_promoter.values.masking import masked_url
+from target_promoter.values.printable import masked_url
 from target_promoter.values.times import SurveyHours
 from tests.conftest import run_program
 

@@ -5,17 +5,18 @@ from __future__ import annotations
 import io
 import logging
 import threading
-from typing import TYPE_CHECKING
+import time
+from typing import TYPE_CHECKING, cast
 
 import pytest
 from rich.console import Console
+from singer_sdk import metrics
 
 from target_promoter.config.settings import Settings
 from target_promoter.contacts import contacts
 from target_promoter.progress import progress
-from target_promoter.progress.live import view
-from target_promoter.progress.progress import Progress
-from target_promoter.progress.status import RunStatus
+from target_promoter.progress.progress import Metrics, Progress, RunStatus
+from target_promoter.progress.terminal import status_table
 from target_promoter.store.database import Store, open_store
 from target_promoter.store.summary import Summary
 from target_promoter.values.times import duration
@@ -111,7 +112,7 @@ def test_the_view_fits_a_terminal_of_80_columns() -> None:
     """The live view shows every figure, none wider than 80 columns."""
     status = RunStatus(3725.0, 1_234_567, 98_765, 599.0, 600.0, 4_321, 1_000_000, 12_345, 101_000.0)
     screen = io.StringIO()
-    Console(file=screen, width=80).print(view(status))
+    Console(file=screen, width=80).print(status_table(status.parts()))
     lines = screen.getvalue().splitlines()
     assert len(lines) == 7
     assert "1,234,567" in lines[0]
@@ -125,3 +126,45 @@ def test_the_view_fits_a_terminal_of_80_columns() -> None:
 def test_lengths_of_time_in_words(seconds: float, words: str) -> None:
     """A length of time is told in the unit that suits it."""
     assert duration(seconds) == words
+
+
+def test_every_count_is_logged_once(caplog: pytest.LogCaptureFixture) -> None:
+    """The values of all lines of a metric add up to what was done, waits with their fractions."""
+    caplog.set_level(logging.INFO, logger=metrics.METRICS_LOGGER_NAME)
+    summary = Summary(sandbox=False, dry_run=False, started_at=time.time())
+    waited = [0.25]
+    lines = Metrics(summary, lambda: waited[0])
+    summary.count("api", "requests", 3)
+    lines.update()
+    summary.count("api", "requests", 2)
+    summary.count("api", "retries")
+    summary.count("api", "rate_limited")
+    waited[0] = 1.5
+    lines.end()
+    points = [cast("metrics.Point[float]", cast("tuple[object]", one.args)[0]) for one in caplog.records]
+    assert {point.metric.value: point.value for point in points} == {
+        "http_request_count": 5,
+        "http_retry_count": 1,
+        "rate_limit_count": 1,
+        "rate_limit_wait_seconds": 1.5,
+    }
+    assert {point.metric_type for point in points} == {"counter"}
+    assert [str(point.value) for point in points[:2]] == ["5", "1"]
+
+
+def test_a_count_is_logged_when_it_was_silent_for_a_minute(
+    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A long run tells how it gets on, and counts nothing twice."""
+    caplog.set_level(logging.INFO, logger=metrics.METRICS_LOGGER_NAME)
+    now = time.time()
+    monkeypatch.setattr(metrics, "time", lambda: now)
+    summary = Summary(sandbox=False, dry_run=False, started_at=now)
+    lines = Metrics(summary, lambda: 0.0)
+    for seconds in (30, 31, 30):
+        now += seconds
+        summary.count("api", "requests", 2)
+        lines.update()
+    lines.end()
+    requests = [one.getMessage() for one in caplog.records if "http_request_count" in one.getMessage()]
+    assert [('"value":4' in one, '"value":2' in one) for one in requests] == [(True, False), (False, True)]

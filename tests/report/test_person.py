@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from target_promoter.report.words import shown
+from target_promoter.report.person import shown
 from tests.program import CALLS, command, identify, order
 from tests.tap import record, sync
 

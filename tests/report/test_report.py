@@ -15,10 +15,9 @@ from sqlalchemy import insert
 
 from target_promoter.config.settings import Settings
 from target_promoter.progress.words import fix_refused, fix_rejected
-from target_promoter.report.chart import chart, last_days
 from target_promoter.report.data import DayFacts, as_json
 from target_promoter.report.gather import gather
-from target_promoter.report.html import report_page
+from target_promoter.report.html import chart, last_days, report_page
 from target_promoter.report.terminal import report_tables
 from target_promoter.store import rejected
 from target_promoter.store import schema as tables
@@ -85,6 +84,18 @@ def test_who_waits_and_for_what(report: Report) -> None:
     assert [one.waits_for for one in surveys.open[:2]] == ["an identify call with its e-mail address", "its day"]
     assert surveys.next_due_at == NOW + 7000
     assert [one.due_at for one in surveys.open] == sorted(one.due_at for one in surveys.open)
+
+
+def test_who_waits_is_at_the_address_that_the_survey_would_go_to(config: dict[str, Any]) -> None:
+    """A user id that is not known yet has none: its survey never goes to the address that the call brought."""
+    stray, known, nameless = order("t-1", "9"), order("t-2", "1"), order("t-3", None)
+    for one in (stray, known, nameless):
+        one["record"]["context"] = {"traits": {"email": "ann@example.com"}}
+    config["campaigns"] = {"Order Completed": {"id": 78, "delay_hours": 1000}}
+    sync(config, [CALLS, identify("1", "bob@example.com"), identify("2", "ann@example.com"), stray, known, nameless])
+    waiting = json.loads(command("report", "--format", "json", config=config).output)["surveys"]["open"]
+    told = sorted((one["who"], one["email"]) for one in waiting)
+    assert told == [("ann@example.com", "ann@example.com"), ("user id 1", "bob@example.com"), ("user id 9", None)]
 
 
 def test_what_is_pending_tells_the_time_left(report: Report) -> None:

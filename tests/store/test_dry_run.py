@@ -14,9 +14,11 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from sqlalchemy import func, select
 
+from target_promoter.config.settings import Settings
 from target_promoter.contacts import contacts
 from target_promoter.people import people, stored_events
 from target_promoter.people.stored_events import Place
+from target_promoter.progress.preview import preview
 from target_promoter.store import schema
 from target_promoter.store.database import find_store
 from target_promoter.store.dry_run import DryRunStore, open_dry_run
@@ -39,6 +41,7 @@ import contextlib, os, stat, sys
 from target_promoter.store import database
 database._PRIVATE_CACHE_KIB = 10  # So that it does not stay in memory.
 from sqlalchemy import select
+from target_promoter.progress.preview import preview
 from target_promoter.store import schema
 from target_promoter.store.dry_run import open_dry_run
 store = open_dry_run(sys.argv[1], 1.0)
@@ -95,6 +98,8 @@ def test_what_was_not_asked_for_is_counted(dry: DryRunStore, url: str) -> None:
     dry.write(lambda tx: people.remove(tx, people.load(tx, [user_id(3)])))
     assert dry.count(count) == {"pending": SIZE.pending + 2, "people": SIZE.people - 1}
     assert dry.untouched(count) == {"pending": SIZE.pending - 1, "people": SIZE.people - 1}
+    waits = f"  Of these contacts {SIZE.pending - 1} wait since earlier runs: some of them may look as wanted already."
+    assert waits in list(preview(dry, Settings.from_config({"api_key": "a-key-of-the-tests"}), time.time()))
     store = find_store(url)
     assert store is not None
     assert store.count(count) == {"pending": SIZE.pending, "people": SIZE.people}

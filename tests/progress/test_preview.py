@@ -15,7 +15,6 @@ from sqlalchemy import create_engine, select
 from target_promoter.commands.check_input import inspect_input
 from target_promoter.config.settings import Settings
 from target_promoter.errors import StoreError
-from target_promoter.progress.preview import CampaignPreview, Preview
 from target_promoter.store import schema
 from target_promoter.store.database import find_store
 from tests.conftest import run_program
@@ -159,28 +158,22 @@ def test_it_leaves_no_file_and_no_state(shown: Any) -> None:  # noqa: ANN401 - w
     assert files == ["config.json"]
 
 
-def test_a_long_preview_tells_how_many_more() -> None:
+def test_a_long_preview_tells_how_many_more(config: dict[str, Any]) -> None:
     """Of many recipients and notes the first few are shown, and the number of the others."""
-    campaign = CampaignPreview(78, "Order Completed", 12, ("a…@x.org", "b…@x.org"), 0.0, 86_400.0)
-    preview = Preview(
-        (campaign,),
-        left=1,
-        new=3,
-        changed=2,
-        removed=4,
-        unchanged=1,
-        unseen=5,
-        notes=(("left out", "n", "blank"),),
-        more_notes=7,
+    odd = {f"a.{n:02}": n for n in range(22)}
+    people = [identify(str(n), f"p{n}@example.com", {**odd, "": "nameless"}) for n in range(1, 8)]
+    lines = inspect_input(
+        map(json.dumps, [CALLS, *people, *(order(f"t-{n}", str(n), n) for n in range(1, 8))]),
+        config,
+        Settings.from_config(config),
     )
-    text = "\n".join(preview.lines())
-    assert "to a…@x.org, b…@x.org and 10 more" in text
-    assert "from 1970-01-01T00:00:00Z to 1970-01-02T00:00:00Z" in text
-    assert "leave 1 more that is due to later runs;" in text
-    assert "leave out n: blank" in text
-    assert "and 7 more" in text
-    assert "5 wait since earlier runs" in text
-    assert "add 3 contacts, change 2, remove 4, and leave 1 as they are." in text
+    text = "\n".join(lines)
+    assert "  send 7 of campaign 78 for the event Order Completed," in text
+    assert f"which happened from {hours_ago(7)[:13]}" in text
+    assert ", p…@example.com and 2 more (the file of --preview has all);" in text
+    assert "  leave out : its name is blank\n" in text
+    assert "  rename a.00 to a_00\n" in text
+    assert text.endswith("  and 3 more, which `target-promoter report` shows after a run.")
 
 
 def test_the_fuse_holds_in_a_dry_run_too(config: dict[str, Any], tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""How e-mail addresses are shown."""
+"""How text from outside is shown: addresses, secrets, store addresses."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from target_promoter.values.masking import masked, masked_text
+from target_promoter.values.printable import masked, masked_text
 
 
 @pytest.mark.parametrize(
