@@ -8,7 +8,7 @@ from collections.abc import Collection, Iterable, Mapping
 from target_promoter.config.settings import Settings
 from target_promoter.contacts import contacts
 from target_promoter.people import people, stored_events
-from target_promoter.people.identity import Identity, user_key
+from target_promoter.people.identity import Identity, anonymous_key
 from target_promoter.people.known import KnownPeople
 from target_promoter.records.calls import HOLDS_KEY, REPLAYED, Identify, Track
 from target_promoter.store import rejected, runs
@@ -71,11 +71,11 @@ class Batch:
         links = people.link(self.tx, seen)
         self.linked.update(link.user_id for link in links if link.user_id is not None)
         self.unlinked.update(link.anonymous_id for link in links if link.user_id is None)
-        told = stored_events.among(self.tx, (link.anonymous_id for link in links))
+        told = stored_events.among(self.tx, (anonymous_key(link.anonymous_id) for link in links))
         self._retold.update(
             user_id
             for link in links
-            if link.anonymous_id in told
+            if anonymous_key(link.anonymous_id) in told
             for user_id in (link.before, link.user_id)
             if user_id is not None
         )
@@ -85,7 +85,8 @@ class Batch:
         asked = set(anonymous_ids)
         waiting = surveys.open_of_people(self.tx, anonymous_ids=asked)
         named = {one.anonymous_id for one in waiting if one.anonymous_id is not None}
-        return named.union(people.users_of(self.tx, asked), stored_events.among(self.tx, asked))
+        kept = (key[2:] for key in stored_events.among(self.tx, map(anonymous_key, asked)))
+        return named.union(people.users_of(self.tx, asked), kept)
 
     def look_at(self, email: str, user_id: str) -> None:
         """Have delivery look at a contact whose form may have changed though its people did not."""
@@ -161,9 +162,14 @@ class Batch:
 
     def finish(self) -> None:
         """Write what follows from people that became known: their kept properties, their waiting surveys."""
+        self.people.look_up(self._retold)
+        for user_id in self._retold:
+            address = self.people.address(user_id)
+            if address is not None:
+                # What is kept under an anonymous id comes to its contact, or leaves it.
+                self.look_at(address, user_id)
         self.save_people()
-        self.people.look_up(self.people.reachable | self.linked | self._retold)
-        self._give_kept_properties()
+        self.people.look_up(self.people.reachable | self.linked)
         queued, cancelled = queue_waiting(
             self.tx, self.people, self.people.reachable | self.linked, self.unlinked, self.now
         )
@@ -172,18 +178,6 @@ class Batch:
         rejected.add(self.tx, self._rejected, self.now)
         runs.add_events(self.tx, self.findings.events, self.now)
         rejected.remove(self.tx, self._accepted)
-
-    def _give_kept_properties(self) -> None:
-        """Give people the properties of stored events that were kept until they are known."""
-        owners = {user_key(user_id): user_id for user_id in self.people.new}
-        for place, (properties, time) in stored_events.take(self.tx, owners):
-            person = self.people.get(owners[place.who])
-            self.people.put(person.with_event(place.stream, place.prefix, properties, time))
-        for user_id in self._retold:
-            address = self.people.address(user_id)
-            if address is not None:
-                self.look_at(address, user_id)
-        self.save_people()
 
 
 def queue_waiting(

@@ -12,9 +12,8 @@ from target_promoter.config.settings import Campaign
 from target_promoter.intake.batch import DELETED, Batch
 from target_promoter.people import stored_events
 from target_promoter.people.identity import Identity, email_key, keys_kept_under, keys_named, user_key
-from target_promoter.people.person import FUTURE_SECONDS
-from target_promoter.people.stored_events import Place
-from target_promoter.people.traits import Trait, later_properties
+from target_promoter.people.person import FUTURE_SECONDS, Trait
+from target_promoter.people.stored_events import Place, later_properties
 from target_promoter.records.calls import Track, is_refused
 from target_promoter.store.encoding import digest, encode
 from target_promoter.store.schema import SurveyStatus
@@ -41,9 +40,6 @@ class Tracking:
         self._calls = calls = [call for call in calls if id(call) not in self._told]
         self._forgotten = batch.forgotten_among(key for call in calls for key in keys_named(call))
         batch.link(self._seen_together())
-        # Those on whom properties are kept are read whole.
-        stored = batch.settings.stored_events
-        batch.people.load({call.user_id for call in calls if call.user_id and call.canonical in stored})
         self._identity = Identity(batch.tx, batch.people)
         self._identity.look_up(calls)
         self._surveys.look_up(call for call in calls if call.canonical in batch.settings.campaigns)
@@ -259,13 +255,8 @@ class Tracking:
         return self._batch.rules.lets_through(known, who.email, surveyed_at)
 
     def _store_properties(self, call: Track, prefix: str, time: float) -> None:
-        """Keep a stored event's properties on its person, or by the keys that the call names its person by."""
-        known, user_id = self._batch.people, call.user_id
-        if user_id is not None and known.is_known(user_id):
-            before = known.get(user_id)
-            person = before.with_event(call.stream, prefix, call.properties, time)
-            if person is not before:
-                known.put(person)
+        """Keep a stored event's properties by what the call names its person by."""
+        if call.user_id is not None and self._batch.people.is_deleted_since(call.user_id, time):
             return
         said = (dict(call.properties), time)
         for key in keys_kept_under(call):
@@ -275,11 +266,15 @@ class Tracking:
     def _keep_properties(self) -> None:
         """Keep properties, and have delivery look at the contacts that they belong to."""
         changed = stored_events.keep(self._batch.tx, self._kept)
+        for user_id in (who[2:] for who in changed if who.startswith("u:")):
+            email = self._batch.people.address(user_id)
+            if email is not None:
+                self._batch.look_at(email, user_id)
         for call in self._calls if changed else ():
             if call.user_id is None and not changed.isdisjoint(keys_named(call)):
-                for who in self._identity.everybody(call):
-                    if who.user_id is not None and who.email is not None:
-                        self._batch.look_at(who.email, who.user_id)
+                for one in self._identity.everybody(call):
+                    if one.user_id is not None and one.email is not None:
+                        self._batch.look_at(one.email, one.user_id)
 
 
 class _Surveys:
@@ -292,13 +287,14 @@ class _Surveys:
         self._settings = digest([batch.settings.campaigns, batch.settings.stored_events])[:_SETTINGS_BYTES]
         self._messages: dict[int, bytes] = {}
         self._marks: dict[int, Marks] = {}
+        self._named: dict[bytes | None, Track] = {}
         self._known: set[bytes] = set()
         self._before: dict[int, Survey] = {}
         self._standing: dict[bytes, Survey] = {}
         self._by_occurrence: dict[bytes | None, bytes] = {}
         self._by_row: dict[bytes | None, bytes] = {}
         self._new_marks: set[bytes] = set()
-        self._left: set[bytes] = set()
+        self._left: dict[bytes, Survey] = {}
         self._surveyed: set[bytes] = set()
 
     def told(self, calls: Iterable[Track]) -> set[int]:
@@ -335,7 +331,8 @@ class _Surveys:
         # By its key a row is known that was deleted, or whose survey is held until it comes again.
         row_keys = {one.row_key for one in others}
         named = self._events.among(occurrences | row_keys)
-        waiting = surveys.of_occurrences(tx, named & occurrences) + surveys.of_rows(tx, (), named & row_keys)
+        waiting = surveys.of_occurrences(tx, {one: self._named[one] for one in named & occurrences})
+        waiting += surveys.of_rows(tx, (), named & row_keys)
         known_by = {mark for one in waiting for mark in (one.occurrence, one.row_key)}
         otherwise = {one.message for one in others if one.occurrence in known_by or one.row_key in known_by}
         # What was surveyed by the name that it has now is known by that, though another survey waits for it.
@@ -356,6 +353,7 @@ class _Surveys:
                 self._events.occurrence(campaign.id, call.named, call.time),
                 self._events.row_key(call.stream, call.key),
             )
+            self._named[marks.occurrence] = call
         return marks
 
     def is_known(self, marks: Marks) -> bool:
@@ -400,7 +398,7 @@ class _Surveys:
                 self._known.discard(before.occurrence)
                 self._new_marks.discard(before.occurrence)
                 self._events.forget([before.occurrence])
-                self._left.add(before.occurrence)
+                self._left[before.occurrence] = before
         self._stand(survey)
 
     def _stand(self, survey: Survey) -> None:
