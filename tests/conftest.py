@@ -22,6 +22,7 @@ from target_promoter.sandbox.faults import Faults
 from target_promoter.sandbox.records import Campaign
 from target_promoter.sandbox.server import SandboxServer
 from tests.compiled import compile_once
+from tests.house import House
 from tests.programs import Outcome, outcome, program, run_program
 
 if TYPE_CHECKING:
@@ -40,6 +41,10 @@ hypothesis.settings.load_profile("quick")
 """`pytest --hypothesis-profile long` looks for more, each time for something else."""
 
 compile_once()
+_MEMORY = Path("/dev/shm")  # noqa: S108 - each run has a folder of its own in it
+if _MEMORY.is_dir() and shutil.disk_usage(_MEMORY).free > 2**31:
+    os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", str(_MEMORY))
+    """A thousand stores wait for the disk when each claim must be on it; what the code asks of the disk is the same."""
 
 NOBODY = 65534
 """The user id under which PostgreSQL runs when the tests run as root, which it refuses."""
@@ -65,6 +70,14 @@ def shared_sandbox(session_sandbox: SandboxServer) -> SandboxServer:
     for number, name in CAMPAIGNS.items():
         session_sandbox.account.set_campaign(Campaign(number, name))
     return session_sandbox
+
+
+@pytest.fixture(autouse=True)
+def _houses_are_closed() -> Iterator[None]:
+    """Close the stores of the houses that a test built, which can be opened again by those that go on."""
+    yield
+    while House.opened:
+        House.opened.pop().close()
 
 
 @pytest.fixture

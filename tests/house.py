@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import itertools
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from sqlalchemy import select
 
@@ -16,7 +16,7 @@ from target_promoter.intake import setup
 from target_promoter.intake.intake import Intake
 from target_promoter.records.streams import recognize
 from target_promoter.store import runs, schema, streams
-from target_promoter.store.database import open_store
+from target_promoter.store.database import Store, open_store
 from target_promoter.store.summary import Summary
 from target_promoter.surveys.surveys import COLUMNS as COLUMNS_OF_SURVEYS
 from target_promoter.surveys.surveys import as_survey
@@ -119,13 +119,17 @@ class House:
     Attributes:
         now: The time, in epoch seconds.
         told: What the config's run says of settings that changed.
+        opened: The stores of all houses of a test, which are closed at its end.
     """
+
+    opened: ClassVar[list[Store]] = []
 
     def __init__(self, store: Path | str, *, created: float = 240.0, **settings: object) -> None:
         """Open the store."""
         self.now = NOW
         url = store if isinstance(store, str) else f"sqlite:///{store / 'store.db'}"
         self.store = open_store(url, now=NOW - created * HOUR)
+        House.opened.append(self.store)
         self.configure(**settings)
 
     def configure(self, **settings: object) -> None:

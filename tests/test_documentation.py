@@ -7,7 +7,6 @@ import json
 import os
 import re
 import subprocess
-import sys
 from pathlib import Path
 from typing import Any, Final
 
@@ -22,6 +21,7 @@ from target_promoter.singer.program import COMMANDS, load
 from target_promoter.sinks import PromoterSink
 from target_promoter.store.summary import COUNTS
 from tests.documentation import CODE, PAGES, ROOT, anchors, rows, section
+from tests.programs import run_program
 from tests.test_layers import LAYERS
 
 README: Final = "README.md"
@@ -47,8 +47,7 @@ BLOCKS: Final = [
 @pytest.fixture(scope="module")
 def about() -> dict[str, Any]:
     """Return the settings as the program itself shows them."""
-    command = [sys.executable, "-m", "target_promoter", "--about", "--format", "json"]
-    shown: dict[str, Any] = json.loads(subprocess.run(command, capture_output=True, check=True).stdout)
+    shown: dict[str, Any] = json.loads(run_program("--about", "--format", "json", cwd=ROOT).output)
     properties: dict[str, Any] = shown["settings"]["properties"]
     return properties
 

@@ -12,7 +12,7 @@ import psycopg
 import pytest
 from sqlalchemy import Executable, insert, select
 
-from target_promoter.store import rejected
+from target_promoter.store import erasing, rejected
 from target_promoter.store import schema as tables
 from target_promoter.store.database import open_store
 from target_promoter.store.encoding import encode
@@ -171,8 +171,11 @@ def sqlite_config(tmp_path: Path) -> dict[str, Any]:
     return config
 
 
-def test_another_program_that_reads_the_file_is_told(sqlite_config: dict[str, Any], tmp_path: Path) -> None:
+def test_another_program_that_reads_the_file_is_told(
+    sqlite_config: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """While one reads, the log of SQLite keeps what was deleted: that is said, and it is gone once the other ends."""
+    monkeypatch.setattr(erasing, "ATTEMPT_SECONDS", 0.1)
     with closing(sqlite3.connect(tmp_path / "store.db", isolation_level=None)) as other:
         other.execute("BEGIN")
         other.execute("SELECT * FROM people").fetchall()
@@ -183,8 +186,11 @@ def test_another_program_that_reads_the_file_is_told(sqlite_config: dict[str, An
     assert in_files(sqlite_config, ANN) == set()
 
 
-def test_another_program_that_writes_to_the_file_is_told(sqlite_config: dict[str, Any], tmp_path: Path) -> None:
+def test_another_program_that_writes_to_the_file_is_told(
+    sqlite_config: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A file that cannot be written anew is named."""
+    monkeypatch.setattr(erasing, "ATTEMPT_SECONDS", 0.1)
     store = open_store(sqlite_config["store_url"], now=0.0)
     with closing(store), closing(sqlite3.connect(tmp_path / "store.db", isolation_level=None)) as other:
         other.execute("BEGIN IMMEDIATE")

@@ -13,6 +13,7 @@ import yaml
 
 from target_promoter import hub
 from target_promoter.singer.program import COMMANDS
+from tests.programs import run_program
 
 ROOT = Path(__file__).parent.parent.parent
 KINDS = {"string", "password", "integer", "boolean", "array", "object", "options"}
@@ -41,8 +42,7 @@ def project() -> dict[str, Any]:
 @pytest.fixture(scope="module")
 def about() -> dict[str, Any]:
     """Return what the program says of itself."""
-    command = [sys.executable, "-m", "target_promoter", "--about", "--format", "json"]
-    read: dict[str, Any] = json.loads(subprocess.run(command, capture_output=True, check=True).stdout)
+    read: dict[str, Any] = json.loads(run_program("--about", "--format", "json", cwd=ROOT).output)
     return read
 
 

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
     from target_promoter.store.transaction import Transaction
 
-SIZE = Size(people=2000, surveys=2000, pending=1500, due=20, waiting=100)
+SIZE = Size(people=300, surveys=300, pending=200, due=20, waiting=50)
 
 KILLED = """
 import contextlib, os, stat, sys
@@ -58,7 +58,7 @@ os.kill(os.getpid(), 9)
 
 @pytest.fixture
 def url(store_url: str) -> str:
-    """Return the address of a store with two thousand people, on either database."""
+    """Return the address of a store with some hundred people, on either database."""
     large_store.fill(store_url, SIZE, time.time())
     return store_url
 
@@ -76,7 +76,7 @@ def rows(tx: Transaction, table: str) -> int:
 
 
 def test_only_what_is_asked_for_is_taken_over(dry: DryRunStore) -> None:
-    """People by user id or address, contacts by address: of thousands the few that were asked for."""
+    """People by user id or address, contacts by address: of hundreds the few that were asked for."""
     found = dry.read(lambda tx: (people.load(tx, [user_id(7), "nobody"]), people.load_by_email(tx, [email(8)])))
     assert set(found[0]) == {user_id(7)}
     assert [row.user_id for row in found[1][email(8)]] == [user_id(8)]
@@ -93,7 +93,7 @@ def test_what_was_not_asked_for_is_counted(dry: DryRunStore, url: str) -> None:
         return Counter(pending=contacts.count_pending(tx), people=rows(tx, "people"))
 
     assert dry.count(count) == {"pending": SIZE.pending, "people": SIZE.people}
-    changed = {email(3): None, email(1999): None, "new@example.com": None}
+    changed = {email(3): None, email(299): None, "new@example.com": None}
     dry.write(lambda tx: contacts.mark_dirty(tx, changed, 5.0))
     dry.write(lambda tx: people.remove(tx, people.load(tx, [user_id(3)])))
     assert dry.count(count) == {"pending": SIZE.pending + 2, "people": SIZE.people - 1}
@@ -117,8 +117,8 @@ def test_what_it_changed_or_removed_stays_so(url: str) -> None:
         assert dry.write(lambda tx: stored_events.of_user(tx, "9")).keys() == {place}
         dry.write(lambda tx: stored_events.end_before(tx, "9", 5.0))
         assert dry.write(lambda tx: stored_events.of_user(tx, "9")) == {}
-        dry.write(lambda tx: contacts.mark_dirty(tx, {email(1999): "other"}, 5.0))
-        [again] = dry.read(lambda tx: contacts.load(tx, [email(1999)])).values()
+        dry.write(lambda tx: contacts.mark_dirty(tx, {email(299): "other"}, 5.0))
+        [again] = dry.read(lambda tx: contacts.load(tx, [email(299)])).values()
         assert (again.status, again.user_id, again.revision) == (contacts.ContactStatus.PENDING, "other", 2)
         dry.write(lambda tx: tx.bring(select(schema.kept_properties)))
         assert dry.read(lambda tx: rows(tx, "kept_properties")) == 0
@@ -172,7 +172,7 @@ def test_nothing_is_left_of_a_killed_one(tmp_path: Path) -> None:
     """What does not stay in memory is in a file that has no name any more while it is used."""
     url, temporary = f"sqlite:///{tmp_path / 'store.db'}", tmp_path / "tmp"
     temporary.mkdir()
-    large_store.fill(url, Size(people=1000, surveys=0), time.time())
+    large_store.fill(url, Size(people=300, surveys=0), time.time())
     before = sorted(tmp_path.iterdir())
     environment = {**os.environ, "TMPDIR": str(temporary), "SQLITE_TMPDIR": str(temporary)}
     killed = subprocess.run(
@@ -263,6 +263,7 @@ def test_what_waits_is_counted_and_surveys_that_are_due_are_looked_at(config: di
     """Of a large store a dry run tells who would be surveyed, and how many contacts wait, and looks at few of them."""
     calls = [CUSTOMERS, record("customers", id=user_id(1), email=email(1), plan="new", city="Oslo")]
     dry = sync({**config, "store_url": url, "streams": STREAMS, "campaigns": {EVENT: CAMPAIGN}, "dry_run": True}, calls)
-    assert dry.summary["surveys"] == {**dict.fromkeys(dry.summary["surveys"], 0), "pending": 20, "waiting": 100}
+    others = dict.fromkeys(dry.summary["surveys"], 0)
+    assert dry.summary["surveys"] == {**others, "pending": SIZE.due, "waiting": SIZE.waiting}
     assert dry.summary["contacts"]["pending"] == SIZE.pending
     assert dry.status == 0
