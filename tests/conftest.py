@@ -102,6 +102,7 @@ def pytest_collection_finish() -> None:
     """Have the garbage collector leave alone what stays to the end: it would look at it again and again."""
     gc.collect()
     gc.freeze()
+    gc.set_threshold(50_000)
 
 
 def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:

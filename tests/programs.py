@@ -201,7 +201,8 @@ def _fork_server() -> Path:
     server = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
     atexit.register(_end, server, address.parent)
     assert server.stdout is not None
-    assert server.stdout.readline() == b"ready\n"
+    with server.stdout as told:
+        assert told.readline() == b"ready\n"
     return address
 
 

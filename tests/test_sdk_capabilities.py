@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
     from target_promoter.sandbox.server import SandboxServer
 
+pytestmark = pytest.mark.slow
+
 PEOPLE = {"properties": {"person": TEXT, "mail": TEXT, "plan": TEXT, "phone": TEXT}}
 ANN = record("people", person="1", mail="ann@example.com", plan="Free", phone="555")
 ORDERS: dict[str, Any] = {

@@ -28,6 +28,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from pathlib import Path
 
+pytestmark = pytest.mark.slow
+
 
 def lines_of(config: dict[str, Any], *arguments: str, status: int = 0) -> list[str]:
     """Run a check that must end with a status, and return its lines."""

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
     from target_promoter.sandbox.server import SandboxServer
 
+pytestmark = pytest.mark.slow
+
 ANN = "ann.with.a.rare.name@example.com"
 
 

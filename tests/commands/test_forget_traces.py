@@ -23,6 +23,8 @@ from tests.house import NOW, House, identify, track
 from tests.program import command
 from tests.store.old_stores import restore
 
+pytestmark = pytest.mark.slow
+
 ANN = "ann.with.a.rare.name@example.com"
 JOANN = f"jo{ANN}"
 VISITOR = "visitor-ann"

@@ -35,6 +35,8 @@ if TYPE_CHECKING:
     from target_promoter.sandbox.account import Account
     from target_promoter.sandbox.faults import Kind
 
+pytestmark = pytest.mark.slow
+
 ANN, BOB = "ann@example.com", "bob@example.com"
 READ: Final = "GET"
 

@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
     from target_promoter.sandbox.server import SandboxServer
 
+pytestmark = pytest.mark.slow
+
 REFUSING = Faults(rate=1.0, kinds=("error",), statuses=(400,))
 
 

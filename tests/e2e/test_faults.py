@@ -47,7 +47,7 @@ def settings(server: SandboxServer, store_url: str) -> dict[str, Any]:
     }
 
 
-@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("seed", range(2))
 def test_killed_at_any_moment(
     seed: int, programs: Programs, sandbox: SandboxServer, tmp_path: Path, figures: Figures
 ) -> None:

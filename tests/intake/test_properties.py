@@ -17,6 +17,8 @@ from tests.house import COLUMNS, House, at
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+pytestmark = pytest.mark.slow
+
 Record = tuple[str, dict[str, Any]]
 
 # --- Hostile records -------------------------------------------------------------------------------------------------

@@ -201,6 +201,7 @@ def test_contacts_are_told_apart(config: dict[str, Any], sandbox: SandboxServer)
     assert len(sandbox.account.contacts) == 4
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["preview.csv", "preview.json", "preview.txt"])
 def test_a_file_tells_who_would_be_surveyed_and_who_not(config: dict[str, Any], tmp_path: Path, name: str) -> None:
     """All of them, with the reason, as CSV, JSON or text by the file's name."""

@@ -10,11 +10,15 @@ import time
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from target_promoter.report.export import STREAMS
 from target_promoter.store import runs
 from target_promoter.store.database import open_store
 from tests.program import CALLS, command, identify, order
 from tests.tap import sync
+
+pytestmark = pytest.mark.slow
 
 
 def fill(config: dict[str, Any]) -> None:

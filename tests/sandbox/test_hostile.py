@@ -19,9 +19,9 @@ if TYPE_CHECKING:
 KEY = "Authorization: Token sandbox\r\n"
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def sandbox() -> Iterator[SandboxServer]:
-    """Yield a sandbox on this machine alone."""
+    """Yield a sandbox on this machine alone, which goes on whatever was sent to it."""
     with SandboxServer() as one:
         yield one
 

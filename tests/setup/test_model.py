@@ -14,6 +14,8 @@ from tests.conftest import Postgres
 from tests.delivering import Process
 from tests.house import HOUR, NOW, House, at, identify
 
+pytestmark = pytest.mark.slow
+
 EMAILS = ("ann@example.com", "bob@example.com", "carl@example.com", None)
 IDS = (1, 2, 3)
 FIELDS = {"timestamp": "updated"}

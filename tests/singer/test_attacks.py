@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+pytestmark = pytest.mark.slow
+
 KEY = "key-0123456789"
 EVIL = "a\n2026-01-01 00:00:00,000 | ERROR | forged\r\x1b[31m\x9b1m[/bold]\u202e\u2028b"
 

@@ -233,6 +233,7 @@ PEOPLE_WITHOUT_CITY = {**STREAMS["customers"], "traits": ["plan"]}
     ],
     ids=str,
 )
+@pytest.mark.slow
 @pytest.mark.parametrize("paused", [False, True])
 def test_a_dry_run_tells_what_the_run_does(shop: dict[str, Any], changed: dict[str, Any], *, paused: bool) -> None:
     """Whatever the config changes, and though surveys and contacts wait: what it counts, the run after it does."""

@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 
     from target_promoter.store.transaction import Transaction
 
+pytestmark = pytest.mark.slow
+
 ANN = ("customers", {"id": 1, "email": "ann@example.com", "first_name": "Ann", "plan": "gold", "score": 12.5})
 BOBS_REQUEST = (
     '{"campaign_id":78,"contact":{"email":"bob@example.com","first_name":"Bob","attributes":{"order_completed_at":'
