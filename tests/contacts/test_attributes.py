@@ -184,6 +184,7 @@ def test_survey_attributes_are_json_values() -> None:
     assert json.loads(json.dumps(survey_attributes(properties).values)) == expected
 
 
+@pytest.mark.slow
 @given(st.lists(st.tuples(st.text(), ANYTHING), max_size=5))
 def test_whatever_comes_promoter_accepts_what_goes(values: list[tuple[str, object]]) -> None:
     """Names and values are always of the kind Promoter stores, sorted, and the same each time."""
