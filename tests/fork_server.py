@@ -13,7 +13,6 @@ import json
 import os
 import pkgutil
 import resource
-import runpy
 import select
 import signal
 import socket
@@ -107,8 +106,6 @@ def _run(job: dict[str, Any], files: list[int]) -> NoReturn:
         open(number, mode, encoding="utf-8", closefd=False)  # noqa: SIM115 - they are open to the end
         for number, mode in enumerate("rww")
     )
-    if "TESTS_CLOCK" in os.environ:  # A new interpreter would have found it by itself.
-        runpy.run_path(str(Path(os.environ["PYTHONPATH"]) / "sitecustomize.py"))
     for path, value in job.get("constants", {}).items():
         module, name = path.rsplit(".", 1)
         setattr(importlib.import_module(module), name, value)

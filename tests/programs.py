@@ -95,7 +95,7 @@ def run_program(
         messages = "".join(json.dumps(one) + "\n" for one in messages)
     written = messages if isinstance(messages, bytes) else messages.encode("utf-8", "surrogatepass")
     env = env or {}
-    of_python = any(name.startswith(("PYTHON", "LC_", "LANG")) for name in env) and "TESTS_CLOCK" not in env
+    of_python = any(name.startswith(("PYTHON", "LC_", "LANG")) for name in env)
     if sys.platform == "linux" and not of_python:
         with tempfile.TemporaryDirectory(prefix="program-", ignore_cleanup_errors=True) as folder:
             given = _arguments(arguments, config, cwd)
@@ -226,7 +226,8 @@ def warm_program() -> Path:
     folder.mkdir()
     starter = f"{shlex.quote(sys.executable)} -IS {shlex.quote(str(Path(__file__).with_name('start_warm.py')))}"
     script = folder / installed.name
-    script.write_text(f'#!/bin/sh\nexec {starter} {_fork_server()} "$@"\n', encoding="utf-8")
+    command = f"{starter} {_fork_server()} {shlex.quote(str(installed))}"
+    script.write_text(f'#!/bin/sh\nexec {command} "$@"\n', encoding="utf-8")
     script.chmod(0o755)
     return folder
 

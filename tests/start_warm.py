@@ -1,6 +1,6 @@
 """Is the program, for whoever starts it: has the fork server start it with this process's files, and ends as it ends.
 
-Its arguments are the server's socket, and what follows the program's name.
+Its arguments are the server's socket, the program that is installed, and what follows the program's name.
 """
 
 from __future__ import annotations
@@ -18,7 +18,9 @@ from pathlib import Path
 
 def main() -> None:
     """Start the program, pass signals on, and end with its status."""
-    address, *arguments = sys.argv[1:]
+    address, installed, *arguments = sys.argv[1:]
+    if "PYTHONPATH" in os.environ:  # As with another clock, which a new interpreter alone goes by everywhere.
+        os.execv(installed, [installed, *arguments])  # noqa: S606 - the program itself
     folder = Path(tempfile.mkdtemp(prefix="program-"))
     job = {"arguments": arguments, "cwd": str(Path.cwd()), "folder": str(folder), "env": dict(os.environ)}
     with socket.socket(socket.AF_UNIX) as connection:

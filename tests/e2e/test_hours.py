@@ -25,7 +25,7 @@ from target_promoter.store.summary import Summary
 from tests.clock import Clock
 from tests.conftest import Outcome, outcome, run_program
 from tests.program import CALLS, identify, order
-from tests.programs import until, warm_command
+from tests.programs import program, until
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -54,7 +54,7 @@ def clock(tmp_path: Path) -> Clock:
 def start(*arguments: str, config: dict[str, Any], clock: Clock, tmp_path: Path) -> subprocess.Popen[str]:
     """Start the program on a clock, its input open."""
     return subprocess.Popen(
-        warm_command(*arguments, config=config, cwd=tmp_path),
+        program(*arguments, config=config, cwd=tmp_path),
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
