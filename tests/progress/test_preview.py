@@ -24,6 +24,8 @@ from tests.tap import hours_ago, sync
 if TYPE_CHECKING:
     from target_promoter.sandbox.server import SandboxServer
 
+pytestmark = pytest.mark.slow
+
 MESSAGES = [
     CALLS,
     identify("1", "ann@example.com", {"plan": "Pro", "home.city": "Oslo"}),
@@ -201,7 +203,6 @@ def test_contacts_are_told_apart(config: dict[str, Any], sandbox: SandboxServer)
     assert len(sandbox.account.contacts) == 4
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("name", ["preview.csv", "preview.json", "preview.txt"])
 def test_a_file_tells_who_would_be_surveyed_and_who_not(config: dict[str, Any], tmp_path: Path, name: str) -> None:
     """All of them, with the reason, as CSV, JSON or text by the file's name."""

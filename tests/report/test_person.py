@@ -18,6 +18,8 @@ from tests.tap import record, sync
 if TYPE_CHECKING:
     from target_promoter.sandbox.server import SandboxServer
 
+pytestmark = pytest.mark.slow
+
 
 def fill(config: dict[str, Any]) -> None:
     """Run syncs after which something of everything is known of Ann."""

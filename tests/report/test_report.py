@@ -34,6 +34,8 @@ if TYPE_CHECKING:
     from target_promoter.report.data import Report
     from target_promoter.store.transaction import Transaction
 
+pytestmark = pytest.mark.slow
+
 NOW = 1_800_000_000.0 - 1_800_000_000.0 % month.DAY + 50_000  # A Friday in January 2027, in the afternoon.
 SETTINGS = Settings.from_config({"api_key": "a-key-of-the-tests", "campaigns": {"Order Completed": 78}})
 

@@ -9,6 +9,8 @@ import pytest
 from target_promoter.sandbox.server import SandboxServer
 from tests.tap import STREAMS, TEXT, hours_ago, record, schema, sync
 
+pytestmark = pytest.mark.slow
+
 ANN, BOB = "ann@example.com", "bob@example.com"
 COLUMNS: dict[str, Any] = {"properties": dict.fromkeys(("id", "email", "plan", "diagnosis"), TEXT)}
 ORDERS: dict[str, Any] = {"properties": dict.fromkeys(("id", "customer_id", "seller_id", "ordered_at", "total"), TEXT)}

@@ -13,6 +13,8 @@ from tests.tap import CUSTOMERS, STREAMS, TEXT, hours_ago, record, schema, state
 if TYPE_CHECKING:
     from target_promoter.sandbox.server import SandboxServer
 
+pytestmark = pytest.mark.slow
+
 OBJECT: dict[str, Any] = {"type": ["null", "object"]}
 EMAIL = "ann@example.com"
 

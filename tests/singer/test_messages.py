@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
     from target_promoter.sandbox.server import SandboxServer
 
+pytestmark = pytest.mark.slow
+
 ORDERS: dict[str, Any] = {
     "properties": {"id": TEXT, "customer_id": TEXT, "ordered_at": TEXT, "total": {"type": ["null", "number"]}}
 }
@@ -553,7 +555,6 @@ _MESSAGE = st.fixed_dictionaries(
 )
 
 
-@pytest.mark.slow
 @given(messages=st.lists(_MESSAGE, max_size=5))
 def test_whatever_a_tap_prints_a_run_ends_with_a_status(shop: dict[str, Any], messages: list[dict[str, Any]]) -> None:
     """It is 0, or 1 with a sentence; nothing raises, and every record read has one outcome."""
