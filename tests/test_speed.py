@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import sqlite3
 import threading
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -105,13 +106,18 @@ def test_look_ups_go_by_index(tmp_path: Path) -> None:
         lambda _, __, statement, parameters, *___: asked.append((statement, parameters)),
     )
 
+    named: list[Any] = [
+        SimpleNamespace(**{"user_id": None, "anonymous_id": None, "email": None, kind: "1"})
+        for kind in ("user_id", "anonymous_id", "email")
+    ]
+
     def ask(connection: Any) -> None:  # noqa: ANN401 - a connection
         people.load(connection, ["1", "2"])
         people.load_by_email(connection, ["p1@example.com"])
         people.anonymous_links_of(connection, ["1"])
         KnownEvents(connection).among([b"m"])
         surveys.by_message(connection, [b"m"])
-        surveys.of_occurrences(connection, [b"m"])
+        surveys.of_occurrences(connection, {bytes([place]): who for place, who in enumerate(named)})
         surveys.of_rows(connection, [b"m"], [b"m"])
         surveys.any_open(connection)
         contacts.due(connection, NOW, most=50)

@@ -292,13 +292,14 @@ class _Surveys:
         self._settings = digest([batch.settings.campaigns, batch.settings.stored_events])[:_SETTINGS_BYTES]
         self._messages: dict[int, bytes] = {}
         self._marks: dict[int, Marks] = {}
+        self._named: dict[bytes | None, Track] = {}
         self._known: set[bytes] = set()
         self._before: dict[int, Survey] = {}
         self._standing: dict[bytes, Survey] = {}
         self._by_occurrence: dict[bytes | None, bytes] = {}
         self._by_row: dict[bytes | None, bytes] = {}
         self._new_marks: set[bytes] = set()
-        self._left: set[bytes] = set()
+        self._left: dict[bytes, Survey] = {}
         self._surveyed: set[bytes] = set()
 
     def told(self, calls: Iterable[Track]) -> set[int]:
@@ -335,7 +336,8 @@ class _Surveys:
         # By its key a row is known that was deleted, or whose survey is held until it comes again.
         row_keys = {one.row_key for one in others}
         named = self._events.among(occurrences | row_keys)
-        waiting = surveys.of_occurrences(tx, named & occurrences) + surveys.of_rows(tx, (), named & row_keys)
+        waiting = surveys.of_occurrences(tx, {one: self._named[one] for one in named & occurrences})
+        waiting += surveys.of_rows(tx, (), named & row_keys)
         known_by = {mark for one in waiting for mark in (one.occurrence, one.row_key)}
         otherwise = {one.message for one in others if one.occurrence in known_by or one.row_key in known_by}
         # What was surveyed by the name that it has now is known by that, though another survey waits for it.
@@ -356,6 +358,7 @@ class _Surveys:
                 self._events.occurrence(campaign.id, call.named, call.time),
                 self._events.row_key(call.stream, call.key),
             )
+            self._named[marks.occurrence] = call
         return marks
 
     def is_known(self, marks: Marks) -> bool:
@@ -400,7 +403,7 @@ class _Surveys:
                 self._known.discard(before.occurrence)
                 self._new_marks.discard(before.occurrence)
                 self._events.forget([before.occurrence])
-                self._left.add(before.occurrence)
+                self._left[before.occurrence] = before
         self._stand(survey)
 
     def _stand(self, survey: Survey) -> None:

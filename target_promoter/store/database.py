@@ -63,6 +63,9 @@ _READING_CACHE_KIB: Final = 2_000
 _PRIVATE_CACHE_KIB: Final = 64_000
 """How much of a file without name is in memory before any of it is written."""
 
+_CHECKPOINT_PAGES: Final = 8_000
+"""How many pages the log of a SQLite file holds before they go to their places: many of them change batch by batch."""
+
 _ADVISORY_LOCK: Final = 0x50524F4D4F544552  # "PROMOTER": the one lock every writer of a PostgreSQL store takes
 
 _FIXES: Final = (
@@ -114,6 +117,7 @@ def sqlite_engine(url: URL, name: str) -> Engine:
 
     def configure(connection: sqlite3.Connection, _record: object) -> None:
         connection.execute("PRAGMA journal_mode = WAL")
+        connection.execute(f"PRAGMA wal_autocheckpoint = {_CHECKPOINT_PAGES}")
         # A claim must be on the disk before its request leaves, even if the power goes.
         connection.execute("PRAGMA synchronous = FULL")
         connection.execute("PRAGMA fullfsync = ON")  # On macOS a disk otherwise keeps it to itself for a while.

@@ -110,6 +110,8 @@ _TO_VERSION_4: Final = (
     """,
     "CREATE INDEX pulled_user_id ON pulled (user_id) WHERE user_id IS NOT NULL",
     "CREATE INDEX pulled_unsubscribed ON pulled (email) WHERE unsubscribed = 1",
+    # Who did what when is looked for by who.
+    "DROP INDEX surveys_occurrence",
     # The deletion of a row reaches surveys that may be taken again, too.
     "DROP INDEX surveys_row_key",
     """

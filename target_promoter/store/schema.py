@@ -270,7 +270,6 @@ IS_OPEN: Final = "status IN ('waiting', 'queued')"
 MAY_BE_SENT: Final = f"status IN ({', '.join(repr(str(one)) for one in (*OPEN, *REVIVABLE))})"
 """The condition, as SQL, for surveys that are open, or may be again."""
 
-_partial_index("surveys_occurrence", surveys, "occurrence", IS_OPEN)
 _partial_index("surveys_row_key", surveys, "row_key", MAY_BE_SENT)
 
 messages = Table("messages", metadata, Column("message", LargeBinary, primary_key=True), sqlite_with_rowid=False)

@@ -139,7 +139,7 @@ class SurveyDelivery:
         turn.write(found.outcomes)
         new = [claim for claim, _ in made]
         # Others may wait for what is surveyed now: their rows were corrected to its person and second.
-        occurrences = {one.survey.occurrence for one in new if one.survey.occurrence is not None}
+        occurrences = {one.survey.occurrence: one.survey for one in new if one.survey.occurrence is not None}
         same = [one.id for one in surveys.of_occurrences(tx, occurrences)]
         if same:
             found.outcomes[SurveyStatus.CANCELLED] += surveys.cancel(tx, same, SAME_EVENT, now)

@@ -17,7 +17,7 @@ from target_promoter.store.schema import OPEN, SurveyStatus, surveys
 from target_promoter.store.transaction import Transaction
 from target_promoter.surveys.known_events import KnownEvents
 from target_promoter.surveys.rules import OLDER_THAN_STORE, SAME_EVENT, Rules
-from target_promoter.surveys.surveys import COLUMNS, as_survey, cancel, of_occurrences
+from target_promoter.surveys.surveys import COLUMNS, Survey, as_survey, cancel, of_occurrences
 
 _MOST_EXPIRED: Final = 20_000
 """How many surveys one transaction ends, so that it holds the store for a moment only."""
@@ -189,17 +189,18 @@ def _give_campaign(tx: Transaction, rules: Rules, event: str) -> None:
     """Have the surveys of an event be its present campaign's; those that are settled are known by it from now on."""
     campaign, events = rules.settings.campaigns[event], KnownEvents(tx)
     other = _of_other_campaign(rules, event)
-    moved, marks, left = list[tuple[int, bytes | None]](), list[bytes | None](), list[bytes | None]()
+    moved, marks, left = list[tuple[int, bytes | None]](), dict[bytes, Survey](), list[bytes | None]()
     for survey in map(as_survey, tx.execute(select(*COLUMNS).where(other, surveys.c.due_at >= rules.oldest_due))):
         keys = keys_named(survey)
         mark = events.occurrence(campaign.id, keys[0] if keys else "", survey.event_at)
-        marks.append(mark)
+        if mark is not None:
+            marks[mark] = survey
         if survey.is_open:
             moved.append((survey.id, mark))
             left.append(survey.occurrence)
     # What the campaign surveyed for before, by another event's name, is known; of two that wait delivery ends one.
     known = events.among(marks)
-    known -= {one.occurrence for one in of_occurrences(tx, known)}
+    known -= {one.occurrence for one in of_occurrences(tx, {mark: marks[mark] for mark in known})}
     events.forget(left)
     events.remember(marks)
     tx.update_rows(surveys, ("id", "occurrence"), moved)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Container, Iterable, Iterator, Mapping, Sequence
+from operator import attrgetter
 from typing import Any, Final
 
 import msgspec
 from sqlalchemy import ColumnElement, delete, or_, select, true, update
 
 from target_promoter.people.forgetting import forget_kept
-from target_promoter.people.identity import Identifiers
+from target_promoter.people.identity import Identifiers, Named, keys_named
 from target_promoter.store.encoding import decode, encode
 from target_promoter.store.schema import (
     IS_OPEN,
@@ -87,6 +88,7 @@ class Survey(msgspec.Struct, frozen=True, gc=False):
 
 
 _WRITTEN: Final = Survey.__struct_fields__[: Survey.__struct_fields__.index("id")]
+_values: Final = attrgetter(*_WRITTEN)
 _COLUMNS: Final = ", ".join(Survey.__struct_fields__)
 _PROPERTIES: Final = Survey.__struct_fields__.index("properties")
 _STATUS: Final = Survey.__struct_fields__.index("status")
@@ -115,7 +117,9 @@ _KEPT_BY_A_SETTING: Final = (SurveyStatus.EXPIRED, SurveyStatus.WITHHELD, Survey
 
 def add(tx: Transaction, new: Iterable[Survey], now: float) -> None:
     """Keep new surveys."""
-    rows = [(*(getattr(one, name) for name in _WRITTEN), now, now if one.status in SETTLED else None) for one in new]
+    # In the order of an index, neighbours are written to one page.
+    in_order = sorted(new, key=attrgetter("message"))
+    rows = [(*_values(one), now, now if one.status in SETTLED else None) for one in in_order]
     tx.insert_rows(surveys, (*_WRITTEN, "created_at", "settled_at"), rows)
 
 
@@ -124,7 +128,7 @@ def change(tx: Transaction, changed: Iterable[Survey], now: float) -> None:
     rows = [
         (
             one.id,
-            *(getattr(one, name) for name in _WRITTEN),
+            *_values(one),
             None if one.is_open else now,
         )
         for one in changed
@@ -148,9 +152,20 @@ def settled_among(tx: Transaction, messages: Collection[bytes]) -> set[bytes]:
     return {row[0] for row in _rows_among(tx, "message", "message", messages, f"NOT {MAY_BE_SENT}")}
 
 
-def of_occurrences(tx: Transaction, marks: Collection[bytes]) -> list[Survey]:
-    """Return the open surveys of who did what when."""
-    return list(_among(tx, "occurrence", marks))
+def of_occurrences(tx: Transaction, asked: Mapping[bytes, Named]) -> list[Survey]:
+    """Return the open surveys of who did what when, each asked for with what names who."""
+    if not asked or not any_open(tx):
+        return []
+    named: dict[str, set[str]] = {"u": set(), "a": set(), "e": set()}
+    for one in asked.values():
+        for key in keys_named(one)[:1]:
+            named[key[0]].add(key[2:])
+    # By who it was: an index of hashes, which come in no order, costs each new survey as much as its row does.
+    found = set()
+    for column, keys in (("user_id", named["u"]), ("anonymous_id", named["a"]), ("email", named["e"])):
+        rows = _rows_among(tx, "id, occurrence", column, keys, IS_OPEN)
+        found |= {row[0] for row in rows if row[1] is not None and bytes(row[1]) in asked}
+    return list(by_id(tx, found).values())
 
 
 def of_rows(tx: Transaction, messages: Collection[bytes], row_keys: Collection[bytes]) -> list[Survey]:
