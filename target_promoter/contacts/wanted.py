@@ -14,7 +14,6 @@ from target_promoter.people.stored_events import Place
 from target_promoter.people.traits import Trait
 from target_promoter.store.encoding import digest
 from target_promoter.store.transaction import Transaction
-from target_promoter.values.times import iso
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,8 +46,8 @@ def contact_forms(tx: Transaction, emails: Iterable[str], contact_lists: Sequenc
 
 
 def attribute_names(person: Person) -> frozenset[str]:
-    """Return the names of the attributes that a person's contact has at Promoter."""
-    return frozenset(contact_attributes(_attributes(person)).values)
+    """Return the names of the attributes at Promoter that a person's own traits are."""
+    return frozenset(contact_attributes(_attributes(person, ())).values)
 
 
 def _form(
@@ -56,9 +55,7 @@ def _form(
 ) -> ContactForm:
     """Return the form of a contact; the person identified last owns its attributes, everybody's lists are joined."""
     owner = at_address[-1]
-    for place, (properties, time) in stored:
-        owner = owner.with_event(place.stream, place.prefix, properties, time)
-    attributes = contact_attributes(_attributes(owner))
+    attributes = contact_attributes(_attributes(owner, stored))
     contact: dict[str, Any] = {"email": email}
     contact.update(owner.names.standing)
     contact["attributes"] = attributes.values
@@ -67,12 +64,11 @@ def _form(
     return ContactForm(contact, tuple(sorted(lists)), digest(contact), user_ids, attributes.notes + _clash(owner))
 
 
-def _attributes(person: Person) -> Iterator[tuple[str, object]]:
+def _attributes(person: Person, stored: Iterable[tuple[Place, Trait]]) -> Iterator[tuple[str, object]]:
     """Yield names and values in order of time, so that of two names that become one the later wins."""
     timed = [(time, name, value) for name, value, time in person.traits if value is not None]
-    for prefix, (properties, time) in person.events.items():
-        timed += [(time, f"{prefix}_{name}", value) for name, value in properties.items()]
-        timed.append((time, f"{prefix}_at", iso(time)))
+    for prefix, said in kept.latest(stored, person.deleted_at).items():
+        timed += [(said[1], name, value) for name, value in kept.attributes(prefix, said)]
     timed.sort(key=lambda said: said[:2])
     for _, name, value in timed:
         yield name, value

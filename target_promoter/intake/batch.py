@@ -8,7 +8,7 @@ from collections.abc import Collection, Iterable, Mapping
 from target_promoter.config.settings import Settings
 from target_promoter.contacts import contacts
 from target_promoter.people import people, stored_events
-from target_promoter.people.identity import Identity, user_key
+from target_promoter.people.identity import Identity
 from target_promoter.people.known import KnownPeople
 from target_promoter.records.calls import HOLDS_KEY, REPLAYED, Identify, Track
 from target_promoter.store import rejected, runs
@@ -163,7 +163,7 @@ class Batch:
         """Write what follows from people that became known: their kept properties, their waiting surveys."""
         self.save_people()
         self.people.look_up(self.people.reachable | self.linked | self._retold)
-        self._give_kept_properties()
+        self._look_at_retold()
         queued, cancelled = queue_waiting(
             self.tx, self.people, self.people.reachable | self.linked, self.unlinked, self.now
         )
@@ -173,12 +173,8 @@ class Batch:
         runs.add_events(self.tx, self.findings.events, self.now)
         rejected.remove(self.tx, self._accepted)
 
-    def _give_kept_properties(self) -> None:
-        """Give people the properties of stored events that were kept until they are known."""
-        owners = {user_key(user_id): user_id for user_id in self.people.new}
-        for place, (properties, time) in stored_events.take(self.tx, owners):
-            person = self.people.get(owners[place.who])
-            self.people.put(person.with_event(place.stream, place.prefix, properties, time))
+    def _look_at_retold(self) -> None:
+        """Have delivery look at the contacts that properties of stored events come to, or leave, by an anonymous id."""
         for user_id in self._retold:
             address = self.people.address(user_id)
             if address is not None:

@@ -9,7 +9,7 @@ from msgspec.structs import replace
 
 from target_promoter.contacts import contacts
 from target_promoter.intake.batch import DELETED, Batch
-from target_promoter.people import people, versions
+from target_promoter.people import people, stored_events, versions
 from target_promoter.people.identity import keys_named
 from target_promoter.people.person import FUTURE_SECONDS, delete
 from target_promoter.records.calls import UNMAPPED, Identify, is_refused
@@ -160,6 +160,7 @@ class _Taking:
                 return
         address = before.email
         person = delete(before, deleted_at if deleted_at <= batch.now + FUTURE_SECONDS else batch.now)
+        stored_events.end_before(batch.tx, user_id, person.deleted_at or 0.0)
         batch.people.put(person.marked(call.stream, mark))
         if person.deleted and batch.settings.hard_delete:
             for email in {*contacts.addresses_of(batch.tx, [user_id]), *([] if address is None else [address])}:

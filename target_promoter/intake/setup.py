@@ -12,12 +12,14 @@ from sqlalchemy import select
 
 from target_promoter.config.settings import Settings
 from target_promoter.contacts import contacts
+from target_promoter.contacts.attributes import contact_attributes
 from target_promoter.contacts.wanted import attribute_names
 from target_promoter.intake.batch import queue_waiting
 from target_promoter.people import people, stored_events
 from target_promoter.people import versions as table_versions
 from target_promoter.people.known import KnownPeople
 from target_promoter.people.person import PULLED, Person
+from target_promoter.people.stored_events import Gone
 from target_promoter.records.streams import Reading, reading_of
 from target_promoter.store import runs, streams
 from target_promoter.store.encoding import encode
@@ -30,6 +32,7 @@ from target_promoter.values import events as globs
 from target_promoter.values.events import snake
 
 _TAKEN_BACK: Final = "what its request says of the person was taken back"
+_STEP: Final = 5000
 _MOST_LOADERS: Final = 20
 """How many configs that are used no more are remembered."""
 
@@ -121,6 +124,7 @@ def take_in_reading(
             _take_off_kept(tx, stored_events.drop(tx, stream), now)
             _change(tx, lambda person: person.without(stream), now, stream)
         elif mapped or reading.fields != before.fields:
+            stored_events.outdate(tx, stream)
             _change(tx, lambda person: person.outdated(stream, doubted=others), now, stream)
         if others:
             KnownEvents(tx).remember(surveys.hold(tx, stream))
@@ -149,10 +153,12 @@ def _withdraw(
 
 def drop(tx: Transaction, stream: str, now: float) -> tuple[int, int]:
     """Take back all that a stream said; return how many people it spoke of, and how many surveys are cancelled."""
-    _take_off_kept(tx, stored_events.drop(tx, stream), now)
+    gone = stored_events.drop(tx, stream)
+    _take_off_kept(tx, gone, now)
     table_versions.drop(tx, stream)
-    changed = _change(tx, lambda person: person.without(stream), now, stream)
-    return len(changed), surveys.drop(tx, stream, now)
+    spoken_of = _change(tx, lambda person: person.without(stream), now, stream)
+    spoken_of |= people.look_up(tx, {key[2:] for key in gone.keys if key.startswith("u:")}).keys()
+    return len(spoken_of), surveys.drop(tx, stream, now)
 
 
 def _change(tx: Transaction, change: Callable[[Person], Person], now: float, stream: str | None = None) -> set[str]:
@@ -187,11 +193,16 @@ def _withdrawn(before: Person, after: Person) -> Person:
     return after.without_pulled(next(names) - next(names))
 
 
-def _take_off_kept(tx: Transaction, keys: set[str], now: float) -> None:
-    """Have the contacts be sent without what was taken off properties that are kept under keys."""
-    owners = stored_events.owners(tx, keys)
-    contacts.mark_dirty(tx, dict(owners), now)
-    claims.withdraw(tx, _TAKEN_BACK, emails=owners.keys())
+def _take_off_kept(tx: Transaction, gone: Gone, now: float) -> None:
+    """Have the contacts be sent without properties of stored events that were taken back."""
+    known = people.load(tx, gone.pulled)
+    names = {user_id: frozenset(contact_attributes(said).values) for user_id, said in gone.pulled.items()}
+    people.save(tx, (row.person().without_pulled(names[user_id]) for user_id, row in known.items()))
+    keys = sorted(gone.keys)
+    for start in range(0, len(keys), _STEP):
+        owners = stored_events.owners(tx, keys[start : start + _STEP])
+        contacts.mark_dirty(tx, dict(owners), now)
+        claims.withdraw(tx, _TAKEN_BACK, user_ids=set(owners.values()), emails=owners.keys())
 
 
 class _Loader(msgspec.Struct, frozen=True):
@@ -244,7 +255,6 @@ def _join_loaders(tx: Transaction, settings: Settings, now: float) -> list[str]:
     gone = _stored_by(known) - _stored_by(after)
     if gone:
         _take_off_kept(tx, stored_events.remove_events(tx, gone), now)
-        _change(tx, lambda person: person.without_events(gone), now)
         surveys.have_told_anew(tx)
     return list(_changed(tx, settings, replaced, after)) if replaced else []
 

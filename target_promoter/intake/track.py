@@ -41,9 +41,6 @@ class Tracking:
         self._calls = calls = [call for call in calls if id(call) not in self._told]
         self._forgotten = batch.forgotten_among(key for call in calls for key in keys_named(call))
         batch.link(self._seen_together())
-        # Those on whom properties are kept are read whole.
-        stored = batch.settings.stored_events
-        batch.people.load({call.user_id for call in calls if call.user_id and call.canonical in stored})
         self._identity = Identity(batch.tx, batch.people)
         self._identity.look_up(calls)
         self._surveys.look_up(call for call in calls if call.canonical in batch.settings.campaigns)
@@ -259,13 +256,8 @@ class Tracking:
         return self._batch.rules.lets_through(known, who.email, surveyed_at)
 
     def _store_properties(self, call: Track, prefix: str, time: float) -> None:
-        """Keep a stored event's properties on its person, or by the keys that the call names its person by."""
-        known, user_id = self._batch.people, call.user_id
-        if user_id is not None and known.is_known(user_id):
-            before = known.get(user_id)
-            person = before.with_event(call.stream, prefix, call.properties, time)
-            if person is not before:
-                known.put(person)
+        """Keep a stored event's properties by what the call names its person by."""
+        if call.user_id is not None and self._batch.people.is_deleted_since(call.user_id, time):
             return
         said = (dict(call.properties), time)
         for key in keys_kept_under(call):
@@ -276,7 +268,7 @@ class Tracking:
         """Keep properties, and have delivery look at the contacts that they belong to."""
         changed = stored_events.keep(self._batch.tx, self._kept)
         for call in self._calls if changed else ():
-            if call.user_id is None and not changed.isdisjoint(keys_named(call)):
+            if not changed.isdisjoint(keys_kept_under(call)):
                 for who in self._identity.everybody(call):
                     if who.user_id is not None and who.email is not None:
                         self._batch.look_at(who.email, who.user_id)

@@ -41,8 +41,10 @@ def forget_kept(tx: Transaction, table: Table, keys: Collection[str]) -> None:
 def _forget_twins(tx: Transaction, table: Table, keys: Collection[str]) -> None:
     """Remove what the same calls left under other names than the keys; the whole table is read for it."""
     other, rest = table.alias(), [column for column in table.c if column.name != "who"]
+    # Of a call with a user id nothing is kept under another name.
+    nameless = (table.c.who < "u:") & table.c.who.not_in(keys)
     same = exists().where(other.c.who.in_(keys), *(column == other.c[column.name] for column in rest))
-    twins = [tuple(row) for row in tx.execute(select(table.c.who, *rest).where(same, table.c.who.not_in(keys)))]
+    twins = [tuple(row) for row in tx.execute(select(table.c.who, *rest).where(nameless, same))]
     taken = _taken(tx, {who for who, *_ in twins})
     like_it = Counter((who[0], *said) for who, *said in twins)
     for who, *said in twins:
@@ -55,5 +57,4 @@ def _taken(tx: Transaction, keys: Collection[str]) -> set[str]:
     """Return those of the keys that stand for somebody."""
     anonymous = people.users_of(tx, {key[2:] for key in keys if key.startswith("a:")})
     living = people.load_by_email(tx, {key[2:] for key in keys if key.startswith("e:")}, whole=False)
-    of_users = {key for key in keys if key.startswith("u:")}
-    return of_users | set(map(anonymous_key, anonymous)) | set(map(email_key, living))
+    return {*map(anonymous_key, anonymous), *map(email_key, living)}

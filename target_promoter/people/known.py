@@ -31,7 +31,6 @@ class KnownPeople:
     """The people that a batch is about.
 
     Attributes:
-        new: User ids that were not known before this batch.
         reachable: User ids that have an e-mail address since this batch.
     """
 
@@ -43,7 +42,6 @@ class KnownPeople:
         self._unsaved: set[str] = set()
         self._said: dict[str, list[Identify]] = {}
         self._now = 0.0
-        self.new: set[str] = set()
         self.reachable: set[str] = set()
 
     def look_up(self, user_ids: Iterable[str]) -> None:
@@ -153,8 +151,6 @@ class KnownPeople:
         for person in written:
             before, user_id, address = self._before[person.user_id], person.user_id, person.address
             old = None if before is None else before.address
-            if before is None:
-                self.new.add(user_id)
             if address is not None and address != old:
                 self.reachable.add(user_id)
             if old is not None and address != old:

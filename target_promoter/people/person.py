@@ -9,7 +9,7 @@ from typing import Any, Final
 import msgspec
 from msgspec.structs import replace
 
-from target_promoter.people.traits import NOTHING_SAID, Trait, Traits, later, later_properties
+from target_promoter.people.traits import NOTHING_SAID, Traits, later
 from target_promoter.records.calls import Identify
 
 FUTURE_SECONDS: Final = 86_400
@@ -48,14 +48,11 @@ class Part(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
         names: `first_name` and `last_name`.
         traits: The traits.
         contact_lists: The ids of the contact lists that the stream's people join.
-        events: Of each stored event (by its attribute prefix) the latest properties, with the event's time.
         outdated: The times of what was read by other fields than those of now, and goes when it is read again, in epoch
             seconds.
         doubted: Whether the address, or the person that it is said of, was read by other fields than those of now.
         others: Other rows of the stream that name the person, by their keys, each with the mark of its record: the next
             of them stands when the one that stands goes.
-        outdated_events: The attribute prefixes of stored events that were read by other fields than those of now: the
-            next one that is read takes their place, however old it is.
     """
 
     time: float = 0.0
@@ -66,11 +63,9 @@ class Part(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     names: Traits = NOTHING_SAID
     traits: Traits = NOTHING_SAID
     contact_lists: tuple[int, ...] = ()
-    events: Mapping[str, Trait] = {}
     outdated: tuple[float, ...] = ()
     doubted: bool = False
     others: Mapping[str, tuple[str, Part]] = {}
-    outdated_events: tuple[str, ...] = ()
 
     @property
     def is_known(self) -> bool:
@@ -83,7 +78,7 @@ class Part(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
         Args:
             mark: The mark of the row that stands.
         """
-        own = {} if self.key is None else {self.key: (mark, replace(self, others={}, events={}))}
+        own = {} if self.key is None else {self.key: (mark, replace(self, others={}))}
         return {**self.others, **own}
 
     def with_call(self, call: Identify, time: float, *, dated: bool) -> Part:
@@ -108,10 +103,8 @@ class Part(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
             names.merged(_names(call), time),
             traits.merged(_storable({name: value for name, value in call.traits.items() if value is not None}), time),
             call.contact_lists,
-            self.events,
             tuple(at for at in self.outdated if at != time),
             doubted,
-            outdated_events=self.outdated_events,
         )
 
     def since(self, time: float) -> Part:
@@ -119,9 +112,8 @@ class Part(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
 
         What told no time goes as well: it was read before, and so it was said before.
         """
-        events = {prefix: said for prefix, said in self.events.items() if said[1] > time}
         if self.time <= time or not self.dated:
-            return Part(events=events, outdated_events=self.outdated_events)
+            return NO_PART
         stays = self.email_at > time
         return replace(
             self,
@@ -129,7 +121,6 @@ class Part(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
             email_at=self.email_at if stays else 0.0,
             names=self.names.after(time),
             traits=self.traits.after(time),
-            events=events,
             others={key: row for key, row in self.others.items() if row[1].dated and row[1].time > time},
         )
 
@@ -143,11 +134,8 @@ class Part(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
         lists = tuple(one for one in self.contact_lists if one in contact_lists)
         # The same record may say all of it again one day.
         others = {key: ("", row.restricted(traits, contact_lists)) for key, (_, row) in self.others.items()}
-        allowed = replace(self, contact_lists=lists, others=others)
-        if traits is None:
-            return allowed
-        events = {prefix: (_only(said[0], traits), said[1]) for prefix, said in self.events.items()}
-        return replace(allowed, traits=self.traits.only(traits), events=events)
+        allowed = self.traits if traits is None else self.traits.only(traits)
+        return replace(self, contact_lists=lists, others=others, traits=allowed)
 
 
 NO_PART: Final = Part()
@@ -206,15 +194,6 @@ class Person(msgspec.Struct, frozen=True, gc=False):
         """The ids of the contact lists that the person's streams name."""
         return frozenset(one for part in self.parts.values() for one in part.contact_lists)
 
-    @property
-    def events(self) -> dict[str, Trait]:
-        """Of each stored event (by its attribute prefix) the latest properties, with the event's time."""
-        found: dict[str, Trait] = {}
-        for part in self.parts.values():
-            for prefix, said in part.events.items():
-                found[prefix] = later_properties(found.get(prefix), said)
-        return found
-
     def with_part(self, stream: str, part: Part, fingerprint: str | None = None) -> Person:
         """Return the person with another part of a stream, and the mark of the record that made it."""
         marks = self.fingerprints if fingerprint is None else {**self.fingerprints, stream: fingerprint}
@@ -242,8 +221,8 @@ class Person(msgspec.Struct, frozen=True, gc=False):
         mark, before = rows.get(key, ("", NO_PART))
         if key != part.key and mark == call.fingerprint:
             return self
-        row = _row(call, key, time, dated=dated, before=replace(before, events=part.events))
-        return self._with_rows(call.stream, {**rows, key: (call.fingerprint, row)}, part.events)
+        row = _row(call, key, time, dated=dated, before=before)
+        return self._with_rows(call.stream, {**rows, key: (call.fingerprint, row)})
 
     def without_row(self, stream: str, key: str) -> Person:
         """Return the person without a row of a snapshot, by the row's key; of the others the next one stands."""
@@ -252,15 +231,15 @@ class Person(msgspec.Struct, frozen=True, gc=False):
             return self
         rows = part.rows(self.fingerprints.get(stream, ""))
         del rows[key]
-        return self._with_rows(stream, rows, part.events) if rows else self.without(stream)
+        return self._with_rows(stream, rows) if rows else self.without(stream)
 
-    def _with_rows(self, stream: str, rows: dict[str, tuple[str, Part]], events: Mapping[str, Trait]) -> Person:
+    def _with_rows(self, stream: str, rows: dict[str, tuple[str, Part]]) -> Person:
         """Return the person with that one of a stream's rows that stands, and the others beside it."""
         timed = len(rows) > 1 and all(row.dated for _, row in rows.values())
         first, *others = sorted(rows, key=lambda key: (rows[key][1].time if timed else 0.0, key), reverse=True)
         mark, row = rows[first]
         kept = {key: rows[key] for key in others[:_MOST_ROWS]}
-        return self.with_part(stream, replace(row, events=events, others=kept), mark)
+        return self.with_part(stream, replace(row, others=kept), mark)
 
     def left(self, stream: str, time: float) -> Person:
         """Return the person after it left a mirrored stream at a time, in epoch seconds.
@@ -331,14 +310,6 @@ class Person(msgspec.Struct, frozen=True, gc=False):
         allowed = part.restricted(traits, contact_lists)
         return replace(self.with_part(stream, allowed), fingerprints=_without(self.fingerprints, stream))
 
-    def without_events(self, prefixes: frozenset[str]) -> Person:
-        """Return the person without the properties of stored events of these attribute prefixes."""
-        person = self
-        for stream, part in self.parts.items():
-            events = {prefix: said for prefix, said in part.events.items() if prefix not in prefixes}
-            person = person.with_part(stream, replace(part, events=events))
-        return person
-
     def outdated(self, stream: str, *, doubted: bool) -> Person:
         """Return the person with what a stream said to be replaced by what is read again, by other fields.
 
@@ -346,33 +317,11 @@ class Person(msgspec.Struct, frozen=True, gc=False):
             doubted: Whether the address may be another one then, or another person's.
         """
         part = self.parts.get(stream)
-        if part is None or not (part.time or part.events):
+        if part is None or not part.time:
             return self
-        part = replace(part, outdated_events=tuple(part.events))
-        if not part.time:
-            return self.with_part(stream, part)
         times = tuple(sorted({part.time, part.email_at, *part.names.times, *part.traits.times}))
         doubted = part.doubted or (doubted and part.email is not None)
         return self.with_part(stream, replace(part, outdated=times, doubted=doubted, others={}))
-
-    def with_event(self, stream: str, prefix: str, properties: Mapping[str, Any], time: float) -> Person:
-        """Return the person with a stored event's properties, if no later ones of its stream are there.
-
-        Args:
-            stream: The stream that brought the event.
-            prefix: The event's attribute prefix, such as `order_completed`.
-            properties: The event's properties.
-            time: The event's time, in epoch seconds.
-        """
-        if self.deleted_at is not None and time <= self.deleted_at:
-            return self
-        part = self.parts.get(stream, NO_PART)
-        known = None if prefix in part.outdated_events else part.events.get(prefix)
-        said = later_properties(known, (dict(properties), time))
-        if said == known:
-            return self
-        outdated = tuple(one for one in part.outdated_events if one != prefix)
-        return self.with_part(stream, replace(part, events={**part.events, prefix: said}, outdated_events=outdated))
 
 
 def merge(person: Person, calls: Sequence[Identify], now: float) -> Person:
@@ -425,7 +374,6 @@ def says_the_same(one: Person, other: Person) -> bool:
             one.contact_lists == other.contact_lists
             and one.names.says_the_same(other.names)
             and one.traits.says_the_same(other.traits)
-            and _properties(one) == _properties(other)
         )
     )
 
@@ -449,7 +397,7 @@ def _row(call: Identify, key: str, time: float, *, dated: bool, before: Part) ->
     """Return what a row of a snapshot says.
 
     Args:
-        before: What it said before, of which the address stays if it brings one that cannot be used, and stored events.
+        before: What it said before, of which the address stays if it brings one that cannot be used.
     """
     email, email_at, doubted = call.email, time if call.email is not None or call.email_is_null else 0.0, False
     if email is None and call.bad_email:
@@ -464,9 +412,7 @@ def _row(call: Identify, key: str, time: float, *, dated: bool, before: Part) ->
         Traits(names, time) if names else NOTHING_SAID,
         Traits(traits, time) if traits else NOTHING_SAID,
         call.contact_lists,
-        before.events,
         doubted=doubted,
-        outdated_events=before.outdated_events,
     )
 
 
@@ -482,19 +428,11 @@ def _storable(said: Mapping[str, object]) -> Mapping[str, object]:
     return {name.encode("utf-8", "replace").decode(): value for name, value in said.items()}
 
 
-def _only(said: Mapping[str, Any], names: Container[str]) -> dict[str, Any]:
-    return {name: value for name, value in said.items() if name.lower() in names}
-
-
 def _joined(said: list[Traits]) -> Traits:
     if len(said) < 2:  # noqa: PLR2004 - nothing to join
         return said[0] if said else NOTHING_SAID
     half = len(said) // 2
     return _joined(said[:half]).joined(_joined(said[half:]))
-
-
-def _properties(person: Person) -> dict[str, object]:
-    return {prefix: properties for prefix, (properties, _) in person.events.items()}
 
 
 def _without(mapping: Mapping[str, Any], name: str) -> dict[str, Any]:

@@ -1,20 +1,25 @@
-"""Properties of stored events whose call named no user id, or one that nobody is known by yet."""
+"""The latest properties of stored events, by what their calls name their people by."""
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterable, Mapping
+from collections.abc import Container, Iterable, Iterator, Mapping
 from typing import Final, NamedTuple
 
-from sqlalchemy import ColumnElement, select
+from sqlalchemy import ColumnElement, func, select, tuple_, update
 
 from target_promoter.people import people
-from target_promoter.people.identity import anonymous_key, email_key
+from target_promoter.people.identity import anonymous_key, email_key, user_key
+from target_promoter.people.person import PULLED
 from target_promoter.people.traits import Trait, later_properties
 from target_promoter.store.encoding import decode, encode
 from target_promoter.store.schema import kept_properties
+from target_promoter.store.schema import people as people_table
 from target_promoter.store.transaction import Transaction
+from target_promoter.values.times import iso
 
-_COLUMNS: Final = "who, stream, prefix, time, properties"
+_COLUMNS: Final = ("who", "stream", "prefix", "time", "properties")
+_WHO: Final = "who"
+_STEP: Final = 5000
 
 
 class Place(NamedTuple):
@@ -25,46 +30,59 @@ class Place(NamedTuple):
     prefix: str
 
 
-def keep(tx: Transaction, said: Mapping[Place, Trait]) -> set[str]:
-    """Keep properties of stored events, with their event's time, and return the keys of which others are kept now.
+class Gone(NamedTuple):
+    """What was taken back."""
 
-    Those of a user id wait until that person is known. Those of an anonymous id or an e-mail address stay: whose they
-    are may still change.
-    """
-    known = dict(_found(tx, {place.who for place in said}))
+    keys: set[str]
+    """The keys under which it was kept."""
+    pulled: dict[str, list[tuple[str, object]]]
+    """The attributes that it was, by user id, of people of whom Promoter itself says what it has."""
+
+
+def attributes(prefix: str, said: Trait) -> list[tuple[str, object]]:
+    """Return the attributes of a contact that the properties of a stored event are, with their names."""
+    properties, time = said
+    return [*((f"{prefix}_{name}", value) for name, value in properties.items()), (f"{prefix}_at", iso(time))]
+
+
+def latest(stored: Iterable[tuple[Place, Trait]], deleted_at: float | None) -> dict[str, Trait]:
+    """Return of each event, by attribute prefix, what stands of a person that was deleted at a time, if ever."""
+    found: dict[str, Trait] = {}
+    for place, said in stored:
+        if deleted_at is None or said[1] > deleted_at:
+            found[place.prefix] = later_properties(found.get(place.prefix), said)
+    return found
+
+
+def keep(tx: Transaction, said: Mapping[Place, Trait]) -> set[str]:
+    """Keep properties of stored events, with their event's time, and return the keys of which others are kept now."""
+    # What was read by other fields counts for nothing.
+    known = dict(_found(tx, {place.who for place in said}, f"outdated = 0 AND {_WHO}"))
     now = {place: later_properties(known.get(place), one) for place, one in said.items()}
     changed = {place: one for place, one in now.items() if one != known.get(place)}
-    rows = [
-        {**place._asdict(), "time": time, "properties": encode(properties)}
-        for place, (properties, time) in changed.items()
-    ]
-    tx.upsert(kept_properties, rows)
+    rows = [(*place, time, encode(properties), 0) for place, (properties, time) in changed.items()]
+    tx.upsert_rows(kept_properties, (*_COLUMNS, "outdated"), sorted(rows))
     return {place.who for place in changed}
-
-
-def take(tx: Transaction, keys: Iterable[str]) -> list[tuple[Place, Trait]]:
-    """Return and remove what was kept under the given keys."""
-    wanted = set(keys)
-    if not wanted or not _any_kept(tx):
-        return []
-    found = _found(tx, wanted)
-    for who in {place.who for place, _ in found}:
-        tx.execute(kept_properties.delete().where(kept_properties.c.who == who))
-    return found
 
 
 def of_owners(tx: Transaction, owners: Mapping[str, str]) -> dict[str, list[tuple[Place, Trait]]]:
     """Return what is kept for contacts, by address; `owners` gives the user id of the person who owns each."""
-    if not _any_kept(tx):
+    if not tx.any(select(kept_properties.c.who)):
         return {}
     addresses = {email_key(email): email for email in owners}
     of_user = {user_id: email for email, user_id in owners.items()}
+    addresses |= {user_key(user_id): email for user_id, email in of_user.items()}
     links = people.anonymous_links_of(tx, of_user)
     addresses |= {anonymous_key(anonymous_id): of_user[user_id] for anonymous_id, user_id in links.items()}
     found: dict[str, list[tuple[Place, Trait]]] = {}
     for place, trait in _found(tx, addresses):
         found.setdefault(addresses[place.who], []).append((place, trait))
     return found
+
+
+def of_user(tx: Transaction, user_id: str) -> dict[Place, Trait]:
+    """Return what is kept under a user id."""
+    return dict(_found(tx, [user_key(user_id)]))
 
 
 def among(tx: Transaction, anonymous_ids: Iterable[str]) -> set[str]:
@@ -79,51 +97,86 @@ def owners(tx: Transaction, keys: Iterable[str]) -> dict[str, str]:
     for key in keys:
         kinds[key[0]].add(key[2:])
     linked = {user_id for user_id in people.users_of(tx, kinds["a"]).values() if user_id is not None}
-    addresses = {row.address for row in people.look_up(tx, linked).values() if row.address is not None}
+    users = people.look_up(tx, linked | kinds["u"]).values()
+    addresses = {row.address for row in users if row.address is not None}
     living = people.load_by_email(tx, kinds["e"] | addresses, whole=False)
     return {email: rows[-1].user_id for email, rows in living.items()}
 
 
-def drop(tx: Transaction, stream: str) -> set[str]:
-    """Remove what a stream brought, and return the keys under which it was."""
+def end_before(tx: Transaction, user_id: str, time: float) -> None:
+    """Remove what a person did before it was deleted at a time, in epoch seconds."""
+    ended = (kept_properties.c.who == user_key(user_id)) & (kept_properties.c.time <= time)
+    tx.bring(select(kept_properties).where(ended))
+    tx.execute(kept_properties.delete().where(ended))
+
+
+def drop(tx: Transaction, stream: str) -> Gone:
+    """Remove what a stream brought."""
     return _remove(tx, kept_properties.c.stream == stream)
 
 
-def remove_events(tx: Transaction, prefixes: Iterable[str]) -> set[str]:
-    """Remove what is kept of events that are not stored any more, by attribute prefix, and return its keys."""
+def remove_events(tx: Transaction, prefixes: Iterable[str]) -> Gone:
+    """Remove what is kept of events that are not stored any more, by attribute prefix."""
     return _remove(tx, kept_properties.c.prefix.in_(list(prefixes)))
 
 
-def _remove(tx: Transaction, where: ColumnElement[bool]) -> set[str]:
-    tx.bring(select(kept_properties).where(where))
-    keys = set(tx.scalars(select(kept_properties.c.who).where(where)))
-    tx.execute(kept_properties.delete().where(where))
-    return keys
+def outdate(tx: Transaction, stream: str) -> None:
+    """Have what a stream brought be replaced by what is read again, by other fields, however old that is."""
+    of_stream = kept_properties.c.stream == stream
+    tx.bring(select(kept_properties).where(of_stream))
+    tx.execute(update(kept_properties).where(of_stream).values(outdated=1))
 
 
-def restrict(tx: Transaction, stream: str, traits: Container[str] | None) -> set[str]:
-    """Take properties off what a stream brought that may not be sent any more, and return the keys under which it is.
+def restrict(tx: Transaction, stream: str, traits: Container[str] | None) -> Gone:
+    """Take properties off what a stream brought that may not be sent any more.
 
     Args:
         traits: The names of the properties that may be, in lower case; None for all of them.
     """
+    gone = Gone(set(), {})
     if traits is None:
-        return set()
-    rows, of_stream = [], select(kept_properties).where(kept_properties.c.stream == stream)
-    tx.bring(of_stream)
-    for row in tx.execute(of_stream):
-        before = decode(row.properties)
-        allowed = {name: value for name, value in before.items() if name.lower() in traits}
-        if allowed != before:
-            rows.append({**row._asdict(), "properties": encode(allowed)})
-    tx.upsert(kept_properties, rows)
-    return {row["who"] for row in rows}
+        return gone
+    of_stream = kept_properties.c.stream == stream
+    tx.bring(select(kept_properties).where(of_stream))
+    before = _of_pulled(tx, of_stream)
+    place = tuple_(kept_properties.c.who, kept_properties.c.prefix)
+    query, last = select(kept_properties).where(of_stream).order_by(*place).limit(_STEP), ("", "")
+    while rows := tx.execute(query.where(place > last)).all():
+        last = (rows[-1].who, rows[-1].prefix)
+        changed = []
+        for row in rows:
+            properties = decode(row.properties)
+            allowed = {name: value for name, value in properties.items() if name.lower() in traits}
+            if allowed != properties:
+                changed.append((row.who, stream, row.prefix, row.time, encode(allowed)))
+        tx.upsert_rows(kept_properties, _COLUMNS, changed)
+        gone.keys.update(row[0] for row in changed)
+    after = _of_pulled(tx, of_stream)
+    gone.pulled.update(
+        {user_id: [one for one in said if one not in after.get(user_id, ())] for user_id, said in before.items()}
+    )
+    return gone
 
 
-def _any_kept(tx: Transaction) -> bool:
-    return tx.any(select(kept_properties.c.who))
+def _remove(tx: Transaction, where: ColumnElement[bool]) -> Gone:
+    tx.bring(select(kept_properties).where(where))
+    gone = Gone(set(tx.scalars(select(kept_properties.c.who).where(where))), _of_pulled(tx, where))
+    tx.execute(kept_properties.delete().where(where))
+    return gone
 
 
-def _found(tx: Transaction, keys: Iterable[str]) -> list[tuple[Place, Trait]]:
-    rows = tx.rows_among(_COLUMNS, "kept_properties", "who", set(keys))
-    return [(Place(row[0], row[1], row[2]), (decode(row[4]), row[3])) for row in rows]
+def _of_pulled(tx: Transaction, where: ColumnElement[bool]) -> dict[str, list[tuple[str, object]]]:
+    """Return the attributes, by user id, that are kept of people of whom Promoter itself says what it has."""
+    people.bring_people_of(tx, PULLED)
+    is_theirs = people_table.c.user_id == func.substr(kept_properties.c.who, 3)
+    is_pulled = people_table.c.parts.contains(encode(PULLED), autoescape=True)
+    query = select(kept_properties).join(people_table, is_theirs).where(where, is_pulled)
+    found: dict[str, list[tuple[str, object]]] = {}
+    for row in tx.execute(query.where(kept_properties.c.who.startswith("u:"))):
+        found.setdefault(row.who[2:], []).extend(attributes(row.prefix, (decode(row.properties), row.time)))
+    return found
+
+
+def _found(tx: Transaction, keys: Iterable[str], which: str = _WHO) -> Iterator[tuple[Place, Trait]]:
+    for row in tx.rows_among(", ".join(_COLUMNS), "kept_properties", which, set(keys)):
+        yield Place(row[0], row[1], row[2]), (decode(row[4]), row[3])

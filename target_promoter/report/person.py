@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any, Final
@@ -14,9 +14,11 @@ from target_promoter.config.settings import Settings
 from target_promoter.contacts import pulled
 from target_promoter.contacts.contacts import ContactStatus
 from target_promoter.intake.identifiers import identifiers_of
-from target_promoter.people import people
-from target_promoter.people.identity import Identifiers
+from target_promoter.people import people, stored_events
+from target_promoter.people.identity import Identifiers, user_key
 from target_promoter.people.person import PULLED, Person
+from target_promoter.people.stored_events import Place
+from target_promoter.people.traits import Trait
 from target_promoter.progress.words import campaign, listed, waits_for, when
 from target_promoter.store import runs
 from target_promoter.store import schema as tables
@@ -122,9 +124,9 @@ def story(tx: Transaction, settings: Settings, asked: str, rejected: Iterable[An
     moments = [
         # Of one moment what happened comes before what was made of it.
         *(moment for row in survey_rows(tx, known_by) for moment in _survey(row, settings, named, now)),
-        *(moment for person in persons for moment in _said(person, named)),
+        *(moment for person in persons for moment in _said(person)),
         *(moment for person in persons for moment in _left(person)),
-        *_kept(tx, known_by, named),
+        *_kept(tx, known_by, [user_key(person.user_id) for person in persons], named),
         *_cancelling(tx, settings, known_by, named),
         *_not_surveyed(tx, known_by, named),
         *_contact(tx, known_by),
@@ -138,13 +140,13 @@ def story(tx: Transaction, settings: Settings, asked: str, rejected: Iterable[An
         user_ids=sorted(known_by.user_ids),
         emails=sorted(known_by.emails),
         anonymous_ids=sorted(known_by.anonymous_ids),
-        known=[_known(person) for person in persons],
+        known=[_known(person, stored_events.of_user(tx, person.user_id).items()) for person in persons],
         forgotten=bool(runs.forgotten_among(tx, known_by.all_keys)),
         moments=sorted(moments, key=lambda moment: moment.happened_at),
     )
 
 
-def _known(person: Person) -> Known:
+def _known(person: Person, stored: Iterable[tuple[Place, Trait]]) -> Known:
     return Known(
         user_id=person.user_id,
         email=person.email or None,
@@ -152,7 +154,7 @@ def _known(person: Person) -> Known:
         first_name=person.names.standing.get("first_name"),
         last_name=person.names.standing.get("last_name"),
         traits=person.traits.standing,
-        stored={prefix: properties for prefix, (properties, _) in person.events.items()},
+        stored={prefix: said[0] for prefix, said in stored_events.latest(stored, person.deleted_at).items()},
         contact_lists=sorted(person.contact_lists),
     )
 
@@ -176,7 +178,7 @@ class _Names:
         return campaign(number, self.campaigns)
 
 
-def _said(person: Person, named: _Names) -> Iterator[Moment]:
+def _said(person: Person) -> Iterator[Moment]:
     """Yield what each stream said of a person; of each trait only what it said last is kept."""
     whom = f"user id {person.user_id}"
     for stream, part in sorted(person.parts.items()):
@@ -192,10 +194,6 @@ def _said(person: Person, named: _Names) -> Iterator[Moment]:
             yield Moment(time, f"Identified: {', '.join(said)}", f"{stream} said so of {whom}")
         if part.time and part.time not in by_time:
             yield Moment(part.time, "Identified: nothing new", f"{stream} said so of {whom}")
-        for prefix, (properties, time) in part.events.items():
-            kept = ", ".join(sorted(properties)) or "no properties"
-            why = "it is the latest one, and the setting stored_events names it"
-            yield Moment(time, f"{named.event(prefix)}: kept on the contact: {kept}", why)
     if person.deleted_at is not None:
         yield Moment(person.deleted_at, f"Deleted at the source ({whom})", "not sent, unless it is identified again")
 
@@ -211,11 +209,16 @@ def _left(person: Person) -> Iterator[Moment]:
             yield Moment(left_at, what, why)
 
 
-def _kept(tx: Transaction, identifiers: Identifiers, named: _Names) -> Iterator[Moment]:
+def _kept(tx: Transaction, identifiers: Identifiers, known: Collection[str], named: _Names) -> Iterator[Moment]:
     table = tables.kept_properties.c
     for row in tx.execute(select(tables.kept_properties).where(table.who.in_(identifiers.all_keys))):
-        why = "they go to the contact when its person is known"
-        yield Moment(row.time, f"{named.event(row.prefix)}: its properties are kept", why)
+        if row.who in known:
+            properties = ", ".join(sorted(decode(row.properties))) or "no properties"
+            why = "it is the latest one, and the setting stored_events names it"
+            yield Moment(row.time, f"{named.event(row.prefix)}: kept on the contact: {properties}", why)
+        else:
+            why = "they go to the contact when its person is known"
+            yield Moment(row.time, f"{named.event(row.prefix)}: its properties are kept", why)
 
 
 def _cancelling(tx: Transaction, settings: Settings, identifiers: Identifiers, named: _Names) -> Iterator[Moment]:

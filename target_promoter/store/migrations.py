@@ -125,6 +125,7 @@ _TO_VERSION_4: Final = (
         AND status = 'withheld'
     """,
     "ALTER TABLE streams ADD COLUMN version TEXT",
+    "ALTER TABLE kept_properties ADD COLUMN outdated INTEGER NOT NULL DEFAULT '0'",
     """
         CREATE TABLE version_rows (
             stream TEXT NOT NULL, user_id TEXT NOT NULL, row TEXT NOT NULL, version {bigint} NOT NULL,
@@ -205,8 +206,27 @@ def _from_2(tx: Transaction) -> None:
 
 
 def _from_3(tx: Transaction) -> None:
-    """Make the tables of version 4."""
+    """Make the tables of version 4, and keep the properties of stored events apart from people."""
     _run(tx, _TO_VERSION_4)
+    mark = "?" if tx.is_sqlite else "%s"
+    keep = (
+        "INSERT INTO kept_properties (who, stream, prefix, time, properties, outdated) "  # noqa: S608 - names of this module
+        f"VALUES ({', '.join([mark] * 6)}) ON CONFLICT (who, stream, prefix) DO NOTHING"
+    )
+
+    def without_events(person: _Row) -> str:
+        parts, rows = decode(person.said), []
+        for stream, part in parts.items():
+            outdated = part.pop("outdated_events", ())
+            for prefix, (properties, time) in part.pop("events", {}).items():
+                is_outdated = int(prefix in outdated)
+                rows.append((f"u:{person.user_id}", stream, prefix, float(time), encode(properties), is_outdated))
+        if not rows:
+            return person.said
+        tx.sql(keep, rows)
+        return encode({stream: part for stream, part in parts.items() if part})
+
+    _rewrite_people(tx, "parts", without_events)
 
 
 def _parts_in_3(person: _Row) -> str:
@@ -282,7 +302,9 @@ def _rewrite_people(tx: Transaction, column: str, rewritten: Callable[[_Row], st
     update = f"UPDATE people SET {column} = {mark} WHERE user_id = {mark}"  # noqa: S608 - as above
     last = ""
     while rows := [_Row(*row) for row in tx.sql(query, (last,)).all()]:
-        tx.sql(update, [(rewritten(row), row.user_id) for row in rows])
+        changed = [(said, row.user_id) for row in rows if (said := rewritten(row)) != row.said]
+        if changed:
+            tx.sql(update, changed)
         last = rows[-1].user_id
 
 

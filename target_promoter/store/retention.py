@@ -30,8 +30,11 @@ _AFTER_A_YEAR: Final = (
     text("DELETE FROM cancellations WHERE time < :before"),
     # Nor is it known for longer what was sent since the account was read.
     text("UPDATE pulled SET contact = NULL, differs = 0 WHERE read_at < :before AND contact IS NOT NULL"),
-    # Properties of somebody who never came; those of an anonymous id or an address that is somebody's stay theirs.
-    text("DELETE FROM kept_properties WHERE time < :before AND who LIKE 'u:%'"),
+    # Properties of somebody who never came; those of an id or an address that is somebody's stay theirs.
+    text("""
+        DELETE FROM kept_properties WHERE time < :before AND who LIKE 'u:%'
+        AND NOT EXISTS (SELECT 1 FROM people WHERE user_id = substr(who, 3))
+    """),
     text("""
         DELETE FROM kept_properties WHERE time < :before AND who LIKE 'a:%' AND NOT EXISTS (
             SELECT 1 FROM anonymous_ids WHERE anonymous_id = substr(who, 3) AND user_id IS NOT NULL

@@ -147,9 +147,13 @@ kept_properties = Table(
     Column("prefix", Text, primary_key=True),
     Column("time", Double, nullable=False),
     Column("properties", Text, nullable=False),
+    Column("outdated", Integer, nullable=False, server_default="0"),
     sqlite_with_rowid=False,
 )
-"""Properties of stored events by anonymous id, by e-mail address, or by a user id that nobody is known by yet."""
+"""The latest properties of stored events by what the call names its person by, the stream, and the attribute prefix.
+
+`outdated` is 1 for those that were read by other fields than those of now: the next that is read takes their place.
+"""
 
 contacts = Table(
     "contacts",

@@ -75,14 +75,15 @@ def counts(house: House) -> dict[str, int]:
 
 
 def test_after_a_month_and_after_a_year_what_nobody_needs_has_gone(house: House) -> None:
-    """What is a person's stays: its contacts, also at an older address, and what its anonymous id did."""
+    """What is a person's stays: its contacts, also at an older address, what it did, and what its anonymous id did."""
     full = counts(house)
     assert all(full.values()), full
     month = begin(house, NOW + 35 * DAY)
     assert month == {**full, "events": 0, "surveys": 2}, "the two that wait are not settled"
     year = begin(house, NOW + YEAR + 40 * DAY)
     gone = dict.fromkeys(("cancellations", "throttles", "not_surveyed", "request_days", "attribute_notes", "events"), 0)
-    assert year == {**month, **gone, "kept_properties": 1}
+    assert year == {**month, **gone, "kept_properties": 2}
+    assert house.attributes("ann@example.com")["order_completed_at"]
     assert house.attributes("bob@example.com")["order_completed_at"]
 
 
