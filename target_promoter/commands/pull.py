@@ -22,7 +22,7 @@ from target_promoter.delivery import limit
 from target_promoter.delivery.delivery import PATIENCE_SECONDS, Patience
 from target_promoter.delivery.sender import Workers
 from target_promoter.errors import DeliveryError, PromoterError
-from target_promoter.intake.pulling import know_people, let_wait
+from target_promoter.intake.identify import know_people, let_wait
 from target_promoter.progress.ending import end_refused, for_people, log_summary
 from target_promoter.progress.words import count
 from target_promoter.promoter.answers import FAILURES, Answer, Outcome

@@ -9,9 +9,8 @@ from typing import Any
 from target_promoter.contacts.attributes import Note, contact_attributes
 from target_promoter.people import people
 from target_promoter.people import stored_events as kept
-from target_promoter.people.person import Person
+from target_promoter.people.person import Person, Trait
 from target_promoter.people.stored_events import Place
-from target_promoter.people.traits import Trait
 from target_promoter.store.encoding import digest
 from target_promoter.store.transaction import Transaction
 

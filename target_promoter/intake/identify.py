@@ -1,21 +1,26 @@
-"""Identify calls and rows of people: who a person is."""
+"""Identify calls and rows of people: who a person is, and whom Promoter knows before any tap says so."""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 from msgspec.structs import replace
 
-from target_promoter.contacts import contacts
+from target_promoter.config.settings import Settings
+from target_promoter.contacts import contacts, pulled
+from target_promoter.contacts.pulled import Held
+from target_promoter.intake import mirror
 from target_promoter.intake.batch import DELETED, Batch
-from target_promoter.people import people, stored_events, versions
+from target_promoter.people import people, stored_events
 from target_promoter.people.identity import keys_named
-from target_promoter.people.person import FUTURE_SECONDS, delete
+from target_promoter.people.person import FUTURE_SECONDS, Person, delete
 from target_promoter.records.calls import UNMAPPED, Identify, is_refused
 from target_promoter.records.readers import NO_USER_ID, Rows
 from target_promoter.store.summary import IdentifyOutcome
+from target_promoter.store.transaction import Transaction
 from target_promoter.surveys import claims, surveys
+from target_promoter.values.reading import person_name
 
 
 def take_identifies(batch: Batch, rows: Rows) -> Counter[IdentifyOutcome]:
@@ -66,7 +71,7 @@ class _Taking:
         self._batch.link(self._links)
         people.put_rows(self._batch.tx, self._placed)
         if self._rows.version is not None:
-            versions.mark_rows(self._batch.tx, self._stream, self._rows.version, self._seen)
+            mirror.mark_rows(self._batch.tx, self._stream, self._rows.version, self._seen)
         for user_id, number in self._merged.items():
             self._outcomes[IdentifyOutcome.MERGED] += number - 1
             self._outcomes[self._outcome(user_id, merged=True)] += 1
@@ -218,3 +223,48 @@ class _Taking:
                 self._placed[row] = user_id
         elif row in self._on or row in self._placed:
             self._placed[row] = None
+
+
+def know_people(tx: Transaction, settings: Settings, after: str, since: float, now: float) -> tuple[str | None, int]:
+    """Know the next people by the attribute `user_id` of their contact, and let those wait who have none any more.
+
+    Somebody whom Promoter has under two addresses is not known by either: which is the present one a tap has to say.
+
+    Args:
+        after: The user id behind which they come, in the order of user ids.
+        since: When this reading of the account began, in epoch seconds.
+
+    Returns:
+        The last of them, None if there was none, and how many are known by their contact.
+    """
+    found = pulled.by_user_id(tx, after, since)
+    if not found:
+        return None, 0
+    known = _know(tx, settings, {user_id: held[0] if len(held) == 1 else None for user_id, held in found.items()}, now)
+    return max(found), sum(one.is_pulled and one.email is not None for one in known)
+
+
+def let_wait(tx: Transaction, settings: Settings, user_ids: Collection[str], now: float) -> None:
+    """Know people no more by a contact that is not theirs any more."""
+    if user_ids:
+        _know(tx, settings, dict.fromkeys(user_ids), now)
+
+
+def _know(tx: Transaction, settings: Settings, found: Mapping[str, Held | None], now: float) -> list[Person]:
+    batch = Batch(tx, settings, now)
+    batch.people.look_up(found)
+    batch.people.load(found)
+    told = [_told(batch.people.get(user_id), held) for user_id, held in found.items()]
+    for person in told:
+        if person != batch.people.get(person.user_id):
+            batch.people.put(person)
+    batch.finish()
+    return told
+
+
+def _told(person: Person, held: Held | None) -> Person:
+    if held is None or held.contact is None:
+        return person.pulled(None, {}, {})
+    names = {name: person_name(held.contact.get(name)) for name in ("first_name", "last_name")}
+    traits = {name: value for name, value in held.attributes.items() if name != "user_id" and value is not None}
+    return person.pulled(held.email, {name: value for name, value in names.items() if value is not None}, traits)

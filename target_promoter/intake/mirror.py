@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Final
 
 import msgspec
+from sqlalchemy import delete, select, text
 
 from target_promoter.contacts import contacts
-from target_promoter.people import people, versions
+from target_promoter.people import people
+from target_promoter.people.people import Row
 from target_promoter.people.person import Person, says_the_same
 from target_promoter.records.streams import Stream
 from target_promoter.store import streams
+from target_promoter.store.encoding import encode
+from target_promoter.store.schema import version_rows
 from target_promoter.store.streams import TableVersion
 from target_promoter.store.summary import Mirrored
 from target_promoter.store.transaction import Transaction
@@ -24,6 +28,31 @@ _SHARE: Final = 5
 
 _SHOWN: Final = 5
 _LARGEST: Final = 2**63
+_STEP: Final = 5000
+_COLUMNS: Final = ("stream", "user_id", "row", "version")
+# An older version that is read once more says nothing of who is there now.
+_MARK: Final = """
+    ON CONFLICT (stream, user_id, row) DO UPDATE SET version = excluded.version
+    WHERE version_rows.version < excluded.version
+"""
+_SEEN: Final = text(
+    "SELECT count(DISTINCT user_id) FROM version_rows WHERE stream = :stream AND version >= :version",
+)
+_UNSEEN: Final = """
+    SELECT user_id, email, identified_at, deleted_at, fingerprints, parts FROM people
+    WHERE user_id > :after AND {position}(parts, :name) > 0 AND NOT EXISTS (
+        SELECT 1 FROM version_rows
+        WHERE stream = :stream AND version_rows.user_id = people.user_id AND version >= :version
+    )
+    ORDER BY user_id LIMIT :most
+"""
+_ROWS_GONE: Final = text("""
+    SELECT user_id, row FROM version_rows AS gone
+    WHERE stream = :stream AND version < :version AND EXISTS (
+        SELECT 1 FROM version_rows
+        WHERE stream = :stream AND version_rows.user_id = gone.user_id AND version >= :version
+    )
+""")
 
 
 class VersionReading:
@@ -104,19 +133,19 @@ def take_version(
     problem = _problem(name, reading, version, known, unnamed)
     if problem is not None or version is None:
         return Mirrored(name, problem=problem)
-    seen = versions.count_seen(tx, name, version)
+    seen = _count_seen(tx, name, version)
     if known is None:
         # Whoever is not in it may be in an earlier part of a table that is read by and by.
         streams.set_version(tx, name, TableVersion(version, now, seen))
         return Mirrored(name)
-    missing = sum(map(len, versions.unseen(tx, name, version)))
+    missing = sum(map(len, _unseen(tx, name, version)))
     before = max(known.people or missing + seen, missing)
     if missing > _FEW and missing * _SHARE > before:
         streams.set_version(tx, name, msgspec.structs.replace(known, missing=missing))
         return Mirrored(name, problem=_broken(name, missing, before), failed=True)
     addresses = _leave(tx, name, version, now)
     _let_other_rows_stand(tx, name, version, now)
-    versions.let_go(tx, name, version)
+    _let_go(tx, name, version)
     streams.set_version(tx, name, TableVersion(version, now, seen, missing))
     return Mirrored(name, missing, tuple(addresses))
 
@@ -160,7 +189,7 @@ def _broken(name: str, missing: int, before: int) -> str:
 def _leave(tx: Transaction, name: str, version: int, now: float) -> list[str]:
     """Have those leave whom a version lacks, and return the addresses of the first few."""
     shown: list[str] = []
-    for step in versions.unseen(tx, name, version):
+    for step in _unseen(tx, name, version):
         pairs = [(person, person.left(name, now)) for person in step]
         people.save(tx, (after for _, after in pairs))
         _tell_contacts(tx, name, pairs, now)
@@ -183,7 +212,7 @@ def _tell_contacts(tx: Transaction, name: str, pairs: Iterable[tuple[Person, Per
 
 def _let_other_rows_stand(tx: Transaction, name: str, version: int, now: float) -> None:
     """Have the next row of a person be the one that stands where that which stood is gone."""
-    gone = versions.rows_gone(tx, name, version)
+    gone = _rows_gone(tx, name, version)
     known = people.load(tx, {user_id for user_id, _ in gone})
     changed: dict[str, Person] = {}
     for user_id, key in gone:
@@ -193,3 +222,41 @@ def _let_other_rows_stand(tx: Transaction, name: str, version: int, now: float) 
     people.save(tx, changed.values())
     pairs = [(known[user_id].person(), person) for user_id, person in changed.items()]
     _tell_contacts(tx, name, [(before, after) for before, after in pairs if name in before.parts], now)
+
+
+def mark_rows(tx: Transaction, stream: str, version: int, rows: Iterable[tuple[str, str]]) -> None:
+    """Remember that a table version has these rows, as pairs of user id and key."""
+    tx.insert_rows(version_rows, _COLUMNS, [(stream, *row, version) for row in sorted(rows)], _MARK)
+
+
+def _count_seen(tx: Transaction, stream: str, version: int) -> int:
+    """Return how many people a table version has."""
+    tx.bring(select(version_rows).where(version_rows.c.stream == stream))
+    return tx.scalar(_SEEN, {"stream": stream, "version": version}) or 0
+
+
+def _unseen(tx: Transaction, stream: str, version: int) -> Iterator[list[Person]]:
+    """Yield the people whom a stream speaks of and its version lacks, in steps; not those who left before."""
+    query = text(_UNSEEN.format(position="instr" if tx.is_sqlite else "strpos"))
+    values = {"stream": stream, "version": version, "name": encode(stream), "after": "", "most": _STEP}
+    people.bring_people_of(tx, stream)
+    while rows := tx.execute(query, values).all():
+        values["after"] = rows[-1].user_id
+        persons = [Row(row).person() for row in rows]
+        yield [one for one in persons if stream in one.parts and one.parts[stream].time and one.left_at(stream) is None]
+
+
+def _rows_gone(tx: Transaction, stream: str, version: int) -> list[tuple[str, str]]:
+    """Return the rows that a version lacks of people of whom it has others, as pairs of user id and key."""
+    return [(row.user_id, row.row) for row in tx.execute(_ROWS_GONE, {"stream": stream, "version": version})]
+
+
+def _let_go(tx: Transaction, stream: str, version: int) -> None:
+    """Let go of the rows that a version lacks."""
+    tx.execute(delete(version_rows).where(version_rows.c.stream == stream, version_rows.c.version < version))
+
+
+def drop(tx: Transaction, stream: str) -> None:
+    """Forget the table versions of a stream."""
+    tx.execute(delete(version_rows).where(version_rows.c.stream == stream))
+    streams.set_version(tx, stream, None)

@@ -14,9 +14,9 @@ from target_promoter.config.settings import Settings
 from target_promoter.contacts import contacts
 from target_promoter.contacts.attributes import contact_attributes
 from target_promoter.contacts.wanted import attribute_names
+from target_promoter.intake import mirror
 from target_promoter.intake.batch import queue_waiting
 from target_promoter.people import people, stored_events
-from target_promoter.people import versions as table_versions
 from target_promoter.people.known import KnownPeople
 from target_promoter.people.person import PULLED, Person
 from target_promoter.people.stored_events import Gone
@@ -155,7 +155,7 @@ def drop(tx: Transaction, stream: str, now: float) -> tuple[int, int]:
     """Take back all that a stream said; return how many people it spoke of, and how many surveys are cancelled."""
     gone = stored_events.drop(tx, stream)
     _take_off_kept(tx, gone, now)
-    table_versions.drop(tx, stream)
+    mirror.drop(tx, stream)
     spoken_of = _change(tx, lambda person: person.without(stream), now, stream)
     spoken_of |= people.look_up(tx, {key[2:] for key in gone.keys if key.startswith("u:")}).keys()
     return len(spoken_of), surveys.drop(tx, stream, now)

@@ -12,9 +12,8 @@ from target_promoter.config.settings import Campaign
 from target_promoter.intake.batch import DELETED, Batch
 from target_promoter.people import stored_events
 from target_promoter.people.identity import Identity, email_key, keys_kept_under, keys_named, user_key
-from target_promoter.people.person import FUTURE_SECONDS
+from target_promoter.people.person import FUTURE_SECONDS, Trait, later_properties
 from target_promoter.people.stored_events import Place
-from target_promoter.people.traits import Trait, later_properties
 from target_promoter.records.calls import Track, is_refused
 from target_promoter.store.encoding import digest, encode
 from target_promoter.store.schema import SurveyStatus

@@ -9,8 +9,7 @@ from sqlalchemy import ColumnElement, func, select, tuple_, update
 
 from target_promoter.people import people
 from target_promoter.people.identity import anonymous_key, email_key, user_key
-from target_promoter.people.person import PULLED
-from target_promoter.people.traits import Trait, later_properties
+from target_promoter.people.person import PULLED, Trait, later_properties
 from target_promoter.store.encoding import decode, encode
 from target_promoter.store.schema import kept_properties
 from target_promoter.store.schema import people as people_table

@@ -16,9 +16,8 @@ from target_promoter.contacts.contacts import ContactStatus
 from target_promoter.intake.identifiers import identifiers_of
 from target_promoter.people import people, stored_events
 from target_promoter.people.identity import Identifiers, user_key
-from target_promoter.people.person import PULLED, Person
+from target_promoter.people.person import PULLED, Person, Trait
 from target_promoter.people.stored_events import Place
-from target_promoter.people.traits import Trait
 from target_promoter.progress.words import campaign, listed, waits_for, when
 from target_promoter.store import runs
 from target_promoter.store import schema as tables

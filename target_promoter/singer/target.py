@@ -11,8 +11,7 @@ from typing_extensions import override
 
 from target_promoter.errors import InputError
 from target_promoter.singer import output
-from target_promoter.singer.batch_files import record_messages
-from target_promoter.singer.reader import check_record, check_schema
+from target_promoter.singer.reader import check_record, check_schema, record_messages
 from target_promoter.singer.signals import Signals
 
 _STATE_SHARE: Final = 10

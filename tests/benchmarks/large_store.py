@@ -15,8 +15,7 @@ from target_promoter.config.settings import Settings
 from target_promoter.contacts.wanted import contact_forms
 from target_promoter.people import people
 from target_promoter.people.identity import email_key, user_key
-from target_promoter.people.person import Part, Person
-from target_promoter.people.traits import Traits
+from target_promoter.people.person import Part, Person, Traits
 from target_promoter.store import rejected
 from target_promoter.store.database import open_store
 from target_promoter.store.encoding import encode

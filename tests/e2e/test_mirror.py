@@ -17,7 +17,6 @@ from sqlalchemy import select
 from target_promoter.config.settings import Settings
 from target_promoter.intake import mirror
 from target_promoter.intake.mirror import VersionReading
-from target_promoter.people import versions
 from target_promoter.records.streams import recognize
 from target_promoter.sandbox.faults import Faults
 from target_promoter.store import schema as tables
@@ -331,7 +330,7 @@ def leave_undelivered(shop: dict[str, Any], version: int, people: Iterable[int])
     reading.activate(version)
 
     def work(tx: Transaction) -> None:
-        versions.mark_rows(tx, "vips", version, [(str(one), "") for one in people])
+        mirror.mark_rows(tx, "vips", version, [(str(one), "") for one in people])
         mirror.take_version(tx, stream, reading, time.time(), unnamed=0)
 
     with contextlib.closing(open_store(shop["store_url"], now=0)) as store:

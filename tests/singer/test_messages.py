@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from target_promoter.commands.rejected import messages as replay
-from target_promoter.singer import batch_files
+from target_promoter.singer import reader
 from target_promoter.store.database import open_store
 from tests.tap import CUSTOMERS, STREAMS, TEXT, hours_ago, record, schema, state, sync
 
@@ -516,7 +516,7 @@ def test_a_batch_reads_neither_pipes_nor_endless_lines(
     """A pipe that nobody writes to would hold the run for ever, and a packed line without end fill the memory."""
     os.mkfifo(tmp_path / "pipe")
     assert "no regular file" in sync(shop, [schema("customers", CUSTOMERS), batch([tmp_path / "pipe"])]).log
-    monkeypatch.setattr(batch_files, "_LONGEST_LINE", 100)
+    monkeypatch.setattr(reader, "_LONGEST_LINE", 100)
     file = batch_file(tmp_path / "long.jsonl.gz", [ANN, {**BOB, "note": "x" * 200}])
     run = sync(shop, [schema("customers", CUSTOMERS), batch([file]), state({"n": 1})])
     assert run.status == 1
