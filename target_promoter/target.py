@@ -1,9 +1,10 @@
-"""The Singer target: streams to sinks, state passed on, delivery beside intake."""
+"""The Singer target: messages checked and taken whole, streams to sinks, state passed on, delivery beside intake."""
 
 from __future__ import annotations
 
 import gc
 import sys
+import time
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -14,6 +15,7 @@ from singer_sdk import Target
 from singer_sdk.exceptions import SingerSDKError
 from singer_sdk.helpers.capabilities import CapabilitiesEnum, TargetCapabilities
 from singer_sdk.singerlib.exceptions import SingerError
+from singer_sdk.singerlib.json import serialize_json
 from singer_sdk.sinks import Sink
 from typing_extensions import override
 
@@ -26,20 +28,23 @@ from target_promoter.progress.preview import PREVIEW_HELP
 from target_promoter.records.calls import Replay
 from target_promoter.records.streams import Stream, recognize, removed_stream
 from target_promoter.run import Run
+from target_promoter.singer import output
 from target_promoter.singer.mapping import Mapper
 from target_promoter.singer.program import program
-from target_promoter.singer.reader import Reader, check_stream
-from target_promoter.singer.signals import StoppedError
-from target_promoter.singer.target import AtomicTarget
+from target_promoter.singer.reader import Reader, check_record, check_schema, check_stream, record_messages
+from target_promoter.singer.signals import Signals, StoppedError
 from target_promoter.sinks import SINKS, PromoterSink
 from target_promoter.values.printable import SHORTEST_SECRET, without
 from target_promoter.values.reading import holds
+
+_STATE_SHARE: Final = 10
+"""State is passed on at once, unless writing batches for it would take more than a tenth of the time."""
 
 _OBJECTS_OF_A_BATCH: Final = 50_000
 """How many new objects are worth a look for garbage; those of a batch go with it."""
 
 
-class TargetPromoter(AtomicTarget):
+class TargetPromoter(Target):
     """Singer target for Promoter: identify-like streams become contacts, track-like streams trigger NPS surveys."""
 
     name = "target-promoter"
@@ -56,11 +61,21 @@ class TargetPromoter(AtomicTarget):
         Raises:
             ConfigError: A setting is unknown or wrong.
         """
+        self.signals = Signals()
+        self.record_version: object = None
+        self._next_drain_at = 0.0
+        self._has_state_to_pass_on = False
+        self._printed_state: dict[str, Any] | None = None
         self._streams: dict[str, Stream] = {}
         self._versions: dict[str, VersionReading] = {}
         self._run: Run | None = None
         self.preview_file: Path | None = None
         super().__init__(**options)
+        self._max_parallelism = 1  # One writer at a time has no use for threads, and none for their disorder.
+
+    @override
+    def _setup_signal_handlers(self) -> None:
+        """Set up none: the SDK's handler would drain in the middle of a drain, and exit with 0."""
 
     @override
     def _validate_config(self, *, raise_errors: bool = True) -> list[str]:
@@ -100,6 +115,41 @@ class TargetPromoter(AtomicTarget):
         """Return how far the table version of a stream is read."""
         return self._versions.setdefault(name, VersionReading())
 
+    def read(self, file_input: IO[str] | None) -> None:
+        """Read all messages, and do what is to be done at their end.
+
+        Args:
+            file_input: Where they are read from; None for standard input.
+
+        Raises:
+            InputError: There is no input.
+            StoppedError: A signal came.
+        """
+        file = file_input or self.message_reader.default_input
+        if file is None:
+            raise InputError("Standard input is closed: pipe a tap into this program, or name a file with --input.")
+        self.listen(cast("IO[str]", self.signals.lines(file, self._pass_due_state_on)))
+
+    @override
+    def _process_schema_message(self, message_dict: dict[str, Any]) -> None:
+        self._assert_line_requires(message_dict, requires={"stream", "schema"})
+        check_schema(message_dict)
+        super()._process_schema_message(message_dict)
+
+    @override
+    def _process_record_message(self, message_dict: dict[str, Any]) -> None:
+        check_record(message_dict)
+        self.record_version = message_dict.get("version")
+        super()._process_record_message(message_dict)
+
+    @override
+    def _process_batch_message(self, message_dict: dict[str, Any]) -> None:
+        """Take the records of batch files like any others; the SDK would neither map nor validate them."""
+        self._assert_line_requires(message_dict, requires={"stream", "encoding", "manifest"})
+        for record_message in record_messages(message_dict):
+            self.signals.check()
+            self._process_record_message(record_message)
+
     @override
     def _process_activate_version_message(self, message_dict: dict[str, Any]) -> None:
         """Take in that a tap begins a table version, or has sent all of it."""
@@ -110,8 +160,24 @@ class TargetPromoter(AtomicTarget):
 
     @override
     def _process_state_message(self, message_dict: dict[str, Any]) -> None:
+        """Pass state on as soon as all before it is in the store; the SDK would keep it to the end of the input."""
         super()._process_state_message(message_dict)
+        self._has_state_to_pass_on = True
+        self._pass_due_state_on()
         confirm(self._versions.values(), message_dict["value"])
+
+    def _pass_due_state_on(self) -> float | None:
+        """Pass state on if its time has come; return in how many seconds it will have, None if there is none."""
+        if not self._has_state_to_pass_on:
+            return None
+        began = time.monotonic()
+        if began < self._next_drain_at:
+            return self._next_drain_at - began
+        self.drain_all()
+        self._has_state_to_pass_on = False
+        now = time.monotonic()
+        self._next_drain_at = now + _STATE_SHARE * (now - began)
+        return None
 
     def _take_versions(self) -> None:
         """Have people leave the mirrored streams whose newest table versions lack them."""
@@ -172,9 +238,14 @@ class TargetPromoter(AtomicTarget):
 
     @override
     def _write_state_message(self, state: dict[str, Any]) -> None:
-        """Print state, unless nothing of what it stands for is kept."""
-        if not self.settings.dry_run:
-            super()._write_state_message(state)
+        """Print state once, unless nothing of what it stands for is kept.
+
+        Its numbers are printed as they came: the SDK cannot write those with a point.
+        """
+        if state != self._printed_state and not self.settings.dry_run:
+            self._printed_state = state
+            with output.written() as file:
+                file.write(f"{serialize_json(state)}\n")
 
     @override
     def process_endofpipe(self) -> None:
@@ -238,12 +309,7 @@ class TargetPromoter(AtomicTarget):
             except StoppedError as stopped:
                 return run.end(self._take_what_was_read(stopped))
             except (SingerSDKError, SingerError, UnicodeDecodeError) as error:
-                # Its message names streams and keys, and shows no record.
-                words = (
-                    "the input is not UTF-8" if isinstance(error, UnicodeDecodeError) else " ".join(str(error).split())
-                )
-                kind = type(error).__name__
-                return run.end(InputError(f"The input was refused ({kind}: {words}): fix the tap or its stream maps."))
+                return run.end(_refused(error))
             except PromoterError as error:
                 return run.end(error)
             except BaseException as error:

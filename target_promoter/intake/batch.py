@@ -161,9 +161,14 @@ class Batch:
 
     def finish(self) -> None:
         """Write what follows from people that became known: their kept properties, their waiting surveys."""
+        self.people.look_up(self._retold)
+        for user_id in self._retold:
+            address = self.people.address(user_id)
+            if address is not None:
+                # What is kept under an anonymous id comes to its contact, or leaves it.
+                self.look_at(address, user_id)
         self.save_people()
-        self.people.look_up(self.people.reachable | self.linked | self._retold)
-        self._look_at_retold()
+        self.people.look_up(self.people.reachable | self.linked)
         queued, cancelled = queue_waiting(
             self.tx, self.people, self.people.reachable | self.linked, self.unlinked, self.now
         )
@@ -172,14 +177,6 @@ class Batch:
         rejected.add(self.tx, self._rejected, self.now)
         runs.add_events(self.tx, self.findings.events, self.now)
         rejected.remove(self.tx, self._accepted)
-
-    def _look_at_retold(self) -> None:
-        """Have delivery look at the contacts that properties of stored events come to, or leave, by an anonymous id."""
-        for user_id in self._retold:
-            address = self.people.address(user_id)
-            if address is not None:
-                self.look_at(address, user_id)
-        self.save_people()
 
 
 def queue_waiting(

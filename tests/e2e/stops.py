@@ -19,7 +19,7 @@ from tests.programs import SHORT_CLOCK, Programs, Running, until
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-CONSTANTS = {**SHORT_CLOCK, "target_promoter.singer.target._STATE_SHARE": 0}
+CONSTANTS = {**SHORT_CLOCK, "target_promoter.target._STATE_SHARE": 0}
 
 LONGEST_STOP = 10.0
 """How long, in seconds, a run may go on after it was told to stop."""

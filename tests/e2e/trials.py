@@ -19,7 +19,7 @@ from tests.programs import SETTLING, SHORT_CLOCK, Programs, Running, until
 if TYPE_CHECKING:
     from target_promoter.sandbox.server import SandboxServer
 
-CONSTANTS = {**SHORT_CLOCK, "target_promoter.singer.target._STATE_SHARE": 0}
+CONSTANTS = {**SHORT_CLOCK, "target_promoter.target._STATE_SHARE": 0}
 """Every STATE is passed on at once, so that there are many to go on from."""
 
 ALL_FAULTS = Faults(
