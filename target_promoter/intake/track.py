@@ -12,8 +12,8 @@ from target_promoter.config.settings import Campaign
 from target_promoter.intake.batch import DELETED, Batch
 from target_promoter.people import stored_events
 from target_promoter.people.identity import Identity, email_key, keys_kept_under, keys_named, user_key
-from target_promoter.people.person import FUTURE_SECONDS, Trait, later_properties
-from target_promoter.people.stored_events import Place
+from target_promoter.people.person import FUTURE_SECONDS, Trait
+from target_promoter.people.stored_events import Place, later_properties
 from target_promoter.records.calls import Track, is_refused
 from target_promoter.store.encoding import digest, encode
 from target_promoter.store.schema import SurveyStatus
@@ -266,11 +266,15 @@ class Tracking:
     def _keep_properties(self) -> None:
         """Keep properties, and have delivery look at the contacts that they belong to."""
         changed = stored_events.keep(self._batch.tx, self._kept)
+        for user_id in (who[2:] for who in changed if who.startswith("u:")):
+            email = self._batch.people.address(user_id)
+            if email is not None:
+                self._batch.look_at(email, user_id)
         for call in self._calls if changed else ():
-            if not changed.isdisjoint(keys_kept_under(call)):
-                for who in self._identity.everybody(call):
-                    if who.user_id is not None and who.email is not None:
-                        self._batch.look_at(who.email, who.user_id)
+            if call.user_id is None and not changed.isdisjoint(keys_named(call)):
+                for one in self._identity.everybody(call):
+                    if one.user_id is not None and one.email is not None:
+                        self._batch.look_at(one.email, one.user_id)
 
 
 class _Surveys:

@@ -123,19 +123,6 @@ def later(known: Trait | None, said: Trait) -> Trait:
     return max(known, said, key=lambda trait: canonical(trait[0]))
 
 
-def later_properties(known: Trait | None, said: Trait) -> Trait:
-    """Return which properties of a stored event stand: the later event's; of one event all that was said of it.
-
-    The warehouse table `tracks` brings an event without its properties, and the event's own table brings them.
-    """
-    if known is None or known[1] != said[1]:
-        return later(known, said)
-    if known[0] == said[0]:
-        return known
-    both = {name: later((value, 0.0), (said[0].get(name, value), 0.0))[0] for name, value in known[0].items()}
-    return {**said[0], **both}, known[1]
-
-
 class Part(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     """What one stream said of a person.
 

@@ -9,7 +9,7 @@ from sqlalchemy import ColumnElement, func, select, tuple_, update
 
 from target_promoter.people import people
 from target_promoter.people.identity import anonymous_key, email_key, user_key
-from target_promoter.people.person import PULLED, Trait, later_properties
+from target_promoter.people.person import PULLED, Trait, later
 from target_promoter.store.encoding import decode, encode
 from target_promoter.store.schema import kept_properties
 from target_promoter.store.schema import people as people_table
@@ -36,6 +36,19 @@ class Gone(NamedTuple):
     """The keys under which it was kept."""
     pulled: dict[str, list[tuple[str, object]]]
     """The attributes that it was, by user id, of people of whom Promoter itself says what it has."""
+
+
+def later_properties(known: Trait | None, said: Trait) -> Trait:
+    """Return which properties of a stored event stand: the later event's; of one event all that was said of it.
+
+    The warehouse table `tracks` brings an event without its properties, and the event's own table brings them.
+    """
+    if known is None or known[1] != said[1]:
+        return later(known, said)
+    if known[0] == said[0]:
+        return known
+    both = {name: later((value, 0.0), (said[0].get(name, value), 0.0))[0] for name, value in known[0].items()}
+    return {**said[0], **both}, known[1]
 
 
 def attributes(prefix: str, said: Trait) -> list[tuple[str, object]]:
