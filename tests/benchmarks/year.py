@@ -30,8 +30,9 @@ _THROTTLE_DAYS: Final = 30
 _QUIET_DAYS: Final = 28
 _QUIET_RUNS: Final = 15
 _MEDIAN_OF: Final = 7
-_FOR_EVER: Final = ("people", "contacts", "messages", "facts")
-"""The tables whose rows stay: people until they are forgotten, and what makes an order known that comes again."""
+_FOR_EVER: Final = ("people", "contacts", "kept_properties", "messages", "facts")
+"""The tables whose rows stay: people until they are forgotten, with what they did last, and what makes an order known
+that comes again."""
 
 _TEXT: Final = {"type": ["null", "string"]}
 _SCHEMA: Final = {
