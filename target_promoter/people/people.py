@@ -22,6 +22,9 @@ _WITHOUT_PARTS: Final = f"{', '.join(_NAMES[:-1])}, NULL"
 _STEP: Final = 5000
 _parts: Final = msgspec.json.Decoder(dict[str, Part], float_hook=Decimal)
 _NEXT: Final = text(f"SELECT {_COLUMNS} FROM people WHERE user_id > :after ORDER BY user_id LIMIT {_STEP}")  # noqa: S608 - names of this program
+_WITHOUT_ADDRESS: Final = text("""
+    SELECT count(*) FROM people WHERE email IS NULL AND (deleted_at IS NULL OR deleted_at < identified_at)
+""")
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,6 +178,11 @@ def change_all(
         remove(tx, nobody)
         save(tx, (other for _, other in pairs if other.user_id not in nobody))
         yield from pairs
+
+
+def count_without_address(tx: Transaction) -> int:
+    """Return how many people have no e-mail address yet."""
+    return tx.scalar(_WITHOUT_ADDRESS) or 0
 
 
 def users_of(tx: Transaction, anonymous: Iterable[str]) -> dict[str, str | None]:
