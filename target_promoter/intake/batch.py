@@ -8,7 +8,7 @@ from collections.abc import Collection, Iterable, Mapping
 from target_promoter.config.settings import Settings
 from target_promoter.contacts import contacts
 from target_promoter.people import people, stored_events
-from target_promoter.people.identity import Identity
+from target_promoter.people.identity import Identity, anonymous_key
 from target_promoter.people.known import KnownPeople
 from target_promoter.records.calls import HOLDS_KEY, REPLAYED, Identify, Track
 from target_promoter.store import rejected, runs
@@ -71,11 +71,11 @@ class Batch:
         links = people.link(self.tx, seen)
         self.linked.update(link.user_id for link in links if link.user_id is not None)
         self.unlinked.update(link.anonymous_id for link in links if link.user_id is None)
-        told = stored_events.among(self.tx, (link.anonymous_id for link in links))
+        told = stored_events.among(self.tx, (anonymous_key(link.anonymous_id) for link in links))
         self._retold.update(
             user_id
             for link in links
-            if link.anonymous_id in told
+            if anonymous_key(link.anonymous_id) in told
             for user_id in (link.before, link.user_id)
             if user_id is not None
         )
@@ -85,7 +85,8 @@ class Batch:
         asked = set(anonymous_ids)
         waiting = surveys.open_of_people(self.tx, anonymous_ids=asked)
         named = {one.anonymous_id for one in waiting if one.anonymous_id is not None}
-        return named.union(people.users_of(self.tx, asked), stored_events.among(self.tx, asked))
+        kept = (key[2:] for key in stored_events.among(self.tx, map(anonymous_key, asked)))
+        return named.union(people.users_of(self.tx, asked), kept)
 
     def look_at(self, email: str, user_id: str) -> None:
         """Have delivery look at a contact whose form may have changed though its people did not."""

@@ -13,7 +13,7 @@ from target_promoter.contacts.pulled import Held
 from target_promoter.intake import mirror
 from target_promoter.intake.batch import DELETED, Batch
 from target_promoter.people import people, stored_events
-from target_promoter.people.identity import keys_named
+from target_promoter.people.identity import keys_named, user_key
 from target_promoter.people.person import FUTURE_SECONDS, Person, delete
 from target_promoter.records.calls import UNMAPPED, Identify, is_refused
 from target_promoter.records.readers import NO_USER_ID, Rows
@@ -255,9 +255,12 @@ def _know(tx: Transaction, settings: Settings, found: Mapping[str, Held | None],
     batch.people.look_up(found)
     batch.people.load(found)
     told = [_told(batch.people.get(user_id), held) for user_id, held in found.items()]
+    kept = stored_events.among(tx, map(user_key, found))
     for person in told:
         if person != batch.people.get(person.user_id):
             batch.people.put(person)
+            if person.address is not None and user_key(person.user_id) in kept:
+                batch.look_at(person.address, person.user_id)  # Of these Promoter does not know yet.
     batch.finish()
     return told
 

@@ -97,10 +97,9 @@ def of_user(tx: Transaction, user_id: str) -> dict[Place, Trait]:
     return dict(_found(tx, [user_key(user_id)]))
 
 
-def among(tx: Transaction, anonymous_ids: Iterable[str]) -> set[str]:
-    """Return those of the anonymous ids for which anything is kept."""
-    wanted = {anonymous_key(one): one for one in anonymous_ids}
-    return {wanted[row[0]] for row in tx.rows_among("who", "kept_properties", "who", set(wanted))}
+def among(tx: Transaction, keys: Iterable[str]) -> set[str]:
+    """Return those of the keys under which anything is kept."""
+    return {row[0] for row in tx.rows_among("who", "kept_properties", "who", set(keys))}
 
 
 def owners(tx: Transaction, keys: Iterable[str]) -> dict[str, str]:

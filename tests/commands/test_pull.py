@@ -127,6 +127,16 @@ def test_who_waited_for_the_person_that_promoter_knows(config: dict[str, Any], a
     assert requests(account) == 1
 
 
+def test_stored_events_of_the_person_that_promoter_knows(config: dict[str, Any], account: Account) -> None:
+    """What somebody did before the pull comes to the contact that it is known by then."""
+    config |= {"campaigns": {}, "stored_events": ["Order Completed"]}
+    hold(account, ANN, plan="basic", user_id="7")
+    sync(config, [CALLS, order("o-7", "7", total=5)])
+    pull(config)
+    sync(config, [CALLS])
+    assert account.contacts[ANN].attributes.items() >= {"plan": "basic", "order_completed_total": "5"}.items()
+
+
 def test_the_unsubscribed_are_not_tried(config: dict[str, Any], account: Account) -> None:
     """Their surveys are withheld without a request, for ever, and the report, the check and their story say so."""
     adopted(config, account)
