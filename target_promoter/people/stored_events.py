@@ -82,10 +82,10 @@ def of_owners(tx: Transaction, owners: Mapping[str, str]) -> dict[str, list[tupl
     if not tx.any(select(kept_properties.c.who)):
         return {}
     addresses = {email_key(email): email for email in owners}
-    of_user = {user_id: email for email, user_id in owners.items()}
-    addresses |= {user_key(user_id): email for user_id, email in of_user.items()}
-    links = people.anonymous_links_of(tx, of_user)
-    addresses |= {anonymous_key(anonymous_id): of_user[user_id] for anonymous_id, user_id in links.items()}
+    email_of = {user_id: email for email, user_id in owners.items()}
+    addresses |= {user_key(user_id): email for user_id, email in email_of.items()}
+    links = people.anonymous_links_of(tx, email_of)
+    addresses |= {anonymous_key(anonymous_id): email_of[user_id] for anonymous_id, user_id in links.items()}
     found: dict[str, list[tuple[Place, Trait]]] = {}
     for place, trait in _found(tx, addresses):
         found.setdefault(addresses[place.who], []).append((place, trait))
