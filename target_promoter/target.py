@@ -309,12 +309,7 @@ class TargetPromoter(Target):
             except StoppedError as stopped:
                 return run.end(self._take_what_was_read(stopped))
             except (SingerSDKError, SingerError, UnicodeDecodeError) as error:
-                # Its message names streams and keys, and shows no record.
-                words = (
-                    "the input is not UTF-8" if isinstance(error, UnicodeDecodeError) else " ".join(str(error).split())
-                )
-                kind = type(error).__name__
-                return run.end(InputError(f"The input was refused ({kind}: {words}): fix the tap or its stream maps."))
+                return run.end(_refused(error))
             except PromoterError as error:
                 return run.end(error)
             except BaseException as error:
