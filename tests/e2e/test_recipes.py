@@ -371,10 +371,11 @@ def test_containers_that_keep_nothing(
     """Each run is in a folder of its own, with the store on PostgreSQL: nothing is done twice, no file is left."""
     env = {"TARGET_PROMOTER_API_URL": sandbox.url, "TARGET_PROMOTER_API_KEY": "sandbox"}
     env["STORE_URL"] = postgres.new_database()
+    calls = (identify("1", "ann@example.com"), order("a", "1", 1))
     for number in range(2):
         kitchen = Kitchen(tmp_path_factory.mktemp("container"), env)
         kitchen.write("config.json")
-        kitchen.tap(identify("1", "ann@example.com"), order("a", "1", 1))
+        kitchen.tap(*calls)
         summaries = kitchen.run("containers")
         assert len(summaries) == 3
         assert sum(summary["api"]["requests"] for summary in summaries) == (1 if number == 0 else 0)
