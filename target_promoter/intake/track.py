@@ -45,6 +45,7 @@ class Tracking:
         self._surveys.look_up(call for call in calls if call.canonical in batch.settings.campaigns)
         self._deleted: set[bytes] = set()
         self._kept: dict[Place, Trait] = {}
+        self._said_again: set[Place] = set()
         self._cancelling: cancelling.Cancelling = {}
         self._not_surveyed: list[NotSurveyed] = []
 
@@ -112,7 +113,8 @@ class Tracking:
         cancels = batch.cancel_rules.any and self._note_cancelling(call, time)
         prefix = batch.settings.stored_events.get(call.canonical)
         if prefix is not None:
-            self._store_properties(call, prefix, time)
+            came_before = campaign is not None and self._surveys.is_known(self._surveys.marks(call, campaign))
+            self._store_properties(call, prefix, time, came_before=came_before)
         if campaign is None:
             return TrackOutcome.STORED if prefix is not None or cancels else TrackOutcome.UNMATCHED
         return self._survey(call, campaign, time)
@@ -254,18 +256,22 @@ class Tracking:
             surveyed_at = max((one.surveyed_at or 0.0 for one in throttles), default=0.0)
         return self._batch.rules.lets_through(known, who.email, surveyed_at)
 
-    def _store_properties(self, call: Track, prefix: str, time: float) -> None:
+    def _store_properties(self, call: Track, prefix: str, time: float, *, came_before: bool) -> None:
         """Keep a stored event's properties by what the call names its person by."""
         if call.user_id is not None and self._batch.people.is_deleted_since(call.user_id, time):
             return
         said = (dict(call.properties), time)
         for key in keys_kept_under(call):
             place = Place(key, call.stream, prefix)
+            if not came_before:
+                self._said_again.discard(place)
+            elif place not in self._kept:
+                self._said_again.add(place)
             self._kept[place] = later_properties(self._kept.get(place), said)
 
     def _keep_properties(self) -> None:
         """Keep properties, and have delivery look at the contacts that they belong to."""
-        changed = stored_events.keep(self._batch.tx, self._kept)
+        changed = stored_events.keep(self._batch.tx, self._kept, self._said_again)
         for user_id in (who[2:] for who in changed if who.startswith("u:")):
             email = self._batch.people.address(user_id)
             if email is not None:

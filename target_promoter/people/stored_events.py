@@ -66,12 +66,21 @@ def latest(stored: Iterable[tuple[Place, Trait]], deleted_at: float | None) -> d
     return found
 
 
-def keep(tx: Transaction, said: Mapping[Place, Trait]) -> set[str]:
-    """Keep properties of stored events, with their event's time, and return the keys of which others are kept now."""
+def keep(tx: Transaction, said: Mapping[Place, Trait], said_again: Container[Place] = ()) -> set[str]:
+    """Keep properties of stored events, with their event's time, and return the keys of which others are kept now.
+
+    Args:
+        said_again: Places of which the same events told before: another time alone is none that costs a request.
+    """
     # What was read by other fields counts for nothing.
     known = dict(_found(tx, {place.who for place in said}, f"outdated = 0 AND {_WHO}"))
     now = {place: later_properties(known.get(place), one) for place, one in said.items()}
-    changed = {place: one for place, one in now.items() if one != known.get(place)}
+
+    def is_news(place: Place, one: Trait) -> bool:
+        before = known.get(place)
+        return before is None or one[0] != before[0] or (one[1] != before[1] and place not in said_again)
+
+    changed = {place: one for place, one in now.items() if is_news(place, one)}
     rows = [(*place, time, encode(properties), 0) for place, (properties, time) in changed.items()]
     tx.upsert_rows(kept_properties, (*_COLUMNS, "outdated"), sorted(rows))
     return {place.who for place in changed}

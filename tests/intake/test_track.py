@@ -278,6 +278,19 @@ def test_stored_properties_follow_the_latest_event(house: House) -> None:
     }
 
 
+def test_only_another_event_moves_the_time_of_the_last_one(house: House) -> None:
+    """The same event that comes again at another time, of a tap that stamps its rows, costs no request."""
+    house.take(identify("1", "ann@example.com"), track("Order Completed", "1", -5, messageId="a"))
+    house.synced()
+    before = house.attributes("ann@example.com")
+    house.take(track("Order Completed", "1", -4, messageId="a"))
+    assert house.to_look_at == set()
+    assert house.attributes("ann@example.com") == before
+    house.take(track("Order Completed", "1", -3, messageId="a"), track("Order Completed", "1", -3.5, messageId="b"))
+    assert house.to_look_at == {"ann@example.com"}
+    assert house.attributes("ann@example.com") != before
+
+
 def test_stored_properties_are_kept_until_their_person_is_known(house: House) -> None:
     """The order comes before the customer, who may have no address at first."""
     house.take(track("Order Completed", "2", -1, total=7))
