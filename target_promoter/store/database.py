@@ -20,6 +20,7 @@ import backoff
 from sqlalchemy import Connection, Engine, create_engine, event, exc, insert, inspect, text
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.pool import QueuePool, StaticPool
+from typing_extensions import override
 
 from target_promoter.errors import StoreBusyError, StoreError, StoreLostError, StoreMovedError
 from target_promoter.store.schema import SCHEMA_VERSION, facts, metadata, request_clock
@@ -150,7 +151,7 @@ def private_store(name: str, connection: sqlite3.Connection | None = None) -> St
     file.execute(f"PRAGMA cache_size = -{_PRIVATE_CACHE_KIB}")
     engine = create_engine("sqlite://", poolclass=StaticPool, creator=lambda: file, hide_parameters=True)
     event.listen(engine, "begin", lambda connection: connection.exec_driver_sql("BEGIN"))
-    store = Store(engine, make_url("sqlite://"))
+    store = _PrivateStore(engine, make_url("sqlite://"))
     store.name = name
     return store
 
@@ -404,6 +405,14 @@ class Store:
             raise (
                 sqlite_error(self.name, error.orig) if self.is_sqlite else postgresql_error(self.name, error)
             ) from error
+
+
+class _PrivateStore(Store):
+    """A store that has one connection for all threads: also those that only read wait for each other."""
+
+    @override
+    def _read_once(self, work: Callable[[Transaction], T]) -> T:
+        return self._write_once(work)
 
 
 def open_store(url: str, *, now: float, hurried: Callable[[], bool] = bool) -> Store:

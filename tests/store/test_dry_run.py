@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections import Counter
 from contextlib import closing
@@ -268,3 +269,24 @@ def test_what_waits_is_counted_and_surveys_that_are_due_are_looked_at(config: di
     assert dry.summary["surveys"] == {**others, "pending": SIZE.due, "waiting": SIZE.waiting}
     assert dry.summary["contacts"]["pending"] == SIZE.pending
     assert dry.status == 0
+
+
+def test_a_dry_run_on_a_new_store_has_one_transaction_at_a_time(tmp_path: Path) -> None:
+    """Its intake and its delivery ask for the same rows at once: what is in no file has one connection for both."""
+    with closing(open_dry_run(f"sqlite:///{tmp_path / 'new.db'}", 1.0)) as store:
+        failed: list[BaseException] = []
+
+        def read() -> None:
+            try:
+                store.read(lambda tx: people.load(tx, ["1"]))
+            except BaseException as error:  # noqa: BLE001 - told by the test's own thread
+                failed.append(error)
+
+        def meanwhile(_: Transaction) -> threading.Thread:
+            other = threading.Thread(target=read)
+            other.start()
+            other.join(0.2)
+            return other
+
+        store.write(meanwhile).join()
+        assert not failed
