@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import functools
+import graphlib
 import subprocess
 import sys
 from pathlib import Path
@@ -48,7 +49,8 @@ def imports(path: Path) -> Iterator[str]:
         if isinstance(node, ast.ImportFrom) and node.module == PACKAGE:
             yield from (one.name for one in node.names)
         elif isinstance(node, ast.ImportFrom) and node.module is not None and node.module.startswith(f"{PACKAGE}."):
-            yield node.module.removeprefix(f"{PACKAGE}.")
+            module = node.module.removeprefix(f"{PACKAGE}.")
+            yield from (module, *(f"{module}.{one.name}" for one in node.names))
         elif isinstance(node, ast.Import):
             yield from (one.name.removeprefix(f"{PACKAGE}.") for one in node.names if one.name.startswith(PACKAGE))
 
@@ -89,3 +91,24 @@ def test_a_run_loads_nothing_that_is_optional() -> None:
     loaded = "import sys, target_promoter.run, target_promoter.target; print(*sys.modules)"
     modules = subprocess.run([sys.executable, "-c", loaded], check=True, capture_output=True, text=True).stdout.split()
     assert {"uvicorn", "psycopg", "rich", "jinja2", "target_promoter.store.migrations"}.isdisjoint(modules)
+
+
+def test_imports_in_functions_are_of_what_is_optional() -> None:
+    """The sandbox is an extra, rich is for a terminal, migrations for an older store; all else stands at the top."""
+    inside = {
+        one
+        for path in FOLDER.rglob("*.py")
+        for function in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(function, ast.FunctionDef | ast.AsyncFunctionDef)
+        for one in ast.walk(function)
+        if isinstance(one, ast.Import | ast.ImportFrom)
+    }
+    modules = {one.module if isinstance(one, ast.ImportFrom) else one.names[0].name for one in inside}
+    optional = ("sandbox.server", "sandbox.account", "progress.terminal", "store.migrations")
+    assert modules == {f"{PACKAGE}.{one}" for one in optional}
+
+
+def test_no_module_imports_what_imports_it() -> None:
+    """No circle, also within a room, in a function and for types alone."""
+    paths = {".".join(path.relative_to(FOLDER).with_suffix("").parts): path for path in FOLDER.rglob("*.py")}
+    graphlib.TopologicalSorter({name: {*imports(path)} & {*paths} for name, path in paths.items()}).prepare()

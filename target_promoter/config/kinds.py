@@ -17,6 +17,9 @@ from decimal import Decimal
 from typing import Any, Final, Generic, NoReturn, TypeVar
 from urllib.parse import urlsplit
 
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import ArgumentError
+
 from target_promoter.errors import ConfigError, SettingError
 from target_promoter.values.printable import Lines
 
@@ -386,9 +389,6 @@ def api_url(sandbox: str) -> Kind[str]:
 
 def _store_url(name: str, text: str) -> str:
     """Return the SQLAlchemy address of a SQLite file or a PostgreSQL database."""
-    from sqlalchemy.engine import make_url  # noqa: PLC0415 - `--version` and `--about` need no database
-    from sqlalchemy.exc import ArgumentError  # noqa: PLC0415 - the same
-
     address = text.strip()
     try:
         url = make_url(address)

@@ -17,6 +17,7 @@ from typing import Any, Final, Literal, get_args
 from zoneinfo import ZoneInfo
 
 from singer_sdk import Target
+from sqlalchemy.engine import make_url
 
 from target_promoter.config.kinds import (
     API_KEY,
@@ -518,8 +519,6 @@ def _flattening(_name: str, found: dict[str, Any]) -> dict[str, Any]:
 
 def _sandbox_file(store_url: str, name: str, scheme: str = "") -> str:
     """Return the path of one of the sandbox's files, in the folder of a SQLite store or else in the current one."""
-    from sqlalchemy.engine import make_url  # noqa: PLC0415 - `--version` and `--about` need no database
-
     url = make_url(store_url)
     folder = Path(url.database or "").parent if url.get_backend_name() == "sqlite" else Path()
     return f"{scheme}{folder / name}"

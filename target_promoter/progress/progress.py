@@ -19,6 +19,7 @@ from target_promoter.config.settings import Settings
 from target_promoter.contacts.contacts import count_pending
 from target_promoter.delivery import limit
 from target_promoter.errors import StoreError
+from target_promoter.progress.ending import terminal_handlers
 from target_promoter.store.database import Store
 from target_promoter.store.summary import DELIVERED, Summary
 from target_promoter.store.transaction import Transaction
@@ -212,7 +213,7 @@ class Progress:
     def _show(self) -> None:
         from target_promoter.progress.terminal import live_view  # noqa: PLC0415 - only a terminal needs rich
 
-        with live_view() as show:
+        with live_view(terminal_handlers()) as show:
             while not self._ended.wait(_LOOK_SECONDS):
                 with contextlib.suppress(StoreError):
                     show(self.status().parts())

@@ -3,22 +3,22 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 import sys
 from collections.abc import Callable, Iterable, Iterator
+from typing import Any
 
 from rich.console import Console
 from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from target_promoter.progress.ending import terminal_handlers
-
 
 @contextlib.contextmanager
-def live_view() -> Iterator[Callable[[Iterable[tuple[str, str]]], None]]:
-    """Yield what shows named figures in the place of those before; what is logged meanwhile goes above them."""
+def live_view(handlers: Iterable[logging.StreamHandler[Any]]) -> Iterator[Callable[[Iterable[tuple[str, str]]], None]]:
+    """Yield what shows named figures in the place of those before; what the handlers log meanwhile goes above them."""
     # Handlers hold the stream that standard error was when they were made, past which the view cannot see.
-    before, handlers = sys.stderr, terminal_handlers()
+    before = sys.stderr
     view = Live(console=Console(stderr=True), transient=True, auto_refresh=False, redirect_stdout=False)
     with view, contextlib.ExitStack() as ending:
         for handler in handlers:

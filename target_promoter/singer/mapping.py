@@ -16,6 +16,7 @@ from typing_extensions import override
 from target_promoter.errors import ConfigError
 from target_promoter.records.calls import REPLAYED, Replay
 from target_promoter.records.shapes import Columns, columns, holds_calls
+from target_promoter.singer.validation import Validator
 from target_promoter.store.encoding import encode
 from target_promoter.values.printable import without
 
@@ -105,8 +106,6 @@ class Mapper(PluginMapper):
         self.stream_maps.pop(stream, None)
         try:
             if options.enabled:
-                from target_promoter.singer.validation import Validator  # noqa: PLC0415 - few flatten
-
                 Validator(schema)  # A reference that leaves the document is lost by flattening.
                 schema = _flattenable(schema, options.max_level)
                 if holds_calls(Columns(schema).names):

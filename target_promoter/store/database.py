@@ -7,6 +7,7 @@ take the same rows in another order, so there is no deadlock and no lost update 
 from __future__ import annotations
 
 import contextlib
+import logging
 import os
 import sqlite3
 import stat
@@ -29,6 +30,8 @@ from target_promoter.values.printable import masked_url
 
 T = TypeVar("T")
 K = TypeVar("K")
+
+logger = logging.getLogger("target-promoter.store")
 
 UNFINISHED: Final = "unfinished"
 """The version of a store that is still being moved to its place."""
@@ -508,10 +511,27 @@ def _is_ready(store: Store) -> bool:
     """Return whether there is a store, which is of this program's version from now on."""
     version = store.read(lambda tx: version_of(tx, store.name))
     if version is not None and version < SCHEMA_VERSION:
-        from target_promoter.store.migrations import migrate  # noqa: PLC0415 - only after an upgrade
-
-        migrate(store, keep_copy=True)
+        _migrate(store)
     return version is not None
+
+
+def _migrate(store: Store) -> None:
+    """Bring an older store to this program's version, all in one transaction; of a SQLite file a copy is kept first."""
+    from target_promoter.store.migrations import upgrade  # noqa: PLC0415 - only after an upgrade
+
+    def work(tx: Transaction) -> int:
+        # Another program may have been faster: what counts is the version that is found once nobody else writes.
+        version = int(tx.sql(_VERSION).scalar_one())
+        if store.is_sqlite and version < SCHEMA_VERSION:
+            back_up(store.path, copy_path(store.path, version), store.name)
+        return upgrade(tx)
+
+    version = store.write(work)
+    if version == SCHEMA_VERSION:
+        return
+    store.analyze()
+    copy = f"; as it was it is kept in {copy_path(store.path, version)}" if store.is_sqlite else ""
+    logger.warning("The store %s was brought from version %d to %d%s.", store.name, version, SCHEMA_VERSION, copy)
 
 
 def _check_version(tx: Transaction, name: str) -> None:

@@ -206,7 +206,7 @@ def _source(url: str, now: float) -> Store:
 
 def _upgraded(source: Store) -> Store:
     """Return a copy of an older SQLite store, brought to this version."""
-    from target_promoter.store.migrations import migrate  # noqa: PLC0415 - only after an upgrade
+    from target_promoter.store.migrations import upgrade  # noqa: PLC0415 - only after an upgrade
 
     copy = unnamed_file()
     try:
@@ -215,7 +215,7 @@ def _upgraded(source: Store) -> Store:
     except sqlite3.Error as error:
         raise sqlite_error(source.name, error) from error
     store = private_store(source.name, copy)
-    migrate(store, keep_copy=False)
+    store.write(upgrade)
     return store
 
 

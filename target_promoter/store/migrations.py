@@ -7,19 +7,15 @@ usual tool, compares and names revisions for many developers' branches; three nu
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable
 from hashlib import blake2b
 from typing import Any, Final, NamedTuple
 
-from target_promoter.store.database import Store, back_up, copy_path
 from target_promoter.store.encoding import decode, encode
 from target_promoter.store.schema import SCHEMA_VERSION
 from target_promoter.store.streams import BEFORE_3
 from target_promoter.store.transaction import Transaction
 from target_promoter.values.events import canonical
-
-logger = logging.getLogger("target-promoter.store")
 
 _ROWS: Final = 5000
 
@@ -155,25 +151,9 @@ _OWN_CONTACTS: Final = """
 """
 
 
-def migrate(store: Store, *, keep_copy: bool) -> None:
-    """Bring an older store to this program's version, all in one transaction.
-
-    Args:
-        keep_copy: Whether to keep a copy of a SQLite file, as it was, beside it first.
-    """
-    version = store.write(lambda tx: _migrate(tx, store, keep_copy=keep_copy))
-    if version == SCHEMA_VERSION or not keep_copy:
-        return
-    store.analyze()
-    copy = f"; as it was it is kept in {copy_path(store.path, version)}" if store.is_sqlite else ""
-    logger.warning("The store %s was brought from version %d to %d%s.", store.name, version, SCHEMA_VERSION, copy)
-
-
-def _migrate(tx: Transaction, store: Store, *, keep_copy: bool) -> int:
-    # Another program may have been faster: what counts is the version that is found once nobody else writes.
+def upgrade(tx: Transaction) -> int:
+    """Bring the tables to this program's version, and return the version that they had."""
     version = int(tx.sql("SELECT value FROM facts WHERE name = 'schema_version'").scalar_one())
-    if store.is_sqlite and keep_copy and version < SCHEMA_VERSION:
-        back_up(store.path, copy_path(store.path, version), store.name)
     for step in _STEPS[version - 1 :]:
         step(tx)
     tx.sql(f"UPDATE facts SET value = '{SCHEMA_VERSION}' WHERE name = 'schema_version'")  # noqa: S608 - a number

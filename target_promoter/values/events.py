@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import functools
 import re
 from collections.abc import Iterable
@@ -53,7 +54,6 @@ def nearest(event: str, known: Iterable[str]) -> str | None:
         event: The event's name as a person or a source wrote it.
         known: Names to choose from.
     """
-    import difflib  # noqa: PLC0415 - most events are known
 
     def likeness(name: str) -> float:
         pairs = ((canonical(event), canonical(name)), (_sorted_words(event), _sorted_words(name)))
