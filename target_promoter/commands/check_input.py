@@ -165,6 +165,8 @@ def _to_configure(unknown: Iterable[Advice]) -> Iterator[str]:
     for one in found:
         if one.ignores:
             yield f"Stream {one.stream} is best left out: {one.why}."
+    if any(one.ignores for one in found):
+        yield "If one should be read all the same, say in `streams` what it is (`type`), with its columns (`fields`)."
     config = config_of(found)
     yield "The config does not know all streams. Add these lines to it, and look them through:"
     yield Lines.of(json.dumps(config, indent=2, ensure_ascii=False).split("\n"))

@@ -44,9 +44,9 @@ class Metrics:
 
     def __init__(self, summary: Summary, waited: Callable[[], float]) -> None:
         sources: dict[metrics.Metric | Measure, Callable[[], float]] = {
-            metrics.Metric.HTTP_REQUEST_COUNT: lambda: summary.value("api", "requests"),
-            Measure.RETRIES: lambda: summary.value("api", "retries"),
-            Measure.RATE_LIMITED: lambda: summary.value("api", "rate_limited"),
+            metrics.Metric.HTTP_REQUEST_COUNT: lambda: summary.requested("requests"),
+            Measure.RETRIES: lambda: summary.requested("retries"),
+            Measure.RATE_LIMITED: lambda: summary.requested("rate_limited"),
             Measure.WAITED: lambda: round(waited(), 3),
         }
         # The SDK types a metric's name as one of its own, and takes any enumeration of texts.

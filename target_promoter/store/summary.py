@@ -240,6 +240,10 @@ class Summary:
         with self._lock:
             return self._counts[part][outcome]
 
+    def requested(self, what: str) -> int:
+        """Return a count of requests that were really sent: in a dry run none were."""
+        return 0 if self._dry_run else self.value("api", what)
+
     def as_dict(self, now: float) -> dict[str, object]:
         """Return the summary in the form and order of the summary line.
 

@@ -326,7 +326,7 @@ def test_a_sample_of_an_unknown_stream_names_the_lines_to_add(config: dict[str, 
         for line in inspect_input(map(json.dumps, messages), config, Settings.from_config(config)):
             lines.append(line)
     text = "\n".join(lines)
-    assert "products is best left out: no column names a person" in text
+    assert "products is best left out: no column names a person.\nIf one should be read all the same, say" in text
     add = json.loads(next(line for line in lines if line.startswith("{")))
     assert yaml.safe_load(text[text.index("config:") :]) == {"config": add}
     assert "track: 1 read, 1 queued" in inspected(messages, {**config, **add})

@@ -245,7 +245,7 @@ REFUSED: list[tuple[dict[str, object], str, str]] = [
 
 
 @pytest.mark.parametrize(("config", "names", "fix"), REFUSED, ids=[str(config) for config, _, _ in REFUSED])
-def test_refusals_name_setting_and_mend(config: dict[str, object], names: str, fix: str) -> None:
+def test_refusals_name_setting_and_fix(config: dict[str, object], names: str, fix: str) -> None:
     """Every refusal is one sentence that names the setting and the fix, and shows no secret."""
     sentence = refusal(**config)
     assert sentence.startswith("Setting ")

@@ -152,6 +152,17 @@ def test_every_count_is_logged_once(caplog: pytest.LogCaptureFixture) -> None:
     assert [str(point.value) for point in points[:2]] == ["5", "1"]
 
 
+def test_a_dry_run_counts_no_requests(caplog: pytest.LogCaptureFixture) -> None:
+    """Its metric lines say what its summary says: nothing was sent."""
+    caplog.set_level(logging.INFO, logger=metrics.METRICS_LOGGER_NAME)
+    summary = Summary(sandbox=False, dry_run=True, started_at=time.time())
+    lines = Metrics(summary, lambda: 0.0)
+    summary.count("api", "requests", 3)
+    lines.end()
+    points = [cast("metrics.Point[float]", cast("tuple[object]", one.args)[0]) for one in caplog.records]
+    assert {point.metric.value: point.value for point in points}["http_request_count"] == 0
+
+
 def test_a_count_is_logged_when_it_was_silent_for_a_minute(
     caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
