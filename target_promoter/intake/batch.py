@@ -8,7 +8,7 @@ from collections.abc import Collection, Iterable, Mapping
 from target_promoter.config.settings import Settings
 from target_promoter.contacts import contacts
 from target_promoter.people import people, stored_events
-from target_promoter.people.identity import Identity, anonymous_key
+from target_promoter.people.identity import Identity, anonymous_key, names_of
 from target_promoter.people.known import KnownPeople
 from target_promoter.records.calls import HOLDS_KEY, REPLAYED, Identify, Track
 from target_promoter.store import rejected, runs
@@ -85,8 +85,8 @@ class Batch:
         asked = set(anonymous_ids)
         waiting = surveys.open_of_people(self.tx, anonymous_ids=asked)
         named = {one.anonymous_id for one in waiting if one.anonymous_id is not None}
-        kept = (key[2:] for key in stored_events.among(self.tx, map(anonymous_key, asked)))
-        return named.union(people.users_of(self.tx, asked), kept)
+        kept = stored_events.among(self.tx, map(anonymous_key, asked))
+        return named.union(people.users_of(self.tx, asked), names_of(kept).anonymous_ids)
 
     def look_at(self, email: str, user_id: str) -> None:
         """Have delivery look at a contact whose form may have changed though its people did not."""
@@ -133,14 +133,10 @@ class Batch:
         """
         if not self.cancel_rules.any:
             return
-        by_kind: dict[str, set[str]] = {"u": set(), "a": set(), "e": set()}
-        for who in cancelling:
-            by_kind[who[0]].add(who[2:])
-        anonymous_ids = by_kind["a"].union(people.anonymous_links_of(self.tx, by_kind["u"]))
+        user_ids, anonymous_ids, emails = names_of(cancelling)
+        anonymous_ids = anonymous_ids.union(people.anonymous_links_of(self.tx, user_ids))
         waiting = [one for one in surveys.of_rows(self.tx, set(new), ()) if one.is_open]
-        waiting += surveys.open_of_people(
-            self.tx, user_ids=by_kind["u"], anonymous_ids=anonymous_ids, emails=by_kind["e"]
-        )
+        waiting += surveys.open_of_people(self.tx, user_ids=user_ids, anonymous_ids=anonymous_ids, emails=emails)
         identity = Identity(self.tx, self.people)
         by_reason: dict[str, set[int]] = {}
         for number, reason in self.cancel_rules.cancelled(self.tx, waiting, identity).items():

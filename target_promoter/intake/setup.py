@@ -17,6 +17,7 @@ from target_promoter.contacts.wanted import attribute_names
 from target_promoter.intake import mirror
 from target_promoter.intake.batch import queue_waiting
 from target_promoter.people import people, stored_events
+from target_promoter.people.identity import names_of
 from target_promoter.people.known import KnownPeople
 from target_promoter.people.person import PULLED, Person
 from target_promoter.people.stored_events import Gone
@@ -157,7 +158,7 @@ def drop(tx: Transaction, stream: str, now: float) -> tuple[int, int]:
     _take_off_kept(tx, gone, now)
     mirror.drop(tx, stream)
     spoken_of = _change(tx, lambda person: person.without(stream), now, stream)
-    spoken_of |= people.look_up(tx, {key[2:] for key in gone.keys if key.startswith("u:")}).keys()
+    spoken_of |= people.look_up(tx, names_of(gone.keys).user_ids).keys()
     return len(spoken_of), surveys.drop(tx, stream, now)
 
 

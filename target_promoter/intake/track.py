@@ -11,7 +11,7 @@ import msgspec
 from target_promoter.config.settings import Campaign
 from target_promoter.intake.batch import DELETED, Batch
 from target_promoter.people import stored_events
-from target_promoter.people.identity import Identity, email_key, keys_kept_under, keys_named, user_key
+from target_promoter.people.identity import Identity, email_key, keys_kept_under, keys_named, names_of, user_key
 from target_promoter.people.person import FUTURE_SECONDS, Trait
 from target_promoter.people.stored_events import Place, later_properties
 from target_promoter.records.calls import Track, is_refused
@@ -272,7 +272,7 @@ class Tracking:
     def _keep_properties(self) -> None:
         """Keep properties, and have delivery look at the contacts that they belong to."""
         changed = stored_events.keep(self._batch.tx, self._kept, self._said_again)
-        for user_id in (who[2:] for who in changed if who.startswith("u:")):
+        for user_id in names_of(changed).user_ids:
             email = self._batch.people.address(user_id)
             if email is not None:
                 self._batch.look_at(email, user_id)

@@ -8,7 +8,7 @@ from collections.abc import Collection
 from sqlalchemy import Table, delete, exists, select
 
 from target_promoter.people import people
-from target_promoter.people.identity import Identifiers, anonymous_key, email_key
+from target_promoter.people.identity import Identifiers, anonymous_key, email_key, names_of
 from target_promoter.store.schema import anonymous_ids, kept_properties, people_rows, streams, version_rows
 from target_promoter.store.schema import people as people_table
 from target_promoter.store.transaction import Transaction
@@ -55,6 +55,7 @@ def _forget_twins(tx: Transaction, table: Table, keys: Collection[str]) -> None:
 
 def _taken(tx: Transaction, keys: Collection[str]) -> set[str]:
     """Return those of the keys that stand for somebody."""
-    anonymous = people.users_of(tx, {key[2:] for key in keys if key.startswith("a:")})
-    living = people.load_by_email(tx, {key[2:] for key in keys if key.startswith("e:")}, whole=False)
+    names = names_of(keys)
+    anonymous = people.users_of(tx, names.anonymous_ids)
+    living = people.load_by_email(tx, names.emails, whole=False)
     return {*map(anonymous_key, anonymous), *map(email_key, living)}

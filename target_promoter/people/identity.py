@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from target_promoter.people import people
 from target_promoter.people.known import KnownPeople
@@ -75,6 +75,23 @@ def keys_kept_under(one: Named) -> tuple[str, ...]:
     The user id alone if there is one: an address or an anonymous id may be somebody else's tomorrow.
     """
     return (user_key(one.user_id),) if one.user_id else keys_named(one)
+
+
+class Names(NamedTuple):
+    """What keys stand for."""
+
+    user_ids: set[str]
+    anonymous_ids: set[str]
+    emails: set[str]
+
+
+def names_of(keys: Iterable[str]) -> Names:
+    """Return the user ids, anonymous ids and addresses that keys stand for."""
+    names = Names(set(), set(), set())
+    by_kind = {"u": names.user_ids, "a": names.anonymous_ids, "e": names.emails}
+    for key in keys:
+        by_kind[key[0]].add(key[2:])
+    return names
 
 
 class Identity:

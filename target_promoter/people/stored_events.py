@@ -8,7 +8,7 @@ from typing import Final, NamedTuple
 from sqlalchemy import ColumnElement, func, select, tuple_, update
 
 from target_promoter.people import people
-from target_promoter.people.identity import anonymous_key, email_key, user_key
+from target_promoter.people.identity import anonymous_key, email_key, names_of, user_key
 from target_promoter.people.person import PULLED, Trait, later
 from target_promoter.store.encoding import decode, encode
 from target_promoter.store.schema import kept_properties
@@ -113,13 +113,11 @@ def among(tx: Transaction, keys: Iterable[str]) -> set[str]:
 
 def owners(tx: Transaction, keys: Iterable[str]) -> dict[str, str]:
     """Return the addresses of the contacts that have what is kept under keys, each with the user id of its person."""
-    kinds: dict[str, set[str]] = {"a": set(), "e": set(), "u": set()}
-    for key in keys:
-        kinds[key[0]].add(key[2:])
-    linked = {user_id for user_id in people.users_of(tx, kinds["a"]).values() if user_id is not None}
-    users = people.look_up(tx, linked | kinds["u"]).values()
+    names = names_of(keys)
+    linked = {user_id for user_id in people.users_of(tx, names.anonymous_ids).values() if user_id is not None}
+    users = people.look_up(tx, linked | names.user_ids).values()
     addresses = {row.address for row in users if row.address is not None}
-    living = people.load_by_email(tx, kinds["e"] | addresses, whole=False)
+    living = people.load_by_email(tx, names.emails | addresses, whole=False)
     return {email: rows[-1].user_id for email, rows in living.items()}
 
 

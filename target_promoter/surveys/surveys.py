@@ -10,7 +10,7 @@ import msgspec
 from sqlalchemy import ColumnElement, delete, or_, select, true, update
 
 from target_promoter.people.forgetting import forget_kept
-from target_promoter.people.identity import Identifiers, Named, keys_named
+from target_promoter.people.identity import Identifiers, Named, keys_named, names_of
 from target_promoter.store.encoding import decode, encode
 from target_promoter.store.schema import (
     IS_OPEN,
@@ -156,13 +156,10 @@ def of_occurrences(tx: Transaction, asked: Mapping[bytes, Named]) -> list[Survey
     """Return the open surveys of who did what when, each asked for with what names who."""
     if not asked or not any_open(tx):
         return []
-    named: dict[str, set[str]] = {"u": set(), "a": set(), "e": set()}
-    for one in asked.values():
-        for key in keys_named(one)[:1]:
-            named[key[0]].add(key[2:])
+    named = names_of(key for one in asked.values() for key in keys_named(one)[:1])
     # By who it was: an index of hashes, which come in no order, costs each new survey as much as its row does.
     found = set()
-    for column, keys in (("user_id", named["u"]), ("anonymous_id", named["a"]), ("email", named["e"])):
+    for column, keys in zip(("user_id", "anonymous_id", "email"), named, strict=True):
         rows = _rows_among(tx, "id, occurrence", column, keys, IS_OPEN)
         found |= {row[0] for row in rows if row[1] is not None and bytes(row[1]) in asked}
     return list(by_id(tx, found).values())

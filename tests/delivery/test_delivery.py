@@ -269,10 +269,14 @@ def test_the_end_of_another_process_is_seen_soon(house: House, monkeypatch: pyte
     assert made.is_done
 
 
-def test_several_share_the_limit_fairly(store_url: str) -> None:
+@pytest.mark.parametrize("surveyed", [False, True], ids=["contacts", "surveys"])
+def test_several_share_the_limit_fairly(store_url: str, *, surveyed: bool) -> None:
     """Of four that deliver from one store none sends twice as much as its share, and none less than half of it."""
     house = House(store_url, requests_per_minute=6000)
-    house.take(*(identify(str(number), f"c{number}@example.com") for number in range(1, 401)))
+    people = range(1, 401)
+    house.take(*(identify(str(number), f"c{number}@example.com") for number in people))
+    if surveyed:
+        house.take(*(track(str(number), f"o{number}") for number in people))
     promoters = [Promoter(lambda: YES) for _ in range(4)]
     stores = [open_store(store_url, now=house.now) for _ in promoters]
     several = [
