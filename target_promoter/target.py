@@ -40,9 +40,6 @@ from target_promoter.values.reading import holds
 _STATE_SHARE: Final = 10
 """State is passed on at once, unless writing batches for it would take more than a tenth of the time."""
 
-_OBJECTS_OF_A_BATCH: Final = 50_000
-"""How many new objects are worth a look for garbage; those of a batch go with it."""
-
 
 class TargetPromoter(Target):
     """Singer target for Promoter: identify-like streams become contacts, track-like streams trigger NPS surveys."""
@@ -303,7 +300,6 @@ class TargetPromoter(Target):
         with self.signals.noted():
             run = self.run
             gc.freeze()  # What is loaded is there to stay: no need to look for garbage in it over and over.
-            gc.set_threshold(_OBJECTS_OF_A_BATCH)
             try:
                 self.read(file_input)
             except StoppedError as stopped:
