@@ -459,7 +459,8 @@ def delete(person: Person, time: float) -> Person:
 
 def says_the_same(one: Person, other: Person) -> bool:
     """Return whether two states of a person are the same to Promoter: all but when things were said, and by whom."""
-    return one.address == other.address and (
+    # What a person did before a deletion counts no more, also if all that was said of it was said again since.
+    return (one.address, one.deleted_at) == (other.address, other.deleted_at) and (
         one.parts is other.parts
         or (
             one.contact_lists == other.contact_lists

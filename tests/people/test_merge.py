@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from target_promoter.people import people
-from tests.house import House, at, identify
+from tests.house import House, at, identify, track
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -289,3 +289,18 @@ def test_a_deletion_in_another_stream_stands_against_rows_that_do_not_change(hou
     house.now += 24 * 3600
     assert house.take(customer(plan="Free")) == {"identify": {"unchanged": 1}}
     assert house.forms == {}
+
+
+@pytest.mark.parametrize("named", [{"user_id": "u1"}, {"anonymousId": "a1"}])
+def test_a_contact_loses_the_properties_of_somebody_who_was_deleted_and_came_back_the_same(
+    house: House, named: dict[str, str]
+) -> None:
+    """Both in one batch: what was said of the person is as it was, what it did before is gone."""
+    house.take(identify("u1", "u1@example.com", -9, plan="pro", anonymousId="a1"))
+    house.take(track("Order Completed", hours=-8, total=5, **named))
+    assert house.attributes("u1@example.com")["order_completed_total"] == "5"
+    house.synced()
+    deletion = ("calls", {"type": "delete", "userId": "u1", "timestamp": at(-3)})
+    house.take(deletion, identify("u1", "u1@example.com", -2, plan="pro"))
+    assert house.attributes("u1@example.com") == {"plan": "pro"}
+    assert house.to_look_at == {"u1@example.com"}
