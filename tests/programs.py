@@ -118,7 +118,7 @@ def peak_kib() -> int:
     return peak // 1024 if sys.platform == "darwin" else peak
 
 
-SETTLING = 0.8
+SETTLING = 1.0
 """How long, in seconds, an unanswered request counts as at work while the program runs on a short clock."""
 
 SHORT_CLOCK: dict[str, float] = {

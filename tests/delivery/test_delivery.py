@@ -269,6 +269,7 @@ def test_the_end_of_another_process_is_seen_soon(house: House, monkeypatch: pyte
     assert made.is_done
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("surveyed", [False, True], ids=["contacts", "surveys"])
 def test_several_share_the_limit_fairly(store_url: str, *, surveyed: bool) -> None:
     """Of four that deliver from one store none sends twice as much as its share, and none less than half of it."""

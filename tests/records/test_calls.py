@@ -517,6 +517,7 @@ def test_nested_without_end() -> None:
     assert track(properties=value, messageId=None).problem == "the record cannot be written"
 
 
+@pytest.mark.slow
 @given(
     st.dictionaries(st.sampled_from(RAW.split()) | st.text(max_size=4), HOSTILE),
     st.sampled_from(["identify", "track", "page", None]),
@@ -526,6 +527,7 @@ def test_nothing_in_a_raw_call_raises(record: dict[str, Any], kind: str | None) 
     check(stream(RAW, ["messageId", "x"]).read({**record, "type": kind}))
 
 
+@pytest.mark.slow
 @given(st.dictionaries(st.sampled_from([*FLAT.split(), "_sdc_deleted_at"]), HOSTILE))
 def test_nothing_in_a_row_raises(record: dict[str, Any]) -> None:
     """The same holds for warehouse rows and for plain tables."""
