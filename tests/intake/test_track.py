@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from target_promoter.intake import setup
+from target_promoter.people import stored_events
 from target_promoter.surveys.claims import Claim
 from tests.delivering import survey
 from tests.house import CONFIG, DAY, HOUR, House, at, identify, track
@@ -289,6 +290,16 @@ def test_only_another_event_moves_the_time_of_the_last_one(house: House) -> None
     house.take(track("Order Completed", "1", -3, messageId="a"), track("Order Completed", "1", -3.5, messageId="b"))
     assert house.to_look_at == {"ann@example.com"}
     assert house.attributes("ann@example.com") != before
+
+
+def test_what_somebody_did_goes_when_they_are_deleted(house: House) -> None:
+    """It is their data; what they do after it is kept."""
+    house.take(identify("1", "ann@example.com"), track("Order Completed", "1", -5, total=5))
+    assert house.store.read(lambda tx: stored_events.of_user(tx, "1"))
+    house.take(identify("1", _sdc_deleted_at=at(-2)))
+    assert house.store.read(lambda tx: stored_events.of_user(tx, "1")) == {}
+    house.take(identify("1", "ann@example.com", -1), track("Order Completed", "1", -0.5, total=7))
+    assert house.attributes("ann@example.com")["order_completed_total"] == "7"
 
 
 def test_stored_properties_are_kept_until_their_person_is_known(house: House) -> None:
