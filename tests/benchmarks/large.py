@@ -114,6 +114,8 @@ def _fill(folder: Path, config: dict[str, Any], people: int, rejected: int) -> N
     with engine.begin() as connection:
         for statement in _LATER:
             connection.execute(text(statement), {"now": now, "form": b"form"})
-        if engine.dialect.name == "postgresql":
-            connection.execute(text("ANALYZE"))
+    if engine.dialect.name == "postgresql":
+        # A month of autovacuum.
+        with engine.execution_options(isolation_level="AUTOCOMMIT").connect() as connection:
+            connection.execute(text("VACUUM ANALYZE"))
     engine.dispose()
