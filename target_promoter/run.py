@@ -97,7 +97,7 @@ class Run:
             self._number, told = self.store.write(lambda tx: self._open_books(tx, command, now))
             for change in self.store.read(lambda tx: runs.changes(tx, self._number))[:_CHANGES]:
                 text = printable(masked_text(printable(change)), _LONGEST_CHANGE)
-                logger.info("A setting is not what it was in the run before: %s", text)
+                logger.info("A setting changed since the run before: %s", text)
             for sentence in told:
                 logger.warning("%s", sentence)
         except BaseException:
@@ -273,7 +273,7 @@ class Run:
         if problem is not None or self._delivery.problem is not None or pending or behind or failed or all_rejected:
             self.exit_status = 1
         if pending and not sentences:
-            sentences.append("Not all that is due was delivered: run again, or `target-promoter deliver`.")
+            sentences.append("Not everything that is due was delivered: run again, or `target-promoter deliver`.")
         summary = self.summary.as_dict(now)
         with contextlib.suppress(StoreError):
             self.store.write(

@@ -208,7 +208,7 @@ class TargetPromoter(Target):
             if len(key) >= SHORTEST_SECRET and holds([stream_name, schema, key_properties], key):
                 raise InputError(
                     f"The SCHEMA of stream `{without(stream_name, key)}` holds the text of the API key: "
-                    "take it out of the source, and get another key from Promoter."
+                    "remove it from the source, and get another key from Promoter."
                 )
             before = self._sinks_active.get(stream_name)
             if isinstance(before, PromoterSink) and before.expects(schema, key_properties):

@@ -181,9 +181,7 @@ def _pulled(tx: Transaction) -> list[Finding]:
         words = f"{count(last.contacts, 'contact')} read {when(last.finished_at)}; {known.unsubscribed:,} unsubscribed"
         found.append(yes("pull", words))
     if unfinished is not None:
-        words = (
-            f"stopped behind {count(unfinished.pages, 'page')}: run `target-promoter pull` again, which goes on there"
-        )
+        words = f"stopped after {count(unfinished.pages, 'page')}: run `target-promoter pull` again to go on from there"
         found.append(maybe("pull", words))
     return found
 
@@ -216,7 +214,7 @@ def _restored(store: Store) -> Finding:
     return yes(
         "restored",
         f"what was due more than 23 hours ago is not surveyed, and {number:,} contacts are sent once more; "
-        "forget once more whom you forgot after the backup was made",
+        "run `forget` again for everybody who was forgotten after the backup was made",
     )
 
 
@@ -233,7 +231,7 @@ def _no_store(store_url: str) -> Finding:
         if not folder.is_dir():
             return no("store", f"its folder {folder} is missing: create it, or name another in `store_url`")
         if not os.access(folder, os.W_OK):
-            return no("store", f"its folder {folder} may not be written to: allow it, or name another in `store_url`")
+            return no("store", f"its folder {folder} is not writable: allow it, or name another in `store_url`")
     elif not _may_create(url):
         return no("store", f"{name} has no store, and its user may not create tables: grant CREATE on the schema")
     return yes("store", f"there is none at {name} yet, and the first run creates it")
@@ -257,7 +255,9 @@ def _may_create(url: URL) -> bool:
     help="Show how each stream of a file of Singer messages is read, what of it would be sent, and what to add.",
 )
 @click.option("--rebind", is_flag=True, help="Accept a new API key or address of the store's account.")
-@click.option("--restored", is_flag=True, help="The store came from a backup: believe nothing that was sent since.")
+@click.option(
+    "--restored", is_flag=True, help="The store was restored from a backup: do not rely on it for what was sent."
+)
 @click.pass_context
 def check(
     ctx: click.Context, /, config_files: tuple[str, ...], sample: IO[str] | None, *, rebind: bool, restored: bool

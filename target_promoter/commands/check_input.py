@@ -115,7 +115,7 @@ class _Tally:
         read = self.stream.columns
         behind = () if read is None else sorted(name for name in self.columns - read if not name.startswith("_sdc_"))
         if behind:
-            yield f"  would stay behind: {', '.join(behind)} (`traits` of the stream names the columns to send)"
+            yield f"  would not be sent: {', '.join(behind)} (`traits` of the stream names the columns to send)"
         for note in sorted(self.notes, key=lambda note: (note.kind, note.name)):
             yield f"    {note.kind}: {note.name} ({note.detail})"
         for event, number in self.seen["events"].most_common():
@@ -168,7 +168,7 @@ def _to_configure(unknown: Iterable[Advice]) -> Iterator[str]:
     if any(one.ignores for one in found):
         yield "If one should be read all the same, say in `streams` what it is (`type`), with its columns (`fields`)."
     config = config_of(found)
-    yield "The config does not know all streams. Add these lines to it, and look them through:"
+    yield "The config does not know all streams. Add these lines to it, and review them:"
     yield Lines.of(json.dumps(config, indent=2, ensure_ascii=False).split("\n"))
     yield "or in meltano.yml, below the loader:"
     yield from as_yaml(config)
@@ -209,7 +209,7 @@ def _strangers(tallies: Sequence[_Tally]) -> Iterator[str]:
             yield maybe(
                 "user ids",
                 f"of the {len(one.tracked)} in the events of {one.stream.name} none is one of the sample's people: "
-                "see that both use the same ids, else its surveys wait for ever",
+                "make sure that both use the same ids, or its surveys wait for ever",
             ).line()
 
 

@@ -93,7 +93,7 @@ def _how_far(store: Store) -> str:
     with contextlib.suppress(PromoterError):
         reading = store.read(pulled.unfinished)
         if reading is not None:
-            return f"{count(reading.pages, 'page')} of contacts were read: `target-promoter pull` goes on behind them."
+            return f"{count(reading.pages, 'page')} were read: run `target-promoter pull` again to go on from there."
     return "Nothing was read: run `target-promoter pull` again."
 
 
@@ -125,22 +125,22 @@ def _told(reading: Reading, found: pulled.Figures, people: int) -> Iterator[str]
     formless = found.formless - lacking["spelling"]
     if formless > 0:
         yield (
-            f"{formless:,} came without attributes: of those nothing is concluded, neither how they look nor whose "
-            "they are, and no request is saved."
+            f"{formless:,} came without attributes: how they look and whose they are is not known, so no "
+            "request is saved."
         )
     if lacking["spelling"]:
         yield (
-            f"{lacking['spelling']:,} have an address that is written otherwise than it would be sent, such as in "
-            "capitals: of those nothing is concluded but that they unsubscribed."
+            f"{lacking['spelling']:,} have an address that is written differently than it would be sent, such as in "
+            "capitals: only whether they unsubscribed is used."
         )
     if lacking["email"]:
         yield f"{lacking['email']:,} have no usable e-mail address, and are left out."
     if found.silent:
         yield (
-            f"Of {found.silent:,} Promoter does not say whether they unsubscribed: their surveys are tried, and "
-            "Promoter refuses those it must."
+            f"Of {found.silent:,} Promoter does not say whether they unsubscribed: their surveys are sent, and "
+            "Promoter refuses those of the unsubscribed."
         )
-    yield "Contacts that look as wanted cost no request, with the next run or `target-promoter deliver`."
+    yield "Contacts that are already up to date cost no request, with the next run or `target-promoter deliver`."
 
 
 def _preview(settings: Settings) -> None:
@@ -157,14 +157,12 @@ def _preview(settings: Settings) -> None:
             say(f"{many} {of}: {count(max(here, 1), 'page')}.")
             pages += max(here, 1)
     seconds = duration(pages / settings.requests_per_minute * 60)
-    say(f"This is a dry run: nothing is kept. A pull takes {count(pages, 'request')} at the most, {seconds}.")
+    say(f"This is a dry run: nothing is stored. A pull takes {count(pages, 'request')} at the most, {seconds}.")
 
 
 def _refused(contact_list: int | None, answer: Answer) -> DeliveryError:
     what = "its contacts" if contact_list is None else f"the contacts of the list {contact_list}"
-    return DeliveryError(
-        f"Promoter does not list {what} ({answer.said}): see that `target-promoter check` finds all in order."
-    )
+    return DeliveryError(f"Promoter does not list {what} ({answer.said}): see what `target-promoter check` says.")
 
 
 class Pull:

@@ -422,8 +422,8 @@ class CircleError(DeliveryError):
 
     def __init__(self, page: int) -> None:
         super().__init__(
-            f"Promoter's pages of contacts lead in a circle (page {page:,} again): nothing more is read; "
-            "ask Promoter, or whoever runs what stands at `api_url`."
+            f"Promoter's pages of contacts repeat themselves (page {page:,} again): nothing more is read; "
+            "ask Promoter, or whoever runs the server at `api_url`."
         )
 
 

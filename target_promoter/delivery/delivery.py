@@ -66,13 +66,13 @@ class Patience:
         said = " ".join(filter(None, (f"status {answer.status}" if answer.status else "no answer", answer.words)))
         if now - self._failing_since >= PATIENCE_SECONDS:
             raise DeliveryError(
-                f"Promoter gave no usable answer for {minutes:g} minutes (at last: {said}): "
-                "what is left stays pending; run again, or `target-promoter deliver`."
+                f"Promoter gave no usable answer for {minutes:g} minutes (last answer: {said}): "
+                "the rest stays pending; run again, or `target-promoter deliver`."
             )
         if self._failures == _FAILURES_IN_A_ROW:
             logger.warning(
-                "Three requests in a row failed (%s): delivery goes on more slowly, and stops after %g minutes without "
-                "one success.",
+                "Three requests in a row failed (%s): delivery slows down, and stops after %g minutes without a "
+                "success.",
                 said,
                 minutes,
             )

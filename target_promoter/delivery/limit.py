@@ -159,8 +159,8 @@ def correct(tx: Transaction, now: float, *, limit: float) -> bool:
         return False
     ahead = max(clock.next_at, clock.rated_at, clock.paused_until) - now
     logger.warning(
-        "By the store requests wait for another %s, longer than any does: the clock of this or of another machine is "
-        "or was wrong, or Promoter asked for it. They go on now.",
+        "According to the store, requests wait for another %s, longer than they ever should: the clock of this or of "
+        "another machine is or was wrong, or Promoter asked for it. They continue now.",
         duration(ahead),
     )
     _save(tx, right)

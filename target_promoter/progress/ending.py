@@ -35,7 +35,7 @@ def rows(summary: Mapping[str, Any]) -> Iterator[tuple[str, int, str]]:
     people, events = summary["identify"]["read"], summary["track"]["read"]
     yield "read", people + events + summary["ignored"], f"records: {people:,} of people, {events:,} of events"
     if summary["ignored"]:
-        yield "", summary["ignored"], "of them of no concern to Promoter"
+        yield "", summary["ignored"], "of them were ignored"
     for part, label in _LABELS.items():
         first = label
         for outcome in EXPLAINED[part]:
@@ -57,7 +57,7 @@ def verdict(summary: Mapping[str, Any], next_due_at: float | None = None) -> Ite
     """
     surveys, contacts = summary["surveys"], summary["contacts"]
     if summary["dry_run"]:
-        yield "This was a dry run: nothing was sent, and nothing is kept."
+        yield "This was a dry run: nothing was sent, and nothing was stored."
     else:
         yield sent_of_due(*sent_and_due(surveys, surveys["pending"]))
     yield from (f"{surveys[one]:,} {told('surveys', one, surveys[one])}." for one in NOT_SENT if surveys[one])

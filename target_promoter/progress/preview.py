@@ -26,7 +26,7 @@ from target_promoter.values.printable import masked, masked_text, printable
 from target_promoter.values.times import iso
 
 PREVIEW_HELP: Final = (
-    "Have a dry run write to this file who would be surveyed and who would not, and why: as CSV, JSON or text."
+    "In a dry run, write to this file who would be surveyed, who would not, and why: as CSV, JSON or text."
 )
 
 _RECIPIENTS: Final = 5
@@ -64,7 +64,7 @@ def preview(store: DryRunStore, settings: Settings, since: float) -> Iterator[st
     Args:
         since: When it began, in epoch seconds.
     """
-    yield "This was a dry run: nothing was sent, and nothing is kept. A run would"
+    yield "This was a dry run: nothing was sent, and nothing was stored. A run would"
     yield from store.read(lambda tx: list(_surveys(tx, since)))
     left = store.count(lambda tx: Counter(pending=count_open(tx, settings, since)[0]))["pending"]
     if left:
@@ -76,7 +76,7 @@ def preview(store: DryRunStore, settings: Settings, since: float) -> Iterator[st
     yield f"  add {done['new']} contacts, change {done['changed']}, {remove}and leave {done['unchanged']} as they are."
     number = unseen["new"] + unseen["changed"] + unseen["removed"]
     if number:
-        yield f"  Of these contacts {number} wait since earlier runs: some of them may look as wanted already."
+        yield f"  Of these contacts {number} have waited since earlier runs: some of them may be up to date already."
     yield from store.read(lambda tx: list(_notes(tx, since)))
 
 
@@ -130,8 +130,8 @@ _COLUMNS: Final = (
     "reason",
 )
 _WOULD_BE_SENT: Final = "would be sent"
-_LEFT: Final = "it is left to a later run, such as by max_surveys_per_run"
-_NOT_OF_INPUT: Final = "it waits since an earlier run, and the input is not about it"
+_LEFT: Final = "it is left to a later run, for example because of max_surveys_per_run"
+_NOT_OF_INPUT: Final = "it has waited since an earlier run, and the input does not mention it"
 _WITHOUT_SURVEY: Final = (TrackOutcome.STALE, TrackOutcome.BLOCKED, TrackOutcome.UNMATCHED)
 
 

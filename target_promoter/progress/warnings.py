@@ -51,7 +51,7 @@ def warnings(
         yield from islice(lines, _EACH)
         more = sum(1 for _ in lines)
         if more:
-            yield f"So it is with {more:,} more: `target-promoter report` shows all of them."
+            yield f"The same applies to {more:,} more: `target-promoter report` shows all of them."
 
 
 def failures(findings: Findings) -> Iterator[str]:
@@ -112,12 +112,12 @@ def _near(settings: Settings, findings: Findings) -> Iterator[str]:
         events = f"{count(tally.number, 'event')} {named(event)}"
         if meant is not None:
             yield (
-                f"{events} led to no survey, for no campaign names it; "
+                f"{events} led to no survey, because no campaign names it; "
                 f"probably {named(meant)} was meant: name the event in `campaigns` as the source does."
             )
         elif cancelling is not None:
             yield (
-                f"{events} cancelled no survey, for no `cancel_on` names it; "
+                f"{events} cancelled no survey, because no `cancel_on` names it; "
                 f"probably {named(cancelling)} was meant: name the event in `cancel_on` as the source does."
             )
 
@@ -135,7 +135,7 @@ def _too_old(findings: Findings) -> Iterator[str]:
         happened = f"from {when(tally.first_at)} to {when(tally.last_at)}" if tally.number > 1 else when(tally.first_at)
         reasons = " or ".join(sorted(findings.too_old.get(event, ())))
         yield (
-            f"{count(tally.number, 'event')} {named(event)} {was(tally.number)} too old for a survey ({happened})"
+            f"{count(tally.number, 'event')} {named(event)} {was(tally.number)} too old for a survey ({happened}) "
             f"{f': {reasons}' if reasons else ''}. History is not surveyed; if it should be, raise "
             "`max_event_age_hours`."
         )

@@ -19,7 +19,7 @@ EXPLAINED: Final[dict[str, dict[str, str]]] = {
     "identify": {
         IdentifyOutcome.CHANGED: "changed what is known of a person",
         IdentifyOutcome.UNCHANGED: "said nothing new",
-        IdentifyOutcome.MERGED: "were taken together with a later record of the same person",
+        IdentifyOutcome.MERGED: "were merged into a later record of the same person",
         IdentifyOutcome.WAITING: "name a person without an e-mail address yet",
         IdentifyOutcome.DELETED: "were deleted at their source",
         IdentifyOutcome.BLOCKED: "are kept from Promoter by their integrations object, or name somebody forgotten",
@@ -27,21 +27,21 @@ EXPLAINED: Final[dict[str, dict[str, str]]] = {
     },
     "track": {
         TrackOutcome.QUEUED: "lead to a survey now",
-        TrackOutcome.WAITING: "lead to a survey later: their person is not known yet, or their day or hour not come",
+        TrackOutcome.WAITING: "lead to a survey later: their person is not known yet, or they are not due yet",
         TrackOutcome.STORED: "are kept on the contact, and lead to no survey",
         TrackOutcome.DUPLICATE: "were known already",
         TrackOutcome.STALE: "were too old to survey",
-        TrackOutcome.UNMATCHED: "are named by no campaign",
+        TrackOutcome.UNMATCHED: "match no campaign",
         TrackOutcome.DELETED: "were deleted at their source, or their person was",
         TrackOutcome.BLOCKED: "are kept from Promoter by their integrations object, or name somebody forgotten",
         TrackOutcome.REJECTED: "could not be read",
     },
     "contacts": {
-        "synced": "stand at Promoter as they should",
+        "synced": "are up to date at Promoter",
         "removed": "were removed from Promoter",
         "refused": "were refused by Promoter",
         "pending": "are still to be sent",
-        "waiting": "lack an e-mail address yet, or one that was read by the fields of now",
+        "waiting": "have no e-mail address yet, or wait for their row to be read with the current fields",
     },
     "surveys": {
         SurveyStatus.SENT: "were sent",
@@ -49,7 +49,7 @@ EXPLAINED: Final[dict[str, dict[str, str]]] = {
         SurveyStatus.THROTTLED: "were not sent: the person was surveyed a short time ago",
         SurveyStatus.WITHHELD: "were not sent: not in the sample, not among survey_recipients, or unsubscribed",
         SurveyStatus.REFUSED: "were refused by Promoter",
-        SurveyStatus.EXPIRED: "grew too old while they waited",
+        SurveyStatus.EXPIRED: "became too old while they waited",
         SurveyStatus.CANCELLED: "were cancelled: by a later event, or because the event or its person was deleted",
         SurveyStatus.UNCERTAIN: "may or may not have been sent: look them up at Promoter",
         "pending": "are due and not sent yet",
@@ -64,8 +64,8 @@ _OF_ONE: Final = {
     "are": "is",
     "lead": "leads",
     "name": "names",
-    "stand": "stands",
-    "lack": "lacks",
+    "match": "matches",
+    "have": "has",
     "wait": "waits",
     "their": "its",
     "they": "it",
@@ -152,14 +152,14 @@ NEXT_DELIVERY: Final = "the next delivery"
 def waits_for(row: Any, settings: Settings, now: float) -> str:  # noqa: ANN401 - a database row
     """Return what has to happen before a survey is settled."""
     if row.status == SurveyStatus.WAITING and row.reason == READ_OTHERWISE:
-        return "its row to be read again, by the fields of now"
+        return "its row to be read again, with the current fields"
     if row.status == SurveyStatus.WAITING:
         return "an identify call with its e-mail address"
     if row.status == SurveyStatus.CLAIMED:
         return "Promoter's answer to its request"
     campaign = settings.campaigns.get(row.canonical)
     if campaign is None:
-        return "a campaign of its event in the setting campaigns"
+        return "a campaign for its event in the setting campaigns"
     if campaign.paused:
         return "the end of its campaign's pause"
     opens_at = Rules(settings, now, 0.0).next_opening
@@ -181,13 +181,13 @@ _FIXES: Final = (
     ("no user id", "name the column that holds the user id in `streams` (`fields`), or correct the source"),
     ("no usable e-mail address", "correct the address at its source"),
     ("no readable time", "name the column that holds the time in `streams` (`fields`)"),
-    ("in the future", "correct the clock that wrote the time, or wait until it has come"),
+    ("in the future", "correct the clock that wrote the time, or wait until that time"),
     ("neither `type` nor `action`", "say in `streams` what the stream's records are"),
     ("no event", "name the stream's event in `streams` (`event`)"),
     ("does not fit its schema", "correct the tap, whose record and SCHEMA disagree"),
-    (HOLDS_KEY, "take it out of the source, and get another key from Promoter"),
+    (HOLDS_KEY, "remove it from the source, and get another key from Promoter"),
     ("stream map", "correct the expression in `stream_maps`"),
-    ("cannot be written", "correct the tap: the record holds what no database can keep"),
+    ("cannot be written", "correct the tap: the record holds a value that no database can store"),
 )
 
 

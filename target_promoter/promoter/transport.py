@@ -296,7 +296,9 @@ def _proxies(url: str) -> dict[str, str]:
         except ValueError:
             is_address = False
         if not is_address:
-            raise ConfigError(f"The environment's proxy for {scheme} is no address: correct `{scheme.upper()}_PROXY`.")
+            raise ConfigError(
+                f"The environment's proxy for {scheme} is not an address: correct `{scheme.upper()}_PROXY`."
+            )
     return proxies
 
 

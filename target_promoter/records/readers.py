@@ -410,8 +410,7 @@ class TrackReader(_Reader):
         if not self._told:
             self._told = True
             logger.warning(
-                "Stream `%s` has rows with neither a user id nor an anonymous id: they say nothing of anybody and are "
-                "ignored.",
+                "Stream `%s` has rows with neither a user id nor an anonymous id: they name nobody and are ignored.",
                 self.stream,
             )
 

@@ -33,7 +33,7 @@ _HOW: Final[dict[Shape, str]] = {
     "users": "Its name and schema are those of the warehouse table `users`.",
     "tracks": "Its name and schema are those of the warehouse table `tracks`.",
     "event table": "Its schema is that of a warehouse table of one event: `event` beside `event_text`.",
-    "ignored": "It is a warehouse table that says nothing to Promoter.",
+    "ignored": "It is a warehouse table that has nothing for Promoter.",
 }
 _NAMES_PEOPLE: Final = frozenset({"id", "userid", "anonymousid", "traits", "context", "contexttraits"})
 _NO_CALL: Final = "neither `type` nor `action` names a call that Segment knows"

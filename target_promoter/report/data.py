@@ -39,7 +39,7 @@ class RunFacts:
         id: Its number in the store.
         command: Its command, such as `sync`.
         started_at: When it began.
-        finished_at: When it ended; None if it runs still, or was killed.
+        finished_at: When it ended; None if it is still running, or was killed.
         exit_status: Its exit status; None before its end.
         problem: What went wrong, in sentences.
         summary: As in the summary line.

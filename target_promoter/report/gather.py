@@ -170,7 +170,7 @@ def _who(row: Any) -> str:  # noqa: ANN401 - a database row
         return f"user id {row.user_id}"
     if row.anonymous_id is not None:
         return f"anonymous id {row.anonymous_id}"
-    return row.email or "nobody that is known any more"
+    return row.email or "somebody no longer known"
 
 
 def _overview(tx: Transaction, surveys: data.SurveyFacts) -> tuple[data.Step, ...]:
@@ -195,7 +195,7 @@ def _overview(tx: Transaction, surveys: data.SurveyFacts) -> tuple[data.Step, ..
     return (
         data.Step("events were read", read["read"], fell_out("track", read, never)),
         data.Step("of them were to be surveyed", taken, fell_out("surveys", still, ["waiting"])),
-        data.Step("surveys came to be due", due, fell_out("surveys", still, (*NOT_SENT, "pending"))),
+        data.Step("surveys became due", due, fell_out("surveys", still, (*NOT_SENT, "pending"))),
         data.Step("surveys were sent", sent, ()),
     )
 

@@ -36,7 +36,7 @@ def by_campaign(surveys: SurveyFacts) -> list[tuple[str, dict[str, int]]]:
 def run_state(run: RunFacts) -> tuple[str, bool]:
     """Return how a run ended, and whether that is good."""
     if run.finished_at is None:
-        return "not finished: it runs still, or was killed", False
+        return "not finished: it is still running, or was killed", False
     if run.exit_status != 0:
         return "exit status 1", False
     return "the account was read" if run.command == "pull" else "all delivered", True

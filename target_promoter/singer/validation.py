@@ -82,7 +82,7 @@ def _compiled(schema: dict[str, Any]) -> jsonschema_rs.Validator:
             problem = error
         else:
             return compiled
-    message = "A stream's schema is no JSON schema that can be used: see its SCHEMA message."
+    message = "A stream's schema is not a usable JSON schema: see its SCHEMA message."
     raise InvalidJSONSchema(message) from problem
 
 

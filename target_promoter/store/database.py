@@ -79,8 +79,8 @@ _FIXES: Final = (
     ("disk", "the disk may be full: make room, then run again"),
     ("full", "the disk is full: make room, then run again"),
     ("readonly", "it is read-only: let this user write to the file and its folder"),
-    ("not a database", "it is no SQLite file or is damaged: restore it from a backup, or name another file"),
-    ("unable to open", "its folder is missing or may not be written to: create it, or name another file"),
+    ("not a database", "it is not a SQLite file or is damaged: restore it from a backup, or name another file"),
+    ("unable to open", "its folder is missing or not writable: create it, or name another file"),
 )
 """What to do about what a database says."""
 
@@ -530,8 +530,8 @@ def _migrate(store: Store) -> None:
     if version == SCHEMA_VERSION:
         return
     store.analyze()
-    copy = f"; as it was it is kept in {copy_path(store.path, version)}" if store.is_sqlite else ""
-    logger.warning("The store %s was brought from version %d to %d%s.", store.name, version, SCHEMA_VERSION, copy)
+    copy = f"; a copy of it as it was is kept in {copy_path(store.path, version)}" if store.is_sqlite else ""
+    logger.warning("The store %s was upgraded from version %d to %d%s.", store.name, version, SCHEMA_VERSION, copy)
 
 
 def _check_version(tx: Transaction, name: str) -> None:
@@ -547,7 +547,7 @@ def _unfit(tx: Transaction, name: str, version: str | None) -> StoreError:
         return StoreMovedError(name, moved_to)
     if version == UNFINISHED:
         return StoreError(
-            f"The store {name} was not wholly moved there: run `target-promoter move` once more, with the old store "
+            f"The store {name} was not moved there completely: run `target-promoter move` again, with the old store "
             "in `store_url`."
         )
     newer = version is not None and version.isdigit() and int(version) > SCHEMA_VERSION

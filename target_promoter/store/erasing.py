@@ -106,7 +106,7 @@ def _erase_in_file(store: Store) -> Iterator[str]:
             busy = connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]
     except sqlite3.Error as error:
         yield (
-            f"What was deleted can still be read in {path} and {path.name}-wal, which could not be written anew "
+            f"What was deleted can still be read in {path} and {path.name}-wal, which could not be rewritten "
             f"({error}): end what uses the store or make room on the disk, then run the same command again."
         )
     if busy:
@@ -128,14 +128,14 @@ def _erase_in_database(store: Store) -> Iterator[str]:
         connection.execute(text("RESET lock_timeout"))
     if old:
         yield (
-            f"What was deleted can still be read in the files of {', '.join(old)}, which could not be written anew "
+            f"What was deleted can still be read in the files of {', '.join(old)}, which could not be rewritten "
             "(VACUUM FULL): end what uses the store, or let the owner of the tables run it, then run the same command "
             "again."
         )
     if readers:
         yield (
-            "What was deleted can still be read in PostgreSQL's files as long as sessions or replicas read that began "
-            "before: run the same command again when they ended."
+            "What was deleted can still be read in PostgreSQL's files as long as older sessions or replicas are "
+            "reading: run the same command again when they have ended."
         )
     yield (
         "PostgreSQL's write-ahead log holds it until that is recycled, which a checkpoint does; archives of it, and "

@@ -72,7 +72,7 @@ class Survey(msgspec.Struct, frozen=True, gc=False):
 
     @property
     def is_held(self) -> bool:
-        """Whether it waits for its row to be read again, by the fields of now."""
+        """Whether it waits for its row to be read again, with the current fields."""
         return self.status is SurveyStatus.WAITING and self.reason == READ_OTHERWISE
 
     @property

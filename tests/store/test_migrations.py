@@ -261,7 +261,7 @@ def test_two_programs_at_once_migrate_it_once(old_url: str, caplog: pytest.LogCa
         for program in programs:
             program.join(60)
     assert failures == []
-    assert caplog.text.count("was brought from version") == 1
+    assert caplog.text.count("was upgraded from version") == 1
     assert version_in(old_url) == str(SCHEMA_VERSION)
 
 
