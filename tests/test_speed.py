@@ -171,7 +171,7 @@ def test_nobody_waits_while_a_table_is_searched_for_a_person(store_url: str) -> 
     )
 
     def ask(tx: Transaction) -> None:
-        surveys.survey_rows(tx, identifiers_of(tx, "p1@example.com"))
+        surveys.of_people(tx, identifiers_of(tx, "p1@example.com"))
         forgetting.forget(tx, identifiers_of_all(tx, ["1", "p2@example.com"]), [], NOW)
 
     counting.store.write(ask)

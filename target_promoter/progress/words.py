@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from types import MappingProxyType
-from typing import Any, Final
+from typing import Final
 
 from target_promoter.config.settings import Settings
 from target_promoter.records.calls import HOLDS_KEY
 from target_promoter.store.schema import E_MAILED, NOT_SENT, SurveyStatus
 from target_promoter.store.summary import OTHER, IdentifyOutcome, TrackOutcome
 from target_promoter.surveys.rules import Rules
-from target_promoter.surveys.surveys import READ_OTHERWISE
+from target_promoter.surveys.surveys import Survey
 from target_promoter.values.printable import masked_text, printable
 from target_promoter.values.times import iso
 
@@ -149,24 +149,24 @@ NEXT_DELIVERY: Final = "the next delivery"
 """What a survey waits for that is due."""
 
 
-def waits_for(row: Any, settings: Settings, now: float) -> str:  # noqa: ANN401 - a database row
+def waits_for(survey: Survey, settings: Settings, now: float) -> str:
     """Return what has to happen before a survey is settled."""
-    if row.status == SurveyStatus.WAITING and row.reason == READ_OTHERWISE:
+    if survey.is_held:
         return "its row to be read again, with the current fields"
-    if row.status == SurveyStatus.WAITING:
+    if survey.status is SurveyStatus.WAITING:
         return "an identify call with its e-mail address"
-    if row.status == SurveyStatus.CLAIMED:
+    if survey.status is SurveyStatus.CLAIMED:
         return "Promoter's answer to its request"
-    campaign = settings.campaigns.get(row.canonical)
+    campaign = settings.campaigns.get(survey.canonical)
     if campaign is None:
         return "a campaign for its event in the setting campaigns"
     if campaign.paused:
         return "the end of its campaign's pause"
     opens_at = Rules(settings, now, 0.0).next_opening
-    if opens_at > now >= row.event_at + campaign.delay_hours * 3600:
+    if opens_at > now >= survey.event_at + campaign.delay_hours * 3600:
         waits = f"the survey_hours, which begin {when(opens_at)}"
     else:
-        waits = "its day" if row.due_at > now else NEXT_DELIVERY
+        waits = "its day" if survey.due_at > now else NEXT_DELIVERY
     return waits
 
 

@@ -15,7 +15,7 @@ from target_promoter.contacts import pulled
 from target_promoter.contacts.contacts import ContactStatus, count_pending
 from target_promoter.delivery import limit as clock
 from target_promoter.people import people
-from target_promoter.people.identity import Identity
+from target_promoter.people.identity import Identity, Named
 from target_promoter.progress.words import EXPLAINED, campaign, fix_refused, fix_rejected, sent_and_due, told, waits_for
 from target_promoter.records.fields import TELLING
 from target_promoter.report import data
@@ -27,6 +27,7 @@ from target_promoter.store.schema import NOT_SENT, UNSETTLED, SurveyStatus, cont
 from target_promoter.store.summary import TrackOutcome
 from target_promoter.store.transaction import Transaction
 from target_promoter.surveys.schedule import count_open, next_due_at
+from target_promoter.surveys.surveys import stored
 from target_promoter.values.events import canonical, nearest
 
 _EXAMPLES: Final = 3
@@ -147,30 +148,29 @@ def _telling(record: Mapping[str, Any], keys: Iterable[str]) -> str:
 
 def _open(tx: Transaction, settings: Settings, now: float) -> tuple[data.OpenFacts, ...]:
     """Return surveys that are not settled, the next due first."""
-    query = select(surveys).where(surveys.c.status.in_(UNSETTLED)).order_by(surveys.c.due_at, surveys.c.id).limit(_OPEN)
-    rows = tx.execute(query).all()
+    found = stored(tx, surveys.c.status.in_(UNSETTLED), surveys.c.due_at, surveys.c.id, most=_OPEN)
     identity = Identity(tx)
-    identity.look_up(rows)
+    identity.look_up(found)
     return tuple(
         data.OpenFacts(
-            event=row.event,
-            campaign_id=row.campaign_id,
-            who=_who(row),
-            email=row.claimed_email or identity.who(row).email,
-            waits_for=waits_for(row, settings, now),
-            due_at=row.due_at,
+            event=one.event,
+            campaign_id=one.campaign_id,
+            who=_who(one),
+            email=one.claimed_email or identity.who(one).email,
+            waits_for=waits_for(one, settings, now),
+            due_at=one.due_at,
         )
-        for row in rows
+        for one in found
     )
 
 
-def _who(row: Any) -> str:  # noqa: ANN401 - a database row
+def _who(survey: Named) -> str:
     """Return whom a survey's call names."""
-    if row.user_id is not None:
-        return f"user id {row.user_id}"
-    if row.anonymous_id is not None:
-        return f"anonymous id {row.anonymous_id}"
-    return row.email or "somebody no longer known"
+    if survey.user_id is not None:
+        return f"user id {survey.user_id}"
+    if survey.anonymous_id is not None:
+        return f"anonymous id {survey.anonymous_id}"
+    return survey.email or "somebody no longer known"
 
 
 def _overview(tx: Transaction, surveys: data.SurveyFacts) -> tuple[data.Step, ...]:

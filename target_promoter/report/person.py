@@ -24,7 +24,7 @@ from target_promoter.store import schema as tables
 from target_promoter.store.encoding import decode, encode
 from target_promoter.store.schema import SurveyStatus
 from target_promoter.store.transaction import Transaction
-from target_promoter.surveys.surveys import not_surveyed_of, survey_rows
+from target_promoter.surveys.surveys import StoredSurvey, not_surveyed_of, of_people
 from target_promoter.values.events import canonical
 
 _LONGEST_NUMBER: Final = 40  # Digits; of a longer one nobody counts the noughts.
@@ -122,7 +122,7 @@ def story(tx: Transaction, settings: Settings, asked: str, rejected: Iterable[An
     named = _Names(tx, settings)
     moments = [
         # Of one moment what happened comes before what was made of it.
-        *(moment for row in survey_rows(tx, known_by) for moment in _survey(row, settings, named, now)),
+        *(moment for one in of_people(tx, known_by) for moment in _survey(one, settings, named, now)),
         *(moment for person in persons for moment in _said(person)),
         *(moment for person in persons for moment in _left(person)),
         *_kept(tx, known_by, [user_key(person.user_id) for person in persons], named),
@@ -240,16 +240,17 @@ def _not_surveyed(tx: Transaction, identifiers: Identifiers, named: _Names) -> I
         yield Moment(one.event_at, what, one.reason.replace("`", ""))
 
 
-def _survey(row: Any, settings: Settings, named: _Names, now: float) -> Iterator[Moment]:  # noqa: ANN401 - a row
-    name = f"Survey for {row.event} ({named.campaign(row.campaign_id)})"
-    yield Moment(row.event_at, f"{row.event} happened", f"read from {row.stream}, message id {row.message_id}")
-    yield Moment(row.created_at, f"{name}: due {when(row.due_at)}", "the setting campaigns names the event")
-    if row.claimed_at is not None:
-        yield Moment(row.claimed_at, f"{name}: requested for {row.claimed_email or 'nobody any more'}")
-    if row.status in tables.UNSETTLED:
-        yield Moment(now, f"{name}: not sent yet", f"it waits for {waits_for(row, settings, now)}")
-    elif row.settled_at is not None:
-        yield Moment(row.settled_at, f"{name}: {row.status}", row.reason or _WHY.get(row.status))
+def _survey(survey: StoredSurvey, settings: Settings, named: _Names, now: float) -> Iterator[Moment]:
+    name = f"Survey for {survey.event} ({named.campaign(survey.campaign_id)})"
+    source = f"read from {survey.stream}, message id {survey.message_id}"
+    yield Moment(survey.event_at, f"{survey.event} happened", source)
+    yield Moment(survey.created_at, f"{name}: due {when(survey.due_at)}", "the setting campaigns names the event")
+    if survey.claimed_at is not None:
+        yield Moment(survey.claimed_at, f"{name}: requested for {survey.claimed_email or 'nobody any more'}")
+    if survey.status in tables.UNSETTLED:
+        yield Moment(now, f"{name}: not sent yet", f"it waits for {waits_for(survey, settings, now)}")
+    elif survey.settled_at is not None:
+        yield Moment(survey.settled_at, f"{name}: {survey.status}", survey.reason or _WHY.get(survey.status))
 
 
 def _contact(tx: Transaction, identifiers: Identifiers) -> Iterator[Moment]:

@@ -17,8 +17,8 @@ from target_promoter.store.transaction import Transaction
 from target_promoter.surveys.rules import Sendable
 from target_promoter.surveys.surveys import COLUMNS, QUEUED_AGAIN, Survey, as_survey
 
-_REQUEST: Final = ("campaign_id", "claimed_email", "claimed_user_id", "claimed_at", "request", "request_form")
-_CLAIMED: Final = ("id", "status", *_REQUEST, "unanswered", "lease", "leased_until")
+_OF_CLAIM: Final = ("claimed_user_id", "claimed_at", "request", "request_form", "unanswered")
+_CLAIMED: Final = ("id", "status", "campaign_id", "claimed_email", *_OF_CLAIM, "lease", "leased_until")
 
 CLAIM_SECONDS: Final = 12 * 3600.0
 """Until what age of its claim a survey's request is sent again: well within the 24 hours of Promoter's own throttle."""
@@ -91,7 +91,7 @@ def due(tx: Transaction, now: float, sendable: Sendable, *, most: int) -> list[S
 def unsettled(tx: Transaction, now: float, *, most: int) -> list[Claim]:
     """Return claims that nobody is at work on: their process died, or the time to wait for an answer is over."""
     query = (
-        select(*COLUMNS, *(surveys.c[name] for name in (*_REQUEST, "unanswered", "withdrawn")))
+        select(*COLUMNS, *(surveys.c[name] for name in (*_OF_CLAIM, "withdrawn")))
         .where(surveys.c.status == SurveyStatus.CLAIMED, surveys.c.leased_until <= now)
         .order_by(surveys.c.due_at)
         .limit(most)
@@ -99,9 +99,18 @@ def unsettled(tx: Transaction, now: float, *, most: int) -> list[Claim]:
     found = []
     for row in tx.execute(query):
         survey = as_survey(row[: len(COLUMNS)])
-        campaign_id, email, user_id, claimed_at, request, form, unanswered, withdrawn = row[len(COLUMNS) :]
-        brought = Brought(bytes(form), None, ())
-        found.append(Claim(survey, campaign_id, email, user_id, claimed_at, request, brought, unanswered, withdrawn))
+        claim = Claim(
+            survey=survey,
+            campaign_id=survey.campaign_id,
+            email=row.claimed_email,
+            user_id=row.claimed_user_id,
+            claimed_at=row.claimed_at,
+            request=row.request,
+            brought=Brought(bytes(row.request_form), None, ()),
+            unanswered=row.unanswered,
+            withdrawn=row.withdrawn,
+        )
+        found.append(claim)
     return found
 
 
@@ -209,7 +218,7 @@ def settle(tx: Transaction, ended: Sequence[Settled], now: float) -> None:
 def throttles_of(tx: Transaction, keys: Iterable[str]) -> dict[str, Throttle]:
     """Return what keeps contacts from being surveyed, by key (`identity.email_key`, `identity.user_key`)."""
     rows = tx.rows_among("who, surveyed_at, survey_id", "throttles", "who", set(keys))
-    return {row[0]: Throttle(row[1], row[2]) for row in rows}
+    return {who: Throttle(surveyed_at, survey_id) for who, surveyed_at, survey_id in rows}
 
 
 def surveyed_among(tx: Transaction, emails: Collection[str]) -> set[str]:

@@ -108,14 +108,14 @@ def next_due_at(tx: Transaction, now: float) -> float | None:
 
 def without_campaign(tx: Transaction, settings: Settings) -> Counter[str]:
     """Return the events that `campaigns` does not name though surveys of them wait, each with how many."""
-    is_open, number = surveys.c.status.in_(OPEN), func.count()
+    is_open, number = surveys.c.status.in_(OPEN), func.count().label("number")
     # By index first: as a rule there are none, and a million of others.
     names = tx.scalars(select(surveys.c.canonical).where(is_open).distinct()).all()
     unnamed = [one for one in names if one not in settings.campaigns]
     if not unnamed:
         return Counter()
     query = select(surveys.c.event, number).where(is_open, surveys.c.canonical.in_(unnamed)).group_by(surveys.c.event)
-    return Counter({row[0]: row[1] for row in tx.execute(query)})
+    return Counter({row.event: row.number for row in tx.execute(query)})
 
 
 class _Applied(msgspec.Struct, frozen=True):
