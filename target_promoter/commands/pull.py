@@ -17,7 +17,7 @@ import click
 from target_promoter.commands.context import check_account, with_settings
 from target_promoter.config.settings import Settings
 from target_promoter.contacts import pulled
-from target_promoter.contacts.pulled import Reading
+from target_promoter.contacts.pulled import PullProgress
 from target_promoter.delivery import limit
 from target_promoter.delivery.delivery import PATIENCE_SECONDS, Patience
 from target_promoter.delivery.sender import Workers
@@ -112,7 +112,7 @@ def _end(store: Store, settings: Settings, summary: Summary, number: int, proble
         log_summary(summary.as_dict(now))
 
 
-def _told(reading: Reading, found: pulled.Figures, people: int) -> Iterator[str]:
+def _told(reading: PullProgress, found: pulled.Figures, people: int) -> Iterator[str]:
     """Yield what was found, a sentence each."""
     yield (
         f"Read {count(reading.contacts, 'contact')} on {count(reading.pages, 'page')}: "
@@ -201,7 +201,7 @@ class Pull:
         """How many people are known by their contact alone."""
         return sum(self._known.values())
 
-    def run(self) -> Reading:
+    def run(self) -> PullProgress:
         """Read all, and know what follows from it.
 
         Raises:
@@ -210,7 +210,7 @@ class Pull:
         """
         reading = self._store.read(pulled.unfinished)
         if reading is None:
-            reading = Reading(self._clock(), self._settings.all_contact_lists)
+            reading = PullProgress(self._clock(), self._settings.all_contact_lists)
         try:
             while not reading.is_whole:
                 reading = self._read_page(reading)
@@ -218,7 +218,7 @@ class Pull:
             self._workers.end()
         return self._conclude(reading)
 
-    def _read_page(self, reading: Reading) -> Reading:
+    def _read_page(self, reading: PullProgress) -> PullProgress:
         """Ask once for the next page, and return how far the account is read then."""
         self._wait_until(max(self._store.write(self._reserve), self._patience.paused_until))
         asked_at = self._clock()
@@ -232,7 +232,7 @@ class Pull:
         self._tell(after, now)
         return after
 
-    def _tell(self, reading: Reading, now: float) -> None:
+    def _tell(self, reading: PullProgress, now: float) -> None:
         if now - self._told_at >= _TELL_SECONDS:
             self._told_at = now
             of = "" if reading.contact_list is None else f" of the list {reading.contact_list}"
@@ -253,7 +253,7 @@ class Pull:
             time.sleep(min(seconds, _LOOK_SECONDS))
         self._signals.check()
 
-    def _answer(self, reading: Reading) -> tuple[Answer, ContactPage]:
+    def _answer(self, reading: PullProgress) -> tuple[Answer, ContactPage]:
         self._workers.submit(reading, at_once=1)
         while True:
             try:
@@ -265,7 +265,7 @@ class Pull:
                 raise found
             return found
 
-    def _ask(self, reading: Reading) -> None:
+    def _ask(self, reading: PullProgress) -> None:
         try:
             found: Found = self._client.contacts(reading.page, reading.contact_list)
         except PromoterError as error:
@@ -275,33 +275,33 @@ class Pull:
         self._answers.put(found)
 
     def _take_in(
-        self, tx: Transaction, reading: Reading, answer: Answer, page: ContactPage, asked_at: float, now: float
-    ) -> Reading:
+        self, tx: Transaction, reading: PullProgress, answer: Answer, page: ContactPage, asked_at: float, now: float
+    ) -> PullProgress:
         limit.learn(tx, now, [answer], limit=self._settings.requests_per_minute)
         if answer.outcome in FAILURES:
             return reading
         if answer.outcome is not Outcome.ACCEPTED:
             raise _refused(reading.contact_list, answer)
         runs.accept_account(tx, self._store.name, self._settings.api_url, self._settings.api_key)
-        taken = pulled.take_page(tx, page.contacts, reading.contact_list, read_at=asked_at, since=reading.started_at)
+        taken = pulled.save_page(tx, page.contacts, reading.contact_list, read_at=asked_at, since=reading.started_at)
         let_wait(tx, self._settings, taken.lost, now)
         seen = pulled.count(tx, reading.started_at) if reading.page == 1 else 0
         after = reading.after(page, taken.lacking, seen)
-        pulled.keep(tx, after)
+        pulled.save_progress(tx, after)
         return after
 
-    def _conclude(self, reading: Reading) -> Reading:
+    def _conclude(self, reading: PullProgress) -> PullProgress:
         """Know people, and what was changed at Promoter, by what was read; begun anew if it is stopped."""
         for step in (self._know_people, self._compare):
             after: str | None = ""
             while after is not None:
                 self._signals.check()
                 after = self._store.write(functools.partial(step, reading=reading, after=after))
-        return self._store.write(lambda tx: pulled.end(tx, reading, self._clock()))
+        return self._store.write(lambda tx: pulled.finish(tx, reading, self._clock()))
 
-    def _know_people(self, tx: Transaction, reading: Reading, after: str) -> str | None:
+    def _know_people(self, tx: Transaction, reading: PullProgress, after: str) -> str | None:
         last, self._known[after] = know_people(tx, self._settings, after, reading.started_at, self._clock())
         return last
 
-    def _compare(self, tx: Transaction, reading: Reading, after: str) -> str | None:
+    def _compare(self, tx: Transaction, reading: PullProgress, after: str) -> str | None:
         return pulled.compare_sent(tx, after, reading.lists_read, self._clock())

@@ -8,7 +8,7 @@ from enum import StrEnum
 from operator import attrgetter
 from typing import Any, Final
 
-from sqlalchemy import select, text, update
+from sqlalchemy import ColumnElement, select, text, update
 
 from target_promoter.contacts.attributes import Note
 from target_promoter.people.identity import Identifiers
@@ -140,7 +140,7 @@ def owner_of(tx: Transaction, email: str) -> str | None:
 
 def addresses_of(tx: Transaction, user_ids: Iterable[str]) -> set[str]:
     """Return the addresses that were last any of these people's, older ones among them."""
-    return {row[0] for row in tx.rows_among("email", "contacts", "user_id", set(user_ids))}
+    return {row.email for row in tx.rows_among("email", "contacts", "user_id", set(user_ids))}
 
 
 def forget(tx: Transaction, whom: Identifiers, now: float) -> int:
@@ -295,7 +295,8 @@ class Brought:
 
 def revisions(tx: Transaction, emails: Iterable[str]) -> dict[str, int]:
     """Return the revisions of contacts, by address."""
-    return {row[0]: row[1] for row in tx.rows_among("email, revision", "contacts", "email", set(emails))}
+    rows = tx.rows_among("email, revision", "contacts", "email", set(emails))
+    return {row.email: row.revision for row in rows}
 
 
 def record_surveyed(tx: Transaction, brought: Mapping[str, Brought], now: float) -> int:
@@ -322,7 +323,7 @@ def record_surveyed(tx: Transaction, brought: Mapping[str, Brought], now: float)
     return synced
 
 
-def _mark(tx: Transaction, where: Any, now: float, **values: object) -> int:  # noqa: ANN401 - SQLAlchemy's
+def _mark(tx: Transaction, where: ColumnElement[bool], now: float, **values: object) -> int:
     """Have delivery look at the contacts of a condition."""
     marked = {"status": ContactStatus.PENDING, "revision": contacts.c.revision + 1, "changed_at": now}
     marked |= {"attempts": 0, "not_before": 0.0}
@@ -330,13 +331,13 @@ def _mark(tx: Transaction, where: Any, now: float, **values: object) -> int:  # 
     return tx.execute(update(contacts).where(where).values(**(marked | values))).rowcount
 
 
-def _contact(row: Sequence[Any]) -> Contact:
-    values = list(row)
+def _contact(row: Iterable[object]) -> Contact:
+    values: list[Any] = list(row)
     values[_STATUS], values[_LISTS] = ContactStatus(values[_STATUS]), tuple(decode(values[_LISTS]))
     return Contact(*values)
 
 
-def _row(contact: Contact) -> tuple[Any, ...]:
+def _row(contact: Contact) -> tuple[object, ...]:
     values = list(_VALUES(contact))
     values[_STATUS], values[_LISTS] = contact.status.value, encode(contact.sent_lists)
     return tuple(values)

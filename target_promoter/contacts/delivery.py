@@ -134,7 +134,7 @@ class ContactDelivery:
         never_sent = [row.email for row in rows if row.email not in forms and row.sent is None and row.tried is None]
         at_promoter = {*self._were_surveyed(tx, never_sent), *pulled.among(tx, never_sent)}
         unlike = [row for row in rows if row.email in forms and not _is_sent(row, forms[row.email])]
-        held = pulled.standing(tx, unlike, now)
+        held = pulled.still_held(tx, unlike, now)
         leaving = self._lists_left(tx, rows, forms)
         changed: list[Contact] = []
         for one in rows:

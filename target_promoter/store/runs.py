@@ -207,13 +207,13 @@ def anybody_forgotten(tx: Transaction) -> bool:
 def forgotten_among(tx: Transaction, keys: Iterable[str]) -> set[str]:
     """Return those of the keys whose people were forgotten."""
     marks = _marks(keys, _salts(tx))
-    return {marks[bytes(row[0])] for row in tx.rows_among("who", "forgotten", "who", marks)}
+    return {marks[bytes(row.who)] for row in tx.rows_among("who", "forgotten", "who", marks)}
 
 
 def unforget(tx: Transaction, keys: Iterable[str]) -> int:
     """Take back the marks of whoever has any of these names, and return how many they were."""
     marks = _marks(keys, _salts(tx))
-    named = {bytes(row[0]): row[1] for row in tx.rows_among("who, forgotten_at", "forgotten", "who", marks)}
+    named = {bytes(row.who): row.forgotten_at for row in tx.rows_among("who, forgotten_at", "forgotten", "who", marks)}
     times = {time for time in named.values() if time is not None}
     where = forgotten.c.who.in_(list(named)) | forgotten.c.forgotten_at.in_(times)
     return tx.execute(forgotten.delete().where(where)).rowcount
@@ -222,7 +222,7 @@ def unforget(tx: Transaction, keys: Iterable[str]) -> int:
 def all_marks(tx: Transaction) -> Marks:
     """Return the marks of all who were forgotten."""
     rows = tx.execute(select(forgotten).order_by(forgotten.c.forgotten_at, forgotten.c.who))
-    return Marks([one.hex() for one in _salts(tx)], [Mark(bytes(row[0]).hex(), row[1]) for row in rows])
+    return Marks([one.hex() for one in _salts(tx)], [Mark(bytes(row.who).hex(), row.forgotten_at) for row in rows])
 
 
 def add_marks(tx: Transaction, others: Marks) -> None:

@@ -428,7 +428,7 @@ class Meddler(Client):
         return super().contacts(page, contact_list)
 
 
-def pull_with(client: Meddler, config: dict[str, Any]) -> pulled.Reading:
+def pull_with(client: Meddler, config: dict[str, Any]) -> pulled.PullProgress:
     """Pull with a client."""
     store = open_store(config["store_url"], now=time.time())
     summary = Summary(sandbox=False, dry_run=False, started_at=time.time())

@@ -35,7 +35,7 @@ def read(
     listed = ListedContact(ANN, {}, attributes or AS_BASIC, unsubscribed)
     at = house.now + seconds
     began = at if since is None else house.now + since
-    house.store.write(lambda tx: pulled.take_page(tx, [listed], None, read_at=at, since=began))
+    house.store.write(lambda tx: pulled.save_page(tx, [listed], None, read_at=at, since=began))
 
 
 def sent(turn: Turn) -> list[str]:
