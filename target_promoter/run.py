@@ -141,7 +141,7 @@ class Run:
         told = setup.apply_settings(tx, settings, now)
         if settings.dry_run:
             schedule.bring_due(tx, settings, now)
-        retention.let_go(tx, now, longest=settings.longest_seconds)
+        retention.remove_old(tx, now, longest=settings.longest_seconds)
         return runs.begin(tx, command, now, settings.as_record()), told
 
     def take(self, rows: Rows | None = None, tracks: Sequence[Track] = (), *, ignored: int = 0) -> None:

@@ -149,7 +149,7 @@ class TargetPromoter(Target):
 
     @override
     def _process_activate_version_message(self, message_dict: dict[str, Any]) -> None:
-        """Take in that a tap begins a table version, or has sent all of it."""
+        """Record that a tap begins a table version, or has sent all of it."""
         self._assert_line_requires(message_dict, requires={"stream"})
         check_stream("ACTIVATE_VERSION", message_dict)
         for stream_map in self.maps.stream_maps.get(message_dict["stream"], ()):

@@ -14,7 +14,7 @@ from functools import partial
 from operator import itemgetter
 from typing import IO, Any, Final, cast
 
-from target_promoter.commands.context import maybe, no
+from target_promoter.commands.context import fail, warn
 from target_promoter.config.kinds import did_you_mean
 from target_promoter.config.settings import Settings
 from target_promoter.contacts.attributes import Note, contact_attributes, survey_attributes
@@ -148,7 +148,7 @@ def inspect_input(lines: Iterable[str], config: Mapping[str, Any], settings: Set
     yield from _unmatched(tallies, settings)
     yield from _one_id_space(tallies)
     yield from _strangers(tallies)
-    yield from (no("streams", fault).line() for fault in sample.faults.values())
+    yield from (fail("streams", fault).line() for fault in sample.faults.values())
     yield from _to_configure(sample.unknown.values())
     if sample.unknown or sample.faults:
         names = ", ".join(f"`{name}`" for name in (*sample.unknown, *sample.faults))
@@ -180,12 +180,12 @@ def _unmatched(tallies: Sequence[_Tally], settings: Settings) -> Iterator[str]:
     for setting in settings.streams:
         if setting.pattern not in used | {"*"}:
             near = did_you_mean(setting.pattern, (one.stream.name for one in tallies))
-            yield maybe(f"streams.{setting.pattern}", f"matches no stream of the sample{_meant(near)}").line()
+            yield warn(f"streams.{setting.pattern}", f"matches no stream of the sample{_meant(near)}").line()
     events = {canonical(event): event for one in tallies for event in one.seen["events"]}
     for name, campaign in settings.campaigns.items():
         if name not in events:
             near = nearest(campaign.event, events.values())
-            yield maybe(f"campaigns.{campaign.event}", f"matches no event of the sample{_meant(near)}").line()
+            yield warn(f"campaigns.{campaign.event}", f"matches no event of the sample{_meant(near)}").line()
 
 
 def _one_id_space(tallies: Iterable[_Tally]) -> Iterator[str]:
@@ -194,7 +194,7 @@ def _one_id_space(tallies: Iterable[_Tally]) -> Iterator[str]:
         same = first.addresses.keys() & second.addresses.keys()
         other = sum(first.addresses[one] != second.addresses[one] for one in same)
         if other:
-            yield maybe(
+            yield warn(
                 "user ids",
                 f"{other} of {first.stream.name} have another address in {second.stream.name}: both are taken for the "
                 "same people; if they are not, make the ids of one of them its own with a stream map",
@@ -206,7 +206,7 @@ def _strangers(tallies: Sequence[_Tally]) -> Iterator[str]:
     people = set().union(*(one.people for one in tallies))
     for one in tallies:
         if people and one.tracked and people.isdisjoint(one.tracked):
-            yield maybe(
+            yield warn(
                 "user ids",
                 f"of the {len(one.tracked)} in the events of {one.stream.name} none is one of the sample's people: "
                 "make sure that both use the same ids, or its surveys wait for ever",

@@ -89,11 +89,11 @@ _STATUS: Final = _COLUMNS.index("status")
 _LISTS: Final = _COLUMNS.index("sent_lists")
 
 UNSENT_SINCE: Final = "unsent_since"
-"""The fact since when what was known of contacts at Promoter counts no more, in epoch seconds."""
+"""The fact since when earlier knowledge of contacts at Promoter is void, in epoch seconds."""
 
 _LOOKED_AT: Final = 1000
 _MOST_AHEAD_SECONDS: Final = 3600.0
-"""Much more than any time lies ahead that a clock which goes right writes to a contact."""
+"""Further ahead than a clock that is right ever sets a time of a contact."""
 
 # In the words of the partial index, so that both databases use it.
 _UNDELIVERED: Final = text("status IN ('pending', 'removing')")
@@ -210,7 +210,7 @@ def lists_left(tx: Transaction, emails: Iterable[str]) -> dict[str, list[int]]:
 
 
 def end_leaving(tx: Transaction, lists: Iterable[tuple[str, int]]) -> None:
-    """Let contacts be taken off lists no more, as pairs of address and list."""
+    """Stop taking contacts off lists, given as pairs of address and list."""
     for email, number in lists:
         row = (lists_to_leave.c.email == email) & (lists_to_leave.c.list_id == number)
         tx.execute(lists_to_leave.delete().where(row))
@@ -258,7 +258,7 @@ def save(tx: Transaction, changed: Sequence[Contact]) -> None:
 
 
 def free_leases(tx: Transaction, is_dead: Callable[[str], bool]) -> None:
-    """Give back the contacts of processes that died; what they sent may still be at work until `tried_until`.
+    """Release the contacts of processes that died; what they sent may still be at work until `tried_until`.
 
     Args:
         is_dead: Whether the process of a lease's name surely died.
@@ -269,7 +269,7 @@ def free_leases(tx: Transaction, is_dead: Callable[[str], bool]) -> None:
 
 
 def correct_times(tx: Transaction, now: float) -> None:
-    """Have contacts wait no longer that wait for a time which a clock that went wrong wrote."""
+    """Correct the times of contacts that a wrong clock wrote, so that they wait no longer."""
     ahead = now + _MOST_AHEAD_SECONDS
     times = (contacts.c.not_before, contacts.c.leased_until, contacts.c.tried_until)
     is_ahead = (times[0] > ahead) | (times[1] > ahead) | (times[2] > ahead)
@@ -300,7 +300,7 @@ def revisions(tx: Transaction, emails: Iterable[str]) -> dict[str, int]:
 
 
 def record_surveyed(tx: Transaction, brought: Mapping[str, Brought], now: float) -> int:
-    """Take in that surveys' requests brought their contacts' forms along, by address, but none of their lists.
+    """Record that surveys' requests brought their contacts' forms along, by address, but none of their lists.
 
     Returns:
         How many contacts need no request of their own; of the others that is found when delivery looks at them.

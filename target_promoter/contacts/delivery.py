@@ -77,7 +77,7 @@ class Claimed(Generic[R]):
 
 
 class ContactDelivery:
-    """Makes requests for contacts and takes in their answers.
+    """Makes requests for contacts and records their answers.
 
     Args:
         were_surveyed: Returns those of some addresses that were ever surveyed.
@@ -210,7 +210,7 @@ class ContactDelivery:
         return not self.unknown_lists.keys().isdisjoint(self._settings.contact_lists)
 
     def record(self, tx: Transaction, now: float, came: Sequence[tuple[ContactRequest, Answer | None]]) -> Counter[str]:
-        """Take in what Promoter answered, and return how many contacts came to each outcome.
+        """Record what Promoter answered, and return how many contacts came to each outcome.
 
         Of a contact that is forgotten, or that somebody else has by now, nothing is written.
 
@@ -246,7 +246,7 @@ class ContactDelivery:
         return outcomes
 
     def _learn_unknown_lists(self, request: ContactRequest, words: str) -> None:
-        """Take in which contact lists Promoter does not know: those that its words name, or any of the request's."""
+        """Record which contact lists Promoter does not know: those that its words name, or any of the request's."""
         named = {number for number in request.contact_lists if str(number) in _NUMBERS.findall(words)}
         self.unknown_lists |= dict.fromkeys(named or request.contact_lists, words)
 

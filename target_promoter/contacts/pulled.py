@@ -62,7 +62,7 @@ class PulledContact(msgspec.Struct, frozen=True):
         return all(held.get(name) == form.contact.get(name) for name in ("attributes", *_NAMES))
 
     def has(self, form: ContactForm) -> bool:
-        """Return whether all that a form says stands in it, whatever else does."""
+        """Return whether it has all that a form says; it may have more."""
         held = self.contact or {}
         names = all(held.get(name) == form.contact[name] for name in _NAMES if name in form.contact)
         return names and form.contact["attributes"].items() <= _texts(self.attributes).items()
@@ -146,11 +146,11 @@ def remove(tx: Transaction, emails: Iterable[str]) -> None:
 
 @dataclass(frozen=True, slots=True)
 class PageResult:
-    """What a page brought.
+    """What was found on a page.
 
     Attributes:
         lacking: How many contacts on it lack what.
-        lost: User ids that have not the contact any more which they had.
+        lost: User ids that no longer have the contact that they had.
     """
 
     lacking: Counter[str]
@@ -299,7 +299,7 @@ def remove_missing(tx: Transaction, since: float) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Figures:
-    """How many of the contacts that Promoter had are how.
+    """Counts of the contacts that Promoter had.
 
     Attributes:
         unsubscribed: Those that unsubscribed, also if they are gone since.
@@ -328,7 +328,7 @@ _FIGURES: Final = text("""
 
 
 def figures(tx: Transaction, reading: PullProgress) -> Figures:
-    """Return how many contacts were how when the account was read."""
+    """Return the figures of the contacts as the account was read."""
     found = tx.execute(_FIGURES, {"since": reading.started_at}).one()
     return Figures(*(number or 0 for number in found))
 
@@ -377,7 +377,7 @@ class PullProgress(msgspec.Struct, frozen=True):
 
     @property
     def lacking_most(self) -> dict[str, int]:
-        """How many contacts had no usable `email`, or one of another `spelling`; who stands on lists counts once."""
+        """How many contacts had no usable `email`, or one of another `spelling`; a contact on lists counts once."""
         both = (self.lacking, self.lacking_before)
         return {name: max(one.get(name, 0) for one in both) for name in ("email", "spelling")}
 

@@ -31,7 +31,7 @@ _LONGEST_LEAD: Final = 0.25
 _FORGETTING: Final = 0.9
 
 PATIENCE_SECONDS: Final = 300.0
-"""How long delivery goes on without one success."""
+"""How long delivery goes on without a success."""
 
 _FAILURES_IN_A_ROW: Final = 3
 _LONGEST_PAUSE_SECONDS: Final = 30.0
@@ -51,7 +51,7 @@ class Patience:
         self._failing_since: float | None = None
 
     def judge(self, answer: Answer, now: float) -> bool:
-        """Take in an answer, and return whether it was a failure.
+        """Record an answer, and return whether it was a failure.
 
         Raises:
             DeliveryError: There was no success for too long.
@@ -85,7 +85,7 @@ class Patience:
 class Delivery:
     """Delivers contacts and surveys from the store until all that is due is delivered.
 
-    One thread decides, in turns: each turn is one transaction that takes in the answers so far, claims what is to be
+    One thread decides, in turns: each turn is one transaction that records the answers so far, claims what is to be
     sent next and reserves the times to send it at. Other threads only send: the next turn is taken while the last
     requests of this one still leave.
 
@@ -140,7 +140,7 @@ class Delivery:
             "set the id in `contact_lists`, or in that of a stream, to one that `target-promoter check` lists."
             for one, words in sorted(self._turns.contacts.unknown_lists.items())
         ]
-        if self._turns.is_stopped_by_fuse:
+        if self._turns.is_stopped_by_max_surveys:
             sentences.append(
                 f"Stopped at `max_surveys_per_run` after {self._settings.max_surveys_per_run} surveys, and more are "
                 "due: look at `report`, then run again or raise it."
@@ -157,7 +157,7 @@ class Delivery:
             self._paused_until = self._clock() + seconds
 
     def wake(self, *, surveys: bool) -> None:
-        """Have a look at the store now: there is something new in it.
+        """Look at the store now: there is something new in it.
 
         Args:
             surveys: Whether there are surveys among it, which leave before the contacts that were claimed already.
@@ -227,7 +227,7 @@ class Delivery:
             return not self._is_stopping
 
     def _take_turn(self, *, sending: bool) -> Turn:
-        """Take in the answers so far, and claim what is to be sent next."""
+        """Record the answers so far, and claim what is to be sent next."""
         now, began = self._clock(), time.monotonic()
         with self._changed:
             problem = self._collect()
@@ -305,7 +305,7 @@ class Delivery:
             self._sender.waited_seconds += self._clock() - now
 
     def _wind_up(self) -> None:
-        """Take in what is still answered, and give back what was not sent."""
+        """Record what is still answered, and give back what was not sent."""
         deadline = time.monotonic() + _STOP_SECONDS
         with self._changed:
             self._sender.interrupt()

@@ -63,7 +63,7 @@ class Tracking:
             if call.event and call.time is not None:
                 batch.findings.add_event(clean(call.event), outcome, Tally(1, call.time, call.time))
         self._keep_properties()
-        cancelling.note(batch.tx, self._cancelling)
+        cancelling.record(batch.tx, self._cancelling)
         changed = self._surveys.write()
         self._cancel_deleted()
         surveys.record_not_surveyed(batch.tx, self._not_surveyed)

@@ -139,9 +139,10 @@ class Part(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
         names: `first_name` and `last_name`.
         traits: The traits.
         contact_lists: The ids of the contact lists that the stream's people join.
-        outdated: The times of what was read by other fields than those of now, and goes when it is read again, in epoch
-            seconds.
-        doubted: Whether the address, or the person that it is said of, was read by other fields than those of now.
+        outdated: The times of what was read with other fields than the current ones, and goes when it is read again, in
+            epoch seconds.
+        doubted: Whether the address, or the person that it is said of, was read with other fields than the current
+            ones.
         others: Other rows of the stream that name the person, by their keys, each with the mark of its record: the next
             of them stands when the one that stands goes.
     """
@@ -160,7 +161,7 @@ class Part(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
 
     @property
     def is_known(self) -> bool:
-        """Whether it is a row of a snapshot that was read by the fields of now, and its key is known."""
+        """Whether it is a row of a snapshot that was read with the current fields, and its key is known."""
         return bool(self.time) and not self.outdated and self.key is not None
 
     def rows(self, mark: str) -> dict[str, tuple[str, Part]]:
@@ -175,7 +176,7 @@ class Part(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     def with_call(self, call: Identify, time: float, *, dated: bool) -> Part:
         """Return the part after an identify call; what a later call said stands, and null says nothing.
 
-        What the same call said when it was read by other fields goes.
+        What the same call said when it was read with other fields goes.
         """
         names, traits, email, doubted = self.names, self.traits, (self.email, self.email_at), self.doubted
         if time in self.outdated:

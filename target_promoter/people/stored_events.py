@@ -72,7 +72,7 @@ def keep(tx: Transaction, said: Mapping[Place, Trait], said_again: Container[Pla
     Args:
         said_again: Places of which the same events told before: another time alone is none that costs a request.
     """
-    # What was read by other fields counts for nothing.
+    # What was read with other fields counts for nothing.
     known = dict(_found(tx, {place.who for place in said}, f"outdated = 0 AND {_WHO}"))
     now = {place: later_properties(known.get(place), one) for place, one in said.items()}
 

@@ -16,7 +16,7 @@ from sqlalchemy import TextClause, exists, func, select, text
 from target_promoter.config.settings import Settings
 from target_promoter.errors import PromoterError
 from target_promoter.people.identity import Identity, names_of
-from target_promoter.progress.words import NEXT_DELIVERY, told, waits_for
+from target_promoter.progress.words import NEXT_DELIVERY, in_words, waits_for
 from target_promoter.store.database import make_private
 from target_promoter.store.dry_run import DryRunStore
 from target_promoter.store.schema import E_MAILED, OPEN, UNSETTLED, SurveyStatus, attribute_notes, not_surveyed, surveys
@@ -228,7 +228,7 @@ def _not_surveyed_rows(tx: Transaction, findings: Findings) -> Iterator[PreviewR
             number = tally.number - listed[outcome, name]
             if number > 0:
                 too_old = findings.too_old.get(name, ()) if outcome is TrackOutcome.STALE else ()
-                reason = " or ".join(sorted(too_old)) or f"it {told('track', outcome, 1)}"
+                reason = " or ".join(sorted(too_old)) or f"it {in_words('track', outcome, 1)}"
                 yield PreviewRow(outcome, number, name, event_at=iso(tally.last_at), reason=reason)
     for (stream, reason), number in findings.rejected.most_common():
         yield PreviewRow(TrackOutcome.REJECTED, number, reason=f"stream {stream}: {reason}")

@@ -109,7 +109,7 @@ def to_send(surveys: int, contacts: int, doing: str) -> Iterator[str]:
         yield f"{' and '.join(parts)} {'is' if surveys + contacts == 1 else 'are'} {doing}."
 
 
-def told(part: str, outcome: str, number: int) -> str:
+def in_words(part: str, outcome: str, number: int) -> str:
     """Return what became of so many of a part of the summary, in words that follow the number."""
     words = EXPLAINED[part][outcome]
     return words if number != 1 else " ".join(_OF_ONE.get(word, word) for word in words.split(" "))
@@ -120,7 +120,7 @@ def listed(parts: Sequence[str]) -> str:
     return " and ".join(filter(None, (", ".join(parts[:-1]), *parts[-1:])))
 
 
-def named(name: str) -> str:
+def quoted(name: str) -> str:
     """Return a name from outside as a line of a log can hold it: without addresses and line breaks, not too long."""
     shown = printable(masked_text(printable(name)), _LONGEST)
     return shown if name == OTHER else f'"{shown}"'

@@ -358,7 +358,7 @@ class Client:
 
 @contextlib.contextmanager
 def account_client(settings: Settings) -> Iterator[Client]:
-    """Speak to the account of the settings: at Promoter, or for `api_url: sandbox` in a sandbox inside this process.
+    """Connect to the account of the settings: at Promoter, or for `api_url: sandbox` in a sandbox inside this process.
 
     Raises:
         SandboxError: The embedded sandbox cannot be started.

@@ -83,7 +83,7 @@ def has_left() -> bool:
 class _Timed(io.RawIOBase):
     """A socket's bytes, read until a deadline.
 
-    The time-out of a socket starts anew with every byte: a server that drips would hold a thread for ever.
+    The time-out of a socket starts again with every byte: a server that drips would hold a thread for ever.
     """
 
     def __init__(self, raw: io.RawIOBase, sock: socket.socket) -> None:

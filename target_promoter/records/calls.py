@@ -1,4 +1,4 @@
-"""What one record says, in Segment's terms: an identify call or a track call; and how one that is replayed is known.
+"""What one record says, in Segment's terms: an identify call or a track call; and how a replayed one is recognized.
 
 One of these is made of every record, and making a frozen dataclass of fifteen fields takes as long as
 parsing the record: hence structs of msgspec, which are as frozen, and made some fifteen times faster.

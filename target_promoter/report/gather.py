@@ -16,7 +16,15 @@ from target_promoter.contacts.contacts import ContactStatus, count_pending
 from target_promoter.delivery import limit as clock
 from target_promoter.people import people
 from target_promoter.people.identity import Identity, Named
-from target_promoter.progress.words import EXPLAINED, campaign, fix_refused, fix_rejected, sent_and_due, told, waits_for
+from target_promoter.progress.words import (
+    EXPLAINED,
+    campaign,
+    fix_refused,
+    fix_rejected,
+    in_words,
+    sent_and_due,
+    waits_for,
+)
 from target_promoter.records.fields import TELLING
 from target_promoter.report import data
 from target_promoter.report.words import achieved, trouble
@@ -182,7 +190,7 @@ def _overview(tx: Transaction, surveys: data.SurveyFacts) -> tuple[data.Step, ..
     def fell_out(part: str, counts: Mapping[str, int], outcomes: Iterable[str]) -> tuple[data.FellOut, ...]:
         found = [one for one in outcomes if counts.get(one)]
         return tuple(
-            data.FellOut(one, counts[one], told(part, one, counts[one]), reasons.get(one, {})) for one in found
+            data.FellOut(one, counts[one], in_words(part, one, counts[one]), reasons.get(one, {})) for one in found
         )
 
     reasons = _reasons(tx)

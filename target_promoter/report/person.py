@@ -27,7 +27,7 @@ from target_promoter.store.transaction import Transaction
 from target_promoter.surveys.surveys import StoredSurvey, not_surveyed_of, of_people
 from target_promoter.values.events import canonical
 
-_LONGEST_NUMBER: Final = 40  # Digits; of a longer one nobody counts the noughts.
+_LONGEST_NUMBER: Final = 40  # Digits; a longer one is shown as JSON.
 _DAY: Final = 86_400
 _WHY: Final = {
     SurveyStatus.SENT: "Promoter accepted the request",

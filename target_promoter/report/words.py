@@ -6,7 +6,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterator
 from typing import Final
 
-from target_promoter.progress.words import campaign, count, moment, sent_and_due, sent_of_due, to_send, told
+from target_promoter.progress.words import campaign, count, in_words, moment, sent_and_due, sent_of_due, to_send
 from target_promoter.report.data import OpenFacts, Report, RunFacts, SurveyFacts, UncertainFacts
 from target_promoter.store.schema import E_MAILED, SurveyStatus
 from target_promoter.store.summary import COUNTS
@@ -60,7 +60,7 @@ def achieved(report: Report) -> Iterator[str]:
     yield sent_of_due(*sent_and_due(outcomes, report.surveys.pending), " in the last thirty days")
     for one in (SurveyStatus.THROTTLED, SurveyStatus.WITHHELD, SurveyStatus.EXPIRED, SurveyStatus.CANCELLED):
         if outcomes[one]:
-            yield f"{outcomes[one]:,} {told('surveys', one, outcomes[one])}."
+            yield f"{outcomes[one]:,} {in_words('surveys', one, outcomes[one])}."
 
 
 def trouble(report: Report, *, has_campaigns: bool) -> Iterator[str]:
@@ -84,7 +84,7 @@ def trouble(report: Report, *, has_campaigns: bool) -> Iterator[str]:
         yield f"{more:,} more were rejected or refused for other reasons: all of them are below."
     uncertain = report.surveys.outcomes[SurveyStatus.UNCERTAIN]
     if uncertain:
-        yield f"{count(uncertain, 'survey')} {told('surveys', SurveyStatus.UNCERTAIN, uncertain)}."
+        yield f"{count(uncertain, 'survey')} {in_words('surveys', SurveyStatus.UNCERTAIN, uncertain)}."
     for event in report.events:
         if event.meant is not None:
             yield (

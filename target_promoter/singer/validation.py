@@ -20,7 +20,7 @@ _DRAFTS: Final[tuple[Any, ...]] = (
 
 
 class Validator(BaseJSONSchemaValidator):
-    """Judges the columns of a record that are read; a misfit in any other costs nobody.
+    """Validates the columns of a record that are read; the others may hold anything.
 
     Raises `InvalidJSONSchema` for what is no JSON schema, or refers to another document.
     """

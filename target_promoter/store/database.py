@@ -146,7 +146,7 @@ def private_store(name: str, connection: sqlite3.Connection | None = None) -> St
     """Return a store without tables in a file that has no name: however the process ends, nothing of it is left.
 
     Args:
-        name: The name that errors tell.
+        name: The name in errors.
         connection: One to a file without name that `unnamed_file` made, if there is something in it already.
     """
     file = connection or unnamed_file()
@@ -186,7 +186,7 @@ def back_up(path: Path, copy: Path, name: str) -> None:
 
 
 def copy_path(path: Path, version: int) -> Path:
-    """Return where a SQLite store is kept as it was before it was brought to a newer version."""
+    """Return where a SQLite store is kept as it was before it was upgraded."""
     return path.with_name(f"{path.name}.version-{version}")
 
 
@@ -419,7 +419,7 @@ class _PrivateStore(Store):
 
 
 def open_store(url: str, *, now: float, hurried: Callable[[], bool] = bool) -> Store:
-    """Open the store, create it if it is not there, and bring an older one to this program's version.
+    """Open the store, create it if it is not there, and upgrade an older one to this program's version.
 
     Args:
         now: The time, in epoch seconds; a new store remembers it.
@@ -440,7 +440,7 @@ def open_store(url: str, *, now: float, hurried: Callable[[], bool] = bool) -> S
 
 
 def find_store(url: str, *, as_it_is: bool = False) -> Store | None:
-    """Open a store that is there, and bring an older one to this program's version; none is created.
+    """Open a store that is there, and upgrade an older one to this program's version; none is created.
 
     Args:
         as_it_is: Whether to leave an older one as it is.
@@ -516,7 +516,7 @@ def _is_ready(store: Store) -> bool:
 
 
 def _migrate(store: Store) -> None:
-    """Bring an older store to this program's version, all in one transaction; of a SQLite file a copy is kept first."""
+    """Upgrade an older store to this program's version, in one transaction; of a SQLite file a copy is kept first."""
     from target_promoter.store.migrations import upgrade  # noqa: PLC0415 - only after an upgrade
 
     def work(tx: Transaction) -> int:

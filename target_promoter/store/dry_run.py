@@ -205,7 +205,7 @@ def _source(url: str, now: float) -> Store:
 
 
 def _upgraded(source: Store) -> Store:
-    """Return a copy of an older SQLite store, brought to this version."""
+    """Return a copy of an older SQLite store, upgraded to this version."""
     from target_promoter.store.migrations import upgrade  # noqa: PLC0415 - only after an upgrade
 
     copy = unnamed_file()

@@ -1,4 +1,4 @@
-"""Bringing a store that an older program wrote to the tables of this one; loaded only when there is something to do.
+"""Upgrading a store that an older program wrote; loaded only when there is something to do.
 
 A step is named by the version that it begins with. Its statements are its own and never change once released: what
 `schema.py` says is the newest version, and would be too much or too little for the steps in between. (Alembic, the
@@ -119,7 +119,7 @@ _TO_VERSION_4: Final = (
     """
         UPDATE surveys SET status = 'waiting', settled_at = NULL,
             reason = 'its stream is read by other fields than its row was, which has not come again'
-        WHERE reason = 'its person was read by other fields than those of now, and its row has not come again'
+        WHERE reason = 'its person was read with other fields than the current ones, and its row has not come again'
         AND status = 'withheld'
     """,
     "ALTER TABLE streams ADD COLUMN version TEXT",
@@ -154,7 +154,7 @@ _OWN_CONTACTS: Final = """
 
 
 def upgrade(tx: Transaction) -> int:
-    """Bring the tables to this program's version, and return the version that they had."""
+    """Upgrade the tables to this program's version, and return the version that they had."""
     version = int(tx.sql("SELECT value FROM facts WHERE name = 'schema_version'").scalar_one())
     for step in _STEPS[version - 1 :]:
         step(tx)
@@ -267,7 +267,7 @@ def _hashes(salt: bytes, row: Row[Any]) -> tuple[bytes, bytes | None]:
 
 
 class _Row(NamedTuple):
-    """A person, with what was said of it in the words of its version."""
+    """A person, with what was said of it in the form of its version."""
 
     user_id: str
     email: str | None

@@ -53,7 +53,7 @@ def any_kept(tx: Transaction) -> bool:
 
 
 def remove(tx: Transaction, fingerprints: Iterable[bytes]) -> None:
-    """Let go of records that were taken after all."""
+    """Remove records that were accepted after all."""
     for fingerprint in fingerprints:
         tx.execute(rejected.delete().where(rejected.c.fingerprint == fingerprint))
 

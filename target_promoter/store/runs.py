@@ -43,7 +43,7 @@ def fact(tx: Transaction, name: str) -> str | None:
 
 
 def set_fact(tx: Transaction, name: str, value: str) -> None:
-    """Know something from now on."""
+    """Set one of the things the store knows of itself."""
     tx.upsert(facts, [{"name": name, "value": value}])
 
 
@@ -95,7 +95,7 @@ def accept_account(tx: Transaction, store: str, api_url: str, api_key: str) -> N
 
 
 def begin(tx: Transaction, command: str, now: float, settings: Mapping[str, object] | None = None) -> int:
-    """Keep that a run began.
+    """Record the start of a run.
 
     Args:
         command: Its command, such as `sync` or `deliver`.
@@ -112,7 +112,7 @@ def begin(tx: Transaction, command: str, now: float, settings: Mapping[str, obje
 def end(
     tx: Transaction, run: int, now: float, *, exit_status: int, problem: str | None, summary: dict[str, object]
 ) -> None:
-    """Keep how a run ended.
+    """Record the end of a run.
 
     Args:
         problem: What went wrong, a sentence.
@@ -182,7 +182,7 @@ class Mark:
 
 @dataclass(frozen=True, slots=True)
 class Marks:
-    """The marks of the forgotten, as another store can take them in.
+    """The marks of the forgotten, as another store can add them.
 
     Attributes:
         salts: The salts that they were made with, in hexadecimal.
@@ -226,7 +226,7 @@ def all_marks(tx: Transaction) -> Marks:
 
 
 def add_marks(tx: Transaction, others: Marks) -> None:
-    """Forget those too who were forgotten in another store."""
+    """Add the marks of those who were forgotten in another store."""
     own, *older = (one.hex() for one in _salts(tx))
     set_fact(tx, _OLDER_SALTS, encode(sorted({*older, *others.salts} - {own})))
     tx.upsert(forgotten, [{"who": bytes.fromhex(one.mark), "forgotten_at": one.forgotten_at} for one in others.marks])
@@ -247,5 +247,5 @@ def _salt(tx: Transaction) -> bytes:
 
 
 def _salts(tx: Transaction) -> list[bytes]:
-    """Return the store's own salt, and those of stores whose marks were taken in."""
+    """Return the store's own salt, and those of stores whose marks were added."""
     return [_salt(tx), *map(bytes.fromhex, decode(fact(tx, _OLDER_SALTS) or "[]"))]

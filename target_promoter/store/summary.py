@@ -95,7 +95,7 @@ class Findings:
         self.unmatchable[_name_in(self.unmatchable, (event, name), (OTHER, name))] += number
 
     def merge(self, other: Findings) -> None:
-        """Take in what was found in a batch."""
+        """Record what was found in a batch."""
         self.streams |= other.streams
         self.read.update(other.read)
         for (stream, reason), number in other.rejected.items():
@@ -231,7 +231,7 @@ class Summary:
             self.ignored += number
 
     def add_findings(self, findings: Findings) -> None:
-        """Take in what was found in a batch."""
+        """Record what was found in a batch."""
         with self._lock:
             self.findings.merge(findings)
 

@@ -110,7 +110,7 @@ class CancelRules:
         return None
 
 
-def note(tx: Transaction, seen: Cancelling) -> None:
+def record(tx: Transaction, seen: Cancelling) -> None:
     """Remember when people last did what cancels a survey."""
     known = _known(tx, {who for who, _, _ in seen})
     rows = [

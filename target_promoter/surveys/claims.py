@@ -28,7 +28,7 @@ LOOK_AGAIN_SECONDS: Final = 1.0
 
 _LOOKED_AT: Final = 1000
 _MOST_AHEAD_SECONDS: Final = 3600.0
-"""Much more than any lease lies ahead that a clock which goes right writes."""
+"""Further ahead than a clock that is right ever sets a lease."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,7 +167,7 @@ def withdraw(
     user_ids: Collection[str] = (),
     emails: Collection[str] = (),
 ) -> None:
-    """Have claimed surveys never be sent again; what comes of the request on its way still counts.
+    """Withdraw claimed surveys, which are not sent again; the answer to a request on its way still counts.
 
     Args:
         marks: Hashes of their events, or of their rows.
@@ -228,7 +228,7 @@ def surveyed_among(tx: Transaction, emails: Collection[str]) -> set[str]:
 
 
 def move_throttles(tx: Transaction, moved: Mapping[str, str], now: float) -> None:
-    """Have people who left an address be throttled as it is, though somebody else with it was surveyed.
+    """Throttle people who left an address as it is, though somebody else with it was surveyed.
 
     Args:
         moved: From user id to the address that the person had.
@@ -269,7 +269,7 @@ def next_due(tx: Transaction, sendable: Sendable, now: float) -> float | None:
 
 
 def correct_times(tx: Transaction, now: float) -> None:
-    """Have claims and surveys wait no longer that wait for a time which a clock that went wrong wrote."""
+    """Correct the times of claims and surveys that a wrong clock wrote, so that they wait no longer."""
     is_ahead = surveys.c.status.in_(UNSETTLED) & (surveys.c.leased_until > now + _MOST_AHEAD_SECONDS)
     tx.execute(update(surveys).where(is_ahead).values(leased_until=now))
 

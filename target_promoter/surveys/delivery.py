@@ -34,7 +34,7 @@ _MOST_LOOKED_AT: Final = 500
 
 
 @dataclass(frozen=True, slots=True)
-class Fuse:
+class SurveyLimit:
     """What is left of `max_surveys_per_run`: how many people one run may e-mail."""
 
     most: int
@@ -48,8 +48,8 @@ class Fuse:
         """How many more surveys may be claimed."""
         return self.most - self.spent - len(self.open)
 
-    def after(self, came: Iterable[tuple[Claim, Outcome | None]]) -> Fuse:
-        """Return the fuse after requests came back; a claim without an answer stays open, one not sent spends none."""
+    def after(self, came: Iterable[tuple[Claim, Outcome | None]]) -> SurveyLimit:
+        """Return the limit after requests came back; a claim without an answer stays open, one not sent spends none."""
         closed, spent = set[int](), self.spent
         for claim, outcome in came:
             if outcome is not Outcome.UNANSWERED:
@@ -57,8 +57,8 @@ class Fuse:
                 spent += outcome is Outcome.ACCEPTED or (outcome is not None and claim.unanswered > 0)
         return replace(self, spent=spent, open=self.open - closed)
 
-    def claiming(self, claimed: Iterable[Claim]) -> Fuse:
-        """Return the fuse after requests were claimed."""
+    def claiming(self, claimed: Iterable[Claim]) -> SurveyLimit:
+        """Return the limit after requests were claimed."""
         return replace(self, open=self.open.union(one.id for one in claimed))
 
 
@@ -84,7 +84,7 @@ class SurveyDelivery:
     def _rules(self, now: float) -> Rules:
         return Rules(self._settings, now, self._created_at)
 
-    def tidy(self, tx: Transaction, now: float) -> tuple[int, bool]:
+    def expire(self, tx: Transaction, now: float) -> tuple[int, bool]:
         """End the surveys that became too old while they waited, and have the others wait for their hours.
 
         Returns:
@@ -179,7 +179,7 @@ class SurveyDelivery:
     def record(
         self, tx: Transaction, now: float, came: Sequence[tuple[Claim, Answer | None]]
     ) -> tuple[Counter[str], int]:
-        """Take in what Promoter answered.
+        """Record what Promoter answered.
 
         Args:
             came: The claims that came back, each with what came of its request; None if it was not sent.

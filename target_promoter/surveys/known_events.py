@@ -75,7 +75,7 @@ class KnownEvents:
         return {older.get(mark, mark) for mark in found}
 
     def remember(self, marks: Iterable[bytes | None]) -> None:
-        """Know events from now on, for ever."""
+        """Remember events for ever."""
         self._tx.upsert(messages, [{"message": mark} for mark in sorted({mark for mark in marks if mark is not None})])
 
     def forget(self, marks: Iterable[bytes | None]) -> None:

@@ -130,7 +130,7 @@ class _Applied(msgspec.Struct, frozen=True):
 
 
 def apply_settings(tx: Transaction, settings: Settings, now: float) -> list[str]:
-    """Have what the config says of campaigns hold for the surveys that wait, as a run begins.
+    """Apply what the config says of campaigns to the surveys that wait, as a run begins.
 
     Returns:
         What cannot hold for what was read before, a sentence each.
@@ -186,7 +186,7 @@ def _concerned(rules: Rules, event: str) -> ColumnElement[bool]:
 
 
 def _give_campaign(tx: Transaction, rules: Rules, event: str) -> None:
-    """Have the surveys of an event be its present campaign's; those that are settled are known by it from now on."""
+    """Move the surveys of an event to its present campaign; those that are settled are known by it from now on."""
     campaign, events = rules.settings.campaigns[event], KnownEvents(tx)
     other = _of_other_campaign(rules, event)
     moved, marks, left = list[tuple[int, bytes | None]](), dict[bytes, Survey](), list[bytes | None]()

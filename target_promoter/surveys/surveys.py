@@ -286,7 +286,7 @@ def drop(tx: Transaction, stream: str, now: float) -> int:
 
 
 def have_told_anew(tx: Transaction, stream: str | None = None) -> None:
-    """Have records of a stream, or all, be read again that told surveys: what they said was taken back."""
+    """Have the records that surveys came from read again, of a stream or of all: what they said was taken back."""
     where = surveys.c.told.is_not(None) & (true() if stream is None else surveys.c.stream == stream)
     tx.bring(select(surveys).where(where))
     tx.execute(update(surveys).where(where).values(told=None))

@@ -131,7 +131,7 @@ def test_after_a_year_it_is_forgotten_how_a_contact_looked(house: House) -> None
     read(house, 0, unsubscribed=True)
 
     def held(at: float) -> Any:  # noqa: ANN401 - of the store
-        house.store.write(lambda tx: retention.let_go(tx, at, longest=0.0))
+        house.store.write(lambda tx: retention.remove_old(tx, at, longest=0.0))
         return house.store.read(lambda tx: pulled.load(tx, [ANN])[ANN])
 
     assert held(NOW + 300 * retention.DAY).contact is not None
