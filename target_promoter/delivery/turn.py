@@ -23,7 +23,7 @@ from target_promoter.promoter.answers import Outcome
 from target_promoter.store import runs
 from target_promoter.store.database import Store
 from target_promoter.store.transaction import Transaction
-from target_promoter.surveys import claims
+from target_promoter.surveys import claims, throttle
 from target_promoter.surveys.claims import Claim
 from target_promoter.surveys.delivery import SurveyDelivery, SurveyLimit
 
@@ -79,7 +79,7 @@ class Turns:
         created_at = store.read(runs.created_at)
         store.write(_take_up_contacts)
         self.surveys = SurveyDelivery(settings, names, created_at)
-        self.contacts = ContactDelivery(settings, names, claims.surveyed_among)
+        self.contacts = ContactDelivery(settings, names, throttle.surveyed_among)
         self._survey_limit = SurveyLimit(settings.max_surveys_per_run)
         self._bound = False
         self.is_stopped_by_max_surveys = False

@@ -181,8 +181,8 @@ def _unmatched_settings(tx: Transaction, settings: Settings, summary: Summary) -
 def _without_campaign(idle: Mapping[str, int]) -> Iterator[str]:
     for event, number in sorted(idle.items()):
         yield (
-            f"{count(number, 'survey')} of the event {quoted(event)} {'waits' if number == 1 else 'wait'}, but `campaigns`"
-            "no longer names it: add it again, or cancel them (`target-promoter cancel`)."
+            f"{count(number, 'survey')} of the event {quoted(event)} {'waits' if number == 1 else 'wait'}, but "
+            "`campaigns` no longer names it: add it again, or cancel them (`target-promoter cancel`)."
         )
 
 

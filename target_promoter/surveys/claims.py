@@ -1,8 +1,8 @@
-"""Claims: surveys whose request was made and may have been sent, and the throttle that one survey puts on a contact."""
+"""Claims: surveys whose request was made and may have been sent."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from heapq import merge
 from itertools import islice
@@ -12,8 +12,9 @@ from sqlalchemy import func, select, update
 
 from target_promoter.contacts.contacts import Brought
 from target_promoter.people.identity import email_key, user_key
-from target_promoter.store.schema import UNSETTLED, SurveyStatus, surveys, throttles
+from target_promoter.store.schema import UNSETTLED, SurveyStatus, surveys
 from target_promoter.store.transaction import Transaction
+from target_promoter.surveys import throttle
 from target_promoter.surveys.rules import Sendable
 from target_promoter.surveys.surveys import COLUMNS, QUEUED_AGAIN, Survey, as_survey
 
@@ -63,19 +64,6 @@ class Claim:
     def id(self) -> int:
         """The survey's number in the store."""
         return self.survey.id
-
-
-@dataclass(frozen=True, slots=True)
-class Throttle:
-    """What keeps a contact from being surveyed.
-
-    Attributes:
-        surveyed_at: When it was last surveyed, in epoch seconds.
-        survey_id: The survey of the claim that is open for it.
-    """
-
-    surveyed_at: float | None
-    survey_id: int | None
 
 
 def due(tx: Transaction, now: float, sendable: Sendable, *, most: int) -> list[Survey]:
@@ -137,7 +125,7 @@ def claim(tx: Transaction, made: Sequence[tuple[Claim, float]]) -> None:
         for one, leased_until in made
     ]
     tx.update_rows(surveys, _CLAIMED, rows)
-    tx.upsert_rows(throttles, ("who", "survey_id"), [(who, one.id) for one, _ in made for who in _who(one)])
+    throttle.hold(tx, _holders(one for one, _ in made))
 
 
 def renew(tx: Transaction, claim: Claim, leased_until: float) -> None:
@@ -189,7 +177,7 @@ def release(tx: Transaction, claim: Claim, until: float) -> None:
         until: Until when it is left alone, in epoch seconds.
     """
     tx.execute(update(surveys).where(surveys.c.id == claim.id).values(leased_until=until, **QUEUED_AGAIN))
-    _free(tx, [claim])
+    throttle.free(tx, _holders([claim]))
 
 
 @dataclass(frozen=True, slots=True)
@@ -211,42 +199,8 @@ def settle(tx: Transaction, ended: Sequence[Settled], now: float) -> None:
     rows = [(one.claim.id, one.status.value, one.reason, now, None, 0.0) for one in ended]
     tx.update_rows(surveys, ("id", "status", "reason", "settled_at", "lease", "leased_until"), rows)
     surveyed = {who: one.surveyed_at for one in ended if one.surveyed_at is not None for who in _who(one.claim)}
-    tx.upsert_rows(throttles, ("who", "surveyed_at"), list(surveyed.items()))
-    _free(tx, [one.claim for one in ended])
-
-
-def throttles_of(tx: Transaction, keys: Iterable[str]) -> dict[str, Throttle]:
-    """Return what keeps contacts from being surveyed, by key (`identity.email_key`, `identity.user_key`)."""
-    rows = tx.rows_among("who, surveyed_at, survey_id", "throttles", "who", set(keys))
-    return {who: Throttle(surveyed_at, survey_id) for who, surveyed_at, survey_id in rows}
-
-
-def surveyed_among(tx: Transaction, emails: Collection[str]) -> set[str]:
-    """Return those of some addresses that were ever surveyed."""
-    known = throttles_of(tx, map(email_key, emails))
-    return {email for email in emails if (one := known.get(email_key(email))) and one.surveyed_at is not None}
-
-
-def move_throttles(tx: Transaction, moved: Mapping[str, str], now: float) -> None:
-    """Throttle people who left an address as it is, though somebody else with it was surveyed.
-
-    Args:
-        moved: From user id to the address that the person had.
-    """
-    if not moved:
-        return
-    known = throttles_of(tx, {*map(email_key, moved.values()), *map(user_key, moved)})
-    rows = []
-    for user_id, email in moved.items():
-        old, own = known.get(email_key(email)), known.get(user_key(user_id))
-        if old is None or (own is not None and own.survey_id is not None and own.survey_id == old.survey_id):
-            continue  # Nobody was surveyed there, or it was this person, whose own claim says so when it is settled.
-        # An open claim of somebody else counts as a survey: its end is noted under that one's names alone.
-        last = now if old.survey_id is not None else old.surveyed_at
-        before = None if own is None else own.surveyed_at
-        if last is not None and (before is None or before < last):
-            rows.append({"who": user_key(user_id), "surveyed_at": last})
-    tx.upsert(throttles, rows)
+    throttle.record(tx, surveyed)
+    throttle.free(tx, _holders(one.claim for one in ended))
 
 
 def falls_due(tx: Transaction, now: float, sendable: Sendable) -> float | None:
@@ -274,12 +228,9 @@ def correct_times(tx: Transaction, now: float) -> None:
     tx.execute(update(surveys).where(is_ahead).values(leased_until=now))
 
 
-def _free(tx: Transaction, ended: Iterable[Claim]) -> None:
-    """Let the contacts of claims be claimed again."""
-    holder = {who: one.id for one in ended for who in _who(one)}
-    known = throttles_of(tx, holder)
-    rows = [(who, None) for who, survey_id in holder.items() if who in known and known[who].survey_id == survey_id]
-    tx.update_rows(throttles, ("who", "survey_id"), rows)
+def _holders(claims: Iterable[Claim]) -> dict[str, int]:
+    """Return the surveys that hold contacts, by the contacts' keys."""
+    return {who: one.id for one in claims for who in _who(one)}
 
 
 def _who(claim: Claim) -> list[str]:

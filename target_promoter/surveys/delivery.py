@@ -19,7 +19,7 @@ from target_promoter.promoter.answers import Answer, Outcome
 from target_promoter.store.encoding import decode, encode
 from target_promoter.store.schema import SurveyStatus
 from target_promoter.store.transaction import Transaction
-from target_promoter.surveys import claims, schedule, surveys
+from target_promoter.surveys import claims, schedule, surveys, throttle
 from target_promoter.surveys.cancelling import CancelRules
 from target_promoter.surveys.claims import Claim, Settled
 from target_promoter.surveys.rules import SAME_EVENT, Rules, Sendable
@@ -256,7 +256,7 @@ class _Claiming:
         lists = rules.settings.contact_lists
         emails = {who.email for who in reached if who.email is not None}
         self._forms: Mapping[str, ContactForm] = contact_forms(tx, emails, lists)
-        self._throttles = claims.throttles_of(tx, {key for who in reached for key in self._throttled_by(who)})
+        self._throttles = throttle.load(tx, {key for who in reached for key in self._throttled_by(who)})
         self._revisions = contacts.revisions(tx, self._forms)
         self._unsubscribed = pulled.unsubscribed_among(tx, emails)
         self._claimed: set[str] = set()
@@ -290,7 +290,7 @@ class _Claiming:
         if any(one.survey_id not in {None, survey.id} for one in throttles) or not self._claimed.isdisjoint(keys):
             self._deferred.append(survey.id)
             return None
-        last = max((one.surveyed_at for one in throttles if one.surveyed_at is not None), default=None)
+        last = throttle.last_surveyed(throttles)
         if last is not None and rules.now < rules.throttled_until(last):
             self._settle(survey, SurveyStatus.THROTTLED, f"the contact was surveyed at {iso(last)}")
             return None

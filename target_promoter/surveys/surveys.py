@@ -23,9 +23,9 @@ from target_promoter.store.schema import (
     cancellations,
     not_surveyed,
     surveys,
-    throttles,
 )
 from target_promoter.store.transaction import Transaction
+from target_promoter.surveys import throttle
 from target_promoter.surveys.known_events import KnownEvents
 from target_promoter.values.events import canonical
 
@@ -456,14 +456,11 @@ def forget(tx: Transaction, whom: Identifiers, now: float) -> tuple[int, int]:
     # Its request may be at work, and its answer will find nobody: it is not sent again.
     at_work = [row.id for row in rows if row.status == SurveyStatus.CLAIMED]
     settle(tx, at_work, SurveyStatus.UNCERTAIN, _FORGOTTEN, now)
-    # Somebody else may have the address too: it may have been surveyed, and is no longer held by an open claim.
-    held = throttles.c.survey_id.in_(at_work)
-    tx.execute(update(throttles).where(held).values(survey_id=None, surveyed_at=now))
+    throttle.forget(tx, whom.keys, at_work, now)
     # A reason may be Promoter's words, which name whom they like.
     tx.update_rows(surveys, ("id", "reason", *_PERSONAL), [(row.id, _FORGOTTEN, *_PERSONAL.values()) for row in rows])
     forget_kept(tx, cancellations, whom.keys)
-    for table in (throttles, not_surveyed):
-        tx.execute(delete(table).where(table.c.who.in_(whom.keys)))
+    tx.execute(delete(not_surveyed).where(not_surveyed.c.who.in_(whom.keys)))
     return len(rows), len(waiting)
 
 
