@@ -136,7 +136,7 @@ def _is_known(tx: Transaction, settings: Settings, who: str) -> bool:
 def _forget_some(store: Store, settings: Settings, whom: Sequence[str], now: float) -> Forgotten:
     def find(tx: Transaction) -> tuple[list[int], list[erasing.Words]]:
         names = Identifiers.joined(identifiers_of_all(tx, whom))
-        return [row.id for row in rejected_of(tx, settings, names)], erasing.find_words(tx, names.own_emails)
+        return [one.id for one in rejected_of(tx, settings, names)], erasing.find_words(tx, names.own_emails)
 
     # Whole tables are read for it, and nobody else can write while this writes.
     rejected, words = store.read(find)

@@ -71,7 +71,7 @@ def _rejected(tx: Transaction, stream: str, records: Iterable[Rejected]) -> Iter
     mapped: Mapping[str, Any] = {"stream": stream, "schema": schema.schema, "key_properties": schema.key_properties}
     before: Replay | None = None
     for one in records:
-        if one.record is not None:  # Else it was one that no database can keep.
+        if one.record is not None:  # Else it was one that no database can store.
             record = {**one.record, REPLAYED: one.fingerprint.hex()}
             form = Replay.UNMAPPED if record.pop(UNMAPPED, False) else Replay.MAPPED
             source: Mapping[str, Any] = (schema.source if form is Replay.UNMAPPED else None) or mapped
@@ -148,14 +148,14 @@ def _time(time: float) -> str:
     return dt.datetime.fromtimestamp(time, tz=dt.UTC).isoformat().replace("+00:00", "Z")
 
 
-def rejected_of(tx: Transaction, settings: Settings, names: Identifiers) -> list[Any]:
-    """Return the rejected records, as rows, that name a person anywhere: each is read again, by the settings of now."""
+def rejected_of(tx: Transaction, settings: Settings, names: Identifiers) -> list[Rejected]:
+    """Return the rejected records that name a person anywhere: each is read again, with the current settings."""
     read_as: dict[str, Stream | None] = {}
     found = []
     names_address = naming(names.emails)
     ids = names.user_ids | names.anonymous_ids
     written = [encode(one)[1:-1] for one in ids]
-    # What the database finds at once is nearly all; behind the @ an address may be written otherwise.
+    # What the database finds at once is nearly all; after the @ an address may be written differently.
     near = [*written, *(encode(one.partition("@")[0])[1:-1] for one in names.emails)]
     query = select(rejected_records)
     if len(near) <= _MOST_CONDITIONS:
@@ -164,11 +164,11 @@ def rejected_of(tx: Transaction, settings: Settings, names: Identifiers) -> list
         by_address = names_address(row.record)
         if not by_address and not any(one in row.record for one in written):
             continue
-        record = decode(row.record)
-        if row.stream not in read_as:
-            read_as[row.stream] = _stream(tx, settings, row.stream)
-        if by_address or (isinstance(record, dict) and _names(record, read_as[row.stream], ids)):
-            found.append(row)
+        one = Rejected.of_row(row)
+        if one.stream not in read_as:
+            read_as[one.stream] = _stream(tx, settings, one.stream)
+        if by_address or (one.record is not None and _names(one.record, read_as[one.stream], ids)):
+            found.append(one)
     return found
 
 

@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import Any, Final
+from typing import Final
 
 from sqlalchemy import select
 
@@ -22,6 +22,7 @@ from target_promoter.progress.words import campaign, listed, waits_for, when
 from target_promoter.store import runs
 from target_promoter.store import schema as tables
 from target_promoter.store.encoding import decode, encode
+from target_promoter.store.rejected import Rejected
 from target_promoter.store.schema import SurveyStatus
 from target_promoter.store.transaction import Transaction
 from target_promoter.surveys.surveys import StoredSurvey, not_surveyed_of, of_people
@@ -64,8 +65,8 @@ class Known:
     deleted: bool
     first_name: str | None
     last_name: str | None
-    traits: Mapping[str, Any]
-    stored: Mapping[str, Mapping[str, Any]]
+    traits: Mapping[str, object]
+    stored: Mapping[str, Mapping[str, object]]
     contact_lists: Sequence[int]
 
 
@@ -109,12 +110,12 @@ class Story:
     moments: Sequence[Moment]
 
 
-def story(tx: Transaction, settings: Settings, asked: str, rejected: Iterable[Any], now: float) -> Story:
+def story(tx: Transaction, settings: Settings, asked: str, rejected: Iterable[Rejected], now: float) -> Story:
     """Return the story of a person.
 
     Args:
         asked: A user id or an e-mail address.
-        rejected: The rows of the rejected records that name the person.
+        rejected: The rejected records that name the person.
     """
     known_by = identifiers_of(tx, asked)
     rows = people.load(tx, known_by.user_ids)
@@ -131,7 +132,7 @@ def story(tx: Transaction, settings: Settings, asked: str, rejected: Iterable[An
         *_contact(tx, known_by),
         *_pulled(tx, known_by),
         *_throttle(tx, known_by, settings.throttle_days),
-        *(Moment(row.rejected_at, f"A record of {row.stream} was rejected", row.reason) for row in rejected),
+        *(Moment(one.rejected_at, f"A record of {one.stream} was rejected", one.reason) for one in rejected),
     ]
     return Story(
         asked=asked,

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 import msgspec
-from sqlalchemy import select, text, update
+from sqlalchemy import Row, select, text, update
 
 from target_promoter.store import schema as tables
 from target_promoter.store.encoding import decode, encode
@@ -125,6 +125,6 @@ def _rules(maps: Mapping[str, Any]) -> dict[tuple[str, str], str]:
     return {(name, column): encode([rule]) for name, column, rule in rules if rule != column}
 
 
-def _stream(row: Any) -> KnownStream:  # noqa: ANN401 - a database row
+def _stream(row: Row[Any]) -> KnownStream:
     schema = None if row.schema is None else msgspec.convert(decode(row.schema), StreamSchema)
     return KnownStream(row.name, schema, None if row.reading is None else decode(row.reading))

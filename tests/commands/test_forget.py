@@ -230,7 +230,7 @@ def test_the_blocked_are_brought_along_to_a_new_store(config: dict[str, Any], tm
     for number in range(2):
         marks = tmp_path / f"marks-{number}.json"
         result = command("forget", "--list", "--format", "json", config=config)
-        assert "keep it as you keep the store" in result.stderr
+        assert "protect it as you protect the store" in result.stderr
         marks.write_text(result.stdout, encoding="utf-8")
         assert "ann" not in result.stdout
         config["store_url"] = f"sqlite:///{tmp_path}/new-{number}.db"

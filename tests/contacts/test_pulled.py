@@ -120,7 +120,7 @@ def test_a_clock_that_is_ahead(house: House) -> None:
 
 
 def test_what_is_to_be_sent_again_is(house: House) -> None:
-    """All that was known of contacts counts no more."""
+    """All that was known of contacts is void."""
     read(house, 1)
     house.store.write(lambda tx: contacts.mark_all_dirty(tx, house.now + 2, forget_sent=True))
     assert sent(Process(house).turn(3)) == [ANN]

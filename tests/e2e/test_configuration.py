@@ -197,8 +197,8 @@ def test_variables_that_are_no_settings_are_told(monkeypatch: pytest.MonkeyPatch
     """So is that settings lie in the environment which are not read; Meltano's own variables are no fault."""
     for name in ("CAMPAIGNS", "CAMPAINS", "ZZZ", "LOGLEVEL"):
         monkeypatch.setenv(PREFIX + name, "{}")
-    near = f"The environment variable {PREFIX}CAMPAINS is no setting: did you mean {PREFIX}CAMPAIGNS?"
-    far = f"The environment variable {PREFIX}ZZZ is no setting: unset it, or see the settings in `--about`."
+    near = f"The environment variable {PREFIX}CAMPAINS is not a setting: did you mean {PREFIX}CAMPAIGNS?"
+    far = f"The environment variable {PREFIX}ZZZ is not a setting: unset it, or see the settings in `--about`."
     assert environment_warnings(["ENV"]) == [near, far]
     unread = f"The environment holds settings that are not read ({PREFIX}CAMPAIGNS): add --config=ENV."
     assert environment_warnings(["config.json"]) == [near, far, unread]

@@ -1,4 +1,4 @@
-"""Standard output that takes nothing more, or not every letter: a sentence, and never a traceback."""
+"""Standard output that cannot be written to, or not with every letter: a sentence, and never a traceback."""
 
 from __future__ import annotations
 
