@@ -175,7 +175,6 @@ class Run:
         """Keep a stream's SCHEMA and how it is read; what may not be sent any more is taken back at once.
 
         Args:
-            stream: The stream.
             schema: Its JSON schema.
             keys: Its key properties.
             source: The same of the tap's stream, with its name, if a stream map made this one.

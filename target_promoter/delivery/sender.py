@@ -51,7 +51,6 @@ class Answered:
     """A request that came back.
 
     Attributes:
-        request: The request.
         answer: What came of it; None if it was surely not carried out.
     """
 

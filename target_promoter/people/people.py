@@ -32,7 +32,6 @@ class Link:
     """A change of whom an anonymous id stands for.
 
     Attributes:
-        anonymous_id: The anonymous id.
         before: The user id it stood for, if it stood for one.
         user_id: The user id it stands for from now on; null if it was seen with several.
     """

@@ -137,7 +137,6 @@ class Part(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
         email: The e-mail address, in lower case.
         email_at: When the address was said, or was taken away by a row without one, in epoch seconds.
         names: `first_name` and `last_name`.
-        traits: The traits.
         contact_lists: The ids of the contact lists that the stream's people join.
         outdated: The times of what was read with other fields than the current ones, and goes when it is read again, in
             epoch seconds.
@@ -238,7 +237,6 @@ class Person(msgspec.Struct, frozen=True, gc=False):
     """A user id with what each stream said of it; the person is the merge of the parts, what was said later standing.
 
     Attributes:
-        user_id: The user id.
         parts: What each stream said.
         deleted_at: The time of the last deletion, in epoch seconds; null if there was none.
         fingerprints: Of each stream the mark, such as a hash in hexadecimal, of the last record it brought.
@@ -392,7 +390,6 @@ class Person(msgspec.Struct, frozen=True, gc=False):
         """Return the person with only those traits and lists of a stream that may be sent, its last record forgotten.
 
         Args:
-            stream: The stream.
             traits: The names of the traits and properties, in lower case; None for all of them.
             contact_lists: The ids of the lists.
         """

@@ -56,7 +56,6 @@ class Reading:
 
     Attributes:
         type: What its records are.
-        shape: Its shape.
         traits: The traits or properties that may be sent, as the config names them, in lower case; None for all.
         contact_lists: The ids of the contact lists that its people join.
         digest: A hash of all that the config says of it.
@@ -161,7 +160,6 @@ class Stream:
     """A stream whose records can be read.
 
     Attributes:
-        name: Its name.
         how: How it is known what its records are, as a sentence.
         reading: How it is read.
         mirror: Whether people leave it who are in its newest table version no more.

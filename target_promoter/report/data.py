@@ -340,9 +340,6 @@ class Report:
         events: The events that were read in the last thirty days, misnamed ones and then the most frequent first.
         more_events: How many more names of events there were.
         runs: The last runs, the latest first.
-        surveys: The surveys.
-        contacts: The contacts.
-        requests: The requests.
         rejected_records: How many records are rejected in all.
         rejected: What was rejected, by reason, the most frequent first.
         refused: What Promoter refused, by reason, the most frequent first.

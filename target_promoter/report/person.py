@@ -50,11 +50,8 @@ class Known:
     """What is known of one user id.
 
     Attributes:
-        user_id: The user id.
         email: Its address; None if there is none.
         deleted: Whether it was deleted at its source.
-        first_name: The first name.
-        last_name: The last name.
         traits: The traits as they stand.
         stored: Of each stored event (by its attribute prefix) the properties as they stand.
         contact_lists: The ids of the lists that its streams name.
@@ -94,7 +91,6 @@ class Story:
         generated_at: When it was told, in epoch seconds.
         user_ids: The user ids it is about.
         emails: The addresses.
-        anonymous_ids: The anonymous ids.
         known: What is known of each user id.
         forgotten: Whether the person was forgotten; its calls are blocked then.
         moments: What happened, in order of time.

@@ -25,7 +25,6 @@ class StreamSchema(msgspec.Struct, frozen=True, omit_defaults=True):
 
     Attributes:
         schema: Its JSON schema.
-        key_properties: Its key properties.
         source: The same of the tap's stream with its name, if a stream map made this one.
         maps: What the config had stream maps do with it; None if an older program did not tell.
     """
@@ -54,7 +53,6 @@ class KnownStream:
     """What is known of a stream.
 
     Attributes:
-        name: Its name.
         schema: Its last SCHEMA; None if it brought none.
         reading: How it was read, in the words of whoever kept it; None if that is not known.
     """

@@ -40,7 +40,6 @@ class Mirrored:
     """What a table version of a mirrored stream came to.
 
     Attributes:
-        stream: The stream.
         left: How many people left it.
         addresses: Those of the first few of them.
         problem: Why nobody left, if that is not as it should be, as a sentence.

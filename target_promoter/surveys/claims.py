@@ -37,7 +37,6 @@ class Claim:
     """A survey with the whole request that was made for it.
 
     Attributes:
-        survey: The survey.
         campaign_id: The campaign at Promoter that the request names.
         email: The contact's address.
         user_id: The person's user id, if it is known.
