@@ -252,9 +252,6 @@ def recognize(name: str, schema: Mapping[str, object], key_properties: Sequence[
     Args:
         settings: The settings, of which `streams` overrules what is recognized.
 
-    Returns:
-        The stream.
-
     Raises:
         ConfigError: It is none of Segment's shapes and not configured, or the schema lacks a column that its type
             cannot do without, or one that the config names; the sentence holds the lines to add to the config.

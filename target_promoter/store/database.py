@@ -306,9 +306,6 @@ class Store:
     def read(self, work: Callable[[Transaction], T]) -> T:
         """Do work that only reads, beside the writer, on one consistent view.
 
-        Returns:
-            What the work returns.
-
         Raises:
             StoreError: The store refused, or stayed away too long.
         """

@@ -95,14 +95,11 @@ def accept_account(tx: Transaction, store: str, api_url: str, api_key: str) -> N
 
 
 def begin(tx: Transaction, command: str, now: float, settings: Mapping[str, object] | None = None) -> int:
-    """Record the start of a run.
+    """Record the start of a run, and return its number.
 
     Args:
         command: Its command, such as `sync` or `deliver`.
         settings: Its settings, without secrets.
-
-    Returns:
-        The run's number.
     """
     kept = None if settings is None else encode(settings)
     key = tx.execute(insert(runs).values(command=command, started_at=now, settings=kept)).inserted_primary_key
