@@ -94,7 +94,7 @@ class Run:
         try:
             self.store = self._open_store(now)
             self._delivery = self._make_delivery()
-            self._number, told = self.store.write(lambda tx: self._open_books(tx, command, now))
+            self._number, told = self.store.write(lambda tx: self._begin(tx, command, now))
             for change in self.store.read(lambda tx: runs.changes(tx, self._number))[:_CHANGES]:
                 text = printable(masked_text(printable(change)), _LONGEST_CHANGE)
                 logger.info("A setting changed since the run before: %s", text)
@@ -130,7 +130,7 @@ class Run:
         client = self._closing.enter_context(account_client(settings))
         return Delivery(self.store, client, settings, self.summary, clock=self._clock)
 
-    def _open_books(self, tx: Transaction, command: str, now: float) -> tuple[int, list[str]]:
+    def _begin(self, tx: Transaction, command: str, now: float) -> tuple[int, list[str]]:
         """Refuse the store of another account, have the config hold for what is stored, and begin the run's entry.
 
         Returns:

@@ -9,7 +9,7 @@ import math
 import queue
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Final
 
 import click
@@ -169,7 +169,6 @@ class Pull:
     """Reads the account from where the last pull was stopped, or from its beginning.
 
     Args:
-        clock: The time, in epoch seconds.
         summary: Where requests are counted.
     """
 
@@ -180,21 +179,18 @@ class Pull:
         settings: Settings,
         signals: Signals,
         summary: Summary,
-        *,
-        clock: Callable[[], float] = time.time,
     ) -> None:
         self._store = store
         self._client = client
         self._settings = settings
         self._signals = signals
         self._summary = summary
-        self._clock = clock
         self._patience = Patience()
         # In a thread of its own, so that a stop does not wait for an answer.
         self._answers: queue.SimpleQueue[Found] = queue.SimpleQueue()
         self._workers = Workers(self._ask)
         self._known: dict[str, int] = {}
-        self._told_at = clock()
+        self._told_at = time.time()
 
     @property
     def people(self) -> int:
@@ -210,7 +206,7 @@ class Pull:
         """
         reading = self._store.read(pulled.unfinished)
         if reading is None:
-            reading = PullProgress(self._clock(), self._settings.all_contact_lists)
+            reading = PullProgress(time.time(), self._settings.all_contact_lists)
         try:
             while not reading.is_whole:
                 reading = self._read_page(reading)
@@ -221,10 +217,10 @@ class Pull:
     def _read_page(self, reading: PullProgress) -> PullProgress:
         """Ask once for the next page, and return how far the account is read then."""
         self._wait_until(max(self._store.write(self._reserve), self._patience.paused_until))
-        asked_at = self._clock()
+        asked_at = time.time()
         self._summary.count("api", "requests")
         answer, page = self._answer(reading)
-        now = self._clock()
+        now = time.time()
         after = self._store.write(lambda tx: self._take_in(tx, reading, answer, page, asked_at, now))
         failed = self._patience.judge(answer, now)
         self._summary.count("api", "retries", int(failed))
@@ -240,7 +236,7 @@ class Pull:
 
     def _reserve(self, tx: Transaction) -> float:
         """Return when the next request may leave, in epoch seconds."""
-        now, pace = self._clock(), self._settings.requests_per_minute
+        now, pace = time.time(), self._settings.requests_per_minute
         limit.correct(tx, now, limit=pace)
         slots = limit.take_one(tx, now, limit=pace, horizon=PATIENCE_SECONDS)
         if not slots.number:
@@ -248,7 +244,7 @@ class Pull:
         return slots.first
 
     def _wait_until(self, time_to_leave: float) -> None:
-        while (seconds := time_to_leave - self._clock()) > 0:
+        while (seconds := time_to_leave - time.time()) > 0:
             self._signals.check()
             time.sleep(min(seconds, _LOOK_SECONDS))
         self._signals.check()
@@ -297,11 +293,11 @@ class Pull:
             while after is not None:
                 self._signals.check()
                 after = self._store.write(functools.partial(step, reading=reading, after=after))
-        return self._store.write(lambda tx: pulled.finish(tx, reading, self._clock()))
+        return self._store.write(lambda tx: pulled.finish(tx, reading, time.time()))
 
     def _know_people(self, tx: Transaction, reading: PullProgress, after: str) -> str | None:
-        last, self._known[after] = know_people(tx, self._settings, after, reading.started_at, self._clock())
+        last, self._known[after] = know_people(tx, self._settings, after, reading.started_at, time.time())
         return last
 
     def _compare(self, tx: Transaction, reading: PullProgress, after: str) -> str | None:
-        return pulled.compare_sent(tx, after, reading.lists_read, self._clock())
+        return pulled.compare_sent(tx, after, reading.lists_read, time.time())

@@ -105,7 +105,8 @@ def figures(report: Report) -> Iterator[tuple[str, str, str]]:
     if requests.held_until_at is not None:
         yield "Promoter asked to wait", "yes", f"until {moment(requests.held_until_at)}"
     yield "contacts at Promoter", f"{contacts.statuses.get('synced', 0):,}", ""
-    yield "people known", f"{contacts.people:,}", _if(contacts.people_without_email, "without an address")
+    without = contacts.people_without_email
+    yield "people known", f"{contacts.people:,}", f"{without:,} without an address" if without else ""
     yield from _some("contacts left behind", contacts.left_behind, "of an older address, or of somebody deleted")
     if contacts.pulled is not None:
         read = contacts.pulled
@@ -121,10 +122,6 @@ def figures(report: Report) -> Iterator[tuple[str, str, str]]:
     if requests.days and requests.days[-1].day == iso(report.generated_at)[:10]:
         today = requests.days[-1]
         yield "requests today", f"{today.requests:,}", f"{today.share_of_limit:.1%} of the limit"
-
-
-def _if(number: int, words: str) -> str:
-    return f"{number:,} {words}" if number else ""
 
 
 def _some(name: str, number: int, note: str = "") -> Iterator[tuple[str, str, str]]:

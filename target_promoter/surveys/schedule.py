@@ -32,7 +32,7 @@ _EXPIRE_BY_AGE: Final = text(_EXPIRE.format(age="due_at"))
 _EXPIRE_OF_LOST_STORE: Final = text(_EXPIRE.format(age="first_due_at"))
 
 
-def expire(tx: Transaction, rules: Rules, events: Iterable[str], *, most: int = _MOST_EXPIRED) -> tuple[int, bool]:
+def expire(tx: Transaction, rules: Rules, events: Iterable[str]) -> tuple[int, bool]:
     """End the open surveys of events that are too old by now.
 
     Returns:
@@ -47,9 +47,9 @@ def expire(tx: Transaction, rules: Rules, events: Iterable[str], *, most: int = 
         values = {"oldest": oldest, "now": rules.now, "reason": reason}
         for event in events:
             for status in OPEN:
-                found = {"status": status, "event": event, "most": most - ended}
+                found = {"status": status, "event": event, "most": _MOST_EXPIRED - ended}
                 ended += tx.execute(statement, {**values, **found}).rowcount
-                if ended >= most:
+                if ended >= _MOST_EXPIRED:
                     return ended, True
     return ended, False
 
