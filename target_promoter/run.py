@@ -208,7 +208,7 @@ class Run:
         Raises:
             StoppedError: The run was told to stop.
         """
-        while not self._delivery.join(_LOOK_SECONDS) and not self._delivery.left_behind():
+        while not self._delivery.join(_LOOK_SECONDS) and not self._delivery.why_pending():
             self._signals.check()
 
     def deliver(self) -> None:
@@ -238,12 +238,12 @@ class Run:
             self._delivery.join()
             self._progress.stop()
             self._metrics.end()
-            self._close_books(problem)
+            self._end(problem)
         finally:
             self._closing.close()
         return self.exit_status
 
-    def _close_books(self, problem: BaseException | None) -> None:
+    def _end(self, problem: BaseException | None) -> None:
         now, began = self._clock(), self.summary.started_at
         sentences = [str(one) for one in (problem, self._delivery.problem) if isinstance(one, PromoterError)]
         try:
@@ -254,8 +254,8 @@ class Run:
         except StoreError as error:
             sentences.append(str(error))
             pending = 1
-        behind = self._delivery.left_behind()
-        sentences += behind
+        reasons = self._delivery.why_pending()
+        sentences += reasons
         failed = self._settings.fail_on_rejected and self._any_rejected()
         if failed:
             sentences.append("Records were rejected or refused, and `fail_on_rejected` is set: see `report`.")
@@ -269,7 +269,7 @@ class Run:
                 failed = True
                 sentences.append(str(error))
         failed = failed or any(one.failed for one in self.summary.findings.mirrored)
-        if problem is not None or self._delivery.problem is not None or pending or behind or failed or all_rejected:
+        if problem is not None or self._delivery.problem is not None or pending or reasons or failed or all_rejected:
             self.exit_status = 1
         if pending and not sentences:
             sentences.append("Not everything that is due was delivered: run again, or `target-promoter deliver`.")

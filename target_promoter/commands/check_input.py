@@ -147,7 +147,7 @@ def inspect_input(lines: Iterable[str], config: Mapping[str, Any], settings: Set
     yield ""
     yield from _unmatched(tallies, settings)
     yield from _one_id_space(tallies)
-    yield from _strangers(tallies)
+    yield from _unknown_people(tallies)
     yield from (fail("streams", fault).line() for fault in sample.faults.values())
     yield from _to_configure(sample.unknown.values())
     if sample.unknown or sample.faults:
@@ -201,7 +201,7 @@ def _one_id_space(tallies: Iterable[_Tally]) -> Iterator[str]:
             ).line()
 
 
-def _strangers(tallies: Sequence[_Tally]) -> Iterator[str]:
+def _unknown_people(tallies: Sequence[_Tally]) -> Iterator[str]:
     """Yield the streams whose events are of nobody in the sample: their ids may be other ones than people have."""
     people = set().union(*(one.people for one in tallies))
     for one in tallies:

@@ -39,7 +39,7 @@ from target_promoter.values.times import duration, iso
 _LOOK_SECONDS: Final = 0.1
 """How often a pull that waits looks whether it is told to stop."""
 
-_TELL_SECONDS: Final = 10.0
+_REPORT_SECONDS: Final = 10.0
 """How often it tells how far it is."""
 
 logger = logging.getLogger("target-promoter.pull")
@@ -190,7 +190,7 @@ class Pull:
         self._answers: queue.SimpleQueue[Found] = queue.SimpleQueue()
         self._workers = Workers(self._ask)
         self._known: dict[str, int] = {}
-        self._told_at = time.time()
+        self._reported_at = time.time()
 
     @property
     def people(self) -> int:
@@ -222,15 +222,15 @@ class Pull:
         answer, page = self._answer(reading)
         now = time.time()
         after = self._store.write(lambda tx: self._take_in(tx, reading, answer, page, asked_at, now))
-        failed = self._patience.judge(answer, now)
+        failed = self._patience.record(answer, now)
         self._summary.count("api", "retries", int(failed))
         self._summary.count("api", "rate_limited", int(answer.outcome is Outcome.RATE_LIMITED))
         self._tell(after, now)
         return after
 
     def _tell(self, reading: PullProgress, now: float) -> None:
-        if now - self._told_at >= _TELL_SECONDS:
-            self._told_at = now
+        if now - self._reported_at >= _REPORT_SECONDS:
+            self._reported_at = now
             of = "" if reading.contact_list is None else f" of the list {reading.contact_list}"
             logger.info("Read %s of %s contacts%s.", f"{reading.read:,}", f"{reading.count or 0:,}", of)
 

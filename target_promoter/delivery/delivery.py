@@ -50,7 +50,7 @@ class Patience:
         self._failures = 0
         self._failing_since: float | None = None
 
-    def judge(self, answer: Answer, now: float) -> bool:
+    def record(self, answer: Answer, now: float) -> bool:
         """Record an answer, and return whether it was a failure.
 
         Raises:
@@ -128,7 +128,7 @@ class Delivery:
         """How long requests waited for the account's limit so far."""
         return self._sender.waited_seconds
 
-    def left_behind(self) -> list[str]:
+    def why_pending(self) -> list[str]:
         """Return, in sentences that say what to do, why something that is due was not sent though Promoter answers."""
         sentences = [
             f"Promoter knows no campaign {campaign} («{words}»), so its surveys stay pending: "
@@ -192,7 +192,7 @@ class Delivery:
     def run(self) -> None:
         """Deliver in this thread; `problem` says how it ended."""
         try:
-            for work in (self._deliver, self._wind_up):
+            for work in (self._deliver, self._finish_up):
                 self._attempt(work)
         finally:
             self._sender.end()
@@ -207,7 +207,7 @@ class Delivery:
             self.problem = self.problem or DeliveryError.unexpected(error)
 
     def _deliver(self) -> None:
-        while self._let_intake_begin():
+        while self._wait_for_intake():
             turn = self._take_turn(sending=self._clock() >= self._patience.paused_until)
             if turn.requests:
                 self._look_again = _FIRST_LOOK_SECONDS
@@ -219,7 +219,7 @@ class Delivery:
             elif not turn.again:
                 self._wait(turn)
 
-    def _let_intake_begin(self) -> bool:
+    def _wait_for_intake(self) -> bool:
         """Wait while delivery is paused, and not even look at the store; return whether to go on."""
         with self._changed:
             while not (self._is_stopping or self._is_finishing) and (left := self._paused_until - self._clock()) > 0:
@@ -263,7 +263,7 @@ class Delivery:
         self._summary.count("api", "rate_limited", rate_limited)
         for one in answered:
             if one.answer is not None:
-                self._sender.record(one.request, failed=self._patience.judge(one.answer, now))
+                self._sender.record(one.request, failed=self._patience.record(one.answer, now))
         return turn
 
     def _wait_for_departures(self) -> None:
@@ -304,7 +304,7 @@ class Delivery:
         if turn.paused_until > now:
             self._sender.waited_seconds += self._clock() - now
 
-    def _wind_up(self) -> None:
+    def _finish_up(self) -> None:
         """Record what is still answered, and give back what was not sent."""
         deadline = time.monotonic() + _STOP_SECONDS
         with self._changed:

@@ -77,7 +77,7 @@ class Turns:
         names = lease_names()
         self._name = next(names)
         created_at = store.read(runs.created_at)
-        store.write(_take_up_contacts)
+        store.write(_reclaim_contacts)
         self.surveys = SurveyDelivery(settings, names, created_at)
         self.contacts = ContactDelivery(settings, names, throttle.surveyed_among)
         self._survey_limit = SurveyLimit(settings.max_surveys_per_run)
@@ -195,7 +195,7 @@ class Turns:
         return max(min(known), first_slot) if known else None
 
 
-def _take_up_contacts(tx: Transaction) -> None:
+def _reclaim_contacts(tx: Transaction) -> None:
     """Have delivery look at contacts that processes left which died, and at those whose lists may be there by now."""
     contacts.free_leases(tx, is_dead)
     contacts.retry_unknown_lists(tx)

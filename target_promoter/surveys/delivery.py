@@ -109,7 +109,7 @@ class SurveyDelivery:
             slots: When requests may leave, in epoch seconds; one claim each at the most.
         """
         found = Claimed[Claim]()
-        self._take_up_unsettled(tx, now, slots, found)
+        self._claim_unsettled(tx, now, slots, found)
         # As a rule each is sent, and to look at more than can be is in vain; where many are not, a turn for a few would
         # be mostly its commit.
         looked_at, most, last = 0, len(slots), len(found.requests) + max(allowance, 0)
@@ -146,7 +146,7 @@ class SurveyDelivery:
         found.requests += new
         found.notes += turn.notes
 
-    def _take_up_unsettled(self, tx: Transaction, now: float, slots: Sequence[float], found: Claimed[Claim]) -> None:
+    def _claim_unsettled(self, tx: Transaction, now: float, slots: Sequence[float], found: Claimed[Claim]) -> None:
         """Lease claims that were left without an answer, so that the very same request is sent again."""
         left = claims.unsettled(tx, now, most=max(50, len(slots)))
         cancelled = self._cancel_rules.cancelled(tx, [one.survey for one in left], Identity(tx))

@@ -274,12 +274,12 @@ def cancel_waiting(tx: Transaction, what: str, whose: ColumnElement[bool] | None
     if whose is not None:
         # By their numbers: of several conditions SQLite may take the status, and look at a million that wait.
         where &= surveys.c.id.in_(tx.scalars(select(surveys.c.id).where(whose)).all())
-    return _call_off(tx, where, "cancelled by hand", now)
+    return _cancel_where(tx, where, "cancelled by hand", now)
 
 
 def drop(tx: Transaction, stream: str, now: float) -> int:
     """Cancel the open surveys that a stream brought, take off what it added to others, and return how many it were."""
-    cancelled = _call_off(tx, surveys.c.stream == stream, "its stream was dropped", now)
+    cancelled = _cancel_where(tx, surveys.c.stream == stream, "its stream was dropped", now)
     restrict(tx, stream, frozenset())
     have_told_anew(tx, stream)
     return cancelled
@@ -306,7 +306,7 @@ def hold(tx: Transaction, stream: str) -> list[bytes]:
     return [bytes(key) for key in keys]
 
 
-def _call_off(tx: Transaction, where: ColumnElement[bool], reason: str, now: float) -> int:
+def _cancel_where(tx: Transaction, where: ColumnElement[bool], reason: str, now: float) -> int:
     tx.bring(select(surveys).where(where, surveys.c.status.in_((*OPEN, *REVIVABLE))))
     _withdraw(tx, where, reason)
     change = update(surveys).values(**_settled(SurveyStatus.CANCELLED, reason, now))
