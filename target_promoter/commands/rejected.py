@@ -12,7 +12,6 @@ from sqlalchemy import false, or_, select
 
 from target_promoter.commands.context import existing_store, with_settings
 from target_promoter.config.settings import Settings
-from target_promoter.contacts.contacts import ContactStatus
 from target_promoter.errors import ConfigError
 from target_promoter.people import people
 from target_promoter.people.identity import Identifiers
@@ -24,8 +23,9 @@ from target_promoter.store import rejected as kept
 from target_promoter.store import runs, streams
 from target_promoter.store.encoding import decode, encode
 from target_promoter.store.erasing import naming
+from target_promoter.store.outcomes import ContactStatus, SurveyStatus
 from target_promoter.store.rejected import Rejected
-from target_promoter.store.schema import SurveyStatus, contacts, surveys
+from target_promoter.store.schema import contacts, surveys
 from target_promoter.store.schema import rejected as rejected_records
 from target_promoter.store.transaction import Transaction
 from target_promoter.values.reading import identifier

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from enum import StrEnum
 from operator import attrgetter
 from typing import Any, Final
 
@@ -14,33 +13,9 @@ from target_promoter.contacts.attributes import Note
 from target_promoter.people.identity import Identifiers
 from target_promoter.store import runs
 from target_promoter.store.encoding import decode, encode
+from target_promoter.store.outcomes import ContactStatus
 from target_promoter.store.schema import attribute_notes, contacts, lists_to_leave, people, throttles
 from target_promoter.store.transaction import Transaction
-
-
-class ContactStatus(StrEnum):
-    """What is known of a contact at Promoter."""
-
-    PENDING = "pending"
-    """The form it should have may differ from the one last sent."""
-
-    LIST_UNKNOWN = "list_unknown"
-    """Promoter knows no such contact list as it should join; pending again with the next run."""
-
-    SYNCED = "synced"
-    """It looks as it should."""
-
-    REFUSED = "refused"
-    """Promoter does not take it; the row has its words."""
-
-    REMOVING = "removing"
-    """Deleted at its source, and to be removed from Promoter."""
-
-    REMOVED = "removed"
-    """Removed from Promoter."""
-
-    UNOWNED = "unowned"
-    """Nobody known has the address any more."""
 
 
 @dataclass(frozen=True, slots=True)

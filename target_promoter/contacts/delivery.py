@@ -13,11 +13,12 @@ import backoff
 from target_promoter.config.settings import Settings
 from target_promoter.contacts import contacts, pulled
 from target_promoter.contacts.attributes import Note
-from target_promoter.contacts.contacts import Contact, ContactStatus
+from target_promoter.contacts.contacts import Contact
 from target_promoter.contacts.wanted import ContactForm, contact_forms
 from target_promoter.promoter import transport
 from target_promoter.promoter.answers import FAILURES, Answer, Outcome
 from target_promoter.store.encoding import digest, encode
+from target_promoter.store.outcomes import ContactStatus
 from target_promoter.store.transaction import Transaction
 
 _MOST_UNCHANGED: Final = 500

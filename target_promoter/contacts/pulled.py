@@ -15,13 +15,14 @@ import msgspec
 from sqlalchemy import func, select, text, update
 
 from target_promoter.contacts import contacts
-from target_promoter.contacts.contacts import Contact, ContactStatus
+from target_promoter.contacts.contacts import Contact
 from target_promoter.contacts.wanted import ContactForm, contact_forms
 from target_promoter.errors import DeliveryError
 from target_promoter.people.identity import Identifiers, email_key, user_key
 from target_promoter.promoter.client import ContactPage, ListedContact
 from target_promoter.store import runs
 from target_promoter.store.encoding import decode, encode
+from target_promoter.store.outcomes import ContactStatus
 from target_promoter.store.schema import pulled
 from target_promoter.store.transaction import Transaction
 from target_promoter.values.reading import email_address, person_id

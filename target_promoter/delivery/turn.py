@@ -15,13 +15,13 @@ from typing import Final
 from target_promoter.config.settings import Settings
 from target_promoter.contacts import contacts
 from target_promoter.contacts.attributes import Note
-from target_promoter.contacts.contacts import ContactStatus
 from target_promoter.contacts.delivery import ContactDelivery, ContactRequest
 from target_promoter.delivery import limit as clock
 from target_promoter.delivery.sender import Answered, Plan, Request
 from target_promoter.promoter.answers import Outcome
 from target_promoter.store import runs
 from target_promoter.store.database import Store
+from target_promoter.store.outcomes import ContactStatus
 from target_promoter.store.transaction import Transaction
 from target_promoter.surveys import claims, throttle
 from target_promoter.surveys.claims import Claim

@@ -12,7 +12,7 @@ from target_promoter.people.identity import Identity, anonymous_key, names_of
 from target_promoter.people.known import KnownPeople
 from target_promoter.records.calls import HOLDS_KEY, REPLAYED, Identify, Track
 from target_promoter.store import rejected, runs
-from target_promoter.store.schema import SurveyStatus
+from target_promoter.store.outcomes import SurveyStatus
 from target_promoter.store.summary import Findings
 from target_promoter.store.transaction import Transaction
 from target_promoter.surveys import surveys, throttle

@@ -17,7 +17,7 @@ from target_promoter.people.identity import keys_named, user_key
 from target_promoter.people.person import FUTURE_SECONDS, Person, delete
 from target_promoter.records.calls import UNMAPPED, Identify, is_refused
 from target_promoter.records.readers import NO_USER_ID, Rows
-from target_promoter.store.summary import IdentifyOutcome
+from target_promoter.store.outcomes import IdentifyOutcome
 from target_promoter.store.transaction import Transaction
 from target_promoter.surveys import claims, surveys
 from target_promoter.values.reading import person_name

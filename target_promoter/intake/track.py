@@ -16,8 +16,8 @@ from target_promoter.people.person import FUTURE_SECONDS, Trait
 from target_promoter.people.stored_events import Place, later_properties
 from target_promoter.records.calls import Track, is_refused
 from target_promoter.store.encoding import digest, encode
-from target_promoter.store.schema import SurveyStatus
-from target_promoter.store.summary import Tally, TrackOutcome
+from target_promoter.store.outcomes import SurveyStatus, TrackOutcome
+from target_promoter.store.summary import Tally
 from target_promoter.surveys import cancelling, claims, surveys, throttle
 from target_promoter.surveys.known_events import KnownEvents, Marks
 from target_promoter.surveys.rules import SAME_EVENT

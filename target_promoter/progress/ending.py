@@ -14,8 +14,8 @@ from singer_sdk.metrics import METRICS_LOGGER_NAME
 from typing_extensions import override
 
 from target_promoter.progress.words import EXPLAINED, count, in_words, sent_and_due, sent_of_due, to_send, when
-from target_promoter.store.schema import NOT_SENT
-from target_promoter.store.summary import Summary, TrackOutcome
+from target_promoter.store.outcomes import NOT_SENT, TrackOutcome
+from target_promoter.store.summary import Summary
 
 logger = logging.getLogger("target-promoter.run")
 

@@ -19,8 +19,9 @@ from target_promoter.people.identity import Identity, names_of
 from target_promoter.progress.words import NEXT_DELIVERY, in_words, waits_for
 from target_promoter.store.database import make_private
 from target_promoter.store.dry_run import DryRunStore
-from target_promoter.store.schema import E_MAILED, OPEN, UNSETTLED, SurveyStatus, attribute_notes, not_surveyed, surveys
-from target_promoter.store.summary import Findings, TrackOutcome
+from target_promoter.store.outcomes import E_MAILED, OPEN, UNSETTLED, SurveyStatus, TrackOutcome
+from target_promoter.store.schema import attribute_notes, not_surveyed, surveys
+from target_promoter.store.summary import Findings
 from target_promoter.store.transaction import Transaction
 from target_promoter.surveys.schedule import count_open
 from target_promoter.surveys.surveys import Survey, stored

@@ -10,10 +10,10 @@ from typing import Final
 from sqlalchemy import func, select
 
 from target_promoter.config.settings import Settings
-from target_promoter.contacts.contacts import ContactStatus
 from target_promoter.progress.words import count, fix_refused, fix_rejected, listed, quoted, was, when
-from target_promoter.store.schema import SurveyStatus, contacts, events, streams, surveys
-from target_promoter.store.summary import Findings, Summary, TrackOutcome
+from target_promoter.store.outcomes import ContactStatus, SurveyStatus, TrackOutcome
+from target_promoter.store.schema import contacts, events, streams, surveys
+from target_promoter.store.summary import Findings, Summary
 from target_promoter.store.transaction import Transaction
 from target_promoter.values import events as globs
 from target_promoter.values.events import canonical, nearest

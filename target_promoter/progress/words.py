@@ -8,8 +8,15 @@ from typing import Final
 
 from target_promoter.config.settings import Settings
 from target_promoter.records.calls import HOLDS_KEY
-from target_promoter.store.schema import E_MAILED, NOT_SENT, SurveyStatus
-from target_promoter.store.summary import OTHER, IdentifyOutcome, TrackOutcome
+from target_promoter.store.outcomes import (
+    E_MAILED,
+    NOT_SENT,
+    ContactStatus,
+    IdentifyOutcome,
+    SurveyStatus,
+    TrackOutcome,
+)
+from target_promoter.store.summary import OTHER
 from target_promoter.surveys.rules import Rules
 from target_promoter.surveys.surveys import Survey
 from target_promoter.values.printable import masked_text, printable
@@ -37,9 +44,9 @@ EXPLAINED: Final[dict[str, dict[str, str]]] = {
         TrackOutcome.REJECTED: "could not be read",
     },
     "contacts": {
-        "synced": "are up to date at Promoter",
-        "removed": "were removed from Promoter",
-        "refused": "were refused by Promoter",
+        ContactStatus.SYNCED: "are up to date at Promoter",
+        ContactStatus.REMOVED: "were removed from Promoter",
+        ContactStatus.REFUSED: "were refused by Promoter",
         "pending": "are still to be sent",
         "waiting": "have no e-mail address yet, or wait for their row to be read with the current fields",
     },

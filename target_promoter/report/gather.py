@@ -12,7 +12,7 @@ from sqlalchemy import ColumnElement, Integer, case, cast, func, select, true
 
 from target_promoter.config.settings import Settings
 from target_promoter.contacts import pulled
-from target_promoter.contacts.contacts import ContactStatus, count_pending
+from target_promoter.contacts.contacts import count_pending
 from target_promoter.delivery import limit as clock
 from target_promoter.people import people
 from target_promoter.people.identity import Identity, Named
@@ -31,8 +31,8 @@ from target_promoter.report.words import achieved, trouble
 from target_promoter.store import runs, streams
 from target_promoter.store import schema as tables
 from target_promoter.store.encoding import decode
-from target_promoter.store.schema import NOT_SENT, UNSETTLED, SurveyStatus, contacts, rejected, surveys
-from target_promoter.store.summary import TrackOutcome
+from target_promoter.store.outcomes import NOT_SENT, SETTLED, UNSETTLED, ContactStatus, SurveyStatus, TrackOutcome
+from target_promoter.store.schema import contacts, rejected, surveys
 from target_promoter.store.transaction import Transaction
 from target_promoter.surveys.schedule import count_open, next_due_at
 from target_promoter.surveys.surveys import stored
@@ -282,7 +282,7 @@ def _surveys(tx: Transaction, settings: Settings, now: float) -> data.SurveyFact
             days[int(number), one][status] += count
     pending, waiting = count_open(tx, settings, now)
     return data.SurveyFacts(
-        outcomes={status: statuses[status] for status in tables.SETTLED},
+        outcomes={status: statuses[status] for status in SETTLED},
         pending=pending,
         waiting=waiting,
         next_due_at=next_due_at(tx, now),

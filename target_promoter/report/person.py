@@ -12,7 +12,6 @@ from sqlalchemy import select
 
 from target_promoter.config.settings import Settings
 from target_promoter.contacts import pulled
-from target_promoter.contacts.contacts import ContactStatus
 from target_promoter.intake.identifiers import identifiers_of
 from target_promoter.people import people, stored_events
 from target_promoter.people.identity import Identifiers, user_key
@@ -22,8 +21,8 @@ from target_promoter.progress.words import campaign, listed, waits_for, when
 from target_promoter.store import runs
 from target_promoter.store import schema as tables
 from target_promoter.store.encoding import decode, encode
+from target_promoter.store.outcomes import UNSETTLED, ContactStatus, SurveyStatus
 from target_promoter.store.rejected import Rejected
-from target_promoter.store.schema import SurveyStatus
 from target_promoter.store.transaction import Transaction
 from target_promoter.surveys.surveys import StoredSurvey, not_surveyed_of, of_people
 from target_promoter.values.events import canonical
@@ -244,7 +243,7 @@ def _survey(survey: StoredSurvey, settings: Settings, named: _Names, now: float)
     yield Moment(survey.created_at, f"{name}: due {when(survey.due_at)}", "the setting campaigns names the event")
     if survey.claimed_at is not None:
         yield Moment(survey.claimed_at, f"{name}: requested for {survey.claimed_email or 'nobody any more'}")
-    if survey.status in tables.UNSETTLED:
+    if survey.status in UNSETTLED:
         yield Moment(now, f"{name}: not sent yet", f"it waits for {waits_for(survey, settings, now)}")
     elif survey.settled_at is not None:
         yield Moment(survey.settled_at, f"{name}: {survey.status}", survey.reason or _WHY.get(survey.status))

@@ -8,7 +8,7 @@ from typing import Final
 
 from target_promoter.progress.words import campaign, count, in_words, moment, sent_and_due, sent_of_due, to_send
 from target_promoter.report.data import OpenFacts, Report, RunFacts, SurveyFacts, UncertainFacts
-from target_promoter.store.schema import E_MAILED, SurveyStatus
+from target_promoter.store.outcomes import E_MAILED, SurveyStatus
 from target_promoter.store.summary import COUNTS
 from target_promoter.values.times import duration, iso
 

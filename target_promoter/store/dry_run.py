@@ -26,7 +26,8 @@ from target_promoter.store.database import (
     unnamed_file,
     version_of,
 )
-from target_promoter.store.schema import SCHEMA_VERSION, SurveyStatus, contacts, metadata, surveys, throttles
+from target_promoter.store.outcomes import SurveyStatus
+from target_promoter.store.schema import SCHEMA_VERSION, contacts, metadata, surveys, throttles
 from target_promoter.store.transaction import Transaction
 from target_promoter.values.printable import masked_url
 

@@ -12,7 +12,8 @@ from sqlalchemy import func, select, update
 
 from target_promoter.contacts.contacts import Brought
 from target_promoter.people.identity import email_key, user_key
-from target_promoter.store.schema import UNSETTLED, SurveyStatus, surveys
+from target_promoter.store.outcomes import UNSETTLED, SurveyStatus
+from target_promoter.store.schema import surveys
 from target_promoter.store.transaction import Transaction
 from target_promoter.surveys import throttle
 from target_promoter.surveys.rules import Sendable

@@ -17,7 +17,7 @@ from target_promoter.people.identity import Identity, Who, email_key, user_key
 from target_promoter.promoter import transport
 from target_promoter.promoter.answers import Answer, Outcome
 from target_promoter.store.encoding import decode, encode
-from target_promoter.store.schema import SurveyStatus
+from target_promoter.store.outcomes import SurveyStatus
 from target_promoter.store.transaction import Transaction
 from target_promoter.surveys import claims, schedule, surveys, throttle
 from target_promoter.surveys.cancelling import CancelRules

@@ -13,7 +13,8 @@ from target_promoter.config.settings import CancelRule, Settings
 from target_promoter.people.identity import keys_named
 from target_promoter.store import runs
 from target_promoter.store.encoding import encode
-from target_promoter.store.schema import OPEN, SurveyStatus, surveys
+from target_promoter.store.outcomes import OPEN, SurveyStatus
+from target_promoter.store.schema import surveys
 from target_promoter.store.transaction import Transaction
 from target_promoter.surveys.known_events import KnownEvents
 from target_promoter.surveys.rules import OLDER_THAN_STORE, SAME_EVENT, Rules

@@ -12,18 +12,8 @@ from sqlalchemy import ColumnElement, delete, or_, select, true, update
 from target_promoter.people.forgetting import forget_kept
 from target_promoter.people.identity import Identifiers, Named, keys_named, names_of
 from target_promoter.store.encoding import decode, encode
-from target_promoter.store.schema import (
-    IS_OPEN,
-    MAY_BE_SENT,
-    OPEN,
-    REVIVABLE,
-    SETTLED,
-    UNSETTLED,
-    SurveyStatus,
-    cancellations,
-    not_surveyed,
-    surveys,
-)
+from target_promoter.store.outcomes import OPEN, REVIVABLE, SETTLED, UNSETTLED, SurveyStatus
+from target_promoter.store.schema import IS_OPEN, MAY_BE_SENT, cancellations, not_surveyed, surveys
 from target_promoter.store.transaction import Transaction
 from target_promoter.surveys import throttle
 from target_promoter.surveys.known_events import KnownEvents
