@@ -38,7 +38,7 @@ class InputError(PromoterError):
 
 
 class OutputError(PromoterError):
-    """Standard output takes nothing more."""
+    """Standard output cannot be written to."""
 
 
 class StoreError(PromoterError):

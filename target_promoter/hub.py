@@ -65,7 +65,7 @@ def loader() -> dict[str, Any]:
 
 
 def write_loader(path: Path) -> None:
-    """Write the loader anew below the mark of a `meltano.yml`."""
+    """Rewrite the loader below the mark of a `meltano.yml`."""
     before, mark, _ = path.read_text(encoding="utf-8").partition(MARK + "\n")
     path.write_text(before + mark + indent(_yaml(loader()), "    "), encoding="utf-8")
 

@@ -94,10 +94,10 @@ class Run:
         try:
             self.store = self._open_store(now)
             self._delivery = self._make_delivery()
-            self._number, told = self.store.write(lambda tx: self._open_books(tx, command, now))
+            self._number, told = self.store.write(lambda tx: self._begin(tx, command, now))
             for change in self.store.read(lambda tx: runs.changes(tx, self._number))[:_CHANGES]:
                 text = printable(masked_text(printable(change)), _LONGEST_CHANGE)
-                logger.info("A setting is not what it was in the run before: %s", text)
+                logger.info("A setting changed since the run before: %s", text)
             for sentence in told:
                 logger.warning("%s", sentence)
         except BaseException:
@@ -130,7 +130,7 @@ class Run:
         client = self._closing.enter_context(account_client(settings))
         return Delivery(self.store, client, settings, self.summary, clock=self._clock)
 
-    def _open_books(self, tx: Transaction, command: str, now: float) -> tuple[int, list[str]]:
+    def _begin(self, tx: Transaction, command: str, now: float) -> tuple[int, list[str]]:
         """Refuse the store of another account, have the config hold for what is stored, and begin the run's entry.
 
         Returns:
@@ -141,7 +141,7 @@ class Run:
         told = setup.apply_settings(tx, settings, now)
         if settings.dry_run:
             schedule.bring_due(tx, settings, now)
-        retention.let_go(tx, now, longest=settings.longest_seconds)
+        retention.remove_old(tx, now, longest=settings.longest_seconds)
         return runs.begin(tx, command, now, settings.as_record()), told
 
     def take(self, rows: Rows | None = None, tracks: Sequence[Track] = (), *, ignored: int = 0) -> None:
@@ -175,7 +175,6 @@ class Run:
         """Keep a stream's SCHEMA and how it is read; what may not be sent any more is taken back at once.
 
         Args:
-            stream: The stream.
             schema: Its JSON schema.
             keys: Its key properties.
             source: The same of the tap's stream, with its name, if a stream map made this one.
@@ -209,7 +208,7 @@ class Run:
         Raises:
             StoppedError: The run was told to stop.
         """
-        while not self._delivery.join(_LOOK_SECONDS) and not self._delivery.left_behind():
+        while not self._delivery.join(_LOOK_SECONDS) and not self._delivery.why_pending():
             self._signals.check()
 
     def deliver(self) -> None:
@@ -239,12 +238,12 @@ class Run:
             self._delivery.join()
             self._progress.stop()
             self._metrics.end()
-            self._close_books(problem)
+            self._end(problem)
         finally:
             self._closing.close()
         return self.exit_status
 
-    def _close_books(self, problem: BaseException | None) -> None:
+    def _end(self, problem: BaseException | None) -> None:
         now, began = self._clock(), self.summary.started_at
         sentences = [str(one) for one in (problem, self._delivery.problem) if isinstance(one, PromoterError)]
         try:
@@ -255,8 +254,8 @@ class Run:
         except StoreError as error:
             sentences.append(str(error))
             pending = 1
-        behind = self._delivery.left_behind()
-        sentences += behind
+        reasons = self._delivery.why_pending()
+        sentences += reasons
         failed = self._settings.fail_on_rejected and self._any_rejected()
         if failed:
             sentences.append("Records were rejected or refused, and `fail_on_rejected` is set: see `report`.")
@@ -270,10 +269,10 @@ class Run:
                 failed = True
                 sentences.append(str(error))
         failed = failed or any(one.failed for one in self.summary.findings.mirrored)
-        if problem is not None or self._delivery.problem is not None or pending or behind or failed or all_rejected:
+        if problem is not None or self._delivery.problem is not None or pending or reasons or failed or all_rejected:
             self.exit_status = 1
         if pending and not sentences:
-            sentences.append("Not all that is due was delivered: run again, or `target-promoter deliver`.")
+            sentences.append("Not everything that is due was delivered: run again, or `target-promoter deliver`.")
         summary = self.summary.as_dict(now)
         with contextlib.suppress(StoreError):
             self.store.write(

@@ -149,7 +149,7 @@ class TargetPromoter(Target):
 
     @override
     def _process_activate_version_message(self, message_dict: dict[str, Any]) -> None:
-        """Take in that a tap begins a table version, or has sent all of it."""
+        """Record that a tap begins a table version, or has sent all of it."""
         self._assert_line_requires(message_dict, requires={"stream"})
         check_stream("ACTIVATE_VERSION", message_dict)
         for stream_map in self.maps.stream_maps.get(message_dict["stream"], ()):
@@ -208,7 +208,7 @@ class TargetPromoter(Target):
             if len(key) >= SHORTEST_SECRET and holds([stream_name, schema, key_properties], key):
                 raise InputError(
                     f"The SCHEMA of stream `{without(stream_name, key)}` holds the text of the API key: "
-                    "take it out of the source, and get another key from Promoter."
+                    "remove it from the source, and get another key from Promoter."
                 )
             before = self._sinks_active.get(stream_name)
             if isinstance(before, PromoterSink) and before.expects(schema, key_properties):

@@ -25,7 +25,7 @@ from target_promoter.report.person import story
 from target_promoter.store import schema as tables
 from target_promoter.store.database import open_store
 from target_promoter.store.summary import Summary
-from target_promoter.surveys import claims, schedule, surveys
+from target_promoter.surveys import claims, schedule, surveys, throttle
 from target_promoter.surveys.known_events import KnownEvents
 from target_promoter.surveys.rules import Rules
 from tests import month
@@ -139,7 +139,7 @@ def test_look_ups_go_by_index(tmp_path: Path) -> None:
         claims.falls_due(connection, NOW, rules.sendable())
         schedule.count_open(connection, counting.settings, NOW)
         claims.unsettled(connection, NOW, most=50)
-        claims.throttles_of(connection, ["e:p1@example.com"])
+        throttle.load(connection, ["e:p1@example.com"])
 
     counting.store.read(ask)
     selects = [one for one in asked if one[0].lstrip().startswith("SELECT")]
@@ -171,7 +171,7 @@ def test_nobody_waits_while_a_table_is_searched_for_a_person(store_url: str) -> 
     )
 
     def ask(tx: Transaction) -> None:
-        surveys.survey_rows(tx, identifiers_of(tx, "p1@example.com"))
+        surveys.of_people(tx, identifiers_of(tx, "p1@example.com"))
         forgetting.forget(tx, identifiers_of_all(tx, ["1", "p2@example.com"]), [], NOW)
 
     counting.store.write(ask)

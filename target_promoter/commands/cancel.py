@@ -41,5 +41,5 @@ def cancel(settings: Settings, event_or_campaign: str, person: str | None) -> No
         raise PromoterError(f"{nothing}: {fix}")
     say(
         f"Cancelled: {count(number, 'waiting survey')}. Their events lead to no survey when they come again; "
-        "one whose request is on its way just now may still arrive, and is not sent again."
+        "a request that is already on its way may still arrive, and is not sent again."
     )

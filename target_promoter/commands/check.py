@@ -15,7 +15,7 @@ from sqlalchemy import text, update
 from sqlalchemy.engine import URL, make_url
 
 from target_promoter.commands.check_input import inspect_input
-from target_promoter.commands.context import Finding, check_account, files_of, maybe, no, refuse_dry_run, yes
+from target_promoter.commands.context import Finding, check_account, fail, files_of, ok, refuse_dry_run, warn
 from target_promoter.config.files import environment_warnings, read_config
 from target_promoter.config.kinds import declared
 from target_promoter.config.settings import SANDBOX, Settings
@@ -47,12 +47,12 @@ def check_settings(config: Mapping[str, Any], settings: Settings) -> Iterator[Fi
     # Meltano hands on the default as well.
     if settings.sandbox and config.get("store_url") not in {None, declared(Settings)["store_url"].default}:
         own = make_url(settings.store_url).render_as_string(hide_password=True)
-        yield maybe("store_url", f"the sandbox has a store of its own, {own}: that of the config is not used")
+        yield warn("store_url", f"the sandbox has a store of its own, {own}: that of the config is not used")
     if settings.survey_hours is not None:
         now = time.time()
         opens_at = settings.survey_hours.next_opening(now)
         words = "surveys may be sent now" if opens_at == now else f"surveys wait until {when(opens_at)}"
-        yield yes("survey_hours", words)
+        yield ok("survey_hours", words)
 
 
 def _account(settings: Settings, learned: dict[int, str]) -> Iterator[Finding]:
@@ -69,21 +69,21 @@ def _account(settings: Settings, learned: dict[int, str]) -> Iterator[Finding]:
         with account_client(settings) as client:
             campaigns = {one.id: one for one in client.campaigns()}
             learned.update({one.id: one.name for one in campaigns.values()})
-            yield yes("key", f"accepted by {where}")
+            yield ok("key", f"accepted by {where}")
             yield from _campaigns(settings, campaigns)
             yield from _contact_lists(settings, client)
     except KeyRefusedError as error:
-        yield no("key", str(error))
+        yield fail("key", str(error))
     except AddressError as error:
-        yield no("api_url", str(error))
+        yield fail("api_url", str(error))
     except (ConfigError, DeliveryError, SandboxError) as error:
-        yield no("account", str(error))
+        yield fail("account", str(error))
 
 
 def _campaigns(settings: Settings, known: dict[int, Campaign]) -> Iterator[Finding]:
     if not settings.campaigns:
         shown = _listed(known.values())
-        yield maybe("campaigns", f"none in the config, so nobody is surveyed; the account has {shown}")
+        yield warn("campaigns", f"none in the config, so nobody is surveyed; the account has {shown}")
     for setting in settings.campaigns.values():
         yield _campaign(setting, known)
 
@@ -93,14 +93,14 @@ def _campaign(setting: CampaignSetting, known: dict[int, Campaign]) -> Finding:
     found = known.get(setting.id)
     if found is None:
         fix = f"set `campaigns.{setting.event}` to one it has: {_listed(known.values())}"
-        return no(what, f"the account has none of that id: {fix}")
+        return fail(what, f"the account has none of that id: {fix}")
     name = f"{found.name}, for the event {setting.event}"
     if found.drip:
         fix = "set its distribution to instant at Promoter, or a survey in doubt may be sent twice"
-        return no(what, f"{name}: its surveys are dripped over time: {fix}")
+        return fail(what, f"{name}: its surveys are dripped over time: {fix}")
     if found.drip is None:
-        return maybe(what, f"{name}: Promoter does not say whether its distribution is instant: look it up there")
-    return yes(what, "; ".join((f"{name} (instant)", *_terms(setting))))
+        return warn(what, f"{name}: Promoter does not say whether its distribution is instant: look it up there")
+    return ok(what, "; ".join((f"{name} (instant)", *_terms(setting))))
 
 
 def _terms(setting: CampaignSetting) -> Iterator[str]:
@@ -120,10 +120,10 @@ def _contact_lists(settings: Settings, client: Client) -> Iterator[Finding]:
     known = {one.id: one for one in client.contact_lists()}
     for one in settings.all_contact_lists:
         if one in known:
-            yield yes(f"contact list {one}", known[one].name)
+            yield ok(f"contact list {one}", known[one].name)
         else:
             fix = f"set `contact_lists` (here or in `streams`) to ones it has: {_listed(known.values())}"
-            yield no(f"contact list {one}", f"the account has none of that id: {fix}")
+            yield fail(f"contact list {one}", f"the account has none of that id: {fix}")
 
 
 def _listed(known: Iterable[ContactList]) -> str:
@@ -157,7 +157,7 @@ def check_store(settings: Settings, *, rebind: bool, restored: bool = False) -> 
             if restored:
                 yield _restored(store)
     except StoreError as error:
-        yield no("store", str(error))
+        yield fail("store", str(error))
 
 
 def _store(store: Store, settings: Settings, *, rebind: bool) -> Finding:
@@ -166,11 +166,11 @@ def _store(store: Store, settings: Settings, *, rebind: bool) -> Finding:
     if rebind and (bound is None or settings.sandbox == (bound == SANDBOX)):
         store.write(lambda tx: runs.bind_account(tx, settings.api_url, settings.api_key))
         moved = "" if bound in {None, settings.api_url} else f" at {settings.api_url}"
-        return yes("store", f"{store.name} belongs to the account with this key{moved} from now on")
+        return ok("store", f"{store.name} belongs to the account with this key{moved} from now on")
     check_account(store, settings)
     store.write(_write_nothing)
     words = "belongs to this account" if bound is not None else "belongs to no account yet: the first answer binds it"
-    return yes("store", f"{store.name} can be written to, and {words}")
+    return ok("store", f"{store.name} can be written to, and {words}")
 
 
 def _pulled(tx: Transaction) -> list[Finding]:
@@ -179,12 +179,10 @@ def _pulled(tx: Transaction) -> list[Finding]:
     if last is not None and last.finished_at is not None:
         known = pulled.figures(tx, last)
         words = f"{count(last.contacts, 'contact')} read {when(last.finished_at)}; {known.unsubscribed:,} unsubscribed"
-        found.append(yes("pull", words))
+        found.append(ok("pull", words))
     if unfinished is not None:
-        words = (
-            f"stopped behind {count(unfinished.pages, 'page')}: run `target-promoter pull` again, which goes on there"
-        )
-        found.append(maybe("pull", words))
+        words = f"stopped after {count(unfinished.pages, 'page')}: run `target-promoter pull` again to go on from there"
+        found.append(warn("pull", words))
     return found
 
 
@@ -196,11 +194,11 @@ def _mirrored(tx: Transaction, settings: Settings) -> list[Finding]:
             read = {name: one for name, one in known.items() if settings.stream(name) == setting}
             if not read:
                 words = "no table version was read yet, so nobody leaves: it needs a tap that sends ACTIVATE_VERSION"
-                found.append(maybe(f"mirror {setting.pattern}", words))
+                found.append(warn(f"mirror {setting.pattern}", words))
             for name, one in read.items():
                 words = f"{count(one.people, 'person', 'people')} in the table version read {when(one.read_at)}"
                 late = f", and a later one lacked {one.missing:,}, which changed nobody: see the last run's log"
-                found.append(maybe(f"mirror {name}", words + late) if one.missing else yes(f"mirror {name}", words))
+                found.append(warn(f"mirror {name}", words + late) if one.missing else ok(f"mirror {name}", words))
     return found
 
 
@@ -213,10 +211,10 @@ def _restored(store: Store) -> Finding:
         return mark_all_dirty(tx, now, forget_sent=True)
 
     number = store.write(mark)
-    return yes(
+    return ok(
         "restored",
         f"what was due more than 23 hours ago is not surveyed, and {number:,} contacts are sent once more; "
-        "forget once more whom you forgot after the backup was made",
+        "run `forget` again for everybody who was forgotten after the backup was made",
     )
 
 
@@ -231,12 +229,12 @@ def _no_store(store_url: str) -> Finding:
     if url.get_backend_name() == "sqlite":
         folder = Path(str(url.database)).parent
         if not folder.is_dir():
-            return no("store", f"its folder {folder} is missing: create it, or name another in `store_url`")
+            return fail("store", f"its folder {folder} is missing: create it, or name another in `store_url`")
         if not os.access(folder, os.W_OK):
-            return no("store", f"its folder {folder} may not be written to: allow it, or name another in `store_url`")
+            return fail("store", f"its folder {folder} is not writable: allow it, or name another in `store_url`")
     elif not _may_create(url):
-        return no("store", f"{name} has no store, and its user may not create tables: grant CREATE on the schema")
-    return yes("store", f"there is none at {name} yet, and the first run creates it")
+        return fail("store", f"{name} has no store, and its user may not create tables: grant CREATE on the schema")
+    return ok("store", f"there is none at {name} yet, and the first run creates it")
 
 
 def _may_create(url: URL) -> bool:
@@ -257,19 +255,21 @@ def _may_create(url: URL) -> bool:
     help="Show how each stream of a file of Singer messages is read, what of it would be sent, and what to add.",
 )
 @click.option("--rebind", is_flag=True, help="Accept a new API key or address of the store's account.")
-@click.option("--restored", is_flag=True, help="The store came from a backup: believe nothing that was sent since.")
+@click.option(
+    "--restored", is_flag=True, help="The store was restored from a backup: do not rely on it for what was sent."
+)
 @click.pass_context
 def check(
     ctx: click.Context, /, config_files: tuple[str, ...], sample: IO[str] | None, *, rebind: bool, restored: bool
 ) -> None:
     """Check key, campaigns, contact lists and store, one line each. Sends nothing; exits with 1 on any FAIL."""
     files = files_of(ctx, config_files)
-    _show(maybe("environment", sentence) for sentence in environment_warnings(files))
+    _show(warn("environment", sentence) for sentence in environment_warnings(files))
     try:
         config = read_config(files)
         settings = Settings.from_config(config)
     except ConfigError as error:
-        _show(no("config", fault) for fault in str(error).splitlines())
+        _show(fail("config", fault) for fault in str(error).splitlines())
         sys.exit(1)
     for option, is_set in (("rebind", rebind), ("restored", restored)):
         if is_set:
@@ -277,7 +277,7 @@ def check(
     learned: dict[int, str] = {}
     account_is_fine = _show([*check_settings(config, settings), *_account(settings, learned)])
     if rebind and not account_is_fine:
-        _show([no("rebind", "the account has to be in order first")])
+        _show([fail("rebind", "fix what is wrong with the account first")])
     fine = _show(check_store(settings, rebind=rebind and account_is_fine, restored=restored)) and account_is_fine
     if fine and not settings.dry_run:
         learn(settings, learned)
@@ -292,12 +292,12 @@ def _inspect(sample: IO[str], config: Mapping[str, Any], settings: Settings) -> 
         for line in inspect_input(sample, config, settings):
             say(line)
     except (ConfigError, InputError) as error:
-        return _show([no("input", str(error))])
+        return _show([fail("input", str(error))])
     return True
 
 
 def _show(findings: Iterable[Finding]) -> bool:
-    """Show answers, and return whether none of them is a no."""
+    """Show answers, and return whether none of them is a FAIL."""
     shown = list(findings)
     for finding in shown:
         say(finding.line())

@@ -14,7 +14,7 @@ from functools import partial
 from operator import itemgetter
 from typing import IO, Any, Final, cast
 
-from target_promoter.commands.context import maybe, no
+from target_promoter.commands.context import fail, warn
 from target_promoter.config.kinds import did_you_mean
 from target_promoter.config.settings import Settings
 from target_promoter.contacts.attributes import Note, contact_attributes, survey_attributes
@@ -115,7 +115,7 @@ class _Tally:
         read = self.stream.columns
         behind = () if read is None else sorted(name for name in self.columns - read if not name.startswith("_sdc_"))
         if behind:
-            yield f"  would stay behind: {', '.join(behind)} (`traits` of the stream names the columns to send)"
+            yield f"  would not be sent: {', '.join(behind)} (`traits` of the stream names the columns to send)"
         for note in sorted(self.notes, key=lambda note: (note.kind, note.name)):
             yield f"    {note.kind}: {note.name} ({note.detail})"
         for event, number in self.seen["events"].most_common():
@@ -147,8 +147,8 @@ def inspect_input(lines: Iterable[str], config: Mapping[str, Any], settings: Set
     yield ""
     yield from _unmatched(tallies, settings)
     yield from _one_id_space(tallies)
-    yield from _strangers(tallies)
-    yield from (no("streams", fault).line() for fault in sample.faults.values())
+    yield from _unknown_people(tallies)
+    yield from (fail("streams", fault).line() for fault in sample.faults.values())
     yield from _to_configure(sample.unknown.values())
     if sample.unknown or sample.faults:
         names = ", ".join(f"`{name}`" for name in (*sample.unknown, *sample.faults))
@@ -168,7 +168,7 @@ def _to_configure(unknown: Iterable[Advice]) -> Iterator[str]:
     if any(one.ignores for one in found):
         yield "If one should be read all the same, say in `streams` what it is (`type`), with its columns (`fields`)."
     config = config_of(found)
-    yield "The config does not know all streams. Add these lines to it, and look them through:"
+    yield "The config does not know all streams. Add these lines to it, and review them:"
     yield Lines.of(json.dumps(config, indent=2, ensure_ascii=False).split("\n"))
     yield "or in meltano.yml, below the loader:"
     yield from as_yaml(config)
@@ -180,12 +180,12 @@ def _unmatched(tallies: Sequence[_Tally], settings: Settings) -> Iterator[str]:
     for setting in settings.streams:
         if setting.pattern not in used | {"*"}:
             near = did_you_mean(setting.pattern, (one.stream.name for one in tallies))
-            yield maybe(f"streams.{setting.pattern}", f"matches no stream of the sample{_meant(near)}").line()
+            yield warn(f"streams.{setting.pattern}", f"matches no stream of the sample{_meant(near)}").line()
     events = {canonical(event): event for one in tallies for event in one.seen["events"]}
     for name, campaign in settings.campaigns.items():
         if name not in events:
             near = nearest(campaign.event, events.values())
-            yield maybe(f"campaigns.{campaign.event}", f"matches no event of the sample{_meant(near)}").line()
+            yield warn(f"campaigns.{campaign.event}", f"matches no event of the sample{_meant(near)}").line()
 
 
 def _one_id_space(tallies: Iterable[_Tally]) -> Iterator[str]:
@@ -194,22 +194,22 @@ def _one_id_space(tallies: Iterable[_Tally]) -> Iterator[str]:
         same = first.addresses.keys() & second.addresses.keys()
         other = sum(first.addresses[one] != second.addresses[one] for one in same)
         if other:
-            yield maybe(
+            yield warn(
                 "user ids",
                 f"{other} of {first.stream.name} have another address in {second.stream.name}: both are taken for the "
                 "same people; if they are not, make the ids of one of them its own with a stream map",
             ).line()
 
 
-def _strangers(tallies: Sequence[_Tally]) -> Iterator[str]:
+def _unknown_people(tallies: Sequence[_Tally]) -> Iterator[str]:
     """Yield the streams whose events are of nobody in the sample: their ids may be other ones than people have."""
     people = set().union(*(one.people for one in tallies))
     for one in tallies:
         if people and one.tracked and people.isdisjoint(one.tracked):
-            yield maybe(
+            yield warn(
                 "user ids",
                 f"of the {len(one.tracked)} in the events of {one.stream.name} none is one of the sample's people: "
-                "see that both use the same ids, else its surveys wait for ever",
+                "make sure that both use the same ids, or its surveys wait for ever",
             ).line()
 
 

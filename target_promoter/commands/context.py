@@ -1,4 +1,4 @@
-"""What commands share: the config, wherever on the command line it was named, the store, and how answers are told."""
+"""What commands share: the config, wherever on the command line it was named, the store, and answers."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ R = TypeVar("R")
 
 
 class Verdict(StrEnum):
-    """How an answer is."""
+    """The verdict of an answer."""
 
     OK = "ok"
     WARN = "warn"
@@ -36,7 +36,7 @@ class Finding:
     """The answer to one question.
 
     Attributes:
-        verdict: How it is.
+        verdict: Whether a run would work.
         what: What was asked about, such as `campaign 78`.
         words: The answer, with what to do unless all is well.
     """
@@ -55,17 +55,17 @@ class Finding:
         return f"{self.verdict:4} {self.what}: {' '.join(self.words.split())}"
 
 
-def yes(what: str, words: str) -> Finding:
+def ok(what: str, words: str) -> Finding:
     """Return the answer that all is well."""
     return Finding(Verdict.OK, what, words)
 
 
-def maybe(what: str, words: str) -> Finding:
+def warn(what: str, words: str) -> Finding:
     """Return the answer that a run works, and may do something else than is meant."""
     return Finding(Verdict.WARN, what, words)
 
 
-def no(what: str, words: str) -> Finding:
+def fail(what: str, words: str) -> Finding:
     """Return the answer that a run does not work."""
     return Finding(Verdict.FAIL, what, words)
 

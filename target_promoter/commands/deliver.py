@@ -18,7 +18,11 @@ from target_promoter.singer.signals import Signals, StoppedError
 
 @click.command()
 @click.option("--preview", type=click.Path(dir_okay=False, path_type=Path), help=PREVIEW_HELP)
-@click.option("--keep-running", is_flag=True, help="Go on until it is stopped: deliver what falls due, or is brought.")
+@click.option(
+    "--keep-running",
+    is_flag=True,
+    help="Keep running until stopped, and deliver whatever becomes due or other runs bring.",
+)
 @with_settings
 def deliver(settings: Settings, preview: Path | None, *, keep_running: bool) -> None:
     """Deliver what the store holds: after an outage, on quiet days, as a worker beside others."""

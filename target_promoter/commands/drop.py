@@ -30,7 +30,7 @@ def drop(settings: Settings, stream: str) -> None:
         if not people and not surveys and streams.known(tx, stream) is None:
             known = sorted(one.name for one in streams.all_read(tx))
             fix = suggestion(stream, known, f"it knows {', '.join(known) or 'no stream'}.")
-            raise PromoterError(f"The store took nothing from a stream `{stream}`: {fix}")
+            raise PromoterError(f"The store holds nothing from a stream `{stream}`: {fix}")
         return people, surveys
 
     with existing_store(settings) as store:

@@ -28,7 +28,7 @@ from target_promoter.store.encoding import encode
 @click.option(
     "--state",
     type=click.Path(dir_okay=False, path_type=Path),
-    help="Print only what is new since the state in this file; csv and jsonl also leave theirs there.",
+    help="Print only what is new since the state in this file; csv and jsonl also write theirs to it.",
 )
 @with_settings
 def export(settings: Settings, streams: tuple[str, ...], form: str, state: Path | None) -> None:
@@ -48,4 +48,4 @@ def _state(path: Path | None) -> Mapping[str, Any]:
     try:
         return read_state(path.read_text(encoding="utf-8")) if path is not None and path.exists() else {}
     except ValueError as error:
-        raise click.UsageError(f"The file {path} holds no state: name another, or remove it to begin anew.") from error
+        raise click.UsageError(f"The file {path} holds no state: name another, or remove it to start over.") from error

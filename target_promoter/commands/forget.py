@@ -42,16 +42,21 @@ _PATIENCE_SECONDS: Final = 60.0
 @click.command()
 @click.argument("email_or_user_id", required=False, callback=named)
 @click.option(
-    "--from", "names", type=click.File(encoding="utf-8-sig"), help="Forget many: a file of one such name a line."
+    "--from",
+    "names",
+    type=click.File(encoding="utf-8-sig"),
+    help="Forget everybody in a file: one e-mail address or user id a line.",
 )
 @click.option("--everywhere", is_flag=True, help="Remove their contacts from Promoter too.")
 @click.option("--yes", is_flag=True, help="Do not ask about somebody whom the store does not know.")
 @click.option("--list", "listing", is_flag=True, help="Show the marks of those who were forgotten.")
 @click.option("--format", "form", type=click.Choice(["table", "json"]), default="table", help="Of --list.")
 @click.option(
-    "--undo", callback=named, metavar="EMAIL_OR_USER_ID", help="Take back somebody's marks: block them no more."
+    "--undo", callback=named, metavar="EMAIL_OR_USER_ID", help="Remove somebody's marks: they are no longer blocked."
 )
-@click.option("--marks", type=click.File("rb"), help="Block whom another store forgot, by its --list in JSON.")
+@click.option(
+    "--marks", type=click.File("rb"), help="Block everybody whom another store forgot: a file with its --list in JSON."
+)
 @with_settings
 def forget(  # noqa: PLR0913 - one an option
     settings: Settings,
@@ -106,9 +111,9 @@ def _forget(store: Store, settings: Settings, whom: Sequence[str], now: float, *
         say(_not_known(unknown))
     elif unknown:
         if not sys.stdin.isatty():
-            fix = "correct the names, or block what will name them with --yes"
+            fix = "correct the names, or add --yes to block records that name them"
             raise PromoterError(f"{_not_known(unknown)} Nobody was forgotten: {fix}.")
-        click.confirm(f"{_not_known(unknown)} Block what names them from now on?", abort=True)
+        click.confirm(f"{_not_known(unknown)} Block records that name them from now on?", abort=True)
     gone = []
     for start in range(0, len(whom), _TOGETHER):
         some = whom[start : start + _TOGETHER]
@@ -131,7 +136,7 @@ def _is_known(tx: Transaction, settings: Settings, who: str) -> bool:
 def _forget_some(store: Store, settings: Settings, whom: Sequence[str], now: float) -> Forgotten:
     def find(tx: Transaction) -> tuple[list[int], list[erasing.Words]]:
         names = Identifiers.joined(identifiers_of_all(tx, whom))
-        return [row.id for row in rejected_of(tx, settings, names)], erasing.find_words(tx, names.own_emails)
+        return [one.id for one in rejected_of(tx, settings, names)], erasing.find_words(tx, names.own_emails)
 
     # Whole tables are read for it, and nobody else can write while this writes.
     rejected, words = store.read(find)
@@ -172,7 +177,7 @@ def _tell(gone: Sequence[Forgotten], mentions: Mapping[str, int], *, everywhere:
     say(
         f"Forgotten: {count(people, 'user id')}, {count(contacts, 'contact')}, {count(rejected, 'rejected record')}, "
         f"and whatever named the person in {count(surveys, 'survey')}, {cancelled:,} of which waited and will not be "
-        "sent. What names this person from now on is blocked."
+        "sent. Records that name this person are blocked from now on."
     )
     own, shared = (
         frozenset[str]().union(*many)
@@ -183,8 +188,8 @@ def _tell(gone: Sequence[Forgotten], mentions: Mapping[str, int], *, everywhere:
     if mentions:
         where = ", ".join(f"{name}: {number:,}" for name, number in mentions.items())
         say(
-            f"What was said of others, or of a run, still names an address of theirs ({where}; rows by table): it goes "
-            "when its stream says otherwise, or with `drop`."
+            f"Records of others, or of a run, still hold an address of theirs ({where}; rows by table): it goes when "
+            "its stream brings another one, or with `drop`."
         )
     if not everywhere and contacts:
         say("Promoter still has the contact: `forget --everywhere` removes it there too, or remove it by hand.")
@@ -194,8 +199,8 @@ def _list(marks: runs.Marks, form: str) -> None:
     if form == "json":
         click.echo(encode(marks))
         say(
-            "This holds no name, but whoever has it can try whether somebody was forgotten: keep it as you keep the "
-            "store. `forget --marks FILE` takes it into another one.",
+            "This holds no name, but whoever has it can find out whether somebody was forgotten: protect it "
+            "as you protect the store. `forget --marks FILE` takes it into another one.",
             err=True,
         )
         return
@@ -203,7 +208,7 @@ def _list(marks: runs.Marks, form: str) -> None:
         say(f"{one.mark[:8]}  {'before version 3' if one.forgotten_at is None else iso(one.forgotten_at)}")
     say(
         f"{count(len(marks.marks), 'mark')}: one of each name (user id, e-mail address, anonymous id) of those "
-        "who were forgotten, of no use but to know that name again."
+        "who were forgotten, of no use but to recognize that name."
     )
 
 
@@ -213,8 +218,8 @@ def _undo(store: Store, who: str) -> None:
         fix = "`forget --list` shows how many were, and when"
         raise PromoterError(f"Nobody who has the name {masked(who)} was forgotten: {fix}.")
     say(
-        f"Taken back: {count(number, 'mark')}. What names this person is taken again; what was forgotten comes back "
-        "only as its streams are read again."
+        f"Removed: {count(number, 'mark')}. Records that name this person are accepted again; what was forgotten comes "
+        "back only as its streams are read again."
     )
 
 
@@ -230,7 +235,9 @@ def _take_marks(settings: Settings, file: IO[bytes], now: float) -> None:
     with closing(open_store(settings.store_url, now=now)) as store:
         check_account(store, settings)
         store.write(lambda tx: runs.add_marks(tx, marks))
-    say(f"Taken in: {count(len(marks.marks), 'mark')} of people who were forgotten. What names them is blocked.")
+    say(
+        f"Taken in: {count(len(marks.marks), 'mark')} of people who were forgotten. Records that name them are blocked."
+    )
 
 
 def _not_known(whom: Sequence[str]) -> str:

@@ -9,7 +9,7 @@ import math
 import queue
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Final
 
 import click
@@ -17,7 +17,7 @@ import click
 from target_promoter.commands.context import check_account, with_settings
 from target_promoter.config.settings import Settings
 from target_promoter.contacts import pulled
-from target_promoter.contacts.pulled import Reading
+from target_promoter.contacts.pulled import PullProgress
 from target_promoter.delivery import limit
 from target_promoter.delivery.delivery import PATIENCE_SECONDS, Patience
 from target_promoter.delivery.sender import Workers
@@ -39,7 +39,7 @@ from target_promoter.values.times import duration, iso
 _LOOK_SECONDS: Final = 0.1
 """How often a pull that waits looks whether it is told to stop."""
 
-_TELL_SECONDS: Final = 10.0
+_REPORT_SECONDS: Final = 10.0
 """How often it tells how far it is."""
 
 logger = logging.getLogger("target-promoter.pull")
@@ -93,7 +93,7 @@ def _how_far(store: Store) -> str:
     with contextlib.suppress(PromoterError):
         reading = store.read(pulled.unfinished)
         if reading is not None:
-            return f"{count(reading.pages, 'page')} of contacts were read: `target-promoter pull` goes on behind them."
+            return f"{count(reading.pages, 'page')} were read: run `target-promoter pull` again to go on from there."
     return "Nothing was read: run `target-promoter pull` again."
 
 
@@ -112,7 +112,7 @@ def _end(store: Store, settings: Settings, summary: Summary, number: int, proble
         log_summary(summary.as_dict(now))
 
 
-def _told(reading: Reading, found: pulled.Figures, people: int) -> Iterator[str]:
+def _told(reading: PullProgress, found: pulled.Figures, people: int) -> Iterator[str]:
     """Yield what was found, a sentence each."""
     yield (
         f"Read {count(reading.contacts, 'contact')} on {count(reading.pages, 'page')}: "
@@ -125,22 +125,22 @@ def _told(reading: Reading, found: pulled.Figures, people: int) -> Iterator[str]
     formless = found.formless - lacking["spelling"]
     if formless > 0:
         yield (
-            f"{formless:,} came without attributes: of those nothing is concluded, neither how they look nor whose "
-            "they are, and no request is saved."
+            f"{formless:,} came without attributes: how they look and whose they are is not known, so no "
+            "request is saved."
         )
     if lacking["spelling"]:
         yield (
-            f"{lacking['spelling']:,} have an address that is written otherwise than it would be sent, such as in "
-            "capitals: of those nothing is concluded but that they unsubscribed."
+            f"{lacking['spelling']:,} have an address that is written differently than it would be sent, such as in "
+            "capitals: only whether they unsubscribed is used."
         )
     if lacking["email"]:
         yield f"{lacking['email']:,} have no usable e-mail address, and are left out."
     if found.silent:
         yield (
-            f"Of {found.silent:,} Promoter does not say whether they unsubscribed: their surveys are tried, and "
-            "Promoter refuses those it must."
+            f"Of {found.silent:,} Promoter does not say whether they unsubscribed: their surveys are sent, and "
+            "Promoter refuses those of the unsubscribed."
         )
-    yield "Contacts that look as wanted cost no request, with the next run or `target-promoter deliver`."
+    yield "Contacts that are already up to date cost no request, with the next run or `target-promoter deliver`."
 
 
 def _preview(settings: Settings) -> None:
@@ -157,21 +157,18 @@ def _preview(settings: Settings) -> None:
             say(f"{many} {of}: {count(max(here, 1), 'page')}.")
             pages += max(here, 1)
     seconds = duration(pages / settings.requests_per_minute * 60)
-    say(f"This is a dry run: nothing is kept. A pull takes {count(pages, 'request')} at the most, {seconds}.")
+    say(f"This is a dry run: nothing is stored. A pull takes {count(pages, 'request')} at the most, {seconds}.")
 
 
 def _refused(contact_list: int | None, answer: Answer) -> DeliveryError:
     what = "its contacts" if contact_list is None else f"the contacts of the list {contact_list}"
-    return DeliveryError(
-        f"Promoter does not list {what} ({answer.said}): see that `target-promoter check` finds all in order."
-    )
+    return DeliveryError(f"Promoter does not list {what} ({answer.said}): see what `target-promoter check` says.")
 
 
 class Pull:
     """Reads the account from where the last pull was stopped, or from its beginning.
 
     Args:
-        clock: The time, in epoch seconds.
         summary: Where requests are counted.
     """
 
@@ -182,28 +179,25 @@ class Pull:
         settings: Settings,
         signals: Signals,
         summary: Summary,
-        *,
-        clock: Callable[[], float] = time.time,
     ) -> None:
         self._store = store
         self._client = client
         self._settings = settings
         self._signals = signals
         self._summary = summary
-        self._clock = clock
         self._patience = Patience()
         # In a thread of its own, so that a stop does not wait for an answer.
         self._answers: queue.SimpleQueue[Found] = queue.SimpleQueue()
         self._workers = Workers(self._ask)
         self._known: dict[str, int] = {}
-        self._told_at = clock()
+        self._reported_at = time.time()
 
     @property
     def people(self) -> int:
         """How many people are known by their contact alone."""
         return sum(self._known.values())
 
-    def run(self) -> Reading:
+    def run(self) -> PullProgress:
         """Read all, and know what follows from it.
 
         Raises:
@@ -212,7 +206,7 @@ class Pull:
         """
         reading = self._store.read(pulled.unfinished)
         if reading is None:
-            reading = Reading(self._clock(), self._settings.all_contact_lists)
+            reading = PullProgress(time.time(), self._settings.all_contact_lists)
         try:
             while not reading.is_whole:
                 reading = self._read_page(reading)
@@ -220,29 +214,29 @@ class Pull:
             self._workers.end()
         return self._conclude(reading)
 
-    def _read_page(self, reading: Reading) -> Reading:
+    def _read_page(self, reading: PullProgress) -> PullProgress:
         """Ask once for the next page, and return how far the account is read then."""
         self._wait_until(max(self._store.write(self._reserve), self._patience.paused_until))
-        asked_at = self._clock()
+        asked_at = time.time()
         self._summary.count("api", "requests")
         answer, page = self._answer(reading)
-        now = self._clock()
+        now = time.time()
         after = self._store.write(lambda tx: self._take_in(tx, reading, answer, page, asked_at, now))
-        failed = self._patience.judge(answer, now)
+        failed = self._patience.record(answer, now)
         self._summary.count("api", "retries", int(failed))
         self._summary.count("api", "rate_limited", int(answer.outcome is Outcome.RATE_LIMITED))
         self._tell(after, now)
         return after
 
-    def _tell(self, reading: Reading, now: float) -> None:
-        if now - self._told_at >= _TELL_SECONDS:
-            self._told_at = now
+    def _tell(self, reading: PullProgress, now: float) -> None:
+        if now - self._reported_at >= _REPORT_SECONDS:
+            self._reported_at = now
             of = "" if reading.contact_list is None else f" of the list {reading.contact_list}"
             logger.info("Read %s of %s contacts%s.", f"{reading.read:,}", f"{reading.count or 0:,}", of)
 
     def _reserve(self, tx: Transaction) -> float:
         """Return when the next request may leave, in epoch seconds."""
-        now, pace = self._clock(), self._settings.requests_per_minute
+        now, pace = time.time(), self._settings.requests_per_minute
         limit.correct(tx, now, limit=pace)
         slots = limit.take_one(tx, now, limit=pace, horizon=PATIENCE_SECONDS)
         if not slots.number:
@@ -250,12 +244,12 @@ class Pull:
         return slots.first
 
     def _wait_until(self, time_to_leave: float) -> None:
-        while (seconds := time_to_leave - self._clock()) > 0:
+        while (seconds := time_to_leave - time.time()) > 0:
             self._signals.check()
             time.sleep(min(seconds, _LOOK_SECONDS))
         self._signals.check()
 
-    def _answer(self, reading: Reading) -> tuple[Answer, ContactPage]:
+    def _answer(self, reading: PullProgress) -> tuple[Answer, ContactPage]:
         self._workers.submit(reading, at_once=1)
         while True:
             try:
@@ -267,7 +261,7 @@ class Pull:
                 raise found
             return found
 
-    def _ask(self, reading: Reading) -> None:
+    def _ask(self, reading: PullProgress) -> None:
         try:
             found: Found = self._client.contacts(reading.page, reading.contact_list)
         except PromoterError as error:
@@ -277,33 +271,33 @@ class Pull:
         self._answers.put(found)
 
     def _take_in(
-        self, tx: Transaction, reading: Reading, answer: Answer, page: ContactPage, asked_at: float, now: float
-    ) -> Reading:
+        self, tx: Transaction, reading: PullProgress, answer: Answer, page: ContactPage, asked_at: float, now: float
+    ) -> PullProgress:
         limit.learn(tx, now, [answer], limit=self._settings.requests_per_minute)
         if answer.outcome in FAILURES:
             return reading
         if answer.outcome is not Outcome.ACCEPTED:
             raise _refused(reading.contact_list, answer)
         runs.accept_account(tx, self._store.name, self._settings.api_url, self._settings.api_key)
-        taken = pulled.take_page(tx, page.contacts, reading.contact_list, read_at=asked_at, since=reading.started_at)
+        taken = pulled.save_page(tx, page.contacts, reading.contact_list, read_at=asked_at, since=reading.started_at)
         let_wait(tx, self._settings, taken.lost, now)
         seen = pulled.count(tx, reading.started_at) if reading.page == 1 else 0
         after = reading.after(page, taken.lacking, seen)
-        pulled.keep(tx, after)
+        pulled.save_progress(tx, after)
         return after
 
-    def _conclude(self, reading: Reading) -> Reading:
+    def _conclude(self, reading: PullProgress) -> PullProgress:
         """Know people, and what was changed at Promoter, by what was read; begun anew if it is stopped."""
         for step in (self._know_people, self._compare):
             after: str | None = ""
             while after is not None:
                 self._signals.check()
                 after = self._store.write(functools.partial(step, reading=reading, after=after))
-        return self._store.write(lambda tx: pulled.end(tx, reading, self._clock()))
+        return self._store.write(lambda tx: pulled.finish(tx, reading, time.time()))
 
-    def _know_people(self, tx: Transaction, reading: Reading, after: str) -> str | None:
-        last, self._known[after] = know_people(tx, self._settings, after, reading.started_at, self._clock())
+    def _know_people(self, tx: Transaction, reading: PullProgress, after: str) -> str | None:
+        last, self._known[after] = know_people(tx, self._settings, after, reading.started_at, time.time())
         return last
 
-    def _compare(self, tx: Transaction, reading: Reading, after: str) -> str | None:
-        return pulled.compare_sent(tx, after, reading.lists_read, self._clock())
+    def _compare(self, tx: Transaction, reading: PullProgress, after: str) -> str | None:
+        return pulled.compare_sent(tx, after, reading.lists_read, time.time())

@@ -12,7 +12,6 @@ from sqlalchemy import false, or_, select
 
 from target_promoter.commands.context import existing_store, with_settings
 from target_promoter.config.settings import Settings
-from target_promoter.contacts.contacts import ContactStatus
 from target_promoter.errors import ConfigError
 from target_promoter.people import people
 from target_promoter.people.identity import Identifiers
@@ -24,8 +23,9 @@ from target_promoter.store import rejected as kept
 from target_promoter.store import runs, streams
 from target_promoter.store.encoding import decode, encode
 from target_promoter.store.erasing import naming
+from target_promoter.store.outcomes import ContactStatus, SurveyStatus
 from target_promoter.store.rejected import Rejected
-from target_promoter.store.schema import SurveyStatus, contacts, surveys
+from target_promoter.store.schema import contacts, surveys
 from target_promoter.store.schema import rejected as rejected_records
 from target_promoter.store.transaction import Transaction
 from target_promoter.values.reading import identifier
@@ -71,7 +71,7 @@ def _rejected(tx: Transaction, stream: str, records: Iterable[Rejected]) -> Iter
     mapped: Mapping[str, Any] = {"stream": stream, "schema": schema.schema, "key_properties": schema.key_properties}
     before: Replay | None = None
     for one in records:
-        if one.record is not None:  # Else it was one that no database can keep.
+        if one.record is not None:  # Else it was one that no database can store.
             record = {**one.record, REPLAYED: one.fingerprint.hex()}
             form = Replay.UNMAPPED if record.pop(UNMAPPED, False) else Replay.MAPPED
             source: Mapping[str, Any] = (schema.source if form is Replay.UNMAPPED else None) or mapped
@@ -148,14 +148,14 @@ def _time(time: float) -> str:
     return dt.datetime.fromtimestamp(time, tz=dt.UTC).isoformat().replace("+00:00", "Z")
 
 
-def rejected_of(tx: Transaction, settings: Settings, names: Identifiers) -> list[Any]:
-    """Return the rejected records, as rows, that name a person anywhere: each is read again, by the settings of now."""
+def rejected_of(tx: Transaction, settings: Settings, names: Identifiers) -> list[Rejected]:
+    """Return the rejected records that name a person anywhere: each is read again, with the current settings."""
     read_as: dict[str, Stream | None] = {}
     found = []
     names_address = naming(names.emails)
     ids = names.user_ids | names.anonymous_ids
     written = [encode(one)[1:-1] for one in ids]
-    # What the database finds at once is nearly all; behind the @ an address may be written otherwise.
+    # What the database finds at once is nearly all; after the @ an address may be written differently.
     near = [*written, *(encode(one.partition("@")[0])[1:-1] for one in names.emails)]
     query = select(rejected_records)
     if len(near) <= _MOST_CONDITIONS:
@@ -164,11 +164,11 @@ def rejected_of(tx: Transaction, settings: Settings, names: Identifiers) -> list
         by_address = names_address(row.record)
         if not by_address and not any(one in row.record for one in written):
             continue
-        record = decode(row.record)
-        if row.stream not in read_as:
-            read_as[row.stream] = _stream(tx, settings, row.stream)
-        if by_address or (isinstance(record, dict) and _names(record, read_as[row.stream], ids)):
-            found.append(row)
+        one = Rejected.of_row(row)
+        if one.stream not in read_as:
+            read_as[one.stream] = _stream(tx, settings, one.stream)
+        if by_address or (one.record is not None and _names(one.record, read_as[one.stream], ids)):
+            found.append(one)
     return found
 
 

@@ -37,7 +37,7 @@ def read_config(files: Iterable[str]) -> dict[str, Any]:
         The config as given, unchecked.
 
     Raises:
-        ConfigError: A file cannot be read, or is no JSON object.
+        ConfigError: A file cannot be read, or is not a JSON object.
     """
     config: dict[str, Any] = {}
     from_environment = False
@@ -71,7 +71,7 @@ def environment_warnings(files: Iterable[str]) -> list[str]:
         if name.startswith(_PREFIX) and name not in known and not name.startswith(of_meltano):
             near = did_you_mean(name.removeprefix(_PREFIX).lower(), config_schema())
             hint = f"did you mean {_variable(near)}?" if near else "unset it, or see the settings in `--about`."
-            sentences.append(f"The environment variable {name} is no setting: {hint}")
+            sentences.append(f"The environment variable {name} is not a setting: {hint}")
     unread = sorted(variables & os.environ.keys())
     if unread and ENVIRONMENT not in files and _MELTANO not in os.environ:
         sentences.append(f"The environment holds settings that are not read ({', '.join(unread)}): add --config=ENV.")
@@ -107,7 +107,9 @@ def check_log_level() -> None:
     for variable in (_PREFIX + _LOG_LEVEL, _LOG_LEVEL):
         level = os.environ.get(variable)
         if level and level.upper() not in logging.getLevelNamesMapping():
-            raise ConfigError(f"The environment variable {variable} holds no level: use DEBUG, INFO, WARNING or ERROR.")
+            raise ConfigError(
+                f"The environment variable {variable} is not a log level: use DEBUG, INFO, WARNING or ERROR."
+            )
 
 
 def _parsed(text: str) -> object:
@@ -142,16 +144,16 @@ def _read_file(path: str) -> dict[str, Any]:
         config: object = json.loads(Path(path).read_bytes().decode("utf-8-sig"), object_pairs_hook=_without_repetition)
     except OSError as error:
         if not _FILE.fullmatch(path):  # It may be a secret.
-            raise ConfigError("What --config names is no file: give the path of a JSON file, or ENV.") from None
+            raise ConfigError("What --config names is not a file: give the path of a JSON file, or ENV.") from None
         message = f"The config file {path} cannot be read ({error.strerror or 'not found'}): name another in --config."
         raise ConfigError(message) from error
     except json.JSONDecodeError as error:
-        message = f"The config file {path} is no JSON at line {error.lineno}, column {error.colno}: {error.msg}."
+        message = f"The config file {path} is not valid JSON at line {error.lineno}, column {error.colno}: {error.msg}."
         raise ConfigError(message) from None  # The error holds the whole text.
     except (ValueError, RecursionError) as error:
-        raise ConfigError(f"The config file {path} is no JSON text in UTF-8: write it anew.") from error
+        raise ConfigError(f"The config file {path} is not valid JSON in UTF-8: save it again.") from error
     if not isinstance(config, dict):
-        raise ConfigError(f"The config file {path} is no JSON object: put the settings between braces.")
+        raise ConfigError(f"The config file {path} is not a JSON object: put the settings between braces.")
     return config
 
 

@@ -375,9 +375,9 @@ def api_url(sandbox: str) -> Kind[str]:
         except ValueError:
             host, port_is_valid = None, False
         if not host or not port_is_valid or parts.scheme not in {"http", "https"}:
-            refuse(name, "is no web address", f'use https://app.promoter.io/api, or "{sandbox}" to try things')
+            refuse(name, "is not a web address", f'use https://app.promoter.io/api, or "{sandbox}" to try things')
         if parts.username is not None or parts.password is not None:
-            refuse(name, "holds a user name", "remove it; the key belongs into `api_key`")
+            refuse(name, "holds a user name", "remove it; the key belongs in `api_key`")
         if parts.query or parts.fragment or not url.isprintable() or " " in url:
             refuse(name, "holds more than an address and a path", "remove all from `?`, `#` or the space")
         if parts.scheme == "http" and not _is_loopback(host):
@@ -394,7 +394,7 @@ def _store_url(name: str, text: str) -> str:
         url = make_url(address)
         backend = url.get_backend_name()
     except (ArgumentError, ValueError):
-        refuse(name, "is no SQLAlchemy address", _STORE_FIX)
+        refuse(name, "is not a SQLAlchemy address", _STORE_FIX)
     if backend not in {"sqlite", "postgresql"}:
         refuse(name, "is neither SQLite nor PostgreSQL", _STORE_FIX)
     if backend == "sqlite" and url.database in {None, "", ":memory:"}:

@@ -173,7 +173,7 @@ class StreamSetting:
     mirror: bool = setting(
         BOOLEAN,
         "Mirror",
-        "Whether people who are in its newest table version no more lose what this stream alone said of them; for a "
+        "Whether people who are no longer in its newest table version lose what this stream alone said of them; for a "
         "table or view of people that is read in full, with table versions.",
         default=False,
     )
@@ -249,7 +249,7 @@ def _minute(name: str, value: object) -> int:
     clock = _CLOCK.fullmatch(value.strip()) if isinstance(value, str) else None
     found = int(clock[1]) * 60 + int(clock[2]) if clock else value
     if not isinstance(found, int) or isinstance(found, bool) or not 0 <= found <= _DAY_MINUTES:
-        refuse(name, "is no time of day", "write it as hours and minutes, such as 09:00")
+        refuse(name, "is not a time of day", "write it as hours and minutes, such as 09:00")
     return found
 
 
@@ -257,7 +257,7 @@ def _zone(name: str, text: str) -> ZoneInfo:
     try:
         return ZoneInfo(text.strip())
     except (KeyError, ValueError, OSError):  # The last for the name of a folder, such as `Europe`.
-        refuse(name, "is no time zone", "write its name in the IANA database, such as Europe/Berlin")
+        refuse(name, "is not a time zone", "write its name in the IANA database, such as Europe/Berlin")
 
 
 _TIME: Final[Kind[int]] = Kind({"type": "string", "pattern": f"^{_CLOCK.pattern}$"}, _minute)

@@ -67,9 +67,6 @@ def contact_attributes(values: Iterable[tuple[str, object]]) -> Attributes[str]:
 
     Args:
         values: Names and values as sent, in order of time: of two names that become one the later wins.
-
-    Returns:
-        The attributes.
     """
     found, notes = _collect(values)
     return Attributes({name: _as_text(found[name]) for name in sorted(found)}, notes)
@@ -80,9 +77,6 @@ def survey_attributes(properties: Mapping[str, object]) -> Attributes[object]:
 
     Args:
         properties: The properties of the event, by their names as sent.
-
-    Returns:
-        The attributes.
     """
     found, notes = _collect(properties.items())
     return Attributes({name: found[name] for name in sorted(found)}, notes)

@@ -4,43 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from enum import StrEnum
 from operator import attrgetter
 from typing import Any, Final
 
-from sqlalchemy import select, text, update
+from sqlalchemy import ColumnElement, select, text, update
 
 from target_promoter.contacts.attributes import Note
 from target_promoter.people.identity import Identifiers
 from target_promoter.store import runs
 from target_promoter.store.encoding import decode, encode
+from target_promoter.store.outcomes import ContactStatus
 from target_promoter.store.schema import attribute_notes, contacts, lists_to_leave, people, throttles
 from target_promoter.store.transaction import Transaction
-
-
-class ContactStatus(StrEnum):
-    """What is known of a contact at Promoter."""
-
-    PENDING = "pending"
-    """The form it should have may differ from the one last sent."""
-
-    LIST_UNKNOWN = "list_unknown"
-    """Promoter knows no such contact list as it should join; pending again with the next run."""
-
-    SYNCED = "synced"
-    """It looks as it should."""
-
-    REFUSED = "refused"
-    """Promoter does not take it; the row has its words."""
-
-    REMOVING = "removing"
-    """Deleted at its source, and to be removed from Promoter."""
-
-    REMOVED = "removed"
-    """Removed from Promoter."""
-
-    UNOWNED = "unowned"
-    """Nobody known has the address any more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,11 +64,11 @@ _STATUS: Final = _COLUMNS.index("status")
 _LISTS: Final = _COLUMNS.index("sent_lists")
 
 UNSENT_SINCE: Final = "unsent_since"
-"""The fact since when what was known of contacts at Promoter counts no more, in epoch seconds."""
+"""The fact since when earlier knowledge of contacts at Promoter is void, in epoch seconds."""
 
 _LOOKED_AT: Final = 1000
 _MOST_AHEAD_SECONDS: Final = 3600.0
-"""Much more than any time lies ahead that a clock which goes right writes to a contact."""
+"""Further ahead than a clock that is right ever sets a time of a contact."""
 
 # In the words of the partial index, so that both databases use it.
 _UNDELIVERED: Final = text("status IN ('pending', 'removing')")
@@ -140,7 +115,7 @@ def owner_of(tx: Transaction, email: str) -> str | None:
 
 def addresses_of(tx: Transaction, user_ids: Iterable[str]) -> set[str]:
     """Return the addresses that were last any of these people's, older ones among them."""
-    return {row[0] for row in tx.rows_among("email", "contacts", "user_id", set(user_ids))}
+    return {row.email for row in tx.rows_among("email", "contacts", "user_id", set(user_ids))}
 
 
 def forget(tx: Transaction, whom: Identifiers, now: float) -> int:
@@ -210,7 +185,7 @@ def lists_left(tx: Transaction, emails: Iterable[str]) -> dict[str, list[int]]:
 
 
 def end_leaving(tx: Transaction, lists: Iterable[tuple[str, int]]) -> None:
-    """Let contacts be taken off lists no more, as pairs of address and list."""
+    """Stop taking contacts off lists, given as pairs of address and list."""
     for email, number in lists:
         row = (lists_to_leave.c.email == email) & (lists_to_leave.c.list_id == number)
         tx.execute(lists_to_leave.delete().where(row))
@@ -258,7 +233,7 @@ def save(tx: Transaction, changed: Sequence[Contact]) -> None:
 
 
 def free_leases(tx: Transaction, is_dead: Callable[[str], bool]) -> None:
-    """Give back the contacts of processes that died; what they sent may still be at work until `tried_until`.
+    """Release the contacts of processes that died; what they sent may still be at work until `tried_until`.
 
     Args:
         is_dead: Whether the process of a lease's name surely died.
@@ -269,7 +244,7 @@ def free_leases(tx: Transaction, is_dead: Callable[[str], bool]) -> None:
 
 
 def correct_times(tx: Transaction, now: float) -> None:
-    """Have contacts wait no longer that wait for a time which a clock that went wrong wrote."""
+    """Correct the times of contacts that a wrong clock wrote, so that they wait no longer."""
     ahead = now + _MOST_AHEAD_SECONDS
     times = (contacts.c.not_before, contacts.c.leased_until, contacts.c.tried_until)
     is_ahead = (times[0] > ahead) | (times[1] > ahead) | (times[2] > ahead)
@@ -295,11 +270,12 @@ class Brought:
 
 def revisions(tx: Transaction, emails: Iterable[str]) -> dict[str, int]:
     """Return the revisions of contacts, by address."""
-    return {row[0]: row[1] for row in tx.rows_among("email, revision", "contacts", "email", set(emails))}
+    rows = tx.rows_among("email, revision", "contacts", "email", set(emails))
+    return {row.email: row.revision for row in rows}
 
 
 def record_surveyed(tx: Transaction, brought: Mapping[str, Brought], now: float) -> int:
-    """Take in that surveys' requests brought their contacts' forms along, by address, but none of their lists.
+    """Record that surveys' requests brought their contacts' forms along, by address, but none of their lists.
 
     Returns:
         How many contacts need no request of their own; of the others that is found when delivery looks at them.
@@ -322,7 +298,7 @@ def record_surveyed(tx: Transaction, brought: Mapping[str, Brought], now: float)
     return synced
 
 
-def _mark(tx: Transaction, where: Any, now: float, **values: object) -> int:  # noqa: ANN401 - SQLAlchemy's
+def _mark(tx: Transaction, where: ColumnElement[bool], now: float, **values: object) -> int:
     """Have delivery look at the contacts of a condition."""
     marked = {"status": ContactStatus.PENDING, "revision": contacts.c.revision + 1, "changed_at": now}
     marked |= {"attempts": 0, "not_before": 0.0}
@@ -330,13 +306,13 @@ def _mark(tx: Transaction, where: Any, now: float, **values: object) -> int:  # 
     return tx.execute(update(contacts).where(where).values(**(marked | values))).rowcount
 
 
-def _contact(row: Sequence[Any]) -> Contact:
-    values = list(row)
+def _contact(row: Iterable[object]) -> Contact:
+    values: list[Any] = list(row)
     values[_STATUS], values[_LISTS] = ContactStatus(values[_STATUS]), tuple(decode(values[_LISTS]))
     return Contact(*values)
 
 
-def _row(contact: Contact) -> tuple[Any, ...]:
+def _row(contact: Contact) -> tuple[object, ...]:
     values = list(_VALUES(contact))
     values[_STATUS], values[_LISTS] = contact.status.value, encode(contact.sent_lists)
     return tuple(values)

@@ -13,11 +13,12 @@ import backoff
 from target_promoter.config.settings import Settings
 from target_promoter.contacts import contacts, pulled
 from target_promoter.contacts.attributes import Note
-from target_promoter.contacts.contacts import Contact, ContactStatus
+from target_promoter.contacts.contacts import Contact
 from target_promoter.contacts.wanted import ContactForm, contact_forms
 from target_promoter.promoter import transport
 from target_promoter.promoter.answers import FAILURES, Answer, Outcome
 from target_promoter.store.encoding import digest, encode
+from target_promoter.store.outcomes import ContactStatus
 from target_promoter.store.transaction import Transaction
 
 _MOST_UNCHANGED: Final = 500
@@ -77,7 +78,7 @@ class Claimed(Generic[R]):
 
 
 class ContactDelivery:
-    """Makes requests for contacts and takes in their answers.
+    """Makes requests for contacts and records their answers.
 
     Args:
         were_surveyed: Returns those of some addresses that were ever surveyed.
@@ -134,7 +135,7 @@ class ContactDelivery:
         never_sent = [row.email for row in rows if row.email not in forms and row.sent is None and row.tried is None]
         at_promoter = {*self._were_surveyed(tx, never_sent), *pulled.among(tx, never_sent)}
         unlike = [row for row in rows if row.email in forms and not _is_sent(row, forms[row.email])]
-        held = pulled.standing(tx, unlike, now)
+        held = pulled.still_held(tx, unlike, now)
         leaving = self._lists_left(tx, rows, forms)
         changed: list[Contact] = []
         for one in rows:
@@ -210,7 +211,7 @@ class ContactDelivery:
         return not self.unknown_lists.keys().isdisjoint(self._settings.contact_lists)
 
     def record(self, tx: Transaction, now: float, came: Sequence[tuple[ContactRequest, Answer | None]]) -> Counter[str]:
-        """Take in what Promoter answered, and return how many contacts came to each outcome.
+        """Record what Promoter answered, and return how many contacts came to each outcome.
 
         Of a contact that is forgotten, or that somebody else has by now, nothing is written.
 
@@ -246,7 +247,7 @@ class ContactDelivery:
         return outcomes
 
     def _learn_unknown_lists(self, request: ContactRequest, words: str) -> None:
-        """Take in which contact lists Promoter does not know: those that its words name, or any of the request's."""
+        """Record which contact lists Promoter does not know: those that its words name, or any of the request's."""
         named = {number for number in request.contact_lists if str(number) in _NUMBERS.findall(words)}
         self.unknown_lists |= dict.fromkeys(named or request.contact_lists, words)
 

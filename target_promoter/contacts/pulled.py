@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -15,13 +15,14 @@ import msgspec
 from sqlalchemy import func, select, text, update
 
 from target_promoter.contacts import contacts
-from target_promoter.contacts.contacts import Contact, ContactStatus
+from target_promoter.contacts.contacts import Contact
 from target_promoter.contacts.wanted import ContactForm, contact_forms
 from target_promoter.errors import DeliveryError
 from target_promoter.people.identity import Identifiers, email_key, user_key
 from target_promoter.promoter.client import ContactPage, ListedContact
 from target_promoter.store import runs
 from target_promoter.store.encoding import decode, encode
+from target_promoter.store.outcomes import ContactStatus
 from target_promoter.store.schema import pulled
 from target_promoter.store.transaction import Transaction
 from target_promoter.values.reading import email_address, person_id
@@ -37,7 +38,7 @@ _UNFINISHED: Final = "pull"
 _LAST: Final = "pulled"
 
 
-class Held(msgspec.Struct, frozen=True):
+class PulledContact(msgspec.Struct, frozen=True):
     """What Promoter had under an address; the table says what its columns mean."""
 
     email: str
@@ -62,7 +63,7 @@ class Held(msgspec.Struct, frozen=True):
         return all(held.get(name) == form.contact.get(name) for name in ("attributes", *_NAMES))
 
     def has(self, form: ContactForm) -> bool:
-        """Return whether all that a form says stands in it, whatever else does."""
+        """Return whether it has all that a form says; it may have more."""
         held = self.contact or {}
         names = all(held.get(name) == form.contact[name] for name in _NAMES if name in form.contact)
         return names and form.contact["attributes"].items() <= _texts(self.attributes).items()
@@ -72,29 +73,30 @@ def _texts(attributes: Mapping[str, Any]) -> dict[str, str]:
     return {name: value for name, value in attributes.items() if isinstance(value, str)}
 
 
-_COLUMNS: Final = Held.__struct_fields__
+_COLUMNS: Final = PulledContact.__struct_fields__
 _SELECTED: Final = ", ".join(_COLUMNS)
 
 
-def _held(row: Sequence[Any]) -> Held:
+def _held(row: Iterable[Any]) -> PulledContact:
     email, read_at, contact, lists, user_id, unsubscribed, differs = row
     said = None if contact is None else decode(contact)
     left = None if unsubscribed is None else bool(unsubscribed)
-    return Held(email, read_at, said, tuple(decode(lists)), user_id, left, bool(differs))
+    return PulledContact(email, read_at, said, tuple(decode(lists)), user_id, left, bool(differs))
 
 
-def load(tx: Transaction, emails: Iterable[str]) -> dict[str, Held]:
+def load(tx: Transaction, emails: Iterable[str]) -> dict[str, PulledContact]:
     """Return what Promoter had under addresses, as it was last read."""
-    return {row[0]: _held(row) for row in tx.rows_among(_SELECTED, "pulled", "email", set(emails))}
+    return {row.email: _held(row) for row in tx.rows_among(_SELECTED, "pulled", "email", set(emails))}
 
 
-def standing(tx: Transaction, rows: Iterable[Contact], now: float) -> dict[str, Held]:
+def still_held(tx: Transaction, rows: Iterable[Contact], now: float) -> dict[str, PulledContact]:
     """Return what Promoter still has of contacts as it was read, by address: nothing was sent for them since."""
     of_email = {row.email: row for row in rows}
     found = [_held(row) for row in tx.rows_among(_SELECTED, "pulled", "contact IS NOT NULL AND email", of_email)]
     # What a survey's request brought along counts as sent, also where the contact has no row of its own.
     keys = {email_key(held.email): held.email for held in found}
-    surveyed = {keys[row[0]]: row[1] for row in tx.rows_among("who, surveyed_at", "throttles", "who", keys)}
+    throttles = tx.rows_among("who, surveyed_at", "throttles", "who", keys)
+    surveyed = {keys[row.who]: row.surveyed_at for row in throttles}
     since = max(float(runs.fact(tx, name) or 0.0) for name in (contacts.UNSENT_SINCE, "restored_at")) if found else 0.0
     return {
         held.email: held
@@ -103,23 +105,23 @@ def standing(tx: Transaction, rows: Iterable[Contact], now: float) -> dict[str, 
     }
 
 
-def _stands(held: Held, row: Contact, since: float, now: float) -> bool:
+def _stands(held: PulledContact, row: Contact, since: float, now: float) -> bool:
     return max(row.synced_at or 0.0, row.tried_until, since) < held.read_at <= now
 
 
 def among(tx: Transaction, emails: Collection[str]) -> set[str]:
     """Return those of the addresses that Promoter had a contact of."""
-    return {row[0] for row in tx.rows_among("email", "pulled", "email", set(emails))} if emails else set()
+    return {row.email for row in tx.rows_among("email", "pulled", "email", set(emails))} if emails else set()
 
 
 def unsubscribed_among(tx: Transaction, emails: Iterable[str]) -> set[str]:
     """Return those of the addresses that unsubscribed at Promoter, for which there is no way back."""
-    return {row[0] for row in tx.rows_among("email", "pulled", "unsubscribed = 1 AND email", set(emails))}
+    return {row.email for row in tx.rows_among("email", "pulled", "unsubscribed = 1 AND email", set(emails))}
 
 
 def addresses_of(tx: Transaction, user_ids: Iterable[str]) -> set[str]:
     """Return the addresses under which Promoter had any of the user ids."""
-    return {row[0] for row in tx.rows_among("email", "pulled", "user_id", set(user_ids))}
+    return {row.email for row in tx.rows_among("email", "pulled", "user_id", set(user_ids))}
 
 
 def owner_of(tx: Transaction, email: str) -> str | None:
@@ -136,7 +138,7 @@ def forget(tx: Transaction, whom: Identifiers) -> None:
 
 
 def remove(tx: Transaction, emails: Iterable[str]) -> None:
-    """Take in that contacts were removed from Promoter; that they unsubscribed stays."""
+    """Record that contacts were removed from Promoter; that they unsubscribed stays."""
     for email in load(tx, emails):
         row = pulled.c.email == email
         tx.execute(update(pulled).where(row).values(contact=None, lists="[]", user_id=None))
@@ -144,22 +146,22 @@ def remove(tx: Transaction, emails: Iterable[str]) -> None:
 
 
 @dataclass(frozen=True, slots=True)
-class Taken:
-    """What a page brought.
+class PageResult:
+    """What was found on a page.
 
     Attributes:
         lacking: How many contacts on it lack what.
-        lost: User ids that have not the contact any more which they had.
+        lost: User ids that no longer have the contact that they had.
     """
 
     lacking: Counter[str]
     lost: frozenset[str]
 
 
-def take_page(
+def save_page(
     tx: Transaction, page: Iterable[ListedContact], contact_list: int | None, *, read_at: float, since: float
-) -> Taken:
-    """Keep what stands on a page.
+) -> PageResult:
+    """Save the contacts of a page.
 
     Args:
         contact_list: The list whose contacts these are; None for all.
@@ -169,7 +171,7 @@ def take_page(
     lacking: Counter[str] = Counter()
     listed = [(one, email_address(one.email)) for one in page]
     known = load(tx, {email for _, email in listed if email is not None})
-    changed: dict[str, Held] = {}
+    changed: dict[str, PulledContact] = {}
     for one, email in listed:
         lacking["email"] += email is None
         lacking["spelling"] += email is not None and one.email != email
@@ -177,12 +179,12 @@ def take_page(
             continue
         lists = () if contact_list is None else (contact_list,)
         user_id = person_id((one.attributes or {}).get("user_id"))
-        held = Held(email, read_at, _said(one, email), lists, user_id, one.unsubscribed)
+        held = PulledContact(email, read_at, _said(one, email), lists, user_id, one.unsubscribed)
         before = changed.get(email, known.get(email))
         changed[email] = held if before is None else _after(before, held, is_of_same=before.read_at >= since)
     had = {one.user_id for email, one in known.items() if one.user_id != changed[email].user_id}
     _save(tx, _without_forgotten(tx, changed))
-    return Taken(lacking, frozenset(one for one in had if one is not None))
+    return PageResult(lacking, frozenset(one for one in had if one is not None))
 
 
 def _said(one: ListedContact, email: str) -> dict[str, Any] | None:
@@ -198,7 +200,7 @@ def _said(one: ListedContact, email: str) -> dict[str, Any] | None:
     return {**names, "attributes": kept}
 
 
-def _after(before: Held, held: Held, *, is_of_same: bool) -> Held:
+def _after(before: PulledContact, held: PulledContact, *, is_of_same: bool) -> PulledContact:
     """Return what is known of an address that was read before.
 
     Args:
@@ -218,7 +220,7 @@ def _after(before: Held, held: Held, *, is_of_same: bool) -> Held:
     )
 
 
-def _without_forgotten(tx: Transaction, found: Mapping[str, Held]) -> list[Held]:
+def _without_forgotten(tx: Transaction, found: Mapping[str, PulledContact]) -> list[PulledContact]:
     if not runs.anybody_forgotten(tx):
         return list(found.values())
     keys = {key for one in found.values() for key in _keys(one)}
@@ -226,11 +228,11 @@ def _without_forgotten(tx: Transaction, found: Mapping[str, Held]) -> list[Held]
     return [one for one in found.values() if gone.isdisjoint(_keys(one))]
 
 
-def _keys(held: Held) -> tuple[str, ...]:
+def _keys(held: PulledContact) -> tuple[str, ...]:
     return (email_key(held.email), *(() if held.user_id is None else (user_key(held.user_id),)))
 
 
-def _save(tx: Transaction, changed: Iterable[Held]) -> None:
+def _save(tx: Transaction, changed: Iterable[PulledContact]) -> None:
     rows = [
         (
             one.email,
@@ -251,14 +253,14 @@ def count(tx: Transaction, since: float) -> int:
     return tx.scalar(select(func.count()).select_from(pulled).where(pulled.c.read_at >= since)) or 0
 
 
-def by_user_id(tx: Transaction, after: str, since: float) -> dict[str, list[Held]]:
+def by_user_id(tx: Transaction, after: str, since: float) -> dict[str, list[PulledContact]]:
     """Return what was read since a time, in epoch seconds, under the next user ids in their order.
 
     A user id under which nothing was read since has no contact any more.
     """
     column = pulled.c.user_id
     ids = list(tx.scalars(select(column).where(column > after).distinct().order_by(column).limit(_STEP)))
-    found: dict[str, list[Held]] = {one: [] for one in ids}
+    found: dict[str, list[PulledContact]] = {one: [] for one in ids}
     for held in map(_held, tx.rows_among(_SELECTED, "pulled", "user_id", ids)):
         if held.read_at >= since and held.user_id is not None:
             found[held.user_id].append(held)
@@ -277,7 +279,7 @@ def compare_sent(tx: Transaction, after: str, lists_read: Collection[int], now: 
     """
     emails = list(tx.scalars(select(pulled.c.email).where(pulled.c.email > after).order_by("email").limit(_STEP)))
     rows = [row for row in contacts.load(tx, emails).values() if row.status is ContactStatus.SYNCED and row.sent]
-    held = standing(tx, rows, now)
+    held = still_held(tx, rows, now)
     forms = contact_forms(tx, held, ())
     changed = []
     for row in rows:
@@ -289,8 +291,8 @@ def compare_sent(tx: Transaction, after: str, lists_read: Collection[int], now: 
     return emails[-1] if len(emails) == _STEP else None
 
 
-def let_go(tx: Transaction, since: float) -> None:
-    """Let go of contacts that were not found any more since a time, in epoch seconds."""
+def remove_missing(tx: Transaction, since: float) -> None:
+    """Remove contacts that were no longer found since a time, in epoch seconds; that they unsubscribed stays."""
     old = pulled.c.read_at < since
     tx.execute(pulled.delete().where(old, func.coalesce(pulled.c.unsubscribed, 0) == 0))
     tx.execute(update(pulled).where(old).values(contact=None, lists="[]", user_id=None, differs=0))
@@ -298,7 +300,7 @@ def let_go(tx: Transaction, since: float) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Figures:
-    """How many of the contacts that Promoter had are how.
+    """Counts of the contacts that Promoter had.
 
     Attributes:
         unsubscribed: Those that unsubscribed, also if they are gone since.
@@ -326,13 +328,13 @@ _FIGURES: Final = text("""
 """)
 
 
-def figures(tx: Transaction, reading: Reading) -> Figures:
-    """Return how many contacts were how when the account was read."""
+def figures(tx: Transaction, reading: PullProgress) -> Figures:
+    """Return the figures of the contacts as the account was read."""
     found = tx.execute(_FIGURES, {"since": reading.started_at}).one()
     return Figures(*(number or 0 for number in found))
 
 
-class Reading(msgspec.Struct, frozen=True):
+class PullProgress(msgspec.Struct, frozen=True):
     """How far the account was read: list by list, then all contacts, of each the pages.
 
     Attributes:
@@ -376,11 +378,11 @@ class Reading(msgspec.Struct, frozen=True):
 
     @property
     def lacking_most(self) -> dict[str, int]:
-        """How many contacts had no usable `email`, or one of another `spelling`; who stands on lists counts once."""
+        """How many contacts had no usable `email`, or one of another `spelling`; a contact on lists counts once."""
         both = (self.lacking, self.lacking_before)
         return {name: max(one.get(name, 0) for one in both) for name in ("email", "spelling")}
 
-    def after(self, page: ContactPage, lacking: Counter[str], seen: int) -> Reading:
+    def after(self, page: ContactPage, lacking: Counter[str], seen: int) -> PullProgress:
         """Return how far it is once a page was kept.
 
         Args:
@@ -388,14 +390,14 @@ class Reading(msgspec.Struct, frozen=True):
             seen: How many addresses were read so far.
 
         Raises:
-            CircleError: The pages lead in a circle.
+            EndlessPagesError: The same pages come again and again.
         """
         size = len(page.contacts)
         if self.asked > _MOST_PAGES or (size and page.mark == self.mark):
-            raise CircleError(self.page)
+            raise EndlessPagesError(self.page)
         count = self.count if page.count is None else page.count
         if count is not None and self.read + size > 2 * max(count, self.count or 0) + _MOST_TWICE:
-            raise CircleError(self.page)
+            raise EndlessPagesError(self.page)
         asked, read, pages = self.asked + 1, self.read + size, self.pages + 1
         added = {name: self.lacking.get(name, 0) + number for name, number in lacking.items()}
         here = msgspec.structs.replace(
@@ -414,42 +416,42 @@ class Reading(msgspec.Struct, frozen=True):
         if not self.lists:
             return msgspec.structs.replace(here, is_whole=True)
         lists_read = (*self.lists_read, self.lists[0])
-        return Reading(self.started_at, self.lists[1:], lists_read, pages=pages, lacking_before=here.lacking_most)
+        return PullProgress(self.started_at, self.lists[1:], lists_read, pages=pages, lacking_before=here.lacking_most)
 
 
-class CircleError(DeliveryError):
-    """The pages of the account lead in a circle."""
+class EndlessPagesError(DeliveryError):
+    """The pages of the account have no end."""
 
     def __init__(self, page: int) -> None:
         super().__init__(
-            f"Promoter's pages of contacts lead in a circle (page {page:,} again): nothing more is read; "
-            "ask Promoter, or whoever runs what stands at `api_url`."
+            f"Promoter's pages of contacts repeat themselves (page {page:,} again): nothing more is read; "
+            "ask Promoter, or whoever runs the server at `api_url`."
         )
 
 
-def unfinished(tx: Transaction) -> Reading | None:
+def unfinished(tx: Transaction) -> PullProgress | None:
     """Return how far the account was read by a pull that was stopped; None if none was."""
     return _fact(tx, _UNFINISHED)
 
 
-def last(tx: Transaction) -> Reading | None:
+def last(tx: Transaction) -> PullProgress | None:
     """Return the last reading of the account that came to its end; None if there was none."""
     return _fact(tx, _LAST)
 
 
-def _fact(tx: Transaction, name: str) -> Reading | None:
+def _fact(tx: Transaction, name: str) -> PullProgress | None:
     told = runs.fact(tx, name)
-    return msgspec.json.decode(told, type=Reading) if told else None
+    return msgspec.json.decode(told, type=PullProgress) if told else None
 
 
-def keep(tx: Transaction, reading: Reading) -> None:
-    """Keep how far the account was read."""
+def save_progress(tx: Transaction, reading: PullProgress) -> None:
+    """Save how far the account was read."""
     runs.set_fact(tx, _UNFINISHED, encode(reading))
 
 
-def end(tx: Transaction, reading: Reading, now: float) -> Reading:
-    """Take in that the account was read to its end; contacts that were not found are let go."""
-    let_go(tx, reading.started_at)
+def finish(tx: Transaction, reading: PullProgress, now: float) -> PullProgress:
+    """Record that the account was read to its end; contacts that were not found are removed."""
+    remove_missing(tx, reading.started_at)
     done = msgspec.structs.replace(reading, contacts=count(tx, reading.started_at), finished_at=now)
     runs.set_fact(tx, _LAST, encode(done))
     runs.set_fact(tx, _UNFINISHED, "")

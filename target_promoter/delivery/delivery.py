@@ -31,7 +31,7 @@ _LONGEST_LEAD: Final = 0.25
 _FORGETTING: Final = 0.9
 
 PATIENCE_SECONDS: Final = 300.0
-"""How long delivery goes on without one success."""
+"""How long delivery goes on without a success."""
 
 _FAILURES_IN_A_ROW: Final = 3
 _LONGEST_PAUSE_SECONDS: Final = 30.0
@@ -50,8 +50,8 @@ class Patience:
         self._failures = 0
         self._failing_since: float | None = None
 
-    def judge(self, answer: Answer, now: float) -> bool:
-        """Take in an answer, and return whether it was a failure.
+    def record(self, answer: Answer, now: float) -> bool:
+        """Record an answer, and return whether it was a failure.
 
         Raises:
             DeliveryError: There was no success for too long.
@@ -66,13 +66,13 @@ class Patience:
         said = " ".join(filter(None, (f"status {answer.status}" if answer.status else "no answer", answer.words)))
         if now - self._failing_since >= PATIENCE_SECONDS:
             raise DeliveryError(
-                f"Promoter gave no usable answer for {minutes:g} minutes (at last: {said}): "
-                "what is left stays pending; run again, or `target-promoter deliver`."
+                f"Promoter gave no usable answer for {minutes:g} minutes (last answer: {said}): "
+                "the rest stays pending; run again, or `target-promoter deliver`."
             )
         if self._failures == _FAILURES_IN_A_ROW:
             logger.warning(
-                "Three requests in a row failed (%s): delivery goes on more slowly, and stops after %g minutes without "
-                "one success.",
+                "Three requests in a row failed (%s): delivery slows down, and stops after %g minutes without a "
+                "success.",
                 said,
                 minutes,
             )
@@ -85,7 +85,7 @@ class Patience:
 class Delivery:
     """Delivers contacts and surveys from the store until all that is due is delivered.
 
-    One thread decides, in turns: each turn is one transaction that takes in the answers so far, claims what is to be
+    One thread decides, in turns: each turn is one transaction that records the answers so far, claims what is to be
     sent next and reserves the times to send it at. Other threads only send: the next turn is taken while the last
     requests of this one still leave.
 
@@ -128,7 +128,7 @@ class Delivery:
         """How long requests waited for the account's limit so far."""
         return self._sender.waited_seconds
 
-    def left_behind(self) -> list[str]:
+    def why_pending(self) -> list[str]:
         """Return, in sentences that say what to do, why something that is due was not sent though Promoter answers."""
         sentences = [
             f"Promoter knows no campaign {campaign} («{words}»), so its surveys stay pending: "
@@ -140,7 +140,7 @@ class Delivery:
             "set the id in `contact_lists`, or in that of a stream, to one that `target-promoter check` lists."
             for one, words in sorted(self._turns.contacts.unknown_lists.items())
         ]
-        if self._turns.is_stopped_by_fuse:
+        if self._turns.is_stopped_by_max_surveys:
             sentences.append(
                 f"Stopped at `max_surveys_per_run` after {self._settings.max_surveys_per_run} surveys, and more are "
                 "due: look at `report`, then run again or raise it."
@@ -157,7 +157,7 @@ class Delivery:
             self._paused_until = self._clock() + seconds
 
     def wake(self, *, surveys: bool) -> None:
-        """Have a look at the store now: there is something new in it.
+        """Look at the store now: there is something new in it.
 
         Args:
             surveys: Whether there are surveys among it, which leave before the contacts that were claimed already.
@@ -192,7 +192,7 @@ class Delivery:
     def run(self) -> None:
         """Deliver in this thread; `problem` says how it ended."""
         try:
-            for work in (self._deliver, self._wind_up):
+            for work in (self._deliver, self._finish_up):
                 self._attempt(work)
         finally:
             self._sender.end()
@@ -207,7 +207,7 @@ class Delivery:
             self.problem = self.problem or DeliveryError.unexpected(error)
 
     def _deliver(self) -> None:
-        while self._let_intake_begin():
+        while self._wait_for_intake():
             turn = self._take_turn(sending=self._clock() >= self._patience.paused_until)
             if turn.requests:
                 self._look_again = _FIRST_LOOK_SECONDS
@@ -219,7 +219,7 @@ class Delivery:
             elif not turn.again:
                 self._wait(turn)
 
-    def _let_intake_begin(self) -> bool:
+    def _wait_for_intake(self) -> bool:
         """Wait while delivery is paused, and not even look at the store; return whether to go on."""
         with self._changed:
             while not (self._is_stopping or self._is_finishing) and (left := self._paused_until - self._clock()) > 0:
@@ -227,7 +227,7 @@ class Delivery:
             return not self._is_stopping
 
     def _take_turn(self, *, sending: bool) -> Turn:
-        """Take in the answers so far, and claim what is to be sent next."""
+        """Record the answers so far, and claim what is to be sent next."""
         now, began = self._clock(), time.monotonic()
         with self._changed:
             problem = self._collect()
@@ -263,7 +263,7 @@ class Delivery:
         self._summary.count("api", "rate_limited", rate_limited)
         for one in answered:
             if one.answer is not None:
-                self._sender.record(one.request, failed=self._patience.judge(one.answer, now))
+                self._sender.record(one.request, failed=self._patience.record(one.answer, now))
         return turn
 
     def _wait_for_departures(self) -> None:
@@ -304,8 +304,8 @@ class Delivery:
         if turn.paused_until > now:
             self._sender.waited_seconds += self._clock() - now
 
-    def _wind_up(self) -> None:
-        """Take in what is still answered, and give back what was not sent."""
+    def _finish_up(self) -> None:
+        """Record what is still answered, and give back what was not sent."""
         deadline = time.monotonic() + _STOP_SECONDS
         with self._changed:
             self._sender.interrupt()

@@ -141,7 +141,7 @@ def workers(tx: Transaction, now: float, name: str) -> int:
 
 
 def register(tx: Transaction, now: float, name: str) -> None:
-    """Take down that a process has something to send."""
+    """Register a process that has something to send."""
     tx.upsert(request_workers, [{"name": name, "seen_at": now}])
     tx.execute(request_workers.delete().where(request_workers.c.seen_at < now - _MINUTE))
 
@@ -152,15 +152,15 @@ def pause(tx: Transaction, until: float) -> None:
 
 
 def correct(tx: Transaction, now: float, *, limit: float) -> bool:
-    """Have what a clock that went wrong wrote count as now; return whether there was any, and tell it."""
+    """Correct times that a wrong clock wrote, with a warning; return whether there were any."""
     clock = _stored(tx)
     right = _corrected(clock, now, limit)
     if clock == right:
         return False
     ahead = max(clock.next_at, clock.rated_at, clock.paused_until) - now
     logger.warning(
-        "By the store requests wait for another %s, longer than any does: the clock of this or of another machine is "
-        "or was wrong, or Promoter asked for it. They go on now.",
+        "According to the store, requests wait for another %s, longer than they ever should: the clock of this or of "
+        "another machine is or was wrong, or Promoter asked for it. They continue now.",
         duration(ahead),
     )
     _save(tx, right)
@@ -192,7 +192,7 @@ def learn(tx: Transaction, now: float, answers: Sequence[Answer], *, limit: floa
 
 
 def limited(tx: Transaction, now: float, retry_after: float | None, *, limit: float) -> None:
-    """Take in that Promoter refused a request for being over the limit: everybody waits, then goes slower.
+    """Record that Promoter refused a request for being over the limit: everybody waits, then goes slower.
 
     Args:
         retry_after: The seconds that Promoter asked to wait, if it did.

@@ -51,7 +51,6 @@ class Answered:
     """A request that came back.
 
     Attributes:
-        request: The request.
         answer: What came of it; None if it was surely not carried out.
     """
 
@@ -253,7 +252,7 @@ class Collected:
 
 
 class Sender:
-    """Has each request leave at its time, so that the next ones can be claimed meanwhile.
+    """Sends each request at its time, so that the next ones can be claimed meanwhile.
 
     Attributes:
         changed: Holds for all of it, and tells the delivering thread of what it waits for.

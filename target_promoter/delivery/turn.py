@@ -1,4 +1,4 @@
-"""One turn of delivery: a transaction that takes in answers, claims what is to be sent next, and reserves its times."""
+"""One turn of delivery: a transaction that records answers, claims what is to be sent next, and reserves its times."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ from typing import Final
 from target_promoter.config.settings import Settings
 from target_promoter.contacts import contacts
 from target_promoter.contacts.attributes import Note
-from target_promoter.contacts.contacts import ContactStatus
 from target_promoter.contacts.delivery import ContactDelivery, ContactRequest
 from target_promoter.delivery import limit as clock
 from target_promoter.delivery.sender import Answered, Plan, Request
 from target_promoter.promoter.answers import Outcome
 from target_promoter.store import runs
 from target_promoter.store.database import Store
+from target_promoter.store.outcomes import ContactStatus
 from target_promoter.store.transaction import Transaction
-from target_promoter.surveys import claims
+from target_promoter.surveys import claims, throttle
 from target_promoter.surveys.claims import Claim
-from target_promoter.surveys.delivery import Fuse, SurveyDelivery
+from target_promoter.surveys.delivery import SurveyDelivery, SurveyLimit
 
 _HORIZON_SECONDS: Final = 0.25
 """For how long requests are claimed at once; a turn ends early when a survey falls due, which then leaves next."""
@@ -42,7 +42,7 @@ class Turn(Plan):
         surveys: How many surveys came to each final outcome.
         contacts: How many contacts came to each outcome.
         notes: What became of attributes.
-        stopped_by_fuse: Whether surveys are due that the fuse does not let through.
+        stopped_by_max_surveys: Whether surveys are due that the limit does not let through.
         again: Whether there is more to look at in the store at once.
         next_at: When there may be something to do next, in epoch seconds; None if nothing that is due is left, which
             only a turn without requests looks for.
@@ -52,7 +52,7 @@ class Turn(Plan):
     surveys: Counter[str] = field(default_factory=Counter)
     contacts: Counter[str] = field(default_factory=Counter)
     notes: tuple[Note, ...] = ()
-    stopped_by_fuse: bool = False
+    stopped_by_max_surveys: bool = False
     again: bool = False
     next_at: float | None = None
     paused_until: float = 0.0
@@ -67,7 +67,7 @@ class Turns:
     Attributes:
         surveys: Claims surveys and settles them.
         contacts: The same of contacts.
-        is_stopped_by_fuse: Whether this run has sent as many surveys as it may, and more are due.
+        is_stopped_by_max_surveys: Whether this run has sent as many surveys as it may, and more are due.
     """
 
     def __init__(self, store: Store, settings: Settings, *, clock: Callable[[], float] | None = None) -> None:
@@ -77,12 +77,12 @@ class Turns:
         names = lease_names()
         self._name = next(names)
         created_at = store.read(runs.created_at)
-        store.write(_take_up_contacts)
+        store.write(_reclaim_contacts)
         self.surveys = SurveyDelivery(settings, names, created_at)
-        self.contacts = ContactDelivery(settings, names, claims.surveyed_among)
-        self._fuse = Fuse(settings.max_surveys_per_run)
+        self.contacts = ContactDelivery(settings, names, throttle.surveyed_among)
+        self._survey_limit = SurveyLimit(settings.max_surveys_per_run)
         self._bound = False
-        self.is_stopped_by_fuse = False
+        self.is_stopped_by_max_surveys = False
         self._noted: set[Note] = set()
 
     def take(
@@ -107,18 +107,20 @@ class Turns:
             account = (self._store.name, self._settings.api_url, self._settings.api_key)
             self._store.write(lambda tx: runs.accept_account(tx, *account))
             self._bound = True
-        fuse = self._fuse.after((one.request, one.outcome) for one in answered if isinstance(one.request, Claim))
+        left = self._survey_limit.after(
+            (one.request, one.outcome) for one in answered if isinstance(one.request, Claim)
+        )
 
         def work(tx: Transaction) -> Turn:
             if unused is not None:
                 clock.give_back(tx, *unused)
-            return self._take(tx, now, answered, room, fuse.allowance, lead)
+            return self._take(tx, now, answered, room, left.allowance, lead)
 
         turn = self._store.write(work)
         # Only now is it sure that all of it is in the store: the work may have been done twice.
         self._noted.update(turn.notes)
-        self.is_stopped_by_fuse = turn.stopped_by_fuse
-        self._fuse = fuse.claiming(one for one in turn.requests if isinstance(one, Claim))
+        self.is_stopped_by_max_surveys = turn.stopped_by_max_surveys
+        self._survey_limit = left.claiming(one for one in turn.requests if isinstance(one, Claim))
         return turn
 
     def _take(
@@ -133,8 +135,10 @@ class Turns:
         paused_until = clock.paused_until(tx, now, limit=limit)
         if not room:
             known = self._next_at(tx, now, 0.0, allowance)
-            return replace(turn, next_at=known, stopped_by_fuse=self.is_stopped_by_fuse, paused_until=paused_until)
-        expired, more_expire = self.surveys.tidy(tx, now)
+            return replace(
+                turn, next_at=known, stopped_by_max_surveys=self.is_stopped_by_max_surveys, paused_until=paused_until
+            )
+        expired, more_expire = self.surveys.expire(tx, now)
         turn.surveys["expired"] += expired
         # The transaction may have waited for another program, and times that are over would be used all at once.
         begun = now if self._clock is None else max(now, self._clock())
@@ -164,7 +168,7 @@ class Turns:
             reserved_until=reserved_until,
             falls_due_at=math.inf if falls_due_at is None else falls_due_at,
             notes=noted,
-            stopped_by_fuse=allowance <= 0 and bool(claims.due(tx, now, sendable, most=1)),
+            stopped_by_max_surveys=allowance <= 0 and bool(claims.due(tx, now, sendable, most=1)),
             again=more_expire or (not requests and bool(times) and (found.more or sum(surveys.outcomes.values()) > 0)),
             next_at=next_at,
             paused_until=paused_until,
@@ -191,7 +195,7 @@ class Turns:
         return max(min(known), first_slot) if known else None
 
 
-def _take_up_contacts(tx: Transaction) -> None:
+def _reclaim_contacts(tx: Transaction) -> None:
     """Have delivery look at contacts that processes left which died, and at those whose lists may be there by now."""
     contacts.free_leases(tx, is_dead)
     contacts.retry_unknown_lists(tx)

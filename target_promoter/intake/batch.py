@@ -12,10 +12,10 @@ from target_promoter.people.identity import Identity, anonymous_key, names_of
 from target_promoter.people.known import KnownPeople
 from target_promoter.records.calls import HOLDS_KEY, REPLAYED, Identify, Track
 from target_promoter.store import rejected, runs
-from target_promoter.store.schema import SurveyStatus
+from target_promoter.store.outcomes import SurveyStatus
 from target_promoter.store.summary import Findings
 from target_promoter.store.transaction import Transaction
-from target_promoter.surveys import claims, surveys
+from target_promoter.surveys import surveys, throttle
 from target_promoter.surveys.cancelling import CancelRules
 from target_promoter.surveys.rules import Rules
 from target_promoter.values.reading import clean, fingerprint
@@ -147,7 +147,7 @@ class Batch:
     def save_people(self) -> None:
         """Write the people that changed, and have delivery look at their contacts."""
         saved = self.people.save()
-        claims.move_throttles(self.tx, saved.left, self.now)
+        throttle.move(self.tx, saved.left, self.now)
         to_send, self._to_look_at = self._to_look_at | saved.contacts, {}
         # Of several people at one address the one identified last owns the contact: that may be another one now.
         shared = people.load_by_email(self.tx, saved.moved - to_send.keys(), whole=False)

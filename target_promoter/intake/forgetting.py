@@ -48,7 +48,7 @@ def is_known(tx: Transaction, whom: Identifiers) -> bool:
         or contacts.load(tx, whom.emails)
         or pulled.load(tx, whom.emails)
         or any(tx.rows_among("who", table, "who", whom.all_keys) for table in _BY_KEY)
-        or surveys.survey_rows(tx, whom)
+        or surveys.of_people(tx, whom)
         or runs.forgotten_among(tx, whom.all_keys)
     )
 

@@ -9,7 +9,7 @@ from msgspec.structs import replace
 
 from target_promoter.config.settings import Settings
 from target_promoter.contacts import contacts, pulled
-from target_promoter.contacts.pulled import Held
+from target_promoter.contacts.pulled import PulledContact
 from target_promoter.intake import mirror
 from target_promoter.intake.batch import DELETED, Batch
 from target_promoter.people import people, stored_events
@@ -17,7 +17,7 @@ from target_promoter.people.identity import keys_named, user_key
 from target_promoter.people.person import FUTURE_SECONDS, Person, delete
 from target_promoter.records.calls import UNMAPPED, Identify, is_refused
 from target_promoter.records.readers import NO_USER_ID, Rows
-from target_promoter.store.summary import IdentifyOutcome
+from target_promoter.store.outcomes import IdentifyOutcome
 from target_promoter.store.transaction import Transaction
 from target_promoter.surveys import claims, surveys
 from target_promoter.values.reading import person_name
@@ -250,7 +250,7 @@ def let_wait(tx: Transaction, settings: Settings, user_ids: Collection[str], now
         _know(tx, settings, dict.fromkeys(user_ids), now)
 
 
-def _know(tx: Transaction, settings: Settings, found: Mapping[str, Held | None], now: float) -> list[Person]:
+def _know(tx: Transaction, settings: Settings, found: Mapping[str, PulledContact | None], now: float) -> list[Person]:
     batch = Batch(tx, settings, now)
     batch.people.look_up(found)
     batch.people.load(found)
@@ -265,7 +265,7 @@ def _know(tx: Transaction, settings: Settings, found: Mapping[str, Held | None],
     return told
 
 
-def _told(person: Person, held: Held | None) -> Person:
+def _told(person: Person, held: PulledContact | None) -> Person:
     if held is None or held.contact is None:
         return person.pulled(None, {}, {})
     names = {name: person_name(held.contact.get(name)) for name in ("first_name", "last_name")}

@@ -14,7 +14,8 @@ from target_promoter.intake.track import Tracking
 from target_promoter.records.calls import Track
 from target_promoter.records.readers import Rows
 from target_promoter.store.database import Store
-from target_promoter.store.summary import Findings, IdentifyOutcome, Part, Summary, TrackOutcome
+from target_promoter.store.outcomes import IdentifyOutcome, TrackOutcome
+from target_promoter.store.summary import Findings, Part, Summary
 from target_promoter.store.transaction import Transaction
 
 _ANALYZED_FROM: Final = 5000

@@ -10,7 +10,7 @@ from sqlalchemy import delete, select, text
 
 from target_promoter.contacts import contacts
 from target_promoter.people import people
-from target_promoter.people.people import Row
+from target_promoter.people.people import StoredPerson
 from target_promoter.people.person import Person, says_the_same
 from target_promoter.records.streams import Stream
 from target_promoter.store import streams
@@ -242,7 +242,7 @@ def _unseen(tx: Transaction, stream: str, version: int) -> Iterator[list[Person]
     people.bring_people_of(tx, stream)
     while rows := tx.execute(query, values).all():
         values["after"] = rows[-1].user_id
-        persons = [Row(row).person() for row in rows]
+        persons = [StoredPerson(*row).person() for row in rows]
         yield [one for one in persons if stream in one.parts and one.parts[stream].time and one.left_at(stream) is None]
 
 

@@ -27,7 +27,7 @@ from target_promoter.store.encoding import encode
 from target_promoter.store.schema import events
 from target_promoter.store.streams import KnownStream, StreamSchema
 from target_promoter.store.transaction import Transaction
-from target_promoter.surveys import claims, schedule, surveys
+from target_promoter.surveys import claims, schedule, surveys, throttle
 from target_promoter.surveys.known_events import KnownEvents
 from target_promoter.values import events as globs
 from target_promoter.values.events import snake
@@ -178,7 +178,7 @@ def _change(tx: Transaction, change: Callable[[Person], Person], now: float, str
             reached.add(after.user_id)
         if before.address is not None and before.address != after.address:
             left[after.user_id] = before.address
-    claims.move_throttles(tx, left, now)
+    throttle.move(tx, left, now)
     claims.withdraw(tx, _TAKEN_BACK, user_ids=changed, emails=emails)
     known = KnownPeople(tx)
     known.look_up(reached)

@@ -16,9 +16,9 @@ from target_promoter.people.person import FUTURE_SECONDS, Trait
 from target_promoter.people.stored_events import Place, later_properties
 from target_promoter.records.calls import Track, is_refused
 from target_promoter.store.encoding import digest, encode
-from target_promoter.store.schema import SurveyStatus
-from target_promoter.store.summary import Tally, TrackOutcome
-from target_promoter.surveys import cancelling, claims, surveys
+from target_promoter.store.outcomes import SurveyStatus, TrackOutcome
+from target_promoter.store.summary import Tally
+from target_promoter.surveys import cancelling, claims, surveys, throttle
 from target_promoter.surveys.known_events import KnownEvents, Marks
 from target_promoter.surveys.rules import SAME_EVENT
 from target_promoter.surveys.surveys import NotSurveyed, Survey
@@ -63,7 +63,7 @@ class Tracking:
             if call.event and call.time is not None:
                 batch.findings.add_event(clean(call.event), outcome, Tally(1, call.time, call.time))
         self._keep_properties()
-        cancelling.note(batch.tx, self._cancelling)
+        cancelling.record(batch.tx, self._cancelling)
         changed = self._surveys.write()
         self._cancel_deleted()
         surveys.record_not_surveyed(batch.tx, self._not_surveyed)
@@ -249,12 +249,11 @@ class Tracking:
     def _let_through(self, call: Track, known: Survey) -> bool:
         """Return whether a setting kept a survey from being sent that would not keep it any more."""
         who = self._identity.who(call)
-        surveyed_at = 0.0
+        surveyed_at = None
         if known.status is SurveyStatus.THROTTLED:  # Of no other outcome it matters, and most were sent.
             keys = (who.user_id and user_key(who.user_id), who.email and email_key(who.email))
-            throttles = claims.throttles_of(self._batch.tx, (key for key in keys if key)).values()
-            surveyed_at = max((one.surveyed_at or 0.0 for one in throttles), default=0.0)
-        return self._batch.rules.lets_through(known, who.email, surveyed_at)
+            surveyed_at = throttle.last_surveyed(throttle.load(self._batch.tx, filter(None, keys)).values())
+        return self._batch.rules.lets_through(known, who.email, surveyed_at or 0.0)
 
     def _store_properties(self, call: Track, prefix: str, time: float, *, came_before: bool) -> None:
         """Keep a stored event's properties by what the call names its person by."""

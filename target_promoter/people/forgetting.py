@@ -32,7 +32,7 @@ def forget_kept(tx: Transaction, table: Table, keys: Collection[str]) -> None:
     A call without a user id is kept under all that it names. What it left under another name goes if nobody is known to
     have that, and if it can be no second call's.
     """
-    own = {row[0] for row in tx.rows_among("who", table.name, "who", keys)}
+    own = {row.who for row in tx.rows_among("who", table.name, "who", keys)}
     if own:
         _forget_twins(tx, table, keys)
         tx.execute(delete(table).where(table.c.who.in_(own)))

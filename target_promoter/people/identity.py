@@ -168,7 +168,6 @@ class Identifiers:
     """Everything that the store knows a person by, or several together.
 
     Attributes:
-        user_ids: Its user ids.
         emails: Its e-mail addresses, in lower case.
         anonymous_ids: The anonymous ids that stand for it.
         shared: Those of the addresses that somebody else living has too.

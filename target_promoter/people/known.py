@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from target_promoter.people import people
-from target_promoter.people.people import Row
+from target_promoter.people.people import StoredPerson
 from target_promoter.people.person import Person, merge, says_the_same
 from target_promoter.records.calls import Identify
 from target_promoter.store.transaction import Transaction
@@ -36,7 +36,7 @@ class KnownPeople:
 
     def __init__(self, tx: Transaction) -> None:
         self._tx = tx
-        self._rows: dict[str, Row | None] = {}
+        self._rows: dict[str, StoredPerson | None] = {}
         self._before: dict[str, Person | None] = {}
         self._changed: dict[str, Person] = {}
         self._unsaved: set[str] = set()

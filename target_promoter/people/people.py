@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from hashlib import blake2b
-from typing import Any, Final
+from typing import Final
 
 import msgspec
 from sqlalchemy import or_, select, text
@@ -32,7 +32,6 @@ class Link:
     """A change of whom an anonymous id stands for.
 
     Attributes:
-        anonymous_id: The anonymous id.
         before: The user id it stood for, if it stood for one.
         user_id: The user id it stands for from now on; null if it was seen with several.
     """
@@ -42,78 +41,64 @@ class Link:
     user_id: str | None
 
 
-class Row:
+class StoredPerson(msgspec.Struct, frozen=True, gc=False):
     """A person as stored, decoded only when it must be: most records of a second sync say nothing new."""
 
-    __slots__ = ("_columns",)
-
-    def __init__(self, columns: Any) -> None:  # noqa: ANN401 - a database row
-        self._columns = columns
-
-    @property
-    def user_id(self) -> str:
-        """The user id."""
-        user_id: str = self._columns[0]
-        return user_id
+    user_id: str
+    email: str | None
+    identified_at: float
+    deleted_at: float | None
+    """The time of the last deletion, in epoch seconds."""
+    fingerprints: str
+    parts: str | None
+    """What the streams said, JSON; None where it was not asked for."""
 
     @property
     def address(self) -> str | None:
         """The e-mail address the person is reached at."""
-        email: str | None = self._columns[1]
-        return None if self.deleted else email
+        return None if self.deleted else self.email
 
     @property
     def deleted(self) -> bool:
         """Whether the person was deleted and not identified since."""
-        return self.deleted_at is not None and self.deleted_at >= self._columns[2]
-
-    @property
-    def deleted_at(self) -> float | None:
-        """The time of the last deletion, in epoch seconds."""
-        deleted_at: float | None = self._columns[3]
-        return deleted_at
-
-    @property
-    def identified(self) -> tuple[float, str]:
-        """What puts the people at one address in order: the time of the last identify, and the user id."""
-        return self._columns[2], self._columns[0]
+        return self.deleted_at is not None and self.deleted_at >= self.identified_at
 
     def is_marked(self, stream: str, mark: str) -> bool:
         """Return whether a mark is that of the last record that a stream brought."""
-        marks: str = self._columns[4]
-        return mark in marks and decode(marks).get(stream) == mark
+        return mark in self.fingerprints and decode(self.fingerprints).get(stream) == mark
 
     def person(self) -> Person:
         """Return the whole person; only of a row that was loaded whole."""
-        user_id, _, _, deleted_at, fingerprints, parts = self._columns
-        return Person(user_id, _parts.decode(parts), deleted_at, decode(fingerprints))
+        return Person(self.user_id, _parts.decode(self.parts or "{}"), self.deleted_at, decode(self.fingerprints))
 
 
-def look_up(tx: Transaction, user_ids: Iterable[str]) -> dict[str, Row]:
+def look_up(tx: Transaction, user_ids: Iterable[str]) -> dict[str, StoredPerson]:
     """Return those of the people that are known, by user id, without what was said of them."""
-    return {row[0]: Row(row) for row in tx.rows_among(_WITHOUT_PARTS, "people", "user_id", set(user_ids))}
+    return {one.user_id: one for one in _among(tx, _WITHOUT_PARTS, "user_id", user_ids)}
 
 
-def load(tx: Transaction, user_ids: Iterable[str]) -> dict[str, Row]:
+def load(tx: Transaction, user_ids: Iterable[str]) -> dict[str, StoredPerson]:
     """Return those of the people that are known, whole, by user id."""
-    return {row[0]: Row(row) for row in tx.rows_among(_COLUMNS, "people", "user_id", set(user_ids))}
+    return {one.user_id: one for one in _among(tx, _COLUMNS, "user_id", user_ids)}
 
 
-def load_by_email(tx: Transaction, emails: Iterable[str], *, whole: bool = True) -> dict[str, list[Row]]:
+def _among(tx: Transaction, columns: str, key: str, keys: Iterable[str]) -> list[StoredPerson]:
+    return [StoredPerson(*row) for row in tx.rows_among(columns, "people", key, set(keys))]
+
+
+def load_by_email(tx: Transaction, emails: Iterable[str], *, whole: bool = True) -> dict[str, list[StoredPerson]]:
     """Return everybody living at the given addresses, by address; the one identified last, the owner, last.
 
     Args:
-        tx: The transaction.
         emails: The addresses, in lower case.
         whole: Whether with what was said of them.
     """
-    found: dict[str, list[Row]] = {}
-    columns = _COLUMNS if whole else _WITHOUT_PARTS
-    for row in map(Row, tx.rows_among(columns, "people", "email", set(emails))):
-        if row.address is not None:
-            found.setdefault(row.address, []).append(row)
-    for rows in found.values():
-        rows.sort(key=lambda row: row.identified)
+    found: dict[str, list[StoredPerson]] = {}
+    for one in _among(tx, _COLUMNS if whole else _WITHOUT_PARTS, "email", emails):
+        if one.address is not None:
+            found.setdefault(one.address, []).append(one)
+    for at_address in found.values():
+        at_address.sort(key=lambda one: (one.identified_at, one.user_id))
     return found
 
 
@@ -172,7 +157,7 @@ def change_all(
     after = ""
     while rows := tx.execute(_NEXT, {"after": after}).all():
         after = rows[-1].user_id
-        before = [Row(row).person() for row in rows]
+        before = [StoredPerson(*row).person() for row in rows]
         pairs = [(one, other) for one in before if (other := change(one)) != one]
         nobody = {other.user_id for _, other in pairs if not other.parts and other.deleted_at is None}
         remove(tx, nobody)
@@ -188,13 +173,13 @@ def count_without_address(tx: Transaction) -> int:
 def users_of(tx: Transaction, anonymous: Iterable[str]) -> dict[str, str | None]:
     """Return the user id each known anonymous id stands for; null if it was seen with several."""
     rows = tx.rows_among("anonymous_id, user_id", "anonymous_ids", "anonymous_id", set(anonymous))
-    return {row[0]: row[1] for row in rows}
+    return {row.anonymous_id: row.user_id for row in rows}
 
 
 def anonymous_links_of(tx: Transaction, user_ids: Iterable[str]) -> dict[str, str]:
     """Return the anonymous ids that stand for any of the people, each with its user id."""
     rows = tx.rows_among("anonymous_id, user_id", "anonymous_ids", "user_id", set(user_ids))
-    return {row[0]: row[1] for row in rows}
+    return {row.anonymous_id: row.user_id for row in rows}
 
 
 def link(tx: Transaction, seen: Iterable[tuple[str, str]]) -> list[Link]:
@@ -223,7 +208,7 @@ def any_rows(tx: Transaction) -> bool:
 
 def people_of_rows(tx: Transaction, rows: Iterable[bytes]) -> dict[bytes, str]:
     """Return the user ids of the people that rows are on, of those rows that are known."""
-    return {bytes(row[0]): row[1] for row in tx.rows_among("row, user_id", "people_rows", "row", set(rows))}
+    return {bytes(row): user_id for row, user_id in tx.rows_among("row, user_id", "people_rows", "row", set(rows))}
 
 
 def put_rows(tx: Transaction, rows: Mapping[bytes, str | None]) -> None:

@@ -137,11 +137,11 @@ class Part(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
         email: The e-mail address, in lower case.
         email_at: When the address was said, or was taken away by a row without one, in epoch seconds.
         names: `first_name` and `last_name`.
-        traits: The traits.
         contact_lists: The ids of the contact lists that the stream's people join.
-        outdated: The times of what was read by other fields than those of now, and goes when it is read again, in epoch
-            seconds.
-        doubted: Whether the address, or the person that it is said of, was read by other fields than those of now.
+        outdated: The times of what was read with other fields than the current ones, and goes when it is read again, in
+            epoch seconds.
+        doubted: Whether the address, or the person that it is said of, was read with other fields than the current
+            ones.
         others: Other rows of the stream that name the person, by their keys, each with the mark of its record: the next
             of them stands when the one that stands goes.
     """
@@ -160,7 +160,7 @@ class Part(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
 
     @property
     def is_known(self) -> bool:
-        """Whether it is a row of a snapshot that was read by the fields of now, and its key is known."""
+        """Whether it is a row of a snapshot that was read with the current fields, and its key is known."""
         return bool(self.time) and not self.outdated and self.key is not None
 
     def rows(self, mark: str) -> dict[str, tuple[str, Part]]:
@@ -175,7 +175,7 @@ class Part(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     def with_call(self, call: Identify, time: float, *, dated: bool) -> Part:
         """Return the part after an identify call; what a later call said stands, and null says nothing.
 
-        What the same call said when it was read by other fields goes.
+        What the same call said when it was read with other fields goes.
         """
         names, traits, email, doubted = self.names, self.traits, (self.email, self.email_at), self.doubted
         if time in self.outdated:
@@ -237,7 +237,6 @@ class Person(msgspec.Struct, frozen=True, gc=False):
     """A user id with what each stream said of it; the person is the merge of the parts, what was said later standing.
 
     Attributes:
-        user_id: The user id.
         parts: What each stream said.
         deleted_at: The time of the last deletion, in epoch seconds; null if there was none.
         fingerprints: Of each stream the mark, such as a hash in hexadecimal, of the last record it brought.
@@ -391,7 +390,6 @@ class Person(msgspec.Struct, frozen=True, gc=False):
         """Return the person with only those traits and lists of a stream that may be sent, its last record forgotten.
 
         Args:
-            stream: The stream.
             traits: The names of the traits and properties, in lower case; None for all of them.
             contact_lists: The ids of the lists.
         """

@@ -72,7 +72,7 @@ def keep(tx: Transaction, said: Mapping[Place, Trait], said_again: Container[Pla
     Args:
         said_again: Places of which the same events told before: another time alone is none that costs a request.
     """
-    # What was read by other fields counts for nothing.
+    # What was read with other fields counts for nothing.
     known = dict(_found(tx, {place.who for place in said}, f"outdated = 0 AND {_WHO}"))
     now = {place: later_properties(known.get(place), one) for place, one in said.items()}
 
@@ -108,7 +108,7 @@ def of_user(tx: Transaction, user_id: str) -> dict[Place, Trait]:
 
 def among(tx: Transaction, keys: Iterable[str]) -> set[str]:
     """Return those of the keys under which anything is kept."""
-    return {row[0] for row in tx.rows_among("who", "kept_properties", "who", set(keys))}
+    return {row.who for row in tx.rows_among("who", "kept_properties", "who", set(keys))}
 
 
 def owners(tx: Transaction, keys: Iterable[str]) -> dict[str, str]:
@@ -168,7 +168,7 @@ def restrict(tx: Transaction, stream: str, traits: Container[str] | None) -> Gon
             if allowed != properties:
                 changed.append((row.who, stream, row.prefix, row.time, encode(allowed)))
         tx.upsert_rows(kept_properties, _COLUMNS, changed)
-        gone.keys.update(row[0] for row in changed)
+        gone.keys.update(who for who, *_ in changed)
     after = _of_pulled(tx, of_stream)
     gone.pulled.update(
         {user_id: [one for one in said if one not in after.get(user_id, ())] for user_id, said in before.items()}
@@ -197,4 +197,4 @@ def _of_pulled(tx: Transaction, where: ColumnElement[bool]) -> dict[str, list[tu
 
 def _found(tx: Transaction, keys: Iterable[str], which: str = _WHO) -> Iterator[tuple[Place, Trait]]:
     for row in tx.rows_among(", ".join(_COLUMNS), "kept_properties", which, set(keys)):
-        yield Place(row[0], row[1], row[2]), (decode(row[4]), row[3])
+        yield Place(row.who, row.stream, row.prefix), (decode(row.properties), row.time)

@@ -1,1 +1,1 @@
-"""What a run tells while it goes and when it ends."""
+"""What a run shows while it goes and when it ends."""

@@ -6,27 +6,30 @@ import csv
 import io
 import json
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
+from dataclasses import asdict, astuple, dataclass, fields
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 from sqlalchemy import TextClause, exists, func, select, text
 
 from target_promoter.config.settings import Settings
 from target_promoter.errors import PromoterError
-from target_promoter.people.identity import Identity
-from target_promoter.progress.words import NEXT_DELIVERY, told, waits_for
+from target_promoter.people.identity import Identity, names_of
+from target_promoter.progress.words import NEXT_DELIVERY, in_words, waits_for
 from target_promoter.store.database import make_private
 from target_promoter.store.dry_run import DryRunStore
-from target_promoter.store.schema import E_MAILED, OPEN, UNSETTLED, SurveyStatus, attribute_notes, not_surveyed, surveys
-from target_promoter.store.summary import Findings, TrackOutcome
+from target_promoter.store.outcomes import E_MAILED, OPEN, UNSETTLED, SurveyStatus, TrackOutcome
+from target_promoter.store.schema import attribute_notes, not_surveyed, surveys
+from target_promoter.store.summary import Findings
 from target_promoter.store.transaction import Transaction
 from target_promoter.surveys.schedule import count_open
+from target_promoter.surveys.surveys import Survey, stored
 from target_promoter.values.printable import masked, masked_text, printable
 from target_promoter.values.times import iso
 
 PREVIEW_HELP: Final = (
-    "Have a dry run write to this file who would be surveyed and who would not, and why: as CSV, JSON or text."
+    "In a dry run, write to this file who would be surveyed, who would not, and why: as CSV, JSON or text."
 )
 
 _RECIPIENTS: Final = 5
@@ -64,7 +67,7 @@ def preview(store: DryRunStore, settings: Settings, since: float) -> Iterator[st
     Args:
         since: When it began, in epoch seconds.
     """
-    yield "This was a dry run: nothing was sent, and nothing is kept. A run would"
+    yield "This was a dry run: nothing was sent, and nothing was stored. A run would"
     yield from store.read(lambda tx: list(_surveys(tx, since)))
     left = store.count(lambda tx: Counter(pending=count_open(tx, settings, since)[0]))["pending"]
     if left:
@@ -76,7 +79,7 @@ def preview(store: DryRunStore, settings: Settings, since: float) -> Iterator[st
     yield f"  add {done['new']} contacts, change {done['changed']}, {remove}and leave {done['unchanged']} as they are."
     number = unseen["new"] + unseen["changed"] + unseen["removed"]
     if number:
-        yield f"  Of these contacts {number} wait since earlier runs: some of them may look as wanted already."
+        yield f"  Of these contacts {number} have waited since earlier runs: some of them may be up to date already."
     yield from store.read(lambda tx: list(_notes(tx, since)))
 
 
@@ -117,25 +120,28 @@ def _notes(tx: Transaction, since: float) -> Iterator[str]:
         yield f"  and {len(notes) - _NOTES} more, which `target-promoter report` shows after a run."
 
 
-_COLUMNS: Final = (
-    "outcome",
-    "number",
-    "event",
-    "campaign_id",
-    "email",
-    "user_id",
-    "anonymous_id",
-    "event_at",
-    "due_at",
-    "reason",
-)
-_WOULD_BE_SENT: Final = "would be sent"
-_LEFT: Final = "it is left to a later run, such as by max_surveys_per_run"
-_NOT_OF_INPUT: Final = "it waits since an earlier run, and the input is not about it"
+_LEFT: Final = "it is left to a later run, for example because of max_surveys_per_run"
+_NOT_OF_INPUT: Final = "it has waited since an earlier run, and the input does not mention it"
 _WITHOUT_SURVEY: Final = (TrackOutcome.STALE, TrackOutcome.BLOCKED, TrackOutcome.UNMATCHED)
 
 
-def preview_rows(store: DryRunStore, settings: Settings, findings: Findings, since: float) -> list[dict[str, Any]]:
+@dataclass(frozen=True, slots=True)
+class PreviewRow:
+    """Who would be surveyed or not, and why; or, where `number` is more than 1, of how many that is true."""
+
+    outcome: str
+    number: int = 1
+    event: str | None = None
+    campaign_id: int | None = None
+    email: str | None = None
+    user_id: str | None = None
+    anonymous_id: str | None = None
+    event_at: str | None = None
+    due_at: str | None = None
+    reason: str | None = None
+
+
+def preview_rows(store: DryRunStore, settings: Settings, findings: Findings, since: float) -> list[PreviewRow]:
     """Return who would be surveyed and who would not, one row each, then the events that would lead to no survey.
 
     What waits since earlier runs, and neither is due nor has to do with the input, is counted by event.
@@ -145,13 +151,16 @@ def preview_rows(store: DryRunStore, settings: Settings, findings: Findings, sin
         findings: What it found.
         since: When it began, in epoch seconds.
     """
-    rows = store.read(lambda tx: list(_preview_rows(tx, settings, findings, since)))
     waiting = store.untouched(_count_waiting)
-    for (event, campaign_id), number in sorted(waiting.items()):
-        if number > 0:
-            of_event = {"outcome": "waiting", "number": number, "event": event, "campaign_id": campaign_id}
-            rows.append({**of_event, "reason": _NOT_OF_INPUT})
-    return rows
+    return [
+        *store.read(lambda tx: list(_survey_rows(tx, settings, since))),
+        *store.read(lambda tx: list(_not_surveyed_rows(tx, findings))),
+        *(
+            PreviewRow("waiting", number, event, campaign_id, reason=_NOT_OF_INPUT)
+            for (event, campaign_id), number in sorted(waiting.items())
+            if number > 0
+        ),
+    ]
 
 
 def _count_waiting(tx: Transaction) -> Counter[tuple[str, int]]:
@@ -161,93 +170,85 @@ def _count_waiting(tx: Transaction) -> Counter[tuple[str, int]]:
     return Counter({(event, campaign_id): number for event, campaign_id, number in found})
 
 
-def _preview_rows(tx: Transaction, settings: Settings, findings: Findings, since: float) -> Iterator[dict[str, Any]]:
-    table = surveys.c
-    here = (table.settled_at >= since) | table.status.in_(UNSETTLED)
-    rows = tx.execute(select(surveys).where(here).order_by(table.due_at, table.id)).all()
+def _survey_rows(tx: Transaction, settings: Settings, since: float) -> Iterator[PreviewRow]:
+    here = (surveys.c.settled_at >= since) | surveys.c.status.in_(UNSETTLED)
+    found = stored(tx, here, surveys.c.due_at, surveys.c.id)
     identity = Identity(tx)
-    identity.look_up(rows)
-    for row in rows:
-        who = identity.who(row)
-        yield {
-            "number": 1,
-            "event": row.event,
-            "campaign_id": row.campaign_id,
-            "email": row.claimed_email or who.email or row.email,
-            "user_id": row.claimed_user_id or who.user_id or row.user_id,
-            "anonymous_id": row.anonymous_id,
-            "event_at": iso(row.event_at),
-            "due_at": iso(row.due_at),
-            **_outcome(row, settings, since),
-        }
-    listed: Counter[tuple[str, str]] = Counter()
-    for one in _not_surveyed(tx):
-        is_stale = one["reason"] in findings.too_old.get(one["event"], ())
-        outcome = TrackOutcome.STALE if is_stale else TrackOutcome.BLOCKED
-        listed[outcome, one["event"]] += 1
-        yield {**one, "outcome": outcome, "number": 1}
-    for outcome in _WITHOUT_SURVEY:
-        for event, tally in findings.of_outcome(outcome).items():
-            # Of each person and campaign only the latest is told one by one.
-            number = tally.number - listed[outcome, event]
-            if number > 0:
-                of_event = {"outcome": outcome, "number": number, "event": event, "event_at": iso(tally.last_at)}
-                too_old = findings.too_old.get(event, ()) if outcome is TrackOutcome.STALE else ()
-                reason = " or ".join(sorted(too_old)) or f"it {told('track', outcome, 1)}"
-                yield {**of_event, "reason": reason}
-    for (stream, reason), number in findings.rejected.most_common():
-        of_stream = {"outcome": TrackOutcome.REJECTED, "number": number, "reason": f"stream {stream}: {reason}"}
-        yield of_stream
+    identity.look_up(found)
+    for one in found:
+        who = identity.who(one)
+        outcome, reason = _outcome(one, settings, since)
+        yield PreviewRow(
+            outcome,
+            event=one.event,
+            campaign_id=one.campaign_id,
+            email=one.claimed_email or who.email or one.email,
+            user_id=one.claimed_user_id or who.user_id or one.user_id,
+            anonymous_id=one.anonymous_id,
+            event_at=iso(one.event_at),
+            due_at=iso(one.due_at),
+            reason=reason,
+        )
 
 
-def _outcome(row: Any, settings: Settings, now: float) -> dict[str, Any]:  # noqa: ANN401 - a database row
+def _outcome(survey: Survey, settings: Settings, now: float) -> tuple[str, str | None]:
     """Return what would come of a survey, and why."""
-    if row.status in E_MAILED:
-        return {"outcome": _WOULD_BE_SENT}
-    if row.status not in OPEN:
-        return {"outcome": str(row.status), "reason": row.reason}
-    waits = waits_for(row, settings, now)
-    if waits == NEXT_DELIVERY:
-        return {"outcome": "pending", "reason": _LEFT}
-    return {"outcome": "waiting", "reason": f"it waits for {waits}"}
+    if survey.status in E_MAILED:
+        return "would be sent", None
+    if survey.status not in OPEN:
+        return survey.status, survey.reason
+    waits = waits_for(survey, settings, now)
+    return ("pending", _LEFT) if waits == NEXT_DELIVERY else ("waiting", f"it waits for {waits}")
 
 
-def _not_surveyed(tx: Transaction) -> Iterator[dict[str, Any]]:
-    """Yield the latest event of each person and campaign that would lead to no survey, but those told as surveys."""
+def _not_surveyed_rows(tx: Transaction, findings: Findings) -> Iterator[PreviewRow]:
+    """Yield the events that would lead to no survey: of each person and campaign the latest, then how many others."""
+    listed: Counter[tuple[str, str]] = Counter()
     same = (
         (surveys.c.campaign_id == not_surveyed.c.campaign_id)
         & (surveys.c.event_at == not_surveyed.c.event_at)
         & (surveys.c.reason == not_surveyed.c.reason)
     )
     query = select(not_surveyed).where(~exists().where(same)).order_by(not_surveyed.c.event_at, not_surveyed.c.who)
-    for row in tx.execute(query):
-        kind, who = row.who.split(":", 1)
-        yield {
-            "event": row.event,
-            "campaign_id": row.campaign_id,
-            _KINDS[kind]: who,
-            "event_at": iso(row.event_at),
-            "reason": row.reason,
-        }
+    for event in tx.execute(query):
+        outcome = TrackOutcome.STALE if event.reason in findings.too_old.get(event.event, ()) else TrackOutcome.BLOCKED
+        listed[outcome, event.event] += 1
+        names = names_of([event.who])
+        yield PreviewRow(
+            outcome,
+            event=event.event,
+            campaign_id=event.campaign_id,
+            email=next(iter(names.emails), None),
+            user_id=next(iter(names.user_ids), None),
+            anonymous_id=next(iter(names.anonymous_ids), None),
+            event_at=iso(event.event_at),
+            reason=event.reason,
+        )
+    for outcome in _WITHOUT_SURVEY:
+        for name, tally in findings.of_outcome(outcome).items():
+            number = tally.number - listed[outcome, name]
+            if number > 0:
+                too_old = findings.too_old.get(name, ()) if outcome is TrackOutcome.STALE else ()
+                reason = " or ".join(sorted(too_old)) or f"it {in_words('track', outcome, 1)}"
+                yield PreviewRow(outcome, number, name, event_at=iso(tally.last_at), reason=reason)
+    for (stream, reason), number in findings.rejected.most_common():
+        yield PreviewRow(TrackOutcome.REJECTED, number, reason=f"stream {stream}: {reason}")
 
 
-_KINDS: Final = {"u": "user_id", "a": "anonymous_id", "e": "email"}
-
-
-def write_preview(path: Path, rows: Iterable[Mapping[str, Any]]) -> None:
+def write_preview(path: Path, rows: Iterable[PreviewRow]) -> None:
     """Write a preview to a file, by its name as CSV, as JSON or as a table of text.
 
     Raises:
         PromoterError: The file cannot be written.
     """
-    found = [{name: row.get(name) for name in _COLUMNS} for row in rows]
+    columns = [one.name for one in fields(PreviewRow)]
     text = io.StringIO()
     if path.suffix == ".json":
-        json.dump(found, text, indent=2, ensure_ascii=False)
+        json.dump([asdict(row) for row in rows], text, indent=2, ensure_ascii=False)
     elif path.suffix == ".csv":
-        csv.writer(text).writerows([_COLUMNS, *(row.values() for row in found)])
+        csv.writer(text).writerows([columns, *map(astuple, rows)])
     else:
-        shown = [_COLUMNS, *(["" if value is None else printable(value) for value in row.values()] for row in found)]
+        shown = [columns, *(["" if one is None else printable(one) for one in astuple(row)] for row in rows)]
         widths = [max(map(len, column)) for column in zip(*shown, strict=True)]
         text.writelines("  ".join(map(str.ljust, row, widths)).rstrip() + "\n" for row in shown)
     try:

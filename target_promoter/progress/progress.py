@@ -1,4 +1,4 @@
-"""How a run gets on: a live view on a terminal, elsewhere one line in the log every ten seconds."""
+"""The progress of a run: a live view on a terminal, elsewhere one line in the log every ten seconds."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ class Metrics:
         self._seen: list[float] = [0] * len(self._counters)
 
     def update(self) -> None:
-        """Take in what was done since the last time; a counter that was silent for a minute is logged."""
+        """Record what was done since the last time; a counter that was silent for a minute is logged."""
         for place, (counter, read) in enumerate(self._counters):
             total = read()
             counter.increment(cast("int", total - self._seen[place]))
@@ -79,10 +79,10 @@ _MINUTE: Final = 60.0
 
 @dataclass(frozen=True, slots=True)
 class RunStatus:
-    """How a run stands.
+    """The state of a run.
 
     Attributes:
-        seconds: How long it runs.
+        seconds: How long it has been running.
         records: How many records were read.
         requests: How many requests were sent.
         requests_per_minute: How many a minute were sent of late.
@@ -107,7 +107,7 @@ class RunStatus:
     dry_run: bool = False
 
     def parts(self) -> Iterator[tuple[str, str]]:
-        """Yield what there is to tell, each with its name."""
+        """Yield the figures that are known, each with its name."""
         yield "records in", f"{self.records:,}"
         yield "requests to send" if self.dry_run else "requests", f"{self.requests:,}"
         if not self.dry_run:
@@ -125,7 +125,7 @@ class RunStatus:
 
 
 class Progress:
-    """Watches a run and tells how it gets on, on standard error alone.
+    """Watches a run and reports its progress, on standard error alone.
 
     Args:
         metrics: The metric lines of the run, brought up to date beside the log's line.
@@ -150,7 +150,7 @@ class Progress:
         self._thread: threading.Thread | None = None
 
     def status(self) -> RunStatus:
-        """Return how the run stands now.
+        """Return the state of the run.
 
         Raises:
             StoreError: The store refused.
@@ -184,13 +184,13 @@ class Progress:
         )
 
     def start(self) -> None:
-        """Tell from now on, in a thread of its own."""
+        """Start reporting, in a thread of its own."""
         work = self._show if sys.stderr.isatty() else self._log
         self._thread = threading.Thread(target=work, name="progress", daemon=True)
         self._thread.start()
 
     def stop(self) -> None:
-        """Tell no more; a live view goes away."""
+        """Stop reporting; a live view goes away."""
         self._ended.set()
         if self._thread is not None:
             self._thread.join()

@@ -1,4 +1,4 @@
-"""What only a terminal shows: how a run stands while it goes, and what came of it in the end."""
+"""What only a terminal shows: the state of a run while it goes, and its result at the end."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the owner of the surveys should hear at the end of a run: a reason, a number, and what to do, in a sentence."""
+"""The warnings at the end of a run: a reason, a number, and what to do, in a sentence."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from typing import Final
 from sqlalchemy import func, select
 
 from target_promoter.config.settings import Settings
-from target_promoter.contacts.contacts import ContactStatus
-from target_promoter.progress.words import count, fix_refused, fix_rejected, listed, named, was, when
-from target_promoter.store.schema import SurveyStatus, contacts, events, streams, surveys
-from target_promoter.store.summary import Findings, Summary, TrackOutcome
+from target_promoter.progress.words import count, fix_refused, fix_rejected, listed, quoted, was, when
+from target_promoter.store.outcomes import ContactStatus, SurveyStatus, TrackOutcome
+from target_promoter.store.schema import contacts, events, streams, surveys
+from target_promoter.store.summary import Findings, Summary
 from target_promoter.store.transaction import Transaction
 from target_promoter.values import events as globs
 from target_promoter.values.events import canonical, nearest
@@ -51,14 +51,14 @@ def warnings(
         yield from islice(lines, _EACH)
         more = sum(1 for _ in lines)
         if more:
-            yield f"So it is with {more:,} more: `target-promoter report` shows all of them."
+            yield f"The same applies to {more:,} more: `target-promoter report` shows all of them."
 
 
 def failures(findings: Findings) -> Iterator[str]:
     """Yield why a run failed though it came to its end: streams of which no record could be read."""
     for stream, number in findings.wholly_rejected(WHOLE_STREAM).items():
         yield (
-            f"All {number:,} records of the stream {named(stream)} were rejected: say in `streams` how it is to be "
+            f"All {number:,} records of the stream {quoted(stream)} were rejected: say in `streams` how it is to be "
             "read (`target-promoter check --input FILE` shows how it is read now)."
         )
 
@@ -72,13 +72,13 @@ def departures(findings: Findings, *, is_dry_run: bool) -> Iterator[str]:
             names = f": {listed(who)}" if who else ""
             people = count(one.left, "person", "people")
             verb = "would leave" if is_dry_run else "left"
-            yield f"{people} {verb} {named(one.stream)}, for its newest table version lacks them{names}."
+            yield f"{people} {verb} {quoted(one.stream)}, because its newest table version lacks them{names}."
 
 
 def unmatched(settings: Settings, findings: Findings) -> str | None:
     """Return the events that no campaign names, nor is near to; None if there are none."""
     names = [
-        f"{named(event)} ({tally.number:,})"
+        f"{quoted(event)} ({tally.number:,})"
         for event, tally in findings.of_outcome(TrackOutcome.UNMATCHED).items()
         if _meant(event, settings) is None and _meant_to_cancel(event, settings) is None
     ]
@@ -92,7 +92,7 @@ def unmatched(settings: Settings, findings: Findings) -> str | None:
 def _rejected(findings: Findings) -> Iterator[str]:
     for (stream, reason), number in findings.rejected.most_common():
         yield (
-            f"{count(number, 'record')} of the stream {named(stream)} {was(number)} rejected: {named(reason)[1:-1]}; "
+            f"{count(number, 'record')} of the stream {quoted(stream)} {was(number)} rejected: {quoted(reason)[1:-1]}; "
             f"{fix_rejected(reason)}, then replay {'it' if number == 1 else 'them'} (`target-promoter rejected`)."
         )
 
@@ -109,16 +109,16 @@ def _no_campaigns(settings: Settings, summary: Summary) -> Iterator[str]:
 def _near(settings: Settings, findings: Findings) -> Iterator[str]:
     for event, tally in findings.of_outcome(TrackOutcome.UNMATCHED).items():
         meant, cancelling = _meant(event, settings), _meant_to_cancel(event, settings)
-        events = f"{count(tally.number, 'event')} {named(event)}"
+        events = f"{count(tally.number, 'event')} {quoted(event)}"
         if meant is not None:
             yield (
-                f"{events} led to no survey, for no campaign names it; "
-                f"probably {named(meant)} was meant: name the event in `campaigns` as the source does."
+                f"{events} led to no survey, because no campaign names it; "
+                f"probably {quoted(meant)} was meant: name the event in `campaigns` as the source does."
             )
         elif cancelling is not None:
             yield (
-                f"{events} cancelled no survey, for no `cancel_on` names it; "
-                f"probably {named(cancelling)} was meant: name the event in `cancel_on` as the source does."
+                f"{events} cancelled no survey, because no `cancel_on` names it; "
+                f"probably {quoted(cancelling)} was meant: name the event in `cancel_on` as the source does."
             )
 
 
@@ -135,7 +135,7 @@ def _too_old(findings: Findings) -> Iterator[str]:
         happened = f"from {when(tally.first_at)} to {when(tally.last_at)}" if tally.number > 1 else when(tally.first_at)
         reasons = " or ".join(sorted(findings.too_old.get(event, ())))
         yield (
-            f"{count(tally.number, 'event')} {named(event)} {was(tally.number)} too old for a survey ({happened})"
+            f"{count(tally.number, 'event')} {quoted(event)} {was(tally.number)} too old for a survey ({happened}) "
             f"{f': {reasons}' if reasons else ''}. History is not surveyed; if it should be, raise "
             "`max_event_age_hours`."
         )
@@ -144,7 +144,7 @@ def _too_old(findings: Findings) -> Iterator[str]:
 def _unmatchable(findings: Findings) -> Iterator[str]:
     for (event, name), number in findings.unmatchable.most_common():
         yield (
-            f"{count(number, 'event')} {named(event)} {'has' if number == 1 else 'have'} no {named(name)}, by which "
+            f"{count(number, 'event')} {quoted(event)} {'has' if number == 1 else 'have'} no {quoted(name)}, by which "
             "`cancel_on` tells which survey is cancelled: name in `match` a property that both events have."
         )
 
@@ -158,9 +158,11 @@ def _unmatched_settings(tx: Transaction, settings: Settings, summary: Summary) -
     for setting in settings.streams:
         if setting.type != "ignore" and not any(globs.matches(setting.pattern, stream) for stream in known):
             near = next(iter(difflib.get_close_matches(setting.pattern, sorted(findings.streams), n=1)), None)
-            there = listed([named(stream) for stream in sorted(findings.streams)])
-            fix = f"did you mean {named(near)}?" if near else f"name one of those it has, {there}, or remove the entry."
-            yield f"The setting `streams` has {named(setting.pattern)}, and the input has no such stream: {fix}"
+            there = listed([quoted(stream) for stream in sorted(findings.streams)])
+            fix = (
+                f"did you mean {quoted(near)}?" if near else f"name one of those it has, {there}, or remove the entry."
+            )
+            yield f"The setting `streams` has {quoted(setting.pattern)}, and the input has no such stream: {fix}"
     read = {event for event, _ in findings.events}
     read.update(tx.scalars(select(events.c.name).distinct()), tx.scalars(select(surveys.c.event).distinct()))
     seen = {canonical(event) for event in read}
@@ -172,15 +174,15 @@ def _unmatched_settings(tx: Transaction, settings: Settings, summary: Summary) -
         if name not in seen:
             near = nearest(campaign.event, others)
             fix = "name the event as the source does, or have the tap select its stream."
-            fix = fix if near is None else f"did you mean {named(near)}?"
-            yield f"The setting `campaigns` has {named(campaign.event)}, and no such event was ever read: {fix}"
+            fix = fix if near is None else f"did you mean {quoted(near)}?"
+            yield f"The setting `campaigns` has {quoted(campaign.event)}, and no such event was ever read: {fix}"
 
 
 def _without_campaign(idle: Mapping[str, int]) -> Iterator[str]:
     for event, number in sorted(idle.items()):
         yield (
-            f"{count(number, 'survey')} of the event {named(event)} {'waits' if number == 1 else 'wait'}, and "
-            "`campaigns` names it no more: name it again, or cancel them (`target-promoter cancel`)."
+            f"{count(number, 'survey')} of the event {quoted(event)} {'waits' if number == 1 else 'wait'}, but "
+            "`campaigns` no longer names it: add it again, or cancel them (`target-promoter cancel`)."
         )
 
 
@@ -197,7 +199,7 @@ def _refused(tx: Transaction, summary: Summary) -> Iterator[str]:
         number = summary.value("contacts" if what == "contact" else "surveys", "refused")
         if number:
             reasons = tx.execute(query.order_by(func.count().desc()).limit(_REASONS))
-            words = "; ".join(named(reason or "no words")[1:-1] for reason, _ in reasons)
+            words = "; ".join(quoted(reason or "no words")[1:-1] for reason, _ in reasons)
             yield (
                 f"Promoter refused {count(number, what)} ({words}): {fix_refused(what)} "
                 "(`target-promoter report` shows which)."

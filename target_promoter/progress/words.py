@@ -4,14 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from types import MappingProxyType
-from typing import Any, Final
+from typing import Final
 
 from target_promoter.config.settings import Settings
 from target_promoter.records.calls import HOLDS_KEY
-from target_promoter.store.schema import E_MAILED, NOT_SENT, SurveyStatus
-from target_promoter.store.summary import OTHER, IdentifyOutcome, TrackOutcome
+from target_promoter.store.outcomes import (
+    E_MAILED,
+    NOT_SENT,
+    ContactStatus,
+    IdentifyOutcome,
+    SurveyStatus,
+    TrackOutcome,
+)
+from target_promoter.store.summary import OTHER
 from target_promoter.surveys.rules import Rules
-from target_promoter.surveys.surveys import READ_OTHERWISE
+from target_promoter.surveys.surveys import Survey
 from target_promoter.values.printable import masked_text, printable
 from target_promoter.values.times import iso
 
@@ -19,7 +26,7 @@ EXPLAINED: Final[dict[str, dict[str, str]]] = {
     "identify": {
         IdentifyOutcome.CHANGED: "changed what is known of a person",
         IdentifyOutcome.UNCHANGED: "said nothing new",
-        IdentifyOutcome.MERGED: "were taken together with a later record of the same person",
+        IdentifyOutcome.MERGED: "were merged into a later record of the same person",
         IdentifyOutcome.WAITING: "name a person without an e-mail address yet",
         IdentifyOutcome.DELETED: "were deleted at their source",
         IdentifyOutcome.BLOCKED: "are kept from Promoter by their integrations object, or name somebody forgotten",
@@ -27,21 +34,21 @@ EXPLAINED: Final[dict[str, dict[str, str]]] = {
     },
     "track": {
         TrackOutcome.QUEUED: "lead to a survey now",
-        TrackOutcome.WAITING: "lead to a survey later: their person is not known yet, or their day or hour not come",
+        TrackOutcome.WAITING: "lead to a survey later: their person is not known yet, or they are not due yet",
         TrackOutcome.STORED: "are kept on the contact, and lead to no survey",
         TrackOutcome.DUPLICATE: "were known already",
         TrackOutcome.STALE: "were too old to survey",
-        TrackOutcome.UNMATCHED: "are named by no campaign",
+        TrackOutcome.UNMATCHED: "match no campaign",
         TrackOutcome.DELETED: "were deleted at their source, or their person was",
         TrackOutcome.BLOCKED: "are kept from Promoter by their integrations object, or name somebody forgotten",
         TrackOutcome.REJECTED: "could not be read",
     },
     "contacts": {
-        "synced": "stand at Promoter as they should",
-        "removed": "were removed from Promoter",
-        "refused": "were refused by Promoter",
+        ContactStatus.SYNCED: "are up to date at Promoter",
+        ContactStatus.REMOVED: "were removed from Promoter",
+        ContactStatus.REFUSED: "were refused by Promoter",
         "pending": "are still to be sent",
-        "waiting": "lack an e-mail address yet, or one that was read by the fields of now",
+        "waiting": "have no e-mail address yet, or wait for their row to be read with the current fields",
     },
     "surveys": {
         SurveyStatus.SENT: "were sent",
@@ -49,7 +56,7 @@ EXPLAINED: Final[dict[str, dict[str, str]]] = {
         SurveyStatus.THROTTLED: "were not sent: the person was surveyed a short time ago",
         SurveyStatus.WITHHELD: "were not sent: not in the sample, not among survey_recipients, or unsubscribed",
         SurveyStatus.REFUSED: "were refused by Promoter",
-        SurveyStatus.EXPIRED: "grew too old while they waited",
+        SurveyStatus.EXPIRED: "became too old while they waited",
         SurveyStatus.CANCELLED: "were cancelled: by a later event, or because the event or its person was deleted",
         SurveyStatus.UNCERTAIN: "may or may not have been sent: look them up at Promoter",
         "pending": "are due and not sent yet",
@@ -64,8 +71,8 @@ _OF_ONE: Final = {
     "are": "is",
     "lead": "leads",
     "name": "names",
-    "stand": "stands",
-    "lack": "lacks",
+    "match": "matches",
+    "have": "has",
     "wait": "waits",
     "their": "its",
     "they": "it",
@@ -109,7 +116,7 @@ def to_send(surveys: int, contacts: int, doing: str) -> Iterator[str]:
         yield f"{' and '.join(parts)} {'is' if surveys + contacts == 1 else 'are'} {doing}."
 
 
-def told(part: str, outcome: str, number: int) -> str:
+def in_words(part: str, outcome: str, number: int) -> str:
     """Return what became of so many of a part of the summary, in words that follow the number."""
     words = EXPLAINED[part][outcome]
     return words if number != 1 else " ".join(_OF_ONE.get(word, word) for word in words.split(" "))
@@ -120,7 +127,7 @@ def listed(parts: Sequence[str]) -> str:
     return " and ".join(filter(None, (", ".join(parts[:-1]), *parts[-1:])))
 
 
-def named(name: str) -> str:
+def quoted(name: str) -> str:
     """Return a name from outside as a line of a log can hold it: without addresses and line breaks, not too long."""
     shown = printable(masked_text(printable(name)), _LONGEST)
     return shown if name == OTHER else f'"{shown}"'
@@ -149,24 +156,24 @@ NEXT_DELIVERY: Final = "the next delivery"
 """What a survey waits for that is due."""
 
 
-def waits_for(row: Any, settings: Settings, now: float) -> str:  # noqa: ANN401 - a database row
+def waits_for(survey: Survey, settings: Settings, now: float) -> str:
     """Return what has to happen before a survey is settled."""
-    if row.status == SurveyStatus.WAITING and row.reason == READ_OTHERWISE:
-        return "its row to be read again, by the fields of now"
-    if row.status == SurveyStatus.WAITING:
+    if survey.is_held:
+        return "its row to be read again, with the current fields"
+    if survey.status is SurveyStatus.WAITING:
         return "an identify call with its e-mail address"
-    if row.status == SurveyStatus.CLAIMED:
+    if survey.status is SurveyStatus.CLAIMED:
         return "Promoter's answer to its request"
-    campaign = settings.campaigns.get(row.canonical)
+    campaign = settings.campaigns.get(survey.canonical)
     if campaign is None:
-        return "a campaign of its event in the setting campaigns"
+        return "a campaign for its event in the setting campaigns"
     if campaign.paused:
         return "the end of its campaign's pause"
     opens_at = Rules(settings, now, 0.0).next_opening
-    if opens_at > now >= row.event_at + campaign.delay_hours * 3600:
+    if opens_at > now >= survey.event_at + campaign.delay_hours * 3600:
         waits = f"the survey_hours, which begin {when(opens_at)}"
     else:
-        waits = "its day" if row.due_at > now else NEXT_DELIVERY
+        waits = "its day" if survey.due_at > now else NEXT_DELIVERY
     return waits
 
 
@@ -181,13 +188,13 @@ _FIXES: Final = (
     ("no user id", "name the column that holds the user id in `streams` (`fields`), or correct the source"),
     ("no usable e-mail address", "correct the address at its source"),
     ("no readable time", "name the column that holds the time in `streams` (`fields`)"),
-    ("in the future", "correct the clock that wrote the time, or wait until it has come"),
+    ("in the future", "correct the clock that wrote the time, or wait until that time"),
     ("neither `type` nor `action`", "say in `streams` what the stream's records are"),
     ("no event", "name the stream's event in `streams` (`event`)"),
     ("does not fit its schema", "correct the tap, whose record and SCHEMA disagree"),
-    (HOLDS_KEY, "take it out of the source, and get another key from Promoter"),
+    (HOLDS_KEY, "remove it from the source, and get another key from Promoter"),
     ("stream map", "correct the expression in `stream_maps`"),
-    ("cannot be written", "correct the tap: the record holds what no database can keep"),
+    ("cannot be written", "correct the tap: the record holds a value that no database can store"),
 )
 
 

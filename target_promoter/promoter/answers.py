@@ -170,7 +170,7 @@ def doubted(answer: Answer) -> Answer:
     """
     if answer.outcome is not Outcome.ACCEPTED or answer.is_json:
         return answer
-    return replace(answer, outcome=Outcome.UNANSWERED, words="the answer is no JSON")
+    return replace(answer, outcome=Outcome.UNANSWERED, words="the answer is not JSON")
 
 
 def _outcome(reply: Reply, words: str, *, survey: bool) -> Outcome:

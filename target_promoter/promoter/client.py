@@ -272,8 +272,7 @@ class Client:
                 return found
             before = page.results
         raise DeliveryError(
-            f"Promoter names ever further pages of {path}, and none is the last: "
-            "ask Promoter, or whoever runs what stands at `api_url`."
+            f"Promoter's pages of {path} do not end: ask Promoter, or whoever runs the server at `api_url`."
         )
 
     def _page(self, path: str, number: int, kind: type[L]) -> _Page[L]:
@@ -334,7 +333,7 @@ class Client:
         if reply.is_cut:
             raise DeliveryError(
                 f"Promoter's page of contacts has more than {_LONGEST_PAGE // 2**20} MiB: "
-                "ask Promoter, or whoever runs what stands at `api_url`, for shorter ones."
+                "ask Promoter, or whoever runs the server at `api_url`, for shorter ones."
             )
         found = ContactPage.read(reply)
         if found is None:
@@ -359,7 +358,7 @@ class Client:
 
 @contextlib.contextmanager
 def account_client(settings: Settings) -> Iterator[Client]:
-    """Speak to the account of the settings: at Promoter, or for `api_url: sandbox` in a sandbox inside this process.
+    """Connect to the account of the settings: at Promoter, or for `api_url: sandbox` in a sandbox inside this process.
 
     Raises:
         SandboxError: The embedded sandbox cannot be started.

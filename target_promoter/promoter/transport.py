@@ -83,7 +83,7 @@ def has_left() -> bool:
 class _Timed(io.RawIOBase):
     """A socket's bytes, read until a deadline.
 
-    The time-out of a socket starts anew with every byte: a server that drips would hold a thread for ever.
+    The time-out of a socket starts again with every byte: a server that drips would hold a thread for ever.
     """
 
     def __init__(self, raw: io.RawIOBase, sock: socket.socket) -> None:
@@ -296,7 +296,9 @@ def _proxies(url: str) -> dict[str, str]:
         except ValueError:
             is_address = False
         if not is_address:
-            raise ConfigError(f"The environment's proxy for {scheme} is no address: correct `{scheme.upper()}_PROXY`.")
+            raise ConfigError(
+                f"The environment's proxy for {scheme} is not an address: correct `{scheme.upper()}_PROXY`."
+            )
     return proxies
 
 

@@ -124,7 +124,7 @@ def advise(stream: str, schema: Mapping[str, object], keys: Sequence[str], setti
     if who is None and address is None:
         return Advice(stream, {"type": "ignore"}, why="no column names a person")
     if when is None:
-        why = "no column says when it happened (`updated_at` and its like say when a row changed)"
+        why = "no column says when it happened (`updated_at` and the like say when a row changed)"
         return Advice(stream, {"type": "ignore"}, why=why)
     if event is None:
         why = f"no campaign has a name like its own (to survey for it, name an event in `campaigns`, such as `{title}`)"

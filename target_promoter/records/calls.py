@@ -1,4 +1,4 @@
-"""What one record says, in Segment's terms: an identify call or a track call; and how one that is replayed is known.
+"""What one record says, in Segment's terms: an identify call or a track call; and how a replayed one is recognized.
 
 One of these is made of every record, and making a frozen dataclass of fifteen fields takes as long as
 parsing the record: hence structs of msgspec, which are as frozen, and made some fifteen times faster.
@@ -39,8 +39,6 @@ class Identify(msgspec.Struct, frozen=True, gc=False):
         user_id: The user id as text.
         anonymous_id: The anonymous id as text.
         email: The e-mail address, trimmed and in lower case; None if there is none or it has no usable form.
-        first_name: The first name.
-        last_name: The last name.
         traits: The other traits, by their names as sent; a null is kept as None.
         time: When the call was made, in epoch seconds; None if no time column had a value.
         snapshot: Whether the record tells the person's whole present state (a plain table, the warehouse table

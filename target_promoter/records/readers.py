@@ -207,7 +207,7 @@ class IdentifyReader(_Reader):
         if email is None:
             # Many sites take the address for the user id, and send it nowhere else.
             email = None if "email" in self.layout.configured else email_address(user_id)
-            bad_email = email is None and self._is_said(record, personal, "email")
+            bad_email = email is None and self._has_email(record, personal)
         key = self._key(record)
         problem = None
         if deleted_at is not None and key is not None:
@@ -257,10 +257,10 @@ class IdentifyReader(_Reader):
             return None
         return usable(personal[field], email_address if field == "email" else person_name)
 
-    def _is_said(self, record: Mapping[str, object], personal: Personal, field: str) -> bool:
-        """Return whether there is something in the place of a field, usable or not."""
-        sent = () if field in self.layout.configured else personal.get(field, ())
-        return said(record, self._paths[field]) or any(something(value) is not None for _, value in sent)
+    def _has_email(self, record: Mapping[str, object], personal: Personal) -> bool:
+        """Return whether there is something in the place of the address, usable or not."""
+        sent = () if "email" in self.layout.configured else personal.get("email", ())
+        return said(record, self._paths["email"]) or any(something(value) is not None for _, value in sent)
 
     def _is_unreadable(self, record: Mapping[str, object]) -> bool:
         """Return whether there is a time that cannot be read; zero is that of a program that had none."""
@@ -410,8 +410,7 @@ class TrackReader(_Reader):
         if not self._told:
             self._told = True
             logger.warning(
-                "Stream `%s` has rows with neither a user id nor an anonymous id: they say nothing of anybody and are "
-                "ignored.",
+                "Stream `%s` has rows with neither a user id nor an anonymous id: they name nobody and are ignored.",
                 self.stream,
             )
 

@@ -43,9 +43,6 @@ class Source:
     Attributes:
         name: The stream's name.
         type: What its records are.
-        shape: Its shape.
-        columns: Its columns.
-        key_properties: Its key properties.
         setting: What the config says of it.
     """
 

@@ -33,7 +33,7 @@ _HOW: Final[dict[Shape, str]] = {
     "users": "Its name and schema are those of the warehouse table `users`.",
     "tracks": "Its name and schema are those of the warehouse table `tracks`.",
     "event table": "Its schema is that of a warehouse table of one event: `event` beside `event_text`.",
-    "ignored": "It is a warehouse table that says nothing to Promoter.",
+    "ignored": "It is a warehouse table that has nothing for Promoter.",
 }
 _NAMES_PEOPLE: Final = frozenset({"id", "userid", "anonymousid", "traits", "context", "contexttraits"})
 _NO_CALL: Final = "neither `type` nor `action` names a call that Segment knows"
@@ -56,7 +56,6 @@ class Reading:
 
     Attributes:
         type: What its records are.
-        shape: Its shape.
         traits: The traits or properties that may be sent, as the config names them, in lower case; None for all.
         contact_lists: The ids of the contact lists that its people join.
         digest: A hash of all that the config says of it.
@@ -161,7 +160,6 @@ class Stream:
     """A stream whose records can be read.
 
     Attributes:
-        name: Its name.
         how: How it is known what its records are, as a sentence.
         reading: How it is read.
         mirror: Whether people leave it who are in its newest table version no more.
@@ -253,9 +251,6 @@ def recognize(name: str, schema: Mapping[str, object], key_properties: Sequence[
 
     Args:
         settings: The settings, of which `streams` overrules what is recognized.
-
-    Returns:
-        The stream.
 
     Raises:
         ConfigError: It is none of Segment's shapes and not configured, or the schema lacks a column that its type

@@ -39,7 +39,7 @@ class RunFacts:
         id: Its number in the store.
         command: Its command, such as `sync`.
         started_at: When it began.
-        finished_at: When it ended; None if it runs still, or was killed.
+        finished_at: When it ended; None if it is still running, or was killed.
         exit_status: Its exit status; None before its end.
         problem: What went wrong, in sentences.
         summary: As in the summary line.
@@ -340,9 +340,6 @@ class Report:
         events: The events that were read in the last thirty days, misnamed ones and then the most frequent first.
         more_events: How many more names of events there were.
         runs: The last runs, the latest first.
-        surveys: The surveys.
-        contacts: The contacts.
-        requests: The requests.
         rejected_records: How many records are rejected in all.
         rejected: What was rejected, by reason, the most frequent first.
         refused: What Promoter refused, by reason, the most frequent first.

@@ -13,19 +13,9 @@ from typing import Any, Final
 from sqlalchemy import ColumnElement, FromClause, Select, case, func, select
 
 from target_promoter.store.encoding import decode, encode
+from target_promoter.store.outcomes import OPEN, SurveyStatus
 from target_promoter.store.runs import of_campaign
-from target_promoter.store.schema import (
-    OPEN,
-    SurveyStatus,
-    contacts,
-    events,
-    facts,
-    people,
-    pulled,
-    rejected,
-    runs,
-    surveys,
-)
+from target_promoter.store.schema import contacts, events, facts, people, pulled, rejected, runs, surveys
 from target_promoter.store.transaction import Transaction
 
 _ROWS: Final = 1000

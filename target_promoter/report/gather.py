@@ -12,21 +12,30 @@ from sqlalchemy import ColumnElement, Integer, case, cast, func, select, true
 
 from target_promoter.config.settings import Settings
 from target_promoter.contacts import pulled
-from target_promoter.contacts.contacts import ContactStatus, count_pending
+from target_promoter.contacts.contacts import count_pending
 from target_promoter.delivery import limit as clock
 from target_promoter.people import people
-from target_promoter.people.identity import Identity
-from target_promoter.progress.words import EXPLAINED, campaign, fix_refused, fix_rejected, sent_and_due, told, waits_for
+from target_promoter.people.identity import Identity, Named
+from target_promoter.progress.words import (
+    EXPLAINED,
+    campaign,
+    fix_refused,
+    fix_rejected,
+    in_words,
+    sent_and_due,
+    waits_for,
+)
 from target_promoter.records.fields import TELLING
 from target_promoter.report import data
 from target_promoter.report.words import achieved, trouble
 from target_promoter.store import runs, streams
 from target_promoter.store import schema as tables
 from target_promoter.store.encoding import decode
-from target_promoter.store.schema import NOT_SENT, UNSETTLED, SurveyStatus, contacts, rejected, surveys
-from target_promoter.store.summary import TrackOutcome
+from target_promoter.store.outcomes import NOT_SENT, SETTLED, UNSETTLED, ContactStatus, SurveyStatus, TrackOutcome
+from target_promoter.store.schema import contacts, rejected, surveys
 from target_promoter.store.transaction import Transaction
 from target_promoter.surveys.schedule import count_open, next_due_at
+from target_promoter.surveys.surveys import stored
 from target_promoter.values.events import canonical, nearest
 
 _EXAMPLES: Final = 3
@@ -147,30 +156,29 @@ def _telling(record: Mapping[str, Any], keys: Iterable[str]) -> str:
 
 def _open(tx: Transaction, settings: Settings, now: float) -> tuple[data.OpenFacts, ...]:
     """Return surveys that are not settled, the next due first."""
-    query = select(surveys).where(surveys.c.status.in_(UNSETTLED)).order_by(surveys.c.due_at, surveys.c.id).limit(_OPEN)
-    rows = tx.execute(query).all()
+    found = stored(tx, surveys.c.status.in_(UNSETTLED), surveys.c.due_at, surveys.c.id, most=_OPEN)
     identity = Identity(tx)
-    identity.look_up(rows)
+    identity.look_up(found)
     return tuple(
         data.OpenFacts(
-            event=row.event,
-            campaign_id=row.campaign_id,
-            who=_who(row),
-            email=row.claimed_email or identity.who(row).email,
-            waits_for=waits_for(row, settings, now),
-            due_at=row.due_at,
+            event=one.event,
+            campaign_id=one.campaign_id,
+            who=_who(one),
+            email=one.claimed_email or identity.who(one).email,
+            waits_for=waits_for(one, settings, now),
+            due_at=one.due_at,
         )
-        for row in rows
+        for one in found
     )
 
 
-def _who(row: Any) -> str:  # noqa: ANN401 - a database row
+def _who(survey: Named) -> str:
     """Return whom a survey's call names."""
-    if row.user_id is not None:
-        return f"user id {row.user_id}"
-    if row.anonymous_id is not None:
-        return f"anonymous id {row.anonymous_id}"
-    return row.email or "nobody that is known any more"
+    if survey.user_id is not None:
+        return f"user id {survey.user_id}"
+    if survey.anonymous_id is not None:
+        return f"anonymous id {survey.anonymous_id}"
+    return survey.email or "somebody no longer known"
 
 
 def _overview(tx: Transaction, surveys: data.SurveyFacts) -> tuple[data.Step, ...]:
@@ -182,7 +190,7 @@ def _overview(tx: Transaction, surveys: data.SurveyFacts) -> tuple[data.Step, ..
     def fell_out(part: str, counts: Mapping[str, int], outcomes: Iterable[str]) -> tuple[data.FellOut, ...]:
         found = [one for one in outcomes if counts.get(one)]
         return tuple(
-            data.FellOut(one, counts[one], told(part, one, counts[one]), reasons.get(one, {})) for one in found
+            data.FellOut(one, counts[one], in_words(part, one, counts[one]), reasons.get(one, {})) for one in found
         )
 
     reasons = _reasons(tx)
@@ -195,7 +203,7 @@ def _overview(tx: Transaction, surveys: data.SurveyFacts) -> tuple[data.Step, ..
     return (
         data.Step("events were read", read["read"], fell_out("track", read, never)),
         data.Step("of them were to be surveyed", taken, fell_out("surveys", still, ["waiting"])),
-        data.Step("surveys came to be due", due, fell_out("surveys", still, (*NOT_SENT, "pending"))),
+        data.Step("surveys became due", due, fell_out("surveys", still, (*NOT_SENT, "pending"))),
         data.Step("surveys were sent", sent, ()),
     )
 
@@ -274,7 +282,7 @@ def _surveys(tx: Transaction, settings: Settings, now: float) -> data.SurveyFact
             days[int(number), one][status] += count
     pending, waiting = count_open(tx, settings, now)
     return data.SurveyFacts(
-        outcomes={status: statuses[status] for status in tables.SETTLED},
+        outcomes={status: statuses[status] for status in SETTLED},
         pending=pending,
         waiting=waiting,
         next_due_at=next_due_at(tx, now),

@@ -19,7 +19,7 @@ from target_promoter.report import person, words
 from target_promoter.report.data import Report, SurveyFacts
 from target_promoter.report.person import Story
 from target_promoter.report.words import figures, with_events
-from target_promoter.store.schema import E_MAILED
+from target_promoter.store.outcomes import E_MAILED
 from target_promoter.values.printable import printable
 from target_promoter.values.times import duration
 

@@ -6,13 +6,12 @@ from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import Any, Final
+from typing import Final
 
 from sqlalchemy import select
 
 from target_promoter.config.settings import Settings
 from target_promoter.contacts import pulled
-from target_promoter.contacts.contacts import ContactStatus
 from target_promoter.intake.identifiers import identifiers_of
 from target_promoter.people import people, stored_events
 from target_promoter.people.identity import Identifiers, user_key
@@ -22,12 +21,13 @@ from target_promoter.progress.words import campaign, listed, waits_for, when
 from target_promoter.store import runs
 from target_promoter.store import schema as tables
 from target_promoter.store.encoding import decode, encode
-from target_promoter.store.schema import SurveyStatus
+from target_promoter.store.outcomes import UNSETTLED, ContactStatus, SurveyStatus
+from target_promoter.store.rejected import Rejected
 from target_promoter.store.transaction import Transaction
-from target_promoter.surveys.surveys import not_surveyed_of, survey_rows
+from target_promoter.surveys.surveys import StoredSurvey, not_surveyed_of, of_people
 from target_promoter.values.events import canonical
 
-_LONGEST_NUMBER: Final = 40  # Digits; of a longer one nobody counts the noughts.
+_LONGEST_NUMBER: Final = 40  # Digits; a longer one is shown as JSON.
 _DAY: Final = 86_400
 _WHY: Final = {
     SurveyStatus.SENT: "Promoter accepted the request",
@@ -49,11 +49,8 @@ class Known:
     """What is known of one user id.
 
     Attributes:
-        user_id: The user id.
         email: Its address; None if there is none.
         deleted: Whether it was deleted at its source.
-        first_name: The first name.
-        last_name: The last name.
         traits: The traits as they stand.
         stored: Of each stored event (by its attribute prefix) the properties as they stand.
         contact_lists: The ids of the lists that its streams name.
@@ -64,8 +61,8 @@ class Known:
     deleted: bool
     first_name: str | None
     last_name: str | None
-    traits: Mapping[str, Any]
-    stored: Mapping[str, Mapping[str, Any]]
+    traits: Mapping[str, object]
+    stored: Mapping[str, Mapping[str, object]]
     contact_lists: Sequence[int]
 
 
@@ -93,7 +90,6 @@ class Story:
         generated_at: When it was told, in epoch seconds.
         user_ids: The user ids it is about.
         emails: The addresses.
-        anonymous_ids: The anonymous ids.
         known: What is known of each user id.
         forgotten: Whether the person was forgotten; its calls are blocked then.
         moments: What happened, in order of time.
@@ -109,12 +105,12 @@ class Story:
     moments: Sequence[Moment]
 
 
-def story(tx: Transaction, settings: Settings, asked: str, rejected: Iterable[Any], now: float) -> Story:
+def story(tx: Transaction, settings: Settings, asked: str, rejected: Iterable[Rejected], now: float) -> Story:
     """Return the story of a person.
 
     Args:
         asked: A user id or an e-mail address.
-        rejected: The rows of the rejected records that name the person.
+        rejected: The rejected records that name the person.
     """
     known_by = identifiers_of(tx, asked)
     rows = people.load(tx, known_by.user_ids)
@@ -122,7 +118,7 @@ def story(tx: Transaction, settings: Settings, asked: str, rejected: Iterable[An
     named = _Names(tx, settings)
     moments = [
         # Of one moment what happened comes before what was made of it.
-        *(moment for row in survey_rows(tx, known_by) for moment in _survey(row, settings, named, now)),
+        *(moment for one in of_people(tx, known_by) for moment in _survey(one, settings, named, now)),
         *(moment for person in persons for moment in _said(person)),
         *(moment for person in persons for moment in _left(person)),
         *_kept(tx, known_by, [user_key(person.user_id) for person in persons], named),
@@ -131,7 +127,7 @@ def story(tx: Transaction, settings: Settings, asked: str, rejected: Iterable[An
         *_contact(tx, known_by),
         *_pulled(tx, known_by),
         *_throttle(tx, known_by, settings.throttle_days),
-        *(Moment(row.rejected_at, f"A record of {row.stream} was rejected", row.reason) for row in rejected),
+        *(Moment(one.rejected_at, f"A record of {one.stream} was rejected", one.reason) for one in rejected),
     ]
     return Story(
         asked=asked,
@@ -240,16 +236,17 @@ def _not_surveyed(tx: Transaction, identifiers: Identifiers, named: _Names) -> I
         yield Moment(one.event_at, what, one.reason.replace("`", ""))
 
 
-def _survey(row: Any, settings: Settings, named: _Names, now: float) -> Iterator[Moment]:  # noqa: ANN401 - a row
-    name = f"Survey for {row.event} ({named.campaign(row.campaign_id)})"
-    yield Moment(row.event_at, f"{row.event} happened", f"read from {row.stream}, message id {row.message_id}")
-    yield Moment(row.created_at, f"{name}: due {when(row.due_at)}", "the setting campaigns names the event")
-    if row.claimed_at is not None:
-        yield Moment(row.claimed_at, f"{name}: requested for {row.claimed_email or 'nobody any more'}")
-    if row.status in tables.UNSETTLED:
-        yield Moment(now, f"{name}: not sent yet", f"it waits for {waits_for(row, settings, now)}")
-    elif row.settled_at is not None:
-        yield Moment(row.settled_at, f"{name}: {row.status}", row.reason or _WHY.get(row.status))
+def _survey(survey: StoredSurvey, settings: Settings, named: _Names, now: float) -> Iterator[Moment]:
+    name = f"Survey for {survey.event} ({named.campaign(survey.campaign_id)})"
+    source = f"read from {survey.stream}, message id {survey.message_id}"
+    yield Moment(survey.event_at, f"{survey.event} happened", source)
+    yield Moment(survey.created_at, f"{name}: due {when(survey.due_at)}", "the setting campaigns names the event")
+    if survey.claimed_at is not None:
+        yield Moment(survey.claimed_at, f"{name}: requested for {survey.claimed_email or 'nobody any more'}")
+    if survey.status in UNSETTLED:
+        yield Moment(now, f"{name}: not sent yet", f"it waits for {waits_for(survey, settings, now)}")
+    elif survey.settled_at is not None:
+        yield Moment(survey.settled_at, f"{name}: {survey.status}", survey.reason or _WHY.get(survey.status))
 
 
 def _contact(tx: Transaction, identifiers: Identifiers) -> Iterator[Moment]:

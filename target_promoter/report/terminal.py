@@ -47,7 +47,7 @@ def story_tables(story: Story) -> Iterator[RenderableType]:
     """Yield what a terminal shows of a person's story."""
     yield _text(f"{story.asked}, known by {known_by(story)}")
     if story.forgotten:
-        yield _text("This person was forgotten: what names it is blocked.", "bold red")
+        yield _text("This person was forgotten: records that name them are blocked.", "bold red")
     for known in story.known:
         title = f"User id {known.user_id}{', deleted at its source' if known.deleted else ''}"
         rows = facts(known)

@@ -6,9 +6,9 @@ from collections import Counter, defaultdict
 from collections.abc import Iterator
 from typing import Final
 
-from target_promoter.progress.words import campaign, count, moment, sent_and_due, sent_of_due, to_send, told
+from target_promoter.progress.words import campaign, count, in_words, moment, sent_and_due, sent_of_due, to_send
 from target_promoter.report.data import OpenFacts, Report, RunFacts, SurveyFacts, UncertainFacts
-from target_promoter.store.schema import E_MAILED, SurveyStatus
+from target_promoter.store.outcomes import E_MAILED, SurveyStatus
 from target_promoter.store.summary import COUNTS
 from target_promoter.values.times import duration, iso
 
@@ -36,7 +36,7 @@ def by_campaign(surveys: SurveyFacts) -> list[tuple[str, dict[str, int]]]:
 def run_state(run: RunFacts) -> tuple[str, bool]:
     """Return how a run ended, and whether that is good."""
     if run.finished_at is None:
-        return "not finished: it runs still, or was killed", False
+        return "not finished: it is still running, or was killed", False
     if run.exit_status != 0:
         return "exit status 1", False
     return "the account was read" if run.command == "pull" else "all delivered", True
@@ -60,7 +60,7 @@ def achieved(report: Report) -> Iterator[str]:
     yield sent_of_due(*sent_and_due(outcomes, report.surveys.pending), " in the last thirty days")
     for one in (SurveyStatus.THROTTLED, SurveyStatus.WITHHELD, SurveyStatus.EXPIRED, SurveyStatus.CANCELLED):
         if outcomes[one]:
-            yield f"{outcomes[one]:,} {told('surveys', one, outcomes[one])}."
+            yield f"{outcomes[one]:,} {in_words('surveys', one, outcomes[one])}."
 
 
 def trouble(report: Report, *, has_campaigns: bool) -> Iterator[str]:
@@ -84,7 +84,7 @@ def trouble(report: Report, *, has_campaigns: bool) -> Iterator[str]:
         yield f"{more:,} more were rejected or refused for other reasons: all of them are below."
     uncertain = report.surveys.outcomes[SurveyStatus.UNCERTAIN]
     if uncertain:
-        yield f"{count(uncertain, 'survey')} {told('surveys', SurveyStatus.UNCERTAIN, uncertain)}."
+        yield f"{count(uncertain, 'survey')} {in_words('surveys', SurveyStatus.UNCERTAIN, uncertain)}."
     for event in report.events:
         if event.meant is not None:
             yield (
@@ -105,7 +105,8 @@ def figures(report: Report) -> Iterator[tuple[str, str, str]]:
     if requests.held_until_at is not None:
         yield "Promoter asked to wait", "yes", f"until {moment(requests.held_until_at)}"
     yield "contacts at Promoter", f"{contacts.statuses.get('synced', 0):,}", ""
-    yield "people known", f"{contacts.people:,}", _if(contacts.people_without_email, "without an address")
+    without = contacts.people_without_email
+    yield "people known", f"{contacts.people:,}", f"{without:,} without an address" if without else ""
     yield from _some("contacts left behind", contacts.left_behind, "of an older address, or of somebody deleted")
     if contacts.pulled is not None:
         read = contacts.pulled
@@ -121,10 +122,6 @@ def figures(report: Report) -> Iterator[tuple[str, str, str]]:
     if requests.days and requests.days[-1].day == iso(report.generated_at)[:10]:
         today = requests.days[-1]
         yield "requests today", f"{today.requests:,}", f"{today.share_of_limit:.1%} of the limit"
-
-
-def _if(number: int, words: str) -> str:
-    return f"{number:,} {words}" if number else ""
 
 
 def _some(name: str, number: int, note: str = "") -> Iterator[tuple[str, str, str]]:

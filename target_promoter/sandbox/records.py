@@ -246,9 +246,6 @@ def contact_form(data: Form, campaigns: Container[int], lists: Container[int]) -
 def survey_form(data: Form, campaigns: Container[int]) -> SurveyForm:
     """Read the body of `POST /api/v2/survey/`.
 
-    Returns:
-        The form.
-
     Raises:
         RefusedError: 400, with every field's errors.
     """
@@ -272,9 +269,6 @@ def survey_form_v1(data: Form, campaigns: Container[int]) -> SurveyForm:
     """Read the body of `POST /api/contacts/survey/`.
 
     Its attributes are taken as the contact's and the survey's both; the facts do not say which.
-
-    Returns:
-        The form.
 
     Raises:
         RefusedError: 400, with every field's errors.

@@ -72,6 +72,6 @@ def written() -> Iterator[IO[str]]:
         # What it still holds is dropped; else Python tries to write it when it ends, and complains.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         raise OutputError(
-            f"Standard output takes nothing more ({error.strerror}): check the disk or program it goes to, "
+            f"Standard output cannot be written to ({error.strerror}): check the disk or program it goes to, "
             "then run again."
         ) from error

@@ -71,16 +71,16 @@ class Program(SingerCommand, click.Group):
 
     @override
     def make_context(self, *args: Any, **kwargs: Any) -> click.Context:
-        with self._ending_well():  # Here `--help` and `--version` are answered.
+        with self._errors_as_sentences():  # Here `--help` and `--version` are answered.
             return super().make_context(*args, **kwargs)
 
     @override
     def invoke(self, ctx: click.Context) -> Any:
-        with self._ending_well():
+        with self._errors_as_sentences():
             return super().invoke(ctx)
 
     @contextlib.contextmanager
-    def _ending_well(self) -> Iterator[None]:
+    def _errors_as_sentences(self) -> Iterator[None]:
         """End the program with a sentence for an error of the family."""
         try:
             with output.written():

@@ -123,7 +123,7 @@ class Reader(GenericSingerReader[str]):
             Of a blank line one that says nothing.
 
         Raises:
-            InputError: The line is no JSON object.
+            InputError: The line is not a JSON object.
         """
         self._line += 1
         try:
@@ -131,7 +131,7 @@ class Reader(GenericSingerReader[str]):
         except (msgspec.DecodeError, UnicodeEncodeError, InvalidOperation, RecursionError):
             message = self._lenient(line)
         if not isinstance(message, dict):
-            self._refuse("is no JSON object")
+            self._refuse("is not a JSON object")
         if not self._is_record(message) and line.count("{") + line.count("[") > _DEEPEST and _shallow(line) != line:
             self._refuse(_UNREADABLE)
         return message
@@ -150,7 +150,7 @@ class Reader(GenericSingerReader[str]):
         if not requires <= line_dict.keys():
             self._refuse(f"has no {', '.join(sorted(requires - line_dict.keys()))}")
         if "type" in requires and not isinstance(line_dict["type"], str):
-            self._refuse("has a type that is no text")
+            self._refuse("has a `type` that is not text")
 
     @override
     def _process_unknown_message(self, message_dict: dict[str, Any]) -> None:
@@ -182,7 +182,7 @@ class Reader(GenericSingerReader[str]):
         try:
             message = json.loads(shallow, parse_int=integer, parse_float=fraction, parse_constant=lambda _: None)
         except (ValueError, RecursionError):
-            self._refuse("is no JSON")
+            self._refuse("is not valid JSON")
         if (endless or shallow != text) and not self._is_record(message):
             self._refuse(_UNREADABLE)
         return message
@@ -288,5 +288,5 @@ def _open(stream: str, path: Path, compression: str | None) -> Iterator[BinaryIO
     """Open a file; whatever else bears its name (a pipe, a device) might never end, or never begin."""
     with open(path, "rb", opener=lambda name, flags: os.open(name, flags | os.O_NONBLOCK)) as file:
         if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
-            raise BatchError(stream, f"whose file {path.name} is no regular file")
+            raise BatchError(stream, f"whose file {path.name} is not a regular file")
         yield cast("BinaryIO", gzip.GzipFile(fileobj=file)) if compression == "gzip" else file

@@ -20,7 +20,7 @@ _DRAFTS: Final[tuple[Any, ...]] = (
 
 
 class Validator(BaseJSONSchemaValidator):
-    """Judges the columns of a record that are read; a misfit in any other costs nobody.
+    """Validates the columns of a record that are read; the others may hold anything.
 
     Raises `InvalidJSONSchema` for what is no JSON schema, or refers to another document.
     """
@@ -82,7 +82,7 @@ def _compiled(schema: dict[str, Any]) -> jsonschema_rs.Validator:
             problem = error
         else:
             return compiled
-    message = "A stream's schema is no JSON schema that can be used: see its SCHEMA message."
+    message = "A stream's schema is not a usable JSON schema: see its SCHEMA message."
     raise InvalidJSONSchema(message) from problem
 
 

@@ -79,8 +79,8 @@ _FIXES: Final = (
     ("disk", "the disk may be full: make room, then run again"),
     ("full", "the disk is full: make room, then run again"),
     ("readonly", "it is read-only: let this user write to the file and its folder"),
-    ("not a database", "it is no SQLite file or is damaged: restore it from a backup, or name another file"),
-    ("unable to open", "its folder is missing or may not be written to: create it, or name another file"),
+    ("not a database", "it is not a SQLite file or is damaged: restore it from a backup, or name another file"),
+    ("unable to open", "its folder is missing or not writable: create it, or name another file"),
 )
 """What to do about what a database says."""
 
@@ -146,7 +146,7 @@ def private_store(name: str, connection: sqlite3.Connection | None = None) -> St
     """Return a store without tables in a file that has no name: however the process ends, nothing of it is left.
 
     Args:
-        name: The name that errors tell.
+        name: The name in errors.
         connection: One to a file without name that `unnamed_file` made, if there is something in it already.
     """
     file = connection or unnamed_file()
@@ -186,7 +186,7 @@ def back_up(path: Path, copy: Path, name: str) -> None:
 
 
 def copy_path(path: Path, version: int) -> Path:
-    """Return where a SQLite store is kept as it was before it was brought to a newer version."""
+    """Return where a SQLite store is kept as it was before it was upgraded."""
     return path.with_name(f"{path.name}.version-{version}")
 
 
@@ -306,9 +306,6 @@ class Store:
     def read(self, work: Callable[[Transaction], T]) -> T:
         """Do work that only reads, beside the writer, on one consistent view.
 
-        Returns:
-            What the work returns.
-
         Raises:
             StoreError: The store refused, or stayed away too long.
         """
@@ -419,7 +416,7 @@ class _PrivateStore(Store):
 
 
 def open_store(url: str, *, now: float, hurried: Callable[[], bool] = bool) -> Store:
-    """Open the store, create it if it is not there, and bring an older one to this program's version.
+    """Open the store, create it if it is not there, and upgrade an older one to this program's version.
 
     Args:
         now: The time, in epoch seconds; a new store remembers it.
@@ -440,7 +437,7 @@ def open_store(url: str, *, now: float, hurried: Callable[[], bool] = bool) -> S
 
 
 def find_store(url: str, *, as_it_is: bool = False) -> Store | None:
-    """Open a store that is there, and bring an older one to this program's version; none is created.
+    """Open a store that is there, and upgrade an older one to this program's version; none is created.
 
     Args:
         as_it_is: Whether to leave an older one as it is.
@@ -516,7 +513,7 @@ def _is_ready(store: Store) -> bool:
 
 
 def _migrate(store: Store) -> None:
-    """Bring an older store to this program's version, all in one transaction; of a SQLite file a copy is kept first."""
+    """Upgrade an older store to this program's version, in one transaction; of a SQLite file a copy is kept first."""
     from target_promoter.store.migrations import upgrade  # noqa: PLC0415 - only after an upgrade
 
     def work(tx: Transaction) -> int:
@@ -530,8 +527,8 @@ def _migrate(store: Store) -> None:
     if version == SCHEMA_VERSION:
         return
     store.analyze()
-    copy = f"; as it was it is kept in {copy_path(store.path, version)}" if store.is_sqlite else ""
-    logger.warning("The store %s was brought from version %d to %d%s.", store.name, version, SCHEMA_VERSION, copy)
+    copy = f"; a copy of it as it was is kept in {copy_path(store.path, version)}" if store.is_sqlite else ""
+    logger.warning("The store %s was upgraded from version %d to %d%s.", store.name, version, SCHEMA_VERSION, copy)
 
 
 def _check_version(tx: Transaction, name: str) -> None:
@@ -547,7 +544,7 @@ def _unfit(tx: Transaction, name: str, version: str | None) -> StoreError:
         return StoreMovedError(name, moved_to)
     if version == UNFINISHED:
         return StoreError(
-            f"The store {name} was not wholly moved there: run `target-promoter move` once more, with the old store "
+            f"The store {name} was not moved there completely: run `target-promoter move` again, with the old store "
             "in `store_url`."
         )
     newer = version is not None and version.isdigit() and int(version) > SCHEMA_VERSION

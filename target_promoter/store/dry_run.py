@@ -26,7 +26,8 @@ from target_promoter.store.database import (
     unnamed_file,
     version_of,
 )
-from target_promoter.store.schema import SCHEMA_VERSION, SurveyStatus, contacts, metadata, surveys, throttles
+from target_promoter.store.outcomes import SurveyStatus
+from target_promoter.store.schema import SCHEMA_VERSION, contacts, metadata, surveys, throttles
 from target_promoter.store.transaction import Transaction
 from target_promoter.values.printable import masked_url
 
@@ -205,7 +206,7 @@ def _source(url: str, now: float) -> Store:
 
 
 def _upgraded(source: Store) -> Store:
-    """Return a copy of an older SQLite store, brought to this version."""
+    """Return a copy of an older SQLite store, upgraded to this version."""
     from target_promoter.store.migrations import upgrade  # noqa: PLC0415 - only after an upgrade
 
     copy = unnamed_file()

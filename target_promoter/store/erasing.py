@@ -90,7 +90,7 @@ def mentions(tx: Transaction, addresses: Collection[str]) -> dict[str, int]:
 
 
 def erase_deleted(store: Store) -> Iterator[str]:
-    """Write the store's files anew without what was deleted, and yield, a sentence each, where it can still be read."""
+    """Rewrite the store's files without what was deleted, and yield, a sentence each, where it can still be read."""
     if store.is_sqlite:
         yield from _erase_in_file(store)
     else:
@@ -106,7 +106,7 @@ def _erase_in_file(store: Store) -> Iterator[str]:
             busy = connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]
     except sqlite3.Error as error:
         yield (
-            f"What was deleted can still be read in {path} and {path.name}-wal, which could not be written anew "
+            f"What was deleted can still be read in {path} and {path.name}-wal, which could not be rewritten "
             f"({error}): end what uses the store or make room on the disk, then run the same command again."
         )
     if busy:
@@ -123,19 +123,19 @@ def _erase_in_database(store: Store) -> Iterator[str]:
         connection.execute(text(f"SET lock_timeout = '{ATTEMPT_SECONDS:g}s'"))
         # The planner's statistics, last, hold values of every column.
         tables = (*metadata.tables, "pg_catalog.pg_statistic")
-        old = [table for table in tables if not _is_written_anew(connection, table)]
+        old = [table for table in tables if not _rewrite(connection, table)]
         readers = connection.scalar(_READERS)
         connection.execute(text("RESET lock_timeout"))
     if old:
         yield (
-            f"What was deleted can still be read in the files of {', '.join(old)}, which could not be written anew "
+            f"What was deleted can still be read in the files of {', '.join(old)}, which could not be rewritten "
             "(VACUUM FULL): end what uses the store, or let the owner of the tables run it, then run the same command "
             "again."
         )
     if readers:
         yield (
-            "What was deleted can still be read in PostgreSQL's files as long as sessions or replicas read that began "
-            "before: run the same command again when they ended."
+            "What was deleted can still be read in PostgreSQL's files as long as older sessions or replicas are "
+            "reading: run the same command again when they have ended."
         )
     yield (
         "PostgreSQL's write-ahead log holds it until that is recycled, which a checkpoint does; archives of it, and "
@@ -143,8 +143,8 @@ def _erase_in_database(store: Store) -> Iterator[str]:
     )
 
 
-def _is_written_anew(connection: Connection, table: str) -> bool:
-    """Write the files of a table and of its indexes anew, and return whether it was done."""
+def _rewrite(connection: Connection, table: str) -> bool:
+    """Rewrite the files of a table and of its indexes, and return whether it was done."""
     before = connection.scalar(_FILE, {"name": table})
     try:
         connection.execute(text(f"VACUUM (FULL, ANALYZE) {table}"))

@@ -1,4 +1,4 @@
-"""Bringing a store that an older program wrote to the tables of this one; loaded only when there is something to do.
+"""Upgrading a store that an older program wrote; loaded only when there is something to do.
 
 A step is named by the version that it begins with. Its statements are its own and never change once released: what
 `schema.py` says is the newest version, and would be too much or too little for the steps in between. (Alembic, the
@@ -10,6 +10,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from hashlib import blake2b
 from typing import Any, Final, NamedTuple
+
+from sqlalchemy import Row
 
 from target_promoter.store.encoding import decode, encode
 from target_promoter.store.schema import SCHEMA_VERSION
@@ -117,7 +119,7 @@ _TO_VERSION_4: Final = (
     """
         UPDATE surveys SET status = 'waiting', settled_at = NULL,
             reason = 'its stream is read by other fields than its row was, which has not come again'
-        WHERE reason = 'its person was read by other fields than those of now, and its row has not come again'
+        WHERE reason = 'its person was read with other fields than the current ones, and its row has not come again'
         AND status = 'withheld'
     """,
     "ALTER TABLE streams ADD COLUMN version TEXT",
@@ -152,7 +154,7 @@ _OWN_CONTACTS: Final = """
 
 
 def upgrade(tx: Transaction) -> int:
-    """Bring the tables to this program's version, and return the version that they had."""
+    """Upgrade the tables to this program's version, and return the version that they had."""
     version = int(tx.sql("SELECT value FROM facts WHERE name = 'schema_version'").scalar_one())
     for step in _STEPS[version - 1 :]:
         step(tx)
@@ -245,27 +247,27 @@ def _know_surveys(tx: Transaction) -> None:
     salt = bytes.fromhex(tx.sql("SELECT value FROM facts WHERE name = 'salt'").scalar_one())
     last = 0
     while rows := tx.sql(query, (last,)).all():
-        known = [(*_hashes(salt, row), canonical(row[2]), row[9], row[0]) for row in rows]
+        known = [(*_hashes(salt, row), canonical(row.event), row.due_at, row.id) for row in rows]
         tx.sql(update, known)
         tx.sql(know, [(one,) for row in known for one in row[:2] if one is not None])
-        last = rows[-1][0]
+        last = rows[-1].id
 
 
-def _hashes(salt: bytes, row: Any) -> tuple[bytes, bytes | None]:  # noqa: ANN401 - a database row
+def _hashes(salt: bytes, row: Row[Any]) -> tuple[bytes, bytes | None]:
     """Return by what the event of a survey is known."""
-    _, message, event, message_id, campaign_id, user_id, anonymous_id, email, event_at, _ = row
+    names = (("u", row.user_id), ("a", row.anonymous_id), ("e", row.email))
+    named = next((f"{kind}:{name}" for kind, name in names if name), None)
 
     def salted(value: object) -> bytes:
         return blake2b(encode(value).encode(), key=salt, digest_size=16).digest()
 
-    named = f"u:{user_id}" if user_id else f"a:{anonymous_id}" if anonymous_id else f"e:{email}" if email else None
-    occurrence = salted([campaign_id, named, int(event_at)]) if named is not None and campaign_id else None
+    occurrence = salted([row.campaign_id, named, int(row.event_at)]) if named and row.campaign_id else None
     # The names of somebody who was forgotten are gone.
-    return salted([canonical(event), message_id]) if message_id else bytes(message), occurrence
+    return salted([canonical(row.event), row.message_id]) if row.message_id else bytes(row.message), occurrence
 
 
 class _Row(NamedTuple):
-    """A person, with what was said of it in the words of its version."""
+    """A person, with what was said of it in the form of its version."""
 
     user_id: str
     email: str | None

@@ -27,9 +27,6 @@ def move(source: Store, url: str) -> Store:
 
     The copy can be used only after the store was closed.
 
-    Returns:
-        The copy.
-
     Raises:
         StoreError: There is a store at the address already, or one of the two cannot be used.
     """

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from sqlalchemy import select
+from sqlalchemy import Row, select
 
 from target_promoter.store.encoding import decode, encode
 from target_promoter.store.schema import rejected
@@ -31,6 +31,8 @@ class Rejected:
         kind: `identify` or `track`.
         reason: Why, without personal data.
         record: The record as it was read; None if it cannot be written.
+        id: Its number in the store; 0 for one that is not there yet.
+        rejected_at: When it was rejected last, in epoch seconds.
     """
 
     fingerprint: bytes
@@ -38,10 +40,18 @@ class Rejected:
     kind: str
     reason: str
     record: Mapping[str, Any] | None
+    id: int = 0
+    rejected_at: float = 0.0
+
+    @classmethod
+    def of_row(cls, row: Row[Any]) -> Rejected:
+        """Return the record of a row with all columns."""
+        record = decode(row.record)
+        return cls(bytes(row.fingerprint), row.stream, row.kind, row.reason, record, row.id, row.rejected_at)
 
 
 def add(tx: Transaction, records: Iterable[Rejected], now: float) -> None:
-    """Keep rejected records, each once."""
+    """Add rejected records, each once."""
     kept = {one.fingerprint: one for one in records}.values()
     rows = [(one.fingerprint, one.stream, one.kind, one.reason, encode(one.record), now) for one in kept]
     tx.insert_rows(rejected, _COLUMNS, rows, _KEEP_AGAIN)
@@ -53,7 +63,7 @@ def any_kept(tx: Transaction) -> bool:
 
 
 def remove(tx: Transaction, fingerprints: Iterable[bytes]) -> None:
-    """Let go of records that were taken after all."""
+    """Remove records that were accepted after all."""
     for fingerprint in fingerprints:
         tx.execute(rejected.delete().where(rejected.c.fingerprint == fingerprint))
 
@@ -75,4 +85,4 @@ def load(tx: Transaction, *, stream: str | None = None, reason: str | None = Non
     if reason is not None:
         query = query.where(rejected.c.reason.icontains(reason, autoescape=True))
     for row in tx.execute(query):
-        yield Rejected(bytes(row.fingerprint), row.stream, row.kind, row.reason, decode(row.record))
+        yield Rejected.of_row(row)

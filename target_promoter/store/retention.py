@@ -57,8 +57,8 @@ _SWEPT_AT: Final = "swept_at"
 _LAST_RUN: Final = text("SELECT started_at FROM runs ORDER BY id DESC LIMIT 1")
 
 
-def let_go(tx: Transaction, now: float, *, longest: float) -> None:
-    """Let go of what was kept for as long as anybody needs it.
+def remove_old(tx: Transaction, now: float, *, longest: float) -> None:
+    """Remove what was kept for as long as anybody needs it.
 
     Args:
         now: The time, in epoch seconds.

@@ -43,7 +43,7 @@ def fact(tx: Transaction, name: str) -> str | None:
 
 
 def set_fact(tx: Transaction, name: str, value: str) -> None:
-    """Know something from now on."""
+    """Set one of the things the store knows of itself."""
     tx.upsert(facts, [{"name": name, "value": value}])
 
 
@@ -95,14 +95,11 @@ def accept_account(tx: Transaction, store: str, api_url: str, api_key: str) -> N
 
 
 def begin(tx: Transaction, command: str, now: float, settings: Mapping[str, object] | None = None) -> int:
-    """Keep that a run began.
+    """Record the start of a run, and return its number.
 
     Args:
         command: Its command, such as `sync` or `deliver`.
         settings: Its settings, without secrets.
-
-    Returns:
-        The run's number.
     """
     kept = None if settings is None else encode(settings)
     key = tx.execute(insert(runs).values(command=command, started_at=now, settings=kept)).inserted_primary_key
@@ -112,7 +109,7 @@ def begin(tx: Transaction, command: str, now: float, settings: Mapping[str, obje
 def end(
     tx: Transaction, run: int, now: float, *, exit_status: int, problem: str | None, summary: dict[str, object]
 ) -> None:
-    """Keep how a run ended.
+    """Record the end of a run.
 
     Args:
         problem: What went wrong, a sentence.
@@ -182,7 +179,7 @@ class Mark:
 
 @dataclass(frozen=True, slots=True)
 class Marks:
-    """The marks of the forgotten, as another store can take them in.
+    """The marks of the forgotten, as another store can add them.
 
     Attributes:
         salts: The salts that they were made with, in hexadecimal.
@@ -207,13 +204,13 @@ def anybody_forgotten(tx: Transaction) -> bool:
 def forgotten_among(tx: Transaction, keys: Iterable[str]) -> set[str]:
     """Return those of the keys whose people were forgotten."""
     marks = _marks(keys, _salts(tx))
-    return {marks[bytes(row[0])] for row in tx.rows_among("who", "forgotten", "who", marks)}
+    return {marks[bytes(row.who)] for row in tx.rows_among("who", "forgotten", "who", marks)}
 
 
 def unforget(tx: Transaction, keys: Iterable[str]) -> int:
     """Take back the marks of whoever has any of these names, and return how many they were."""
     marks = _marks(keys, _salts(tx))
-    named = {bytes(row[0]): row[1] for row in tx.rows_among("who, forgotten_at", "forgotten", "who", marks)}
+    named = {bytes(row.who): row.forgotten_at for row in tx.rows_among("who, forgotten_at", "forgotten", "who", marks)}
     times = {time for time in named.values() if time is not None}
     where = forgotten.c.who.in_(list(named)) | forgotten.c.forgotten_at.in_(times)
     return tx.execute(forgotten.delete().where(where)).rowcount
@@ -222,11 +219,11 @@ def unforget(tx: Transaction, keys: Iterable[str]) -> int:
 def all_marks(tx: Transaction) -> Marks:
     """Return the marks of all who were forgotten."""
     rows = tx.execute(select(forgotten).order_by(forgotten.c.forgotten_at, forgotten.c.who))
-    return Marks([one.hex() for one in _salts(tx)], [Mark(bytes(row[0]).hex(), row[1]) for row in rows])
+    return Marks([one.hex() for one in _salts(tx)], [Mark(bytes(row.who).hex(), row.forgotten_at) for row in rows])
 
 
 def add_marks(tx: Transaction, others: Marks) -> None:
-    """Forget those too who were forgotten in another store."""
+    """Add the marks of those who were forgotten in another store."""
     own, *older = (one.hex() for one in _salts(tx))
     set_fact(tx, _OLDER_SALTS, encode(sorted({*older, *others.salts} - {own})))
     tx.upsert(forgotten, [{"who": bytes.fromhex(one.mark), "forgotten_at": one.forgotten_at} for one in others.marks])
@@ -247,5 +244,5 @@ def _salt(tx: Transaction) -> bytes:
 
 
 def _salts(tx: Transaction) -> list[bytes]:
-    """Return the store's own salt, and those of stores whose marks were taken in."""
+    """Return the store's own salt, and those of stores whose marks were added."""
     return [_salt(tx), *map(bytes.fromhex, decode(fact(tx, _OLDER_SALTS) or "[]"))]

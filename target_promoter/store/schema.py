@@ -5,61 +5,16 @@ Times are epoch seconds (UTC). JSON is kept as text, so that SQLite and PostgreS
 
 from __future__ import annotations
 
-from enum import StrEnum
 from typing import Final
 
 from sqlalchemy import BigInteger, Column, Double, Index, Integer, LargeBinary, MetaData, Table, Text, event
+
+from target_promoter.store.outcomes import OPEN, REVIVABLE
 
 SCHEMA_VERSION: Final = 4
 """Raised with every released change to the tables below, which `migrations.py` makes in older stores."""
 
 metadata = MetaData()
-
-
-class SurveyStatus(StrEnum):
-    """How far a survey is."""
-
-    WAITING = "waiting"
-    """Its person has no known e-mail address yet."""
-    QUEUED = "queued"
-    """It is to be sent when it is due."""
-    CLAIMED = "claimed"
-    """Its request was made, and may have been sent; the row holds the whole of it."""
-    SENT = "sent"
-    """Promoter accepted its request."""
-    PRESUMED = "presumed"
-    """A first request got no answer, and Promoter refused the second: the first had arrived."""
-    THROTTLED = "throttled"
-    """Its contact was surveyed a short time ago."""
-    WITHHELD = "withheld"
-    """A setting kept it from being sent."""
-    REFUSED = "refused"
-    """Promoter does not take it, now or later."""
-    EXPIRED = "expired"
-    """It was due too long ago before it could be sent."""
-    CANCELLED = "cancelled"
-    """Its person did what cancels it, or it was deleted or called off."""
-    UNCERTAIN = "uncertain"
-    """Its request got no answer, and is not sent again: nobody knows whether it arrived."""
-
-
-OPEN: Final = (SurveyStatus.WAITING, SurveyStatus.QUEUED)
-"""The statuses of surveys that may still be changed or cancelled."""
-
-UNSETTLED: Final = (*OPEN, SurveyStatus.CLAIMED)
-"""The statuses of surveys that are not final."""
-
-SETTLED: Final = tuple(one for one in SurveyStatus if one not in UNSETTLED)
-"""The statuses of surveys that are final."""
-
-E_MAILED: Final = (SurveyStatus.SENT, SurveyStatus.PRESUMED)
-"""The statuses of surveys that e-mailed somebody."""
-
-NOT_SENT: Final = tuple(one for one in SETTLED if one not in E_MAILED)
-"""The statuses of settled surveys that e-mailed nobody, as far as is known."""
-
-REVIVABLE: Final = (SurveyStatus.EXPIRED, SurveyStatus.WITHHELD, SurveyStatus.THROTTLED, SurveyStatus.REFUSED)
-"""The statuses of surveys that surely e-mailed nobody, and may be taken again when their row comes again."""
 
 # `sqlite_with_rowid=False`: SQLite gives a table with a text key a hidden integer key as well; without it a table of
 # short rows is half the size. One of long rows needs it: else the upper levels of its tree, which then hold whole rows,

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 import msgspec
-from sqlalchemy import select, text, update
+from sqlalchemy import Row, select, text, update
 
 from target_promoter.store import schema as tables
 from target_promoter.store.encoding import decode, encode
@@ -25,7 +25,6 @@ class StreamSchema(msgspec.Struct, frozen=True, omit_defaults=True):
 
     Attributes:
         schema: Its JSON schema.
-        key_properties: Its key properties.
         source: The same of the tap's stream with its name, if a stream map made this one.
         maps: What the config had stream maps do with it; None if an older program did not tell.
     """
@@ -54,7 +53,6 @@ class KnownStream:
     """What is known of a stream.
 
     Attributes:
-        name: Its name.
         schema: Its last SCHEMA; None if it brought none.
         reading: How it was read, in the words of whoever kept it; None if that is not known.
     """
@@ -125,6 +123,6 @@ def _rules(maps: Mapping[str, Any]) -> dict[tuple[str, str], str]:
     return {(name, column): encode([rule]) for name, column, rule in rules if rule != column}
 
 
-def _stream(row: Any) -> KnownStream:  # noqa: ANN401 - a database row
+def _stream(row: Row[Any]) -> KnownStream:
     schema = None if row.schema is None else msgspec.convert(decode(row.schema), StreamSchema)
     return KnownStream(row.name, schema, None if row.reading is None else decode(row.reading))

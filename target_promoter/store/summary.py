@@ -7,10 +7,9 @@ import threading
 from collections import Counter
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
-from enum import StrEnum
 from typing import Final, Literal, TypeVar
 
-from target_promoter.store.schema import E_MAILED, SETTLED
+from target_promoter.store.outcomes import E_MAILED, SETTLED, ContactStatus, IdentifyOutcome, TrackOutcome
 
 OTHER: Final = "(other names)"
 """What further names are counted under when there are too many."""
@@ -40,7 +39,6 @@ class Mirrored:
     """What a table version of a mirrored stream came to.
 
     Attributes:
-        stream: The stream.
         left: How many people left it.
         addresses: Those of the first few of them.
         problem: Why nobody left, if that is not as it should be, as a sentence.
@@ -95,7 +93,7 @@ class Findings:
         self.unmatchable[_name_in(self.unmatchable, (event, name), (OTHER, name))] += number
 
     def merge(self, other: Findings) -> None:
-        """Take in what was found in a batch."""
+        """Record what was found in a batch."""
         self.streams |= other.streams
         self.read.update(other.read)
         for (stream, reason), number in other.rejected.items():
@@ -129,61 +127,19 @@ def _name_in(names: Collection[Name], name: Name, others: Name) -> Name:
 
 Part = Literal["identify", "track", "contacts", "surveys", "api"]
 
-
-class IdentifyOutcome(StrEnum):
-    """What a record of a person came to."""
-
-    CHANGED = "changed"
-    """It changed what is known of its person."""
-    UNCHANGED = "unchanged"
-    """It said nothing new."""
-    MERGED = "merged"
-    """It was taken together with a later record of the same person."""
-    WAITING = "waiting"
-    """It names a person without an e-mail address yet."""
-    DELETED = "deleted"
-    """It was deleted at its source."""
-    BLOCKED = "blocked"
-    """Its integrations object keeps it from Promoter, or it names somebody forgotten."""
-    REJECTED = "rejected"
-    """It could not be read."""
-    IGNORED = "ignored"
-    """It says nothing to Promoter; the summary counts it beside the parts."""
-
-
-class TrackOutcome(StrEnum):
-    """What an event came to."""
-
-    QUEUED = "queued"
-    """It leads to a survey now."""
-    WAITING = "waiting"
-    """It leads to a survey later: its person is not known yet, or its day not come."""
-    STORED = "stored"
-    """It is kept on the contact or cancels surveys, and leads to none."""
-    DUPLICATE = "duplicate"
-    """It was known already."""
-    STALE = "stale"
-    """It was too old to survey."""
-    UNMATCHED = "unmatched"
-    """No campaign names it."""
-    DELETED = "deleted"
-    """It was deleted at its source, or its person was."""
-    BLOCKED = "blocked"
-    """Its integrations object keeps it from Promoter, or it names somebody forgotten."""
-    REJECTED = "rejected"
-    """It could not be read."""
-
-
 COUNTS: Final[dict[Part, tuple[str, ...]]] = {
     "identify": ("read", *(one for one in IdentifyOutcome if one is not IdentifyOutcome.IGNORED)),
     "track": ("read", *TrackOutcome),
-    "contacts": ("synced", "removed", "refused", "pending", "waiting"),
+    "contacts": (ContactStatus.SYNCED, ContactStatus.REMOVED, ContactStatus.REFUSED, "pending", "waiting"),
     "surveys": (*SETTLED, "pending", "waiting"),
     "api": ("requests", "retries", "rate_limited"),
 }
 """Every count of the summary line, by its part and in its order."""
 
-DELIVERED: Final[dict[Part, tuple[str, ...]]] = {"contacts": ("synced", "removed"), "surveys": E_MAILED}
+DELIVERED: Final[dict[Part, tuple[str, ...]]] = {
+    "contacts": (ContactStatus.SYNCED, ContactStatus.REMOVED),
+    "surveys": E_MAILED,
+}
 """What requests come to that succeed; those of a dry run would have come to it."""
 
 
@@ -231,7 +187,7 @@ class Summary:
             self.ignored += number
 
     def add_findings(self, findings: Findings) -> None:
-        """Take in what was found in a batch."""
+        """Record what was found in a batch."""
         with self._lock:
             self.findings.merge(findings)
 

@@ -80,7 +80,6 @@ class Transaction:
         """Insert rows, all with the same columns; where the key is known, overwrite the columns that they bring.
 
         Args:
-            table: The table.
             rows: The rows, no two with the same key.
             add: Whether to add to the numbers that are known instead of overwriting them.
         """
@@ -107,7 +106,6 @@ class Transaction:
         """Insert rows, as many as the database takes with one statement.
 
         Args:
-            table: The table.
             names: The columns that the rows have.
             rows: The rows; no two with the same key, if there is something to do on conflict.
             on_conflict: What to do about keys that are known, as SQL; without it they are an error.
@@ -130,7 +128,6 @@ class Transaction:
         """Overwrite columns of rows that are known, all with one statement.
 
         Args:
-            table: The table.
             names: The key, which is one column, then the columns to overwrite.
             rows: The values; no two with the same key.
         """

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from hashlib import blake2b
-from typing import Any, Final
+from typing import Final
 
 from target_promoter.config.settings import CancelRule, Settings
 from target_promoter.people.identity import Identity
@@ -95,7 +95,7 @@ class CancelRules:
 
     def _reason(self, survey: Survey, keys: Iterable[str], known: Cancelling) -> str | None:
         by_value: Mapping[str, str] = {} if survey.matches is None else decode(survey.matches)
-        properties: dict[str, Any] | None = None
+        properties: dict[str, object] | None = None
         for key in keys:
             for rule in self._settings.campaigns[survey.canonical].cancel_on:
                 if rule.match is None:
@@ -110,7 +110,7 @@ class CancelRules:
         return None
 
 
-def note(tx: Transaction, seen: Cancelling) -> None:
+def record(tx: Transaction, seen: Cancelling) -> None:
     """Remember when people last did what cancels a survey."""
     known = _known(tx, {who for who, _, _ in seen})
     rows = [
@@ -123,7 +123,7 @@ def note(tx: Transaction, seen: Cancelling) -> None:
 
 def _known(tx: Transaction, keys: Iterable[str]) -> Cancelling:
     rows = tx.rows_among("who, event, matched, time", "cancellations", "who", set(keys))
-    return {(row[0], row[1], row[2]): row[3] for row in rows}
+    return {(who, event, value): time for who, event, value, time in rows}
 
 
 def cancelled_by(rule: CancelRule) -> str:

@@ -1,8 +1,8 @@
-"""Claims: surveys whose request was made and may have been sent, and the throttle that one survey puts on a contact."""
+"""Claims: surveys whose request was made and may have been sent."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from heapq import merge
 from itertools import islice
@@ -12,13 +12,15 @@ from sqlalchemy import func, select, update
 
 from target_promoter.contacts.contacts import Brought
 from target_promoter.people.identity import email_key, user_key
-from target_promoter.store.schema import UNSETTLED, SurveyStatus, surveys, throttles
+from target_promoter.store.outcomes import UNSETTLED, SurveyStatus
+from target_promoter.store.schema import surveys
 from target_promoter.store.transaction import Transaction
+from target_promoter.surveys import throttle
 from target_promoter.surveys.rules import Sendable
 from target_promoter.surveys.surveys import COLUMNS, QUEUED_AGAIN, Survey, as_survey
 
-_REQUEST: Final = ("campaign_id", "claimed_email", "claimed_user_id", "claimed_at", "request", "request_form")
-_CLAIMED: Final = ("id", "status", *_REQUEST, "unanswered", "lease", "leased_until")
+_OF_CLAIM: Final = ("claimed_user_id", "claimed_at", "request", "request_form", "unanswered")
+_CLAIMED: Final = ("id", "status", "campaign_id", "claimed_email", *_OF_CLAIM, "lease", "leased_until")
 
 CLAIM_SECONDS: Final = 12 * 3600.0
 """Until what age of its claim a survey's request is sent again: well within the 24 hours of Promoter's own throttle."""
@@ -28,7 +30,7 @@ LOOK_AGAIN_SECONDS: Final = 1.0
 
 _LOOKED_AT: Final = 1000
 _MOST_AHEAD_SECONDS: Final = 3600.0
-"""Much more than any lease lies ahead that a clock which goes right writes."""
+"""Further ahead than a clock that is right ever sets a lease."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +38,6 @@ class Claim:
     """A survey with the whole request that was made for it.
 
     Attributes:
-        survey: The survey.
         campaign_id: The campaign at Promoter that the request names.
         email: The contact's address.
         user_id: The person's user id, if it is known.
@@ -65,19 +66,6 @@ class Claim:
         return self.survey.id
 
 
-@dataclass(frozen=True, slots=True)
-class Throttle:
-    """What keeps a contact from being surveyed.
-
-    Attributes:
-        surveyed_at: When it was last surveyed, in epoch seconds.
-        survey_id: The survey of the claim that is open for it.
-    """
-
-    surveyed_at: float | None
-    survey_id: int | None
-
-
 def due(tx: Transaction, now: float, sendable: Sendable, *, most: int) -> list[Survey]:
     """Return surveys that are to be sent now and are not too old, the longest due first."""
     # One event at a time, by index: a million due of a campaign that sends nothing must not stand before the others.
@@ -91,7 +79,7 @@ def due(tx: Transaction, now: float, sendable: Sendable, *, most: int) -> list[S
 def unsettled(tx: Transaction, now: float, *, most: int) -> list[Claim]:
     """Return claims that nobody is at work on: their process died, or the time to wait for an answer is over."""
     query = (
-        select(*COLUMNS, *(surveys.c[name] for name in (*_REQUEST, "unanswered", "withdrawn")))
+        select(*COLUMNS, *(surveys.c[name] for name in (*_OF_CLAIM, "withdrawn")))
         .where(surveys.c.status == SurveyStatus.CLAIMED, surveys.c.leased_until <= now)
         .order_by(surveys.c.due_at)
         .limit(most)
@@ -99,9 +87,18 @@ def unsettled(tx: Transaction, now: float, *, most: int) -> list[Claim]:
     found = []
     for row in tx.execute(query):
         survey = as_survey(row[: len(COLUMNS)])
-        campaign_id, email, user_id, claimed_at, request, form, unanswered, withdrawn = row[len(COLUMNS) :]
-        brought = Brought(bytes(form), None, ())
-        found.append(Claim(survey, campaign_id, email, user_id, claimed_at, request, brought, unanswered, withdrawn))
+        claim = Claim(
+            survey=survey,
+            campaign_id=survey.campaign_id,
+            email=row.claimed_email,
+            user_id=row.claimed_user_id,
+            claimed_at=row.claimed_at,
+            request=row.request,
+            brought=Brought(bytes(row.request_form), None, ()),
+            unanswered=row.unanswered,
+            withdrawn=row.withdrawn,
+        )
+        found.append(claim)
     return found
 
 
@@ -128,7 +125,7 @@ def claim(tx: Transaction, made: Sequence[tuple[Claim, float]]) -> None:
         for one, leased_until in made
     ]
     tx.update_rows(surveys, _CLAIMED, rows)
-    tx.upsert_rows(throttles, ("who", "survey_id"), [(who, one.id) for one, _ in made for who in _who(one)])
+    throttle.hold(tx, _holders(one for one, _ in made))
 
 
 def renew(tx: Transaction, claim: Claim, leased_until: float) -> None:
@@ -158,7 +155,7 @@ def withdraw(
     user_ids: Collection[str] = (),
     emails: Collection[str] = (),
 ) -> None:
-    """Have claimed surveys never be sent again; what comes of the request on its way still counts.
+    """Withdraw claimed surveys, which are not sent again; the answer to a request on its way still counts.
 
     Args:
         marks: Hashes of their events, or of their rows.
@@ -180,7 +177,7 @@ def release(tx: Transaction, claim: Claim, until: float) -> None:
         until: Until when it is left alone, in epoch seconds.
     """
     tx.execute(update(surveys).where(surveys.c.id == claim.id).values(leased_until=until, **QUEUED_AGAIN))
-    _free(tx, [claim])
+    throttle.free(tx, _holders([claim]))
 
 
 @dataclass(frozen=True, slots=True)
@@ -202,42 +199,8 @@ def settle(tx: Transaction, ended: Sequence[Settled], now: float) -> None:
     rows = [(one.claim.id, one.status.value, one.reason, now, None, 0.0) for one in ended]
     tx.update_rows(surveys, ("id", "status", "reason", "settled_at", "lease", "leased_until"), rows)
     surveyed = {who: one.surveyed_at for one in ended if one.surveyed_at is not None for who in _who(one.claim)}
-    tx.upsert_rows(throttles, ("who", "surveyed_at"), list(surveyed.items()))
-    _free(tx, [one.claim for one in ended])
-
-
-def throttles_of(tx: Transaction, keys: Iterable[str]) -> dict[str, Throttle]:
-    """Return what keeps contacts from being surveyed, by key (`identity.email_key`, `identity.user_key`)."""
-    rows = tx.rows_among("who, surveyed_at, survey_id", "throttles", "who", set(keys))
-    return {row[0]: Throttle(row[1], row[2]) for row in rows}
-
-
-def surveyed_among(tx: Transaction, emails: Collection[str]) -> set[str]:
-    """Return those of some addresses that were ever surveyed."""
-    known = throttles_of(tx, map(email_key, emails))
-    return {email for email in emails if (one := known.get(email_key(email))) and one.surveyed_at is not None}
-
-
-def move_throttles(tx: Transaction, moved: Mapping[str, str], now: float) -> None:
-    """Have people who left an address be throttled as it is, though somebody else with it was surveyed.
-
-    Args:
-        moved: From user id to the address that the person had.
-    """
-    if not moved:
-        return
-    known = throttles_of(tx, {*map(email_key, moved.values()), *map(user_key, moved)})
-    rows = []
-    for user_id, email in moved.items():
-        old, own = known.get(email_key(email)), known.get(user_key(user_id))
-        if old is None or (own is not None and own.survey_id is not None and own.survey_id == old.survey_id):
-            continue  # Nobody was surveyed there, or it was this person, whose own claim says so when it is settled.
-        # An open claim of somebody else counts as a survey: its end is noted under that one's names alone.
-        last = now if old.survey_id is not None else old.surveyed_at
-        before = None if own is None else own.surveyed_at
-        if last is not None and (before is None or before < last):
-            rows.append({"who": user_key(user_id), "surveyed_at": last})
-    tx.upsert(throttles, rows)
+    throttle.record(tx, surveyed)
+    throttle.free(tx, _holders(one.claim for one in ended))
 
 
 def falls_due(tx: Transaction, now: float, sendable: Sendable) -> float | None:
@@ -260,17 +223,14 @@ def next_due(tx: Transaction, sendable: Sendable, now: float) -> float | None:
 
 
 def correct_times(tx: Transaction, now: float) -> None:
-    """Have claims and surveys wait no longer that wait for a time which a clock that went wrong wrote."""
+    """Correct the times of claims and surveys that a wrong clock wrote, so that they wait no longer."""
     is_ahead = surveys.c.status.in_(UNSETTLED) & (surveys.c.leased_until > now + _MOST_AHEAD_SECONDS)
     tx.execute(update(surveys).where(is_ahead).values(leased_until=now))
 
 
-def _free(tx: Transaction, ended: Iterable[Claim]) -> None:
-    """Let the contacts of claims be claimed again."""
-    holder = {who: one.id for one in ended for who in _who(one)}
-    known = throttles_of(tx, holder)
-    rows = [(who, None) for who, survey_id in holder.items() if who in known and known[who].survey_id == survey_id]
-    tx.update_rows(throttles, ("who", "survey_id"), rows)
+def _holders(claims: Iterable[Claim]) -> dict[str, int]:
+    """Return the surveys that hold contacts, by the contacts' keys."""
+    return {who: one.id for one in claims for who in _who(one)}
 
 
 def _who(claim: Claim) -> list[str]:

@@ -17,9 +17,9 @@ from target_promoter.people.identity import Identity, Who, email_key, user_key
 from target_promoter.promoter import transport
 from target_promoter.promoter.answers import Answer, Outcome
 from target_promoter.store.encoding import decode, encode
-from target_promoter.store.schema import SurveyStatus
+from target_promoter.store.outcomes import SurveyStatus
 from target_promoter.store.transaction import Transaction
-from target_promoter.surveys import claims, schedule, surveys
+from target_promoter.surveys import claims, schedule, surveys, throttle
 from target_promoter.surveys.cancelling import CancelRules
 from target_promoter.surveys.claims import Claim, Settled
 from target_promoter.surveys.rules import SAME_EVENT, Rules, Sendable
@@ -34,7 +34,7 @@ _MOST_LOOKED_AT: Final = 500
 
 
 @dataclass(frozen=True, slots=True)
-class Fuse:
+class SurveyLimit:
     """What is left of `max_surveys_per_run`: how many people one run may e-mail."""
 
     most: int
@@ -48,8 +48,8 @@ class Fuse:
         """How many more surveys may be claimed."""
         return self.most - self.spent - len(self.open)
 
-    def after(self, came: Iterable[tuple[Claim, Outcome | None]]) -> Fuse:
-        """Return the fuse after requests came back; a claim without an answer stays open, one not sent spends none."""
+    def after(self, came: Iterable[tuple[Claim, Outcome | None]]) -> SurveyLimit:
+        """Return the limit after requests came back; a claim without an answer stays open, one not sent spends none."""
         closed, spent = set[int](), self.spent
         for claim, outcome in came:
             if outcome is not Outcome.UNANSWERED:
@@ -57,8 +57,8 @@ class Fuse:
                 spent += outcome is Outcome.ACCEPTED or (outcome is not None and claim.unanswered > 0)
         return replace(self, spent=spent, open=self.open - closed)
 
-    def claiming(self, claimed: Iterable[Claim]) -> Fuse:
-        """Return the fuse after requests were claimed."""
+    def claiming(self, claimed: Iterable[Claim]) -> SurveyLimit:
+        """Return the limit after requests were claimed."""
         return replace(self, open=self.open.union(one.id for one in claimed))
 
 
@@ -84,7 +84,7 @@ class SurveyDelivery:
     def _rules(self, now: float) -> Rules:
         return Rules(self._settings, now, self._created_at)
 
-    def tidy(self, tx: Transaction, now: float) -> tuple[int, bool]:
+    def expire(self, tx: Transaction, now: float) -> tuple[int, bool]:
         """End the surveys that became too old while they waited, and have the others wait for their hours.
 
         Returns:
@@ -109,7 +109,7 @@ class SurveyDelivery:
             slots: When requests may leave, in epoch seconds; one claim each at the most.
         """
         found = Claimed[Claim]()
-        self._take_up_unsettled(tx, now, slots, found)
+        self._claim_unsettled(tx, now, slots, found)
         # As a rule each is sent, and to look at more than can be is in vain; where many are not, a turn for a few would
         # be mostly its commit.
         looked_at, most, last = 0, len(slots), len(found.requests) + max(allowance, 0)
@@ -146,7 +146,7 @@ class SurveyDelivery:
         found.requests += new
         found.notes += turn.notes
 
-    def _take_up_unsettled(self, tx: Transaction, now: float, slots: Sequence[float], found: Claimed[Claim]) -> None:
+    def _claim_unsettled(self, tx: Transaction, now: float, slots: Sequence[float], found: Claimed[Claim]) -> None:
         """Lease claims that were left without an answer, so that the very same request is sent again."""
         left = claims.unsettled(tx, now, most=max(50, len(slots)))
         cancelled = self._cancel_rules.cancelled(tx, [one.survey for one in left], Identity(tx))
@@ -179,7 +179,7 @@ class SurveyDelivery:
     def record(
         self, tx: Transaction, now: float, came: Sequence[tuple[Claim, Answer | None]]
     ) -> tuple[Counter[str], int]:
-        """Take in what Promoter answered.
+        """Record what Promoter answered.
 
         Args:
             came: The claims that came back, each with what came of its request; None if it was not sent.
@@ -256,7 +256,7 @@ class _Claiming:
         lists = rules.settings.contact_lists
         emails = {who.email for who in reached if who.email is not None}
         self._forms: Mapping[str, ContactForm] = contact_forms(tx, emails, lists)
-        self._throttles = claims.throttles_of(tx, {key for who in reached for key in self._throttled_by(who)})
+        self._throttles = throttle.load(tx, {key for who in reached for key in self._throttled_by(who)})
         self._revisions = contacts.revisions(tx, self._forms)
         self._unsubscribed = pulled.unsubscribed_among(tx, emails)
         self._claimed: set[str] = set()
@@ -290,7 +290,7 @@ class _Claiming:
         if any(one.survey_id not in {None, survey.id} for one in throttles) or not self._claimed.isdisjoint(keys):
             self._deferred.append(survey.id)
             return None
-        last = max((one.surveyed_at for one in throttles if one.surveyed_at is not None), default=None)
+        last = throttle.last_surveyed(throttles)
         if last is not None and rules.now < rules.throttled_until(last):
             self._settle(survey, SurveyStatus.THROTTLED, f"the contact was surveyed at {iso(last)}")
             return None

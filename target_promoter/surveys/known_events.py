@@ -70,15 +70,16 @@ class KnownEvents:
         """Return those of the hashes that are known."""
         wanted = {mark for mark in marks if mark is not None}
         older = {self._unsalted[mark]: mark for mark in wanted if mark in self._unsalted}
-        found = {bytes(row[0]) for row in self._tx.rows_among("message", "messages", "message", wanted | older.keys())}
+        rows = self._tx.rows_among("message", "messages", "message", wanted | older.keys())
+        found = (bytes(message) for (message,) in rows)
         return {older.get(mark, mark) for mark in found}
 
     def remember(self, marks: Iterable[bytes | None]) -> None:
-        """Know events from now on, for ever."""
+        """Remember events for ever."""
         self._tx.upsert(messages, [{"message": mark} for mark in sorted({mark for mark in marks if mark is not None})])
 
     def forget(self, marks: Iterable[bytes | None]) -> None:
-        """Know no more what turned out never to have happened."""
+        """Forget events that turned out never to have happened."""
         for mark in self.among(marks):
             self._tx.execute(messages.delete().where(messages.c.message == mark))
 

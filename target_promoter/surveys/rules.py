@@ -11,7 +11,8 @@ from sqlalchemy import ColumnElement
 
 from target_promoter.config.settings import Campaign, Settings
 from target_promoter.store.encoding import encode
-from target_promoter.store.schema import SurveyStatus, surveys
+from target_promoter.store.outcomes import SurveyStatus
+from target_promoter.store.schema import surveys
 from target_promoter.surveys.surveys import Survey
 
 _DAY: Final = 86_400.0

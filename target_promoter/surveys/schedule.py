@@ -13,7 +13,8 @@ from target_promoter.config.settings import CancelRule, Settings
 from target_promoter.people.identity import keys_named
 from target_promoter.store import runs
 from target_promoter.store.encoding import encode
-from target_promoter.store.schema import OPEN, SurveyStatus, surveys
+from target_promoter.store.outcomes import OPEN, SurveyStatus
+from target_promoter.store.schema import surveys
 from target_promoter.store.transaction import Transaction
 from target_promoter.surveys.known_events import KnownEvents
 from target_promoter.surveys.rules import OLDER_THAN_STORE, SAME_EVENT, Rules
@@ -32,7 +33,7 @@ _EXPIRE_BY_AGE: Final = text(_EXPIRE.format(age="due_at"))
 _EXPIRE_OF_LOST_STORE: Final = text(_EXPIRE.format(age="first_due_at"))
 
 
-def expire(tx: Transaction, rules: Rules, events: Iterable[str], *, most: int = _MOST_EXPIRED) -> tuple[int, bool]:
+def expire(tx: Transaction, rules: Rules, events: Iterable[str]) -> tuple[int, bool]:
     """End the open surveys of events that are too old by now.
 
     Returns:
@@ -47,9 +48,9 @@ def expire(tx: Transaction, rules: Rules, events: Iterable[str], *, most: int = 
         values = {"oldest": oldest, "now": rules.now, "reason": reason}
         for event in events:
             for status in OPEN:
-                found = {"status": status, "event": event, "most": most - ended}
+                found = {"status": status, "event": event, "most": _MOST_EXPIRED - ended}
                 ended += tx.execute(statement, {**values, **found}).rowcount
-                if ended >= most:
+                if ended >= _MOST_EXPIRED:
                     return ended, True
     return ended, False
 
@@ -108,14 +109,14 @@ def next_due_at(tx: Transaction, now: float) -> float | None:
 
 def without_campaign(tx: Transaction, settings: Settings) -> Counter[str]:
     """Return the events that `campaigns` does not name though surveys of them wait, each with how many."""
-    is_open, number = surveys.c.status.in_(OPEN), func.count()
+    is_open, number = surveys.c.status.in_(OPEN), func.count().label("number")
     # By index first: as a rule there are none, and a million of others.
     names = tx.scalars(select(surveys.c.canonical).where(is_open).distinct()).all()
     unnamed = [one for one in names if one not in settings.campaigns]
     if not unnamed:
         return Counter()
     query = select(surveys.c.event, number).where(is_open, surveys.c.canonical.in_(unnamed)).group_by(surveys.c.event)
-    return Counter({row[0]: row[1] for row in tx.execute(query)})
+    return Counter({row.event: row.number for row in tx.execute(query)})
 
 
 class _Applied(msgspec.Struct, frozen=True):
@@ -130,7 +131,7 @@ class _Applied(msgspec.Struct, frozen=True):
 
 
 def apply_settings(tx: Transaction, settings: Settings, now: float) -> list[str]:
-    """Have what the config says of campaigns hold for the surveys that wait, as a run begins.
+    """Apply what the config says of campaigns to the surveys that wait, as a run begins.
 
     Returns:
         What cannot hold for what was read before, a sentence each.
@@ -186,7 +187,7 @@ def _concerned(rules: Rules, event: str) -> ColumnElement[bool]:
 
 
 def _give_campaign(tx: Transaction, rules: Rules, event: str) -> None:
-    """Have the surveys of an event be its present campaign's; those that are settled are known by it from now on."""
+    """Move the surveys of an event to its present campaign; those that are settled are known by it from now on."""
     campaign, events = rules.settings.campaigns[event], KnownEvents(tx)
     other = _of_other_campaign(rules, event)
     moved, marks, left = list[tuple[int, bytes | None]](), dict[bytes, Survey](), list[bytes | None]()

@@ -12,20 +12,10 @@ from sqlalchemy import ColumnElement, delete, or_, select, true, update
 from target_promoter.people.forgetting import forget_kept
 from target_promoter.people.identity import Identifiers, Named, keys_named, names_of
 from target_promoter.store.encoding import decode, encode
-from target_promoter.store.schema import (
-    IS_OPEN,
-    MAY_BE_SENT,
-    OPEN,
-    REVIVABLE,
-    SETTLED,
-    UNSETTLED,
-    SurveyStatus,
-    cancellations,
-    not_surveyed,
-    surveys,
-    throttles,
-)
+from target_promoter.store.outcomes import OPEN, REVIVABLE, SETTLED, UNSETTLED, SurveyStatus
+from target_promoter.store.schema import IS_OPEN, MAY_BE_SENT, cancellations, not_surveyed, surveys
 from target_promoter.store.transaction import Transaction
+from target_promoter.surveys import throttle
 from target_promoter.surveys.known_events import KnownEvents
 from target_promoter.values.events import canonical
 
@@ -72,11 +62,11 @@ class Survey(msgspec.Struct, frozen=True, gc=False):
 
     @property
     def is_held(self) -> bool:
-        """Whether it waits for its row to be read again, by the fields of now."""
+        """Whether it waits for its row to be read again, with the current fields."""
         return self.status is SurveyStatus.WAITING and self.reason == READ_OTHERWISE
 
     @property
-    def all_properties(self) -> dict[str, Any]:
+    def all_properties(self) -> dict[str, object]:
         """The event's properties, with what streams other than its own brought beside."""
         more = {} if self.more is None else decode(self.more)
         return {name: value for part in (*more.values(), decode(self.properties)) for name, value in part.items()}
@@ -94,19 +84,42 @@ _PROPERTIES: Final = Survey.__struct_fields__.index("properties")
 _STATUS: Final = Survey.__struct_fields__.index("status")
 
 
-def as_survey(row: Any) -> Survey:  # noqa: ANN401 - a database row
-    """Return the survey of a row with the columns of `COLUMNS`."""
-    values = list(row)
-    values[_PROPERTIES] = values[_PROPERTIES] or "{}"
-    values[_STATUS] = SurveyStatus(values[_STATUS])
-    return Survey(*values)  # the columns are named by its fields
+class StoredSurvey(Survey, frozen=True, gc=False):
+    """A survey with what the store keeps of its life, for those who look at it."""
+
+    created_at: float = 0.0
+    claimed_user_id: str | None = None
+    claimed_at: float | None = None
 
 
 COLUMNS: Final = tuple(surveys.c[name] for name in Survey.__struct_fields__)
 """What a query for surveys selects."""
 
+_STORED_COLUMNS: Final = tuple(surveys.c[name] for name in StoredSurvey.__struct_fields__)
 
-QUEUED_AGAIN: Final[dict[str, Any]] = {
+
+def as_survey(row: Iterable[object]) -> Survey:
+    """Return the survey of a row with the columns of `COLUMNS`."""
+    return Survey(*_values_of(row))
+
+
+def _values_of(row: Iterable[object]) -> list[Any]:
+    """Return the values of a survey's fields, by which its columns are named."""
+    values: list[Any] = list(row)
+    values[_PROPERTIES] = values[_PROPERTIES] or "{}"
+    values[_STATUS] = SurveyStatus(values[_STATUS])
+    return values
+
+
+def stored(
+    tx: Transaction, where: ColumnElement[bool], *order_by: ColumnElement[Any], most: int | None = None
+) -> list[StoredSurvey]:
+    """Return surveys, settled ones too, with what is kept of their life."""
+    query = select(*_STORED_COLUMNS).where(where).order_by(*order_by).limit(most)
+    return [StoredSurvey(*_values_of(row)) for row in tx.execute(query)]
+
+
+QUEUED_AGAIN: Final[dict[str, SurveyStatus | None]] = {
     "status": SurveyStatus.QUEUED,
     **dict.fromkeys(("claimed_email", "claimed_user_id", "claimed_at", "request", "request_form", "lease")),
 }
@@ -116,7 +129,7 @@ _KEPT_BY_A_SETTING: Final = (SurveyStatus.EXPIRED, SurveyStatus.WITHHELD, Survey
 
 
 def add(tx: Transaction, new: Iterable[Survey], now: float) -> None:
-    """Keep new surveys."""
+    """Add new surveys."""
     # In the order of an index, neighbours are written to one page.
     in_order = sorted(new, key=attrgetter("message"))
     rows = [(*_values(one), now, now if one.status in SETTLED else None) for one in in_order]
@@ -124,15 +137,8 @@ def add(tx: Transaction, new: Iterable[Survey], now: float) -> None:
 
 
 def change(tx: Transaction, changed: Iterable[Survey], now: float) -> None:
-    """Write surveys that their rows told anew."""
-    rows = [
-        (
-            one.id,
-            *_values(one),
-            None if one.is_open else now,
-        )
-        for one in changed
-    ]
+    """Update surveys whose rows came again."""
+    rows = [(one.id, *_values(one), None if one.is_open else now) for one in changed]
     tx.update_rows(surveys, ("id", *_WRITTEN, "settled_at"), rows)
 
 
@@ -142,14 +148,14 @@ def by_message(tx: Transaction, marks: Collection[bytes]) -> dict[bytes, Survey]
 
 
 def told_by(tx: Transaction, marks: Collection[bytes]) -> dict[bytes, bytes]:
-    """Return what told surveys last, by the hash of their event, but for those that a setting kept from being sent."""
+    """Return the hash of the last record of surveys, by the hash of their event, but of those that a setting held."""
     rows = _rows_among(tx, "message, told, status", "message", marks, "told IS NOT NULL")
-    return {row[0]: row[1] for row in rows if row[2] not in _KEPT_BY_A_SETTING}
+    return {message: told for message, told, status in rows if status not in _KEPT_BY_A_SETTING}
 
 
 def settled_among(tx: Transaction, messages: Collection[bytes]) -> set[bytes]:
     """Return those of the events whose survey is there and does not change any more."""
-    return {row[0] for row in _rows_among(tx, "message", "message", messages, f"NOT {MAY_BE_SENT}")}
+    return {message for (message,) in _rows_among(tx, "message", "message", messages, f"NOT {MAY_BE_SENT}")}
 
 
 def of_occurrences(tx: Transaction, asked: Mapping[bytes, Named]) -> list[Survey]:
@@ -161,7 +167,7 @@ def of_occurrences(tx: Transaction, asked: Mapping[bytes, Named]) -> list[Survey
     found = set()
     for column, keys in zip(("user_id", "anonymous_id", "email"), named, strict=True):
         rows = _rows_among(tx, "id, occurrence", column, keys, IS_OPEN)
-        found |= {row[0] for row in rows if row[1] is not None and bytes(row[1]) in asked}
+        found |= {number for number, mark in rows if mark is not None and bytes(mark) in asked}
     return list(by_id(tx, found).values())
 
 
@@ -258,26 +264,26 @@ def cancel_waiting(tx: Transaction, what: str, whose: ColumnElement[bool] | None
     if whose is not None:
         # By their numbers: of several conditions SQLite may take the status, and look at a million that wait.
         where &= surveys.c.id.in_(tx.scalars(select(surveys.c.id).where(whose)).all())
-    return _call_off(tx, where, "cancelled by hand", now)
+    return _cancel_where(tx, where, "cancelled by hand", now)
 
 
 def drop(tx: Transaction, stream: str, now: float) -> int:
     """Cancel the open surveys that a stream brought, take off what it added to others, and return how many it were."""
-    cancelled = _call_off(tx, surveys.c.stream == stream, "its stream was dropped", now)
+    cancelled = _cancel_where(tx, surveys.c.stream == stream, "its stream was dropped", now)
     restrict(tx, stream, frozenset())
     have_told_anew(tx, stream)
     return cancelled
 
 
 def have_told_anew(tx: Transaction, stream: str | None = None) -> None:
-    """Have records of a stream, or all, be read again that told surveys: what they said was taken back."""
+    """Have the records that surveys came from read again, of a stream or of all: what they said was taken back."""
     where = surveys.c.told.is_not(None) & (true() if stream is None else surveys.c.stream == stream)
     tx.bring(select(surveys).where(where))
     tx.execute(update(surveys).where(where).values(told=None))
 
 
 def hold(tx: Transaction, stream: str) -> list[bytes]:
-    """Hold the open surveys of a stream that is read otherwise until their rows come again, and return those's keys.
+    """Hold the open surveys of a stream that is read differently now, until their rows come again; return their keys.
 
     A request at work is not sent again.
     """
@@ -290,7 +296,7 @@ def hold(tx: Transaction, stream: str) -> list[bytes]:
     return [bytes(key) for key in keys]
 
 
-def _call_off(tx: Transaction, where: ColumnElement[bool], reason: str, now: float) -> int:
+def _cancel_where(tx: Transaction, where: ColumnElement[bool], reason: str, now: float) -> int:
     tx.bring(select(surveys).where(where, surveys.c.status.in_((*OPEN, *REVIVABLE))))
     _withdraw(tx, where, reason)
     change = update(surveys).values(**_settled(SurveyStatus.CANCELLED, reason, now))
@@ -314,19 +320,19 @@ def restrict(tx: Transaction, stream: str, allowed: Container[str] | None) -> in
     if allowed is None:
         return 0
     brought = (surveys.c.stream == stream) | surveys.c.more.contains(encode(stream), autoescape=True)
-    query = select(surveys).where(surveys.c.status.in_(UNSETTLED), brought)
-    tx.bring(query)
+    where = surveys.c.status.in_(UNSETTLED) & brought
+    tx.bring(select(surveys).where(where))
     rows = []
-    for row in tx.execute(query):
-        parts = {} if row.more is None else decode(row.more)
-        own = decode(row.properties or "{}")
-        if row.stream == stream:
+    for one in stored(tx, where):
+        parts = {} if one.more is None else decode(one.more)
+        own = decode(one.properties)
+        if one.stream == stream:
             own = _only(own, allowed)
         if stream in parts:
             parts[stream] = _only(parts[stream], allowed)
-        after = (row.id, encode(own), encode(parts) if parts else None, None)
-        if after[1:3] != (row.properties, row.more):
-            rows.append(after)
+        properties, more = encode(own), encode(parts) if parts else None
+        if (properties, more) != (one.properties, one.more):
+            rows.append((one.id, properties, more, None))
     tx.update_rows(surveys, ("id", "properties", "more", "told"), rows)
     return len(rows)
 
@@ -398,10 +404,9 @@ def of_identifiers(whom: Identifiers, *, shared: bool = False) -> ColumnElement[
     return of_person(whom.user_ids, whom.anonymous_ids, whom.emails if shared else whom.own_emails)
 
 
-def survey_rows(tx: Transaction, whom: Identifiers) -> Sequence[Any]:
+def of_people(tx: Transaction, whom: Identifiers) -> list[StoredSurvey]:
     """Return the surveys of people, the oldest event first."""
-    where = of_identifiers(whom, shared=True)
-    return tx.execute(select(surveys).where(where).order_by(surveys.c.event_at, surveys.c.id)).all()
+    return stored(tx, of_identifiers(whom, shared=True), surveys.c.event_at, surveys.c.id)
 
 
 def addresses_of(tx: Transaction, user_ids: Collection[str]) -> set[str]:
@@ -417,7 +422,7 @@ def anonymous_ids_of(tx: Transaction, user_ids: Collection[str], emails: Collect
 
 
 _FORGOTTEN: Final = "its person was forgotten"
-_PERSONAL: Final[dict[str, Any]] = {
+_PERSONAL: Final[dict[str, str | None]] = {
     **dict.fromkeys(
         ("user_id", "anonymous_id", "email", "properties", "more", "matches", "occurrence", "row_key", "told")
     ),
@@ -441,18 +446,15 @@ def forget(tx: Transaction, whom: Identifiers, now: float) -> tuple[int, int]:
     # Its request may be at work, and its answer will find nobody: it is not sent again.
     at_work = [row.id for row in rows if row.status == SurveyStatus.CLAIMED]
     settle(tx, at_work, SurveyStatus.UNCERTAIN, _FORGOTTEN, now)
-    # Somebody else may have the address too: it may have been surveyed, and is no longer held by an open claim.
-    held = throttles.c.survey_id.in_(at_work)
-    tx.execute(update(throttles).where(held).values(survey_id=None, surveyed_at=now))
+    throttle.forget(tx, whom.keys, at_work, now)
     # A reason may be Promoter's words, which name whom they like.
     tx.update_rows(surveys, ("id", "reason", *_PERSONAL), [(row.id, _FORGOTTEN, *_PERSONAL.values()) for row in rows])
     forget_kept(tx, cancellations, whom.keys)
-    for table in (throttles, not_surveyed):
-        tx.execute(delete(table).where(table.c.who.in_(whom.keys)))
+    tx.execute(delete(not_surveyed).where(not_surveyed.c.who.in_(whom.keys)))
     return len(rows), len(waiting)
 
 
-def _settled(status: SurveyStatus, reason: str | None, now: float) -> dict[str, Any]:
+def _settled(status: SurveyStatus, reason: str | None, now: float) -> dict[str, object]:
     return {"status": status, "reason": reason, "settled_at": now, "lease": None, "leased_until": 0.0}
 
 
@@ -460,7 +462,7 @@ def _only(properties: Mapping[str, object], allowed: Container[str]) -> dict[str
     return {name: value for name, value in properties.items() if name.lower() in allowed}
 
 
-def _overwrite(tx: Transaction, ids: Sequence[int], **values: Any) -> None:  # noqa: ANN401 - of columns
+def _overwrite(tx: Transaction, ids: Sequence[int], **values: object) -> None:
     """Overwrite columns of surveys, in steps of what one statement takes."""
     for start in range(0, len(ids), _STEP):
         tx.execute(update(surveys).where(surveys.c.id.in_(ids[start : start + _STEP])).values(**values))

@@ -19,8 +19,9 @@ from target_promoter.people.person import Part, Person, Traits
 from target_promoter.store import rejected
 from target_promoter.store.database import open_store
 from target_promoter.store.encoding import encode
+from target_promoter.store.outcomes import SurveyStatus
 from target_promoter.store.rejected import Rejected
-from target_promoter.store.schema import SurveyStatus, contacts, surveys, throttles
+from target_promoter.store.schema import contacts, surveys, throttles
 from target_promoter.surveys import schedule
 from target_promoter.surveys.known_events import KnownEvents
 

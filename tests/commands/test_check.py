@@ -344,7 +344,7 @@ def test_a_sample_shows_what_stays_behind_and_what_matches_nothing(config: dict[
         record("people", id="1", email="bob@example.com", plan="Pro", ssn="1"),
     ]
     text = inspected(messages, config)
-    assert "would stay behind: plan, ssn" in text
+    assert "would not be sent: plan, ssn" in text
     assert "1 x Order Complted: no campaign (did you mean `Order Completed`?)" in text
     assert "warn streams.gone-*: matches no stream of the sample" in text
     assert "warn campaigns.Order Completed: matches no event of the sample (did you mean `Order Complted`?)" in text

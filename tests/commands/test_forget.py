@@ -193,7 +193,7 @@ def test_many_of_a_file(config: dict[str, Any], sandbox: SandboxServer, tmp_path
     names.write_text("\n".join(str(one) for one in range(100, 115)), encoding="utf-8")
     assert "13 user ids, 13 contacts" in command("forget", "--from", str(names), config=config).output
     assert sync(config, [CALLS, *people, *home]).summary["identify"]["blocked"] == 17
-    assert command("forget", "--undo", "114", config=config).output.startswith("Taken back: 2 marks")
+    assert command("forget", "--undo", "114", config=config).output.startswith("Removed: 2 marks")
     assert sync(config, [CALLS, *people]).summary["identify"]["blocked"] == 14
 
 
@@ -217,7 +217,7 @@ def test_who_is_blocked_can_be_listed_and_taken_back(config: dict[str, Any]) -> 
     assert all(re.fullmatch(r"[0-9a-f]{8}  \d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", line) for line in listed[:3])
     assert listed[3].startswith("3 marks: one of each name")
     assert str(command("forget", "--undo", "2", config=config).exception).startswith("Nobody who has the name 2…")
-    assert command("forget", "--undo", ANN.upper(), config=config).output.startswith("Taken back: 3 marks")
+    assert command("forget", "--undo", ANN.upper(), config=config).output.startswith("Removed: 3 marks")
     assert command("forget", "--list", config=config).output.startswith("0 marks")
     summary = sync(config, messages).summary
     assert summary["identify"]["blocked"] == summary["track"]["blocked"] == 0
@@ -230,14 +230,14 @@ def test_the_blocked_are_brought_along_to_a_new_store(config: dict[str, Any], tm
     for number in range(2):
         marks = tmp_path / f"marks-{number}.json"
         result = command("forget", "--list", "--format", "json", config=config)
-        assert "keep it as you keep the store" in result.stderr
+        assert "protect it as you protect the store" in result.stderr
         marks.write_text(result.stdout, encoding="utf-8")
         assert "ann" not in result.stdout
         config["store_url"] = f"sqlite:///{tmp_path}/new-{number}.db"
         assert command("forget", "--marks", str(marks), config=config).output.startswith("Taken in: 3 marks")
     assert sync(config, messages).summary["identify"]["blocked"] == 3
     command("forget", "2", config=config)
-    assert command("forget", "--undo", ANN, config=config).output.startswith("Taken back: 3 marks")
+    assert command("forget", "--undo", ANN, config=config).output.startswith("Removed: 3 marks")
 
 
 @pytest.mark.parametrize(

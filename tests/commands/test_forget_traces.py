@@ -159,7 +159,7 @@ def test_what_others_say_of_somebody_is_told(house: House, config: dict[str, Any
     """An address that is a property of somebody else's order stays, and the command says so."""
     house.take(identify("1", ANN), identify("2", "bob@example.com"), track("Order Completed", "2", friend=ANN))
     output = forget(config, "1")
-    assert "still names an address of theirs (" in output
+    assert "still hold an address of theirs (" in output
     assert "surveys: 1" in output
 
 
@@ -191,14 +191,14 @@ def test_another_program_that_reads_the_file_is_told(
 def test_another_program_that_writes_to_the_file_is_told(
     sqlite_config: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A file that cannot be written anew is named."""
+    """A file that cannot be rewritten is named."""
     monkeypatch.setattr(erasing, "ATTEMPT_SECONDS", 0.1)
     store = open_store(sqlite_config["store_url"], now=0.0)
     with closing(store), closing(sqlite3.connect(tmp_path / "store.db", isolation_level=None)) as other:
         other.execute("BEGIN IMMEDIATE")
         sentences = list(erase_deleted(store))
     assert len(sentences) == 1
-    assert "which could not be written anew (database is locked)" in sentences[0]
+    assert "which could not be rewritten (database is locked)" in sentences[0]
 
 
 def test_the_copy_of_an_older_version_is_named(tmp_path: Path) -> None:
@@ -220,7 +220,7 @@ def test_hashes_without_salt_are_removed(store_url: str) -> None:
 
 
 def test_statistics_of_postgresql_hold_nobody(postgres_url: str) -> None:
-    """What the planner knows of the tables holds values of theirs: it is written anew as well."""
+    """What the planner knows of the tables holds values of theirs: it is rewritten as well."""
     config = {"api_key": "k", "store_url": postgres_url}
     house = House(postgres_url)
     house.take(identify("1", ANN), *(identify(str(one), f"somebody-{one}@example.com") for one in range(2, 30)))
@@ -233,15 +233,15 @@ def test_statistics_of_postgresql_hold_nobody(postgres_url: str) -> None:
 
 
 def test_a_session_that_reads_in_postgresql_is_told(postgres_url: str) -> None:
-    """The tables that it reads cannot be written anew, and what it may see stays until it ends."""
+    """The tables that it reads cannot be rewritten, and what it may see stays until it ends."""
     config = {"api_key": "k", "store_url": postgres_url}
     House(postgres_url).take(identify("1", ANN))
     with psycopg.connect(postgres_url) as other:
         other.execute("BEGIN ISOLATION LEVEL REPEATABLE READ")
         other.execute("SELECT * FROM people").fetchall()
         output = forget(config, "1")
-        assert "can still be read in the files of people, which could not be written anew" in output
-        assert "sessions or replicas read that began before" in output
+        assert "can still be read in the files of people, which could not be rewritten" in output
+        assert "as long as older sessions or replicas are reading" in output
         other.rollback()
     output = forget(config, "1")
     assert "can still be read" not in output

@@ -284,11 +284,11 @@ def test_a_contact_that_is_gone_or_another_persons(config: dict[str, Any], accou
 
 
 def test_an_address_in_capitals(config: dict[str, Any], account: Account) -> None:
-    """Promoter may take it for another contact: nothing is concluded but that it unsubscribed."""
+    """Promoter may take it for another contact: only that it unsubscribed is used."""
     hold(account, "Ann@Example.com", user_id="7")
     account.unsubscribe("Ann@Example.com")
     said = pull(config)
-    assert "1 have an address that is written otherwise" in said
+    assert "1 have an address that is written differently" in said
     requests(account)
     run = sync(config, [CALLS, identify("7", ANN), order("o-7", "7")])
     assert run.summary["surveys"]["withheld"] == 1
@@ -428,7 +428,7 @@ class Meddler(Client):
         return super().contacts(page, contact_list)
 
 
-def pull_with(client: Meddler, config: dict[str, Any]) -> pulled.Reading:
+def pull_with(client: Meddler, config: dict[str, Any]) -> pulled.PullProgress:
     """Pull with a client."""
     store = open_store(config["store_url"], now=time.time())
     summary = Summary(sandbox=False, dry_run=False, started_at=time.time())

@@ -66,7 +66,7 @@ def test_a_name_that_nothing_has(house: House, config: dict[str, Any]) -> None:
     assert "did you mean `Ticket Closed`?" in str(error)
     assert isinstance(command("cancel", "9" * 40, config=config).exception, PromoterError)
     error = command("drop", "cals", config=config).exception
-    assert "took nothing from a stream `cals`" in str(error)
+    assert "holds nothing from a stream `cals`" in str(error)
     assert "cancelled" not in house.surveys.values()
 
 

@@ -66,7 +66,7 @@ def test_the_project_declares_the_loader_in_full(project: dict[str, Any]) -> Non
 
 
 def test_the_generator_writes_what_the_project_holds(tmp_path: Path) -> None:
-    """Writing the loader anew changes nothing of a file that is up to date."""
+    """Rewriting the loader changes nothing of a file that is up to date."""
     path = tmp_path / "meltano.yml"
     text = (ROOT / "meltano.yml").read_text(encoding="utf-8")
     path.write_text(text, encoding="utf-8")

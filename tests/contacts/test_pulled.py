@@ -35,7 +35,7 @@ def read(
     listed = ListedContact(ANN, {}, attributes or AS_BASIC, unsubscribed)
     at = house.now + seconds
     began = at if since is None else house.now + since
-    house.store.write(lambda tx: pulled.take_page(tx, [listed], None, read_at=at, since=began))
+    house.store.write(lambda tx: pulled.save_page(tx, [listed], None, read_at=at, since=began))
 
 
 def sent(turn: Turn) -> list[str]:
@@ -120,7 +120,7 @@ def test_a_clock_that_is_ahead(house: House) -> None:
 
 
 def test_what_is_to_be_sent_again_is(house: House) -> None:
-    """All that was known of contacts counts no more."""
+    """All that was known of contacts is void."""
     read(house, 1)
     house.store.write(lambda tx: contacts.mark_all_dirty(tx, house.now + 2, forget_sent=True))
     assert sent(Process(house).turn(3)) == [ANN]
@@ -131,7 +131,7 @@ def test_after_a_year_it_is_forgotten_how_a_contact_looked(house: House) -> None
     read(house, 0, unsubscribed=True)
 
     def held(at: float) -> Any:  # noqa: ANN401 - of the store
-        house.store.write(lambda tx: retention.let_go(tx, at, longest=0.0))
+        house.store.write(lambda tx: retention.remove_old(tx, at, longest=0.0))
         return house.store.read(lambda tx: pulled.load(tx, [ANN])[ANN])
 
     assert held(NOW + 300 * retention.DAY).contact is not None

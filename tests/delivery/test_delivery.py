@@ -159,22 +159,22 @@ def test_patience_ends_after_its_time_without_a_success() -> None:
     """One success starts it anew; failures without one for five minutes end it with the last words."""
     patience = Patience()
     failure = Answer(Outcome.UNANSWERED, 500, "no luck")
-    assert patience.judge(failure, 0.0)
-    assert not patience.judge(Answer(Outcome.REFUSED, 400), 200.0)
-    assert patience.judge(failure, 250.0)
-    assert patience.judge(failure, 549.0)
+    assert patience.record(failure, 0.0)
+    assert not patience.record(Answer(Outcome.REFUSED, 400), 200.0)
+    assert patience.record(failure, 250.0)
+    assert patience.record(failure, 549.0)
     with pytest.raises(DeliveryError, match=r"5 minutes.*status 500 no luck"):
-        patience.judge(failure, 550.0)
+        patience.record(failure, 550.0)
 
 
 def test_failures_in_a_row_slow_everything_down() -> None:
     """After the third all wait, ever longer and never more than half a minute, until one succeeds."""
     patience = Patience()
     for number in range(1500):
-        patience.judge(Answer(Outcome.UNREACHED), 1.0)
+        patience.record(Answer(Outcome.UNREACHED), 1.0)
         assert (patience.paused_until > 1.0) == (number >= 2)
         assert patience.paused_until <= 31.0
-    patience.judge(YES, 2.0)
+    patience.record(YES, 2.0)
     assert patience.paused_until == 0.0
 
 
@@ -183,7 +183,7 @@ def test_the_third_failure_in_a_row_is_told(caplog: pytest.LogCaptureFixture) ->
     patience = Patience()
     told = []
     for _ in range(5):
-        patience.judge(Answer(Outcome.UNAVAILABLE, 503, "maintenance"), 1.0)
+        patience.record(Answer(Outcome.UNAVAILABLE, 503, "maintenance"), 1.0)
         told.append(caplog.text.count("Three requests in a row failed (status 503 maintenance)"))
     assert told == [0, 0, 1, 1, 1]
 

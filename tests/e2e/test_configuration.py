@@ -135,14 +135,14 @@ def test_a_wrong_variable_is_named_and_not_shown(
     ("content", "words"),
     [
         (None, "cannot be read"),
-        ("", "is no JSON at line 1, column 1"),
-        ("{", "is no JSON at line 1, column 2"),
-        (f'{{\n"api_key": "{SECRET}",}}', "is no JSON at line 2, column 27"),
+        ("", "is not valid JSON at line 1, column 1"),
+        ("{", "is not valid JSON at line 1, column 2"),
+        (f'{{\n"api_key": "{SECRET}",}}', "is not valid JSON at line 2, column 27"),
         (f'{{"api_key": "{SECRET}", "api_key": "x"}}', "names `api_key` twice"),
         (f'{{"campaigns": {{"A": 1, "A": "{SECRET}"}}}}', "names `A` twice"),
-        ("[" * 100_000, "is no JSON"),
-        ("[]", "is no JSON object"),
-        ("\ud800".encode("utf-8", "surrogatepass"), "is no JSON"),
+        ("[" * 100_000, "is not valid JSON"),
+        ("[]", "is not a JSON object"),
+        ("\ud800".encode("utf-8", "surrogatepass"), "is not valid JSON"),
         (f'{{"api_kye": "{SECRET}"}}', "did you mean `api_key`?"),
     ],
 )
@@ -164,7 +164,7 @@ def test_a_wrong_file_is_named_and_not_shown(tmp_path: Path, content: str | byte
 def test_a_check_says_of_a_wrong_file_what_it_says_of_any_fault(tmp_path: Path) -> None:
     """Wherever on the command line the file is named."""
     (tmp_path / "config.json").write_text("{", encoding="utf-8")
-    fault = "FAIL config: The config file config.json is no JSON at line 1, column 2: "
+    fault = "FAIL config: The config file config.json is not valid JSON at line 1, column 2: "
     for arguments in (("--config", "config.json", "check"), ("check", "--config", "config.json")):
         run = run_program(*arguments, cwd=tmp_path)
         assert run.status == 1
@@ -180,7 +180,7 @@ def test_what_is_no_path_is_not_repeated(tmp_path: Path, argument: str) -> None:
     """Whoever gives the settings themselves in place of a path finds no key in the log."""
     run = run_program("--config", argument, cwd=tmp_path)
     assert run.status == 1
-    assert "What --config names is no file: give the path of a JSON file, or ENV." in run.log
+    assert "What --config names is not a file: give the path of a JSON file, or ENV." in run.log
     assert SECRET not in run.log
     assert "Traceback" not in run.log
 
@@ -190,15 +190,15 @@ def test_a_wrong_level_of_logging_is_a_sentence(tmp_path: Path, variable: str) -
     """It is told before anything else is done."""
     run = run_program("--version", cwd=tmp_path, env={variable: "loud"})
     assert run.status == 1
-    assert run.log == f"The environment variable {variable} holds no level: use DEBUG, INFO, WARNING or ERROR.\n"
+    assert run.log == f"The environment variable {variable} is not a log level: use DEBUG, INFO, WARNING or ERROR.\n"
 
 
 def test_variables_that_are_no_settings_are_told(monkeypatch: pytest.MonkeyPatch) -> None:
     """So is that settings lie in the environment which are not read; Meltano's own variables are no fault."""
     for name in ("CAMPAIGNS", "CAMPAINS", "ZZZ", "LOGLEVEL"):
         monkeypatch.setenv(PREFIX + name, "{}")
-    near = f"The environment variable {PREFIX}CAMPAINS is no setting: did you mean {PREFIX}CAMPAIGNS?"
-    far = f"The environment variable {PREFIX}ZZZ is no setting: unset it, or see the settings in `--about`."
+    near = f"The environment variable {PREFIX}CAMPAINS is not a setting: did you mean {PREFIX}CAMPAIGNS?"
+    far = f"The environment variable {PREFIX}ZZZ is not a setting: unset it, or see the settings in `--about`."
     assert environment_warnings(["ENV"]) == [near, far]
     unread = f"The environment holds settings that are not read ({PREFIX}CAMPAIGNS): add --config=ENV."
     assert environment_warnings(["config.json"]) == [near, far, unread]

@@ -192,8 +192,8 @@ def test_a_worker_ends_when_somebody_must_see_to_it(
     messages = shop(3, 3, clock.now - HOUR)
     assert run_program(config=config, messages=messages, cwd=tmp_path, env=clock.env).status == 0
     clock.set(NINE + 1)
-    fused = {**config, "max_surveys_per_run": 2}
-    ended = run_program("deliver", "--keep-running", config=fused, cwd=tmp_path, env=clock.env)
+    limited = {**config, "max_surveys_per_run": 2}
+    ended = run_program("deliver", "--keep-running", config=limited, cwd=tmp_path, env=clock.env)
     assert ended.status == 1
     assert "Stopped at `max_surveys_per_run` after 2 surveys" in ended.log
     gone = {**config, "campaigns": {"Order Completed": 1}}

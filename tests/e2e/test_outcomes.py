@@ -162,7 +162,7 @@ def too_late(stage: Stage) -> Run:
 
 
 def too_many(stage: Stage) -> Run:
-    """More surveys are due than the fuse lets through."""
+    """More surveys are due than max_surveys_per_run lets through."""
     return stage.run(ANN, BOB, order("m", "1"), order("n", "2"), max_surveys_per_run=1)
 
 

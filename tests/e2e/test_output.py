@@ -1,4 +1,4 @@
-"""Standard output that takes nothing more, or not every letter: a sentence, and never a traceback."""
+"""Standard output that cannot be written to, or not with every letter: a sentence, and never a traceback."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def test_a_state_that_cannot_be_printed(shop: dict[str, Any], tmp_path: Path, pa
     out = None if path is None else os.open(path, os.O_WRONLY)
     status, log = run(program(config=shop, cwd=tmp_path), stdout=out, cwd=tmp_path)
     assert status == 1, log
-    assert f"Standard output takes nothing more ({words})" in log
+    assert f"Standard output cannot be written to ({words})" in log
     assert "Run summary: " in log.splitlines()[-1]
     assert "Traceback" not in log
     assert "Exception ignored" not in log
@@ -66,7 +66,7 @@ def test_a_command_on_a_full_disk(tmp_path: Path) -> None:
     status, log = run(program("sample", cwd=tmp_path), stdout=os.open("/dev/full", os.O_WRONLY), cwd=tmp_path)
     assert status == 1
     assert log.count("\n") == 1
-    assert "Standard output takes nothing more (No space left on device)" in log
+    assert "Standard output cannot be written to (No space left on device)" in log
 
 
 @pytest.mark.parametrize("option", ["--help", "--version", "--about"])
@@ -77,7 +77,7 @@ def test_an_answer_that_cannot_be_printed(option: str, path: str | None, tmp_pat
     status, log = run(program(option, cwd=tmp_path), stdout=out, cwd=tmp_path)
     assert status == 1, log
     assert log.count("\n") == 1
-    assert "Standard output takes nothing more" in log
+    assert "Standard output cannot be written to" in log
 
 
 def test_a_port_that_is_taken_is_a_sentence(tmp_path: Path) -> None:

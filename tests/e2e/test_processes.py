@@ -135,7 +135,7 @@ def test_claims_alone_keep_surveys_single(
     assert check(shop, sandbox.account, store_url)["sent"] == 30
 
 
-def test_the_fuse_is_of_each_run(
+def test_max_surveys_per_run_is_counted_in_each_run(
     programs: Programs, sandbox: SandboxServer, config: dict[str, Any], tmp_path: Path
 ) -> None:
     """A run that sent as many surveys as it may leaves the rest pending and fails, whatever others do."""

@@ -39,7 +39,7 @@ def test_one_that_is_stopped_goes_on(
     sandbox.set_faults(Faults())
     if signum == signal.SIGTERM:
         assert process.returncode == 1
-        assert "`target-promoter pull` goes on behind them" in log
+        assert "run `target-promoter pull` again to go on from there" in log
         assert "stopped behind" in command("check", config=config).output
     assert "Read 10 contacts on 5 pages" in pull(config)
     assert "stopped behind" not in command("check", config=config).output

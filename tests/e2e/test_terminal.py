@@ -82,7 +82,7 @@ def test_a_terminal_is_asked(config: dict[str, Any], tmp_path: Path, answer: str
     os.write(terminal, f"{answer}\n".encode())
     line = program("forget", "3", config=config, cwd=tmp_path)
     done = subprocess.run(line, stdin=side, capture_output=True, text=True, check=False, timeout=120)
-    assert "The store does not know 3…. Block what names them from now on?" in done.stdout
+    assert "The store does not know 3…. Block records that name them from now on?" in done.stdout
     assert done.returncode == (0 if answer == "y" else 1)
     assert marks in command("forget", "--list", config=config).output
 

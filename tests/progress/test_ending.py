@@ -24,7 +24,7 @@ def test_a_run_that_sent_all_says_so_in_one_sentence() -> None:
 
 
 def test_a_run_that_surveyed_nobody_says_why() -> None:
-    """Of what was due, and of what never came to be due."""
+    """Of what was due, and of what never became due."""
     track = {"unmatched": 1, "stale": 3, "stored": 2}
     told = list(verdict(summary(surveys={"throttled": 1, "withheld": 2}, track=track)))
     assert told == [
@@ -33,7 +33,7 @@ def test_a_run_that_surveyed_nobody_says_why() -> None:
         "2 were not sent: not in the sample, not among survey_recipients, or unsubscribed.",
         "2 events are kept on the contact, and lead to no survey.",
         "3 events were too old to survey.",
-        "1 event is named by no campaign.",
+        "1 event matches no campaign.",
     ]
 
 
@@ -48,7 +48,7 @@ def test_what_waits_is_told_with_the_next_day() -> None:
 def test_a_dry_run_claims_to_have_sent_nothing() -> None:
     """What it would have sent is pending."""
     told = list(verdict(summary(dry_run=True, surveys={"sent": 2}, contacts={"synced": 3})))
-    assert told[0] == "This was a dry run: nothing was sent, and nothing is kept."
+    assert told[0] == "This was a dry run: nothing was sent, and nothing was stored."
     assert len(told) == 2
     assert told[-1] == "2 surveys and 3 contacts are to be sent."
 

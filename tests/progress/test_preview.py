@@ -123,7 +123,7 @@ def test_nobody_elses_lease_is_waited_for(config: dict[str, Any]) -> None:
     assert dry.summary["seconds"] < 5
 
 
-def test_the_fuse_holds_as_in_a_real_run(config: dict[str, Any]) -> None:
+def test_max_surveys_per_run_holds_as_in_a_real_run(config: dict[str, Any]) -> None:
     """A dry run that would send more than `max_surveys_per_run` says so, and exits with 1."""
     dry = sync({**config, "dry_run": True, "max_surveys_per_run": 1}, MESSAGES)
     assert dry.status == 1
@@ -178,8 +178,8 @@ def test_a_long_preview_tells_how_many_more(config: dict[str, Any]) -> None:
     assert text.endswith("  and 3 more, which `target-promoter report` shows after a run.")
 
 
-def test_the_fuse_holds_in_a_dry_run_too(config: dict[str, Any], tmp_path: Path) -> None:
-    """What the fuse would keep for later runs is told beside what would be sent, and the exit status is a run's."""
+def test_max_surveys_per_run_holds_in_a_dry_run_too(config: dict[str, Any], tmp_path: Path) -> None:
+    """What is left to later runs is shown beside what would be sent, and the exit status is a run's."""
     people = [identify(str(n), f"p{n}@example.com") for n in range(1, 4)]
     orders = [order(f"t-{n}", str(n)) for n in range(1, 4)]
     dry = {**config, "dry_run": True, "max_surveys_per_run": 1}

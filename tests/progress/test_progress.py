@@ -1,4 +1,4 @@
-"""How a run tells how it gets on: what it says, where, and that standard output stays the tap's."""
+"""How a run shows its progress: what it says, where, and that standard output stays the tap's."""
 
 from __future__ import annotations
 

@@ -132,7 +132,7 @@ def test_a_rule_that_cancels_nothing_is_told(config: dict[str, Any]) -> None:
     config["campaigns"] = {"Order Completed": {"id": 78, "delay_hours": 24, "cancel_on": [rule]}}
     messages = [CALLS, identify("1", "a@example.com"), order("t-1", "1", order_id=7)]
     mistyped, lacking = sync(config, [*messages, track("Order Refundd"), track("Order Refunded")]).log.splitlines()
-    assert mistyped.startswith('1 event "Order Refundd" cancelled no survey, for no `cancel_on` names it; ')
+    assert mistyped.startswith('1 event "Order Refundd" cancelled no survey, because no `cancel_on` names it; ')
     assert 'probably "Order Refunded" was meant' in mistyped
     assert lacking.startswith('1 event "Order Refunded" has no "order_id", by which `cancel_on` tells which survey ')
     rule["match"] = "Order"
@@ -148,11 +148,11 @@ def test_settings_that_changed_are_logged_at_the_next_runs_start(
     caplog.set_level(logging.INFO, logger="target-promoter")
     messages = [CALLS, identify("1", "a@example.com"), order("t-1", "1"), track("Page Viewed")]
     sync(config, messages)
-    assert "not what it was" not in caplog.text
+    assert "A setting changed" not in caplog.text
     config |= {"survey_recipients": ["jane@example.com"], "stored_events": ["Order Completed", "Page Viewed", "Paid"]}
     (line,) = sync(config, []).log.splitlines()
     assert line.startswith("`stored_events` names page_viewed now: what was read before is not kept. Refresh the ")
-    told = [one for one in caplog.messages if one.startswith("A setting is not what it was in the run before: ")]
+    told = [one for one in caplog.messages if one.startswith("A setting changed since the run before: ")]
     assert [one.split(": ")[1] for one in told] == ["stored_events", "survey_recipients"]
     assert "jane" not in caplog.text
 

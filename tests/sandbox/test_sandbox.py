@@ -132,7 +132,7 @@ def test_only_json(api: Api, kind: str) -> None:
 
 @pytest.mark.parametrize("body", [b"{", b"[]", b'"text"', b"\xff", b"[" * 100_000, b""])
 def test_broken_bodies(api: Api, body: bytes) -> None:
-    """A body that is no JSON object is refused with status 400."""
+    """A body that is not a JSON object is refused with status 400."""
     answer = api("POST", "/api/contacts/", data=body, headers={"Content-Type": "application/json"})
     assert answer.status_code == 400
 

@@ -408,7 +408,7 @@ def test_nobody_is_surveyed_at_an_address_that_was_read_otherwise(house: House, 
 
 
 def test_a_later_call_says_where_somebody_is_whose_address_is_in_doubt(house: House) -> None:
-    """What another stream said later stands, and so does what the same stream says by the fields of now."""
+    """What another stream said later stands, and so does what the same stream says with the current fields."""
     house.configure(streams=people(fields={"user_id": "id", "timestamp": "updated", "email": "billing"}))
     house.take(row(1, 1, ANN, -5, billing=BOB), row(2, 2, ANN, -5, billing=BOB), identify("2", "two@example.com", -4))
     house.configure(streams=people())

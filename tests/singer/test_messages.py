@@ -484,8 +484,8 @@ def test_records_of_batch_files_are_validated_and_mapped(
         (batch(["file:///tmp/a%0aERROR"]), "control characters"),
         (batch(["file:///tmp/\ud800"]), "control characters"),
         (batch(["file://[/x"]), "not on this machine"),
-        (batch(["file:///dev/zero"]), "no regular file"),
-        (batch(["file:///dev/stdin"]), "no regular file"),
+        (batch(["file:///dev/zero"]), "not a regular file"),
+        (batch(["file:///dev/stdin"]), "not a regular file"),
     ],
 )
 def test_a_batch_that_cannot_be_read_is_refused(shop: dict[str, Any], message: dict[str, Any], words: str) -> None:
@@ -517,7 +517,7 @@ def test_a_batch_reads_neither_pipes_nor_endless_lines(
 ) -> None:
     """A pipe that nobody writes to would hold the run for ever, and a packed line without end fill the memory."""
     os.mkfifo(tmp_path / "pipe")
-    assert "no regular file" in sync(shop, [schema("customers", CUSTOMERS), batch([tmp_path / "pipe"])]).log
+    assert "not a regular file" in sync(shop, [schema("customers", CUSTOMERS), batch([tmp_path / "pipe"])]).log
     monkeypatch.setattr(reader, "_LONGEST_LINE", 100)
     file = batch_file(tmp_path / "long.jsonl.gz", [ANN, {**BOB, "note": "x" * 200}])
     run = sync(shop, [schema("customers", CUSTOMERS), batch([file]), state({"n": 1})])

@@ -23,6 +23,7 @@ from target_promoter.progress.preview import preview
 from target_promoter.store import schema
 from target_promoter.store.database import find_store
 from target_promoter.store.dry_run import DryRunStore, open_dry_run
+from target_promoter.store.outcomes import ContactStatus
 from target_promoter.surveys import surveys
 from tests.benchmarks import large_store
 from tests.benchmarks.large_store import CAMPAIGN, EVENT, Size, email, user_id
@@ -99,7 +100,8 @@ def test_what_was_not_asked_for_is_counted(dry: DryRunStore, url: str) -> None:
     dry.write(lambda tx: people.remove(tx, people.load(tx, [user_id(3)])))
     assert dry.count(count) == {"pending": SIZE.pending + 2, "people": SIZE.people - 1}
     assert dry.untouched(count) == {"pending": SIZE.pending - 1, "people": SIZE.people - 1}
-    waits = f"  Of these contacts {SIZE.pending - 1} wait since earlier runs: some of them may look as wanted already."
+    kept = f"{SIZE.pending - 1} have waited since earlier runs: some of them may be up to date already."
+    waits = f"  Of these contacts {kept}"
     assert waits in list(preview(dry, Settings.from_config({"api_key": "a-key-of-the-tests"}), time.time()))
     store = find_store(url)
     assert store is not None
@@ -120,7 +122,7 @@ def test_what_it_changed_or_removed_stays_so(url: str) -> None:
         assert dry.write(lambda tx: stored_events.of_user(tx, "9")) == {}
         dry.write(lambda tx: contacts.mark_dirty(tx, {email(299): "other"}, 5.0))
         [again] = dry.read(lambda tx: contacts.load(tx, [email(299)])).values()
-        assert (again.status, again.user_id, again.revision) == (contacts.ContactStatus.PENDING, "other", 2)
+        assert (again.status, again.user_id, again.revision) == (ContactStatus.PENDING, "other", 2)
         dry.write(lambda tx: tx.bring(select(schema.kept_properties)))
         assert dry.read(lambda tx: rows(tx, "kept_properties")) == 0
 

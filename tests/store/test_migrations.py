@@ -261,7 +261,7 @@ def test_two_programs_at_once_migrate_it_once(old_url: str, caplog: pytest.LogCa
         for program in programs:
             program.join(60)
     assert failures == []
-    assert caplog.text.count("was brought from version") == 1
+    assert caplog.text.count("was upgraded from version") == 1
     assert version_in(old_url) == str(SCHEMA_VERSION)
 
 
@@ -299,7 +299,7 @@ def test_a_program_of_version_2_that_still_runs_finds_neither_people_nor_the_lim
 
 
 def test_a_dry_run_leaves_an_older_store_as_it_is(old_url: str, version: int) -> None:
-    """It works on a copy that is brought to this version; PostgreSQL is not copied so, and says what to do."""
+    """It works on a copy that is upgraded to this version; PostgreSQL is not copied so, and says what to do."""
     if old_url.startswith("sqlite"):
         store = open_dry_run(old_url, NOW)
         known = store.read(lambda tx: people.load(tx, ["1"]))

@@ -108,7 +108,7 @@ def test_a_kill_leaves_one_store_that_works_and_the_next_move_ends_it(place: str
     if place == "_finish":
         with pytest.raises(StoreMovedError):
             open_store(old, now=NOW)
-        with pytest.raises(StoreError, match="run `target-promoter move` once more"):
+        with pytest.raises(StoreError, match="run `target-promoter move` again"):
             open_store(new, now=NOW)
     else:
         open_store(old, now=NOW).close()

@@ -57,7 +57,7 @@ def begin(house: House, at: float, *, before: float | None = None) -> dict[str, 
 
     def run(when: float) -> int:
         def begin(tx: Transaction) -> int:
-            retention.let_go(tx, when, longest=house.settings.longest_seconds)
+            retention.remove_old(tx, when, longest=house.settings.longest_seconds)
             return runs.begin(tx, "sync", when)
 
         return house.store.write(begin)

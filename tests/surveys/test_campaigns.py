@@ -74,7 +74,7 @@ def test_a_due_survey_without_a_campaign_is_not_sent(
     told = run_program("report", "--format", "json", config={**shop, "campaigns": {}}, cwd=tmp_path)
     report = json.loads(told.output)
     assert [one["waits_for"] for one in report["surveys"]["open"]] == [
-        "a campaign of its event in the setting campaigns"
+        "a campaign for its event in the setting campaigns"
     ]
     assert later(shop, {"Completed Order": 91}).summary["surveys"]["sent"] == 1
     assert [one.campaign for one in sandbox.account.surveys] == [91]

@@ -205,8 +205,8 @@ def test_one_that_is_never_taken_lets_others_go_first(tmp_path: Path) -> None:
     assert [one.email for one in process.turn(2, room=1).requests] == [ANN]
 
 
-def test_the_fuse_counts_what_may_have_been_sent(tmp_path: Path) -> None:
-    """A survey without an answer burns the fuse; one that was surely not carried out does not."""
+def test_max_surveys_per_run_counts_what_may_have_been_sent(tmp_path: Path) -> None:
+    """A survey without an answer counts against max_surveys_per_run; one that was surely not carried out does not."""
     house = House(tmp_path, max_surveys_per_run=1)
     house.take(identify("1", ANN), identify("2", "bob@example.com"))
     house.take(track("Order Completed", "1", hours=-2), track("Order Completed", "2", hours=-1))
@@ -215,11 +215,11 @@ def test_the_fuse_counts_what_may_have_been_sent(tmp_path: Path) -> None:
     assert [one.email for one in process.turn(0).requests] == [ANN]
     assert [one.email for one in process.turn(1, "rate_limited", retry_after=0.0).requests] == [ANN]
     assert process.turn(2, "unanswered").requests == []
-    assert process.turns.is_stopped_by_fuse
+    assert process.turns.is_stopped_by_max_surveys
     assert [one.email for one in process.turn(63).requests] == [ANN]
     turn = process.turn(64, "not_eligible")
     assert (turn.requests, turn.next_at) == ([], None)
-    assert process.turns.is_stopped_by_fuse
+    assert process.turns.is_stopped_by_max_surveys
     assert [one.email for one in Process(house).turn(65).requests] == ["bob@example.com"]
 
 

@@ -9,7 +9,7 @@ import msgspec
 import pytest
 
 from target_promoter.store import runs
-from target_promoter.store.schema import SurveyStatus
+from target_promoter.store.outcomes import SurveyStatus
 from target_promoter.surveys import schedule, surveys
 from target_promoter.surveys.claims import Claim
 from target_promoter.surveys.known_events import KnownEvents
