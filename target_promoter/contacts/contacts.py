@@ -56,6 +56,10 @@ class Contact:
     lease: str | None
     leased_until: float
 
+    def has_other_at_work(self, form: bytes, now: float) -> bool:
+        """Return whether a request with another form may still be at work, and so arrive after one that leaves now."""
+        return self.tried_until > now and self.tried != form
+
 
 _COLUMNS: Final = tuple(Contact.__slots__)
 _SELECTED: Final = tuple(contacts.c[name] for name in _COLUMNS)
@@ -268,12 +272,6 @@ class Brought:
     contact_lists: tuple[int, ...]
 
 
-def revisions(tx: Transaction, emails: Iterable[str]) -> dict[str, int]:
-    """Return the revisions of contacts, by address."""
-    rows = tx.rows_among("email, revision", "contacts", "email", set(emails))
-    return {row.email: row.revision for row in rows}
-
-
 def record_surveyed(tx: Transaction, brought: Mapping[str, Brought], now: float) -> int:
     """Record that surveys' requests brought their contacts' forms along, by address, but none of their lists.
 
@@ -286,7 +284,7 @@ def record_surveyed(tx: Transaction, brought: Mapping[str, Brought], now: float)
     synced = 0
     for email, row in rows.items():
         one = brought[email]
-        if row.leased_until > now or (row.tried_until > now and row.tried != one.form):
+        if row.leased_until > now or row.has_other_at_work(one.form, now):
             continue  # A request of the contact's own is, or may be, at work: its answer decides.
         status = ContactStatus.PENDING if row.status is ContactStatus.REFUSED else row.status
         is_whole = row.revision == one.revision and set(one.contact_lists) <= set(row.sent_lists)

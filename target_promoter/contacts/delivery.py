@@ -158,9 +158,7 @@ class ContactDelivery:
                 changed.append(replace(row, status=status))
                 continue
             request = _request(row, form) if leaves is None else _leaving(row, leaves)
-            if row.tried_until > now and row.tried != request.digest:
-                # A request with an older form got no answer and may still be at work: it must not arrive after this
-                # one.
+            if row.has_other_at_work(request.digest, now):
                 changed.append(replace(row, not_before=row.tried_until))
                 continue
             lease = next(self._leases)

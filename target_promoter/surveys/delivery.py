@@ -214,7 +214,8 @@ class SurveyDelivery:
                 surveyed_at = _last_surveyed(claim, now) if claim.unanswered else None
                 settled.append(Settled(claim, status, answer.words, surveyed_at))
         claims.settle(tx, settled, now)
-        brought = {one.claim.email: one.claim.brought for one in settled if one.status is SurveyStatus.SENT}
+        sent = [one.claim for one in settled if one.status is SurveyStatus.SENT]
+        brought = {one.email: one.brought for one in sent if one.brought is not None}
         return Counter(one.status for one in settled), contacts.record_surveyed(tx, brought, now)
 
     def _status(self, claim: Claim, answer: Answer) -> SurveyStatus | None:
@@ -257,7 +258,7 @@ class _Claiming:
         emails = {who.email for who in reached if who.email is not None}
         self._forms: Mapping[str, ContactForm] = contact_forms(tx, emails, lists)
         self._throttles = throttle.load(tx, {key for who in reached for key in self._throttled_by(who)})
-        self._revisions = contacts.revisions(tx, self._forms)
+        self._contacts = contacts.load(tx, self._forms)
         self._unsubscribed = pulled.unsubscribed_among(tx, emails)
         self._claimed: set[str] = set()
         self._settled: dict[tuple[SurveyStatus, str], list[int]] = {}
@@ -297,7 +298,9 @@ class _Claiming:
         self._claimed.update(keys)
         attributes = survey_attributes(survey.all_properties)
         self.notes += (*attributes.notes, *form.notes)
-        brought = Brought(form.digest, self._revisions.get(who.email), form.contact_lists)
+        contact, brought = self._contacts.get(who.email), None
+        if contact is None or not contact.has_other_at_work(form.digest, rules.now):
+            brought = Brought(form.digest, None if contact is None else contact.revision, form.contact_lists)
         request = {"campaign_id": campaign.id, "contact": form.contact, "attributes": attributes.values}
         return Claim(survey, campaign.id, who.email, who.user_id, rules.now, encode(request), brought, 0)
 

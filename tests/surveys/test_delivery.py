@@ -271,6 +271,28 @@ def test_a_contact_whose_lists_its_survey_did_not_bring_is_sent(tmp_path: Path) 
     assert not turn.contacts["synced"]
 
 
+@pytest.mark.parametrize("is_repeated", [False, True])
+def test_a_contact_whose_older_form_was_on_its_way_beside_its_survey_is_sent(
+    tmp_path: Path, *, is_repeated: bool
+) -> None:
+    """Of the two the older form may have arrived last, though its answer came first."""
+    house = House(tmp_path)
+    house.take(identify("1", ANN))
+    process, other = Process(house), Process(house)
+    assert [type(one) for one in process.turn(0).requests] == [ContactRequest]
+    house.take(track("Order Completed", "1", messageId="m"))
+    assert [type(one) for one in other.turn(1).requests] == [Claim]
+    process.turn(2, "accepted", room=0)
+    if is_repeated:
+        other.turn(3, "unanswered", room=0)
+        assert [type(one) for one in other.turn(64).requests] == [Claim]
+    turn = other.turn(65, "accepted")
+    assert survey(house, "m").status == "sent"
+    assert not turn.contacts["synced"]
+    assert [type(one) for one in turn.requests] == [ContactRequest]
+    assert other.turn(66, "accepted").contacts["synced"] == 1
+
+
 def test_a_turn_is_full_though_most_of_those_first_due_are_not_sent(tmp_path: Path) -> None:
     """As many are looked at as it takes to use the time that a turn has."""
     house = House(tmp_path, requests_per_minute=600_000, survey_recipients=["c*@example.com"])
