@@ -130,7 +130,7 @@ def test_what_is_odd_is_a_warning(config: dict[str, Any], monkeypatch: pytest.Mo
     """A setting that is mistyped in the environment, a store that the sandbox does not use: the exit status is 0."""
     monkeypatch.setenv("TARGET_PROMOTER_CAMPAIGN", "{}")
     first, *_ = lines_of(config)
-    assert first.startswith("warn environment: The environment variable TARGET_PROMOTER_CAMPAIGN is no setting")
+    assert first.startswith("warn environment: The environment variable TARGET_PROMOTER_CAMPAIGN is not a setting")
     monkeypatch.delenv("TARGET_PROMOTER_CAMPAIGN")
     first, *_ = lines_of({"api_url": "sandbox", "campaigns": {"Order Completed": 78}, "store_url": config["store_url"]})
     assert first.startswith("warn store_url: the sandbox has a store of its own, sqlite:///")

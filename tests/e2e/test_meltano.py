@@ -110,7 +110,7 @@ def test_every_number_may_come_from_the_environment(project: Project, runs: list
     run = project.meltano("run", "tap-jsonl", "target-promoter", **values)
     assert run.status == 0, run.log
     assert "Run summary" in run.log
-    assert "is no setting" not in run.log
+    assert "is not a setting" not in run.log
 
 
 def test_all_wrong_numbers_from_the_environment_are_told_at_once(project: Project) -> None:

@@ -40,9 +40,9 @@ def test_one_that_is_stopped_goes_on(
     if signum == signal.SIGTERM:
         assert process.returncode == 1
         assert "run `target-promoter pull` again to go on from there" in log
-        assert "stopped behind" in command("check", config=config).output
+        assert "stopped after" in command("check", config=config).output
     assert "Read 10 contacts on 5 pages" in pull(config)
-    assert "stopped behind" not in command("check", config=config).output
+    assert "stopped after" not in command("check", config=config).output
 
 
 def test_it_shares_the_limit_with_what_runs_beside_it(config: dict[str, Any], tmp_path: Path, store_url: str) -> None:
