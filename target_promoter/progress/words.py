@@ -48,7 +48,7 @@ EXPLAINED: Final[dict[str, dict[str, str]]] = {
         ContactStatus.REMOVED: "were removed from Promoter",
         ContactStatus.REFUSED: "were refused by Promoter",
         "pending": "are still to be sent",
-        "waiting": "have no e-mail address yet, or wait for their row to be read with the current fields",
+        "waiting": "are without an e-mail address, or wait for their row to be read with the current fields",
     },
     "surveys": {
         SurveyStatus.SENT: "were sent",
@@ -72,7 +72,6 @@ _OF_ONE: Final = {
     "lead": "leads",
     "name": "names",
     "match": "matches",
-    "have": "has",
     "wait": "waits",
     "their": "its",
     "they": "it",
