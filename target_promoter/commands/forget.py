@@ -235,9 +235,7 @@ def _take_marks(settings: Settings, file: IO[bytes], now: float) -> None:
     with closing(open_store(settings.store_url, now=now)) as store:
         check_account(store, settings)
         store.write(lambda tx: runs.add_marks(tx, marks))
-    say(
-        f"Taken in: {count(len(marks.marks), 'mark')} of people who were forgotten. Records that name them are blocked."
-    )
+    say(f"Added: {count(len(marks.marks), 'mark')} of people who were forgotten. Records that name them are blocked.")
 
 
 def _not_known(whom: Sequence[str]) -> str:

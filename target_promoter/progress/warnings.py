@@ -135,7 +135,7 @@ def _too_old(findings: Findings) -> Iterator[str]:
         happened = f"from {when(tally.first_at)} to {when(tally.last_at)}" if tally.number > 1 else when(tally.first_at)
         reasons = " or ".join(sorted(findings.too_old.get(event, ())))
         yield (
-            f"{count(tally.number, 'event')} {quoted(event)} {was(tally.number)} too old for a survey ({happened}) "
+            f"{count(tally.number, 'event')} {quoted(event)} {was(tally.number)} too old for a survey ({happened})"
             f"{f': {reasons}' if reasons else ''}. History is not surveyed; if it should be, raise "
             "`max_event_age_hours`."
         )

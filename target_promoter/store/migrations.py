@@ -119,7 +119,7 @@ _TO_VERSION_4: Final = (
     """
         UPDATE surveys SET status = 'waiting', settled_at = NULL,
             reason = 'its stream is read by other fields than its row was, which has not come again'
-        WHERE reason = 'its person was read with other fields than the current ones, and its row has not come again'
+        WHERE reason = 'its person was read by other fields than those of now, and its row has not come again'
         AND status = 'withheld'
     """,
     "ALTER TABLE streams ADD COLUMN version TEXT",

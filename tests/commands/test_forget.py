@@ -234,7 +234,7 @@ def test_the_blocked_are_brought_along_to_a_new_store(config: dict[str, Any], tm
         marks.write_text(result.stdout, encoding="utf-8")
         assert "ann" not in result.stdout
         config["store_url"] = f"sqlite:///{tmp_path}/new-{number}.db"
-        assert command("forget", "--marks", str(marks), config=config).output.startswith("Taken in: 3 marks")
+        assert command("forget", "--marks", str(marks), config=config).output.startswith("Added: 3 marks")
     assert sync(config, messages).summary["identify"]["blocked"] == 3
     command("forget", "2", config=config)
     assert command("forget", "--undo", ANN, config=config).output.startswith("Removed: 3 marks")
