@@ -43,8 +43,9 @@ def _create_engine(*arguments: Any, **options: Any) -> Engine:  # noqa: ANN401 -
 def _create_all(connection: Connection, **options: Any) -> None:  # noqa: ANN401
     created = _created.get(connection.dialect.name)
     if created is not None:
+        cursor = connection.connection.cursor()
         for statement in created:
-            connection.exec_driver_sql(statement)
+            cursor.execute(statement)
         return
     statements: list[str] = []
 
@@ -54,4 +55,7 @@ def _create_all(connection: Connection, **options: Any) -> None:  # noqa: ANN401
     event.listen(connection, "before_cursor_execute", note)
     type(metadata).create_all(metadata, connection, **options)
     event.remove(connection, "before_cursor_execute", note)
-    _created[connection.dialect.name] = statements
+    # PostgreSQL takes all of them at once.
+    _created[connection.dialect.name] = (
+        [";".join(statements)] if connection.dialect.name == "postgresql" else statements
+    )

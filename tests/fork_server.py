@@ -10,6 +10,7 @@ from __future__ import annotations
 import gc
 import importlib
 import json
+import multiprocessing
 import os
 import pkgutil
 import resource
@@ -18,8 +19,9 @@ import signal
 import socket
 import sys
 import tempfile
+from multiprocessing.process import BaseProcess
 from pathlib import Path
-from typing import Any, Final, NoReturn
+from typing import Any, Final
 
 import target_promoter
 from target_promoter.__main__ import main as run
@@ -39,27 +41,38 @@ def main() -> None:
         importlib.import_module(name)
     _warm_up()
     gc.freeze()  # A collection in a process of its own would copy what they share.
-    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # Nobody waits for the minders.
     signal.signal(signal.SIGINT, signal.SIG_DFL)  # As the program itself has it before a run.
+    running: dict[int, tuple[BaseProcess, Path]] = {}
     with socket.socket(socket.AF_UNIX) as listening:
         listening.bind(sys.argv[1])
         listening.listen(64)
         sys.stdout.write("ready\n")
         sys.stdout.flush()
-        while sys.stdin not in select.select([sys.stdin, listening], [], [])[0]:
-            with listening.accept()[0] as connection:
-                _start(connection)
+        while sys.stdin not in (ready := select.select([sys.stdin, listening, *running], [], [])[0]):
+            for ended in running.keys() & ready:
+                process, folder = running.pop(ended)
+                process.join()
+                _write(folder / "status", process.exitcode)
+            if listening in ready:
+                with listening.accept()[0] as connection:
+                    process, folder = _start(connection)
+                running[process.sentinel] = process, folder
 
 
-def _start(connection: socket.socket) -> None:
+def _start(connection: socket.socket) -> tuple[BaseProcess, Path]:
     """Start the program as a job says, which may come with the process's standard input, output and error."""
     received, files, _, _ = socket.recv_fds(connection, 1 << 16, 3)
     while part := connection.recv(1 << 16):
         received += part
-    if os.fork() == 0:
-        _mind(json.loads(received), files)
+    job = json.loads(received)
+    # It ends without taking apart all that is loaded, which takes longer than many a run.
+    process = multiprocessing.get_context("fork").Process(target=_run, args=(job, files))
+    process.start()
     for file in files:
         os.close(file)
+    folder = Path(job["folder"])
+    _write(folder / "pid", process.pid)
+    return process, folder
 
 
 def _warm_up() -> None:
@@ -76,22 +89,7 @@ def _warm_up() -> None:
         shop.store.close()
 
 
-def _mind(job: dict[str, Any], files: list[int]) -> NoReturn:
-    """Start the program, say which process it is, and how it ended."""
-    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-    child = os.fork()
-    if child == 0:
-        _run(job, files)
-    for file in (0, 1, 2, *files):
-        os.close(file)  # Whoever reads what the program prints sees its end when the program ends.
-    folder = Path(job["folder"])
-    _write(folder / "pid", child)
-    _, status = os.waitpid(child, 0)
-    _write(folder / "status", os.waitstatus_to_exitcode(status))
-    os._exit(0)
-
-
-def _run(job: dict[str, Any], files: list[int]) -> NoReturn:
+def _run(job: dict[str, Any], files: list[int]) -> None:
     """Be the program."""
     os.chdir(job["cwd"])
     os.environ.clear()
@@ -115,10 +113,9 @@ def _run(job: dict[str, Any], files: list[int]) -> NoReturn:
     sys.argv = ["target-promoter", *job["arguments"]]
     sys.modules["__main__"].__package__ = None  # Else the help would name this module.
     run()
-    sys.exit()
 
 
-def _write(path: Path, number: int) -> None:
+def _write(path: Path, number: int | None) -> None:
     """Write a file that is never there in part."""
     part = path.with_suffix(".part")
     part.write_text(str(number), encoding="ascii")

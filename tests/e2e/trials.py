@@ -14,7 +14,7 @@ import msgspec
 
 from target_promoter.sandbox.faults import Faults
 from tests.e2e.shop import Shop, Watch, check
-from tests.programs import SETTLING, SHORT_CLOCK, Programs, Running, until
+from tests.programs import ANSWER, SETTLING, SHORT_CLOCK, Programs, Running, until
 
 if TYPE_CHECKING:
     from target_promoter.sandbox.server import SandboxServer
@@ -35,7 +35,7 @@ ALL_FAULTS = Faults(
         "hang",
         "burst_429",
     ),
-    latency=SETTLING * 0.6,  # A time-out; a busy machine may add much to it before it settles.
+    latency=1.2 * ANSWER,
     retry_after=0,
 )
 """A fifth of all requests go wrong, in every way; the slow ones take longer than the program waits for an answer."""
@@ -113,7 +113,7 @@ class Trial:
         self.figures.outcomes += check(self._shop, account, self.config["store_url"])
         # Not the account's throttle but the claims make sure: no survey is asked for while it may be at work (a slow
         # account carries the first one out some time after it was asked), and no second one of a person at all.
-        assert self._watch.closest() >= min(SETTLING, 1.5 * SETTLING - self.faults.latency)
+        assert self._watch.closest() >= min(SETTLING, ANSWER + SETTLING - self.faults.latency)
         assert {email: len(orders) for email, orders in self._watch.emails.items()} == dict.fromkeys(
             self._shop.plans, 1
         )
