@@ -221,7 +221,7 @@ def test_a_survey_that_comes_leaves_before_contacts_that_were_claimed(tmp_path: 
 def test_a_survey_whose_day_comes_leaves_before_contacts_that_were_claimed(tmp_path: Path) -> None:
     """While contacts wait for their times, a survey that falls due by the clock is the next request to leave."""
     later = {"Order Completed": {"id": 78, "delay_hours": 1 + 2 / 3600}}
-    house = House(tmp_path, requests_per_minute=1200, campaigns=later)
+    house = House(tmp_path, requests_per_minute=400, campaigns=later)
     house.take(*(identify(str(number), f"c{number}@example.com") for number in range(1, 13)))
     house.take(track("Order Completed", "9", hours=-1, messageId="m"))
     promoter = Promoter(lambda: YES)
