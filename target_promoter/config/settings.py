@@ -448,11 +448,6 @@ class Settings:
         return (max(delays, default=0.0) + self.max_event_age_hours) * 3600 + self.throttle_days * 86_400
 
     @property
-    def batch_size_rows(self) -> int | None:
-        """How many records make a batch, if the config says so."""
-        return self.sdk.get("batch_size_rows")
-
-    @property
     def all_contact_lists(self) -> tuple[int, ...]:
         """The ids of all contact lists that the config names, ascending."""
         of_streams = (one for stream in self.streams for one in stream.contact_lists)

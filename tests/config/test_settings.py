@@ -57,7 +57,7 @@ def test_defaults() -> None:
     assert (read.max_event_age_hours, read.throttle_days, read.requests_per_minute) == (72, 1, 600)
     assert read.store_url == "sqlite:///target-promoter.db"
     assert (read.hard_delete, read.dry_run, read.fail_on_rejected) == (False, False, False)
-    assert read.batch_size_rows is None
+    assert "batch_size_rows" not in read.sdk
 
 
 def test_null_means_the_default() -> None:
@@ -293,7 +293,7 @@ def test_the_settings_of_the_sdk_are_known() -> None:
         flattening_enabled=True,
         flattening_max_depth=3,
     )
-    assert read.batch_size_rows == 50
+    assert read.sdk["batch_size_rows"] == 50
 
 
 def test_a_line_break_after_the_key_is_no_part_of_it() -> None:
