@@ -198,10 +198,14 @@ class Running:
 
 @functools.cache
 def _fork_server() -> Path:
-    """Return the socket of the process that forks the program for this one, and ends when this one ends."""
+    """Return the socket of the process that forks the program for this one."""
+    return _server(sys.executable, "-m", "tests.fork_server")
+
+
+def _server(*command: str | Path, name: str = "") -> Path:
+    """Start a process that forks a program for this one, and ends when this one ends; return its socket."""
     address = Path(tempfile.mkdtemp(prefix="fork-server-")) / "socket"
-    command = [sys.executable, "-m", "tests.fork_server", str(address)]
-    server = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    server = subprocess.Popen([*command, address, name], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
     atexit.register(_end, server, address.parent)
     assert server.stdout is not None
     with server.stdout as told:
@@ -217,20 +221,22 @@ def _end(server: subprocess.Popen[bytes], folder: Path) -> None:
 
 
 @functools.cache
-def warm_program() -> Path:
-    """Return a folder with a `target-promoter` for shells, other programs and PATH.
+def warm_program(python: Path = Path(sys.executable), name: str = "target-promoter") -> Path:
+    """Return a folder with a program for shells, other programs and PATH; it is installed beside a Python.
 
-    It is forked from a process that has the program loaded, with the environment, folder and files of its caller.
+    It is forked from a process that has it loaded, with the environment, folder and files of its caller.
     """
-    installed = Path(sys.executable).with_name("target-promoter")
+    installed = python.with_name(name)
     if sys.platform != "linux":
         return installed.parent
-    folder = _fork_server().parent / "bin"
+    own = python == Path(sys.executable)
+    here = Path(__file__).parent
+    server = _fork_server() if own else _server(python, "-P", here / "warm.py", name=name)
+    folder = server.parent / "bin"
     folder.mkdir()
-    starter = f"{shlex.quote(sys.executable)} -IS {shlex.quote(str(Path(__file__).with_name('start_warm.py')))}"
-    script = folder / installed.name
-    command = f"{starter} {_fork_server()} {shlex.quote(str(installed))}"
-    script.write_text(f'#!/bin/sh\nexec {command} "$@"\n', encoding="utf-8")
+    script = folder / name
+    starter = shlex.join([sys.executable, "-IS", str(here / "start_warm.py"), str(server), str(installed)])
+    script.write_text(f'#!/bin/sh\nexec {starter} "$@"\n', encoding="utf-8")
     script.chmod(0o755)
     return folder
 

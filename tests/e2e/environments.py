@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import pytest
 
-from tests.programs import Outcome, outcome, warm_command
+from tests.programs import Outcome, outcome, warm_command, warm_program
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -33,13 +33,22 @@ NO_STATISTICS: Final = {"MELTANO_SEND_ANONYMOUS_USAGE_STATS": "false"}
 
 
 def programs(package: str) -> Path:
-    """Return the folder of a package's programs.
+    """Return the folder of a package's programs; a tap's, and Meltano's, is loaded already."""
+    python = environment(package) / "bin" / "python"
+    for program in python.parent.iterdir():
+        if re.fullmatch("tap-[a-z-]+|meltano", program.name):
+            return warm_program(python, program.name)
+    return python.parent
+
+
+def environment(package: str) -> Path:
+    """Return a package's virtual environment.
 
     Args:
         package: The package as pip knows it, with its version, such as `tap-jsonl==0.3.1`.
 
     Returns:
-        The `bin` folder of its environment. Where it cannot be installed the test is skipped, in CI it fails.
+        Its folder. Where it cannot be installed the test is skipped, in CI it fails.
     """
     version = f"py{sys.version_info.major}.{sys.version_info.minor}"
     folder = _CACHE / f"{re.sub('[^a-z0-9.-]', '', package)}-{version}"
@@ -50,7 +59,7 @@ def programs(package: str) -> Path:
         if not (ready.exists() and (folder / "venv" / "bin" / "python").exists()):
             _install(package, folder / "venv")
             ready.touch()
-    return folder / "venv" / "bin"
+    return folder / "venv"
 
 
 def _install(package: str, venv: Path) -> None:

@@ -15,7 +15,7 @@ import yaml
 
 from target_promoter.config.settings import config_schema
 from tests.conftest import Outcome, outcome
-from tests.e2e.environments import MELTANO, NO_STATISTICS, programs
+from tests.e2e.environments import MELTANO, NO_STATISTICS, environment, programs
 
 ROOT = Path(__file__).parent.parent.parent
 NEEDED = ("meltano.yml", "pyproject.toml", "README.md", "LICENSE", "target_promoter", "tests/data/meltano")
@@ -80,7 +80,7 @@ def runs(project: Project) -> list[Outcome]:
 
 def test_the_project_fits_meltanos_schema() -> None:
     """`meltano.yml` has nothing that Meltano does not know."""
-    [path] = (programs(MELTANO).parent / "lib").glob("python3*/site-packages/meltano/schemas/meltano.schema.json")
+    [path] = (environment(MELTANO) / "lib").glob("python3*/site-packages/meltano/schemas/meltano.schema.json")
     schema: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
     project = yaml.safe_load((ROOT / "meltano.yml").read_text(encoding="utf-8"))
     jsonschema.Draft202012Validator(schema).validate(project)
