@@ -113,7 +113,9 @@ class Shop:
         before, after = [], []
         for number in range(self.people):
             user_id, email = f"u{self.seed}-{number}", f"c{self.seed}-{number}@example.com"
-            times = sorted(self.now - chance.uniform(600, 7200) for _ in range(4))
+            moments = sorted(self.now - chance.uniform(600, 7200) for _ in range(4))
+            # Two events of one person and second would be one.
+            times = [one + 2 * place for place, one in enumerate(moments)]
             plan = chance.choice(["basic", "plus", "pro"])
             self.plans[email] = f"{plan}-again"
             self.orders[email] = [f"o{user_id}-{one}" for one in range(1 + (number % 8 == 0))]
