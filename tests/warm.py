@@ -9,6 +9,7 @@ Its arguments are the socket, and the name of the program as it is installed.
 
 from __future__ import annotations
 
+import contextlib
 import gc
 import importlib
 import json
@@ -43,24 +44,32 @@ def serve(address: str, name: str, program: Callable[[], int | None]) -> None:
                 _write(folder / "status", process.exitcode)
             if listening in ready:
                 with listening.accept()[0] as connection:
-                    process, folder = _start(connection, name, program)
-                running[process.sentinel] = process, folder
+                    received, files = _received(connection)
+                if received:  # Else whoever asked was killed before it had.
+                    job = json.loads(received)
+                    process, folder = _start(job, files, name, program), Path(job["folder"])
+                    running[process.sentinel] = process, folder
+                    _write(folder / "pid", process.pid)
+    for process, _ in running.values():
+        process.kill()
 
 
-def _start(connection: socket.socket, name: str, program: Callable[[], int | None]) -> tuple[BaseProcess, Path]:
-    """Start a program as a job says, which may come with the process's standard input, output and error."""
+def _received(connection: socket.socket) -> tuple[bytes, list[int]]:
+    """Return a job, and the process's standard input, output and error if they come with it."""
     received, files, _, _ = socket.recv_fds(connection, 1 << 16, 3)
     while part := connection.recv(1 << 16):
         received += part
-    job = json.loads(received)
+    return received, files
+
+
+def _start(job: dict[str, Any], files: list[int], name: str, program: Callable[[], int | None]) -> BaseProcess:
+    """Start a program as a job says."""
     # It ends without taking apart all that is loaded, which takes longer than many a run.
     process = multiprocessing.get_context("fork").Process(target=_run, args=(job, files, name, program))
     process.start()
     for file in files:
         os.close(file)
-    folder = Path(job["folder"])
-    _write(folder / "pid", process.pid)
-    return process, folder
+    return process
 
 
 def _run(job: dict[str, Any], files: list[int], name: str, program: Callable[[], int | None]) -> None:
@@ -90,10 +99,11 @@ def _run(job: dict[str, Any], files: list[int], name: str, program: Callable[[],
 
 
 def _write(path: Path, number: int | None) -> None:
-    """Write a file that is never there in part."""
+    """Write a file that is never there in part, unless nobody waits for it any more and its folder is gone."""
     part = path.with_suffix(".part")
-    part.write_text(str(number), encoding="ascii")
-    part.rename(path)
+    with contextlib.suppress(FileNotFoundError):
+        part.write_text(str(number), encoding="ascii")
+        part.rename(path)
 
 
 if __name__ == "__main__":

@@ -33,7 +33,8 @@ class Contact:
         reason: Promoter's words to that.
         attempts: How many requests for it failed in a row.
         not_before: Until when it is left alone, in epoch seconds.
-        tried: The hash of the form in a request without answer.
+        tried: The hash of the form in the last request that may have been carried out though no answer says so, or the
+            mark of one that takes the contact off a list.
         tried_until: Until when that may still be at work, in epoch seconds.
         lease: The name under which a process has it for itself, because a request for it is about to leave.
         leased_until: Until when, in epoch seconds.
@@ -60,12 +61,19 @@ class Contact:
         """Return whether a request with another form may still be at work, and so arrive after one that leaves now."""
         return self.tried_until > now and self.tried != form
 
+    def is_known_to_have(self, form: bytes) -> bool:
+        """Return whether Promoter has a form for sure: no request with another one got no answer since."""
+        return self.sent == form and (self.tried in {None, form} or self.tried.startswith(LEAVING))
+
 
 _COLUMNS: Final = tuple(Contact.__slots__)
 _SELECTED: Final = tuple(contacts.c[name] for name in _COLUMNS)
 _VALUES: Final = attrgetter(*_COLUMNS)
 _STATUS: Final = _COLUMNS.index("status")
 _LISTS: Final = _COLUMNS.index("sent_lists")
+
+LEAVING: Final = b"leave "
+"""How the mark of a request that takes a contact off a list begins."""
 
 UNSENT_SINCE: Final = "unsent_since"
 """The fact since when earlier knowledge of contacts at Promoter is void, in epoch seconds."""
@@ -291,9 +299,15 @@ def record_surveyed(tx: Transaction, brought: Mapping[str, Brought], now: float)
         if row.status is ContactStatus.PENDING and is_whole and email not in leaving:
             status = ContactStatus.SYNCED
             synced += 1
-        changed.append(replace(row, status=status, sent=one.form, synced_at=now))
+        changed.append(replace(row, status=status, sent=one.form, synced_at=now, tried=one.form))
     save(tx, changed)
     return synced
+
+
+def record_doubtful(tx: Transaction, forms: Mapping[str, bytes]) -> None:
+    """Record the forms that surveys' requests may have brought, by address, though no answer says so."""
+    rows = load(tx, forms)
+    save(tx, [replace(row, tried=forms[email]) for email, row in rows.items()])
 
 
 def _mark(tx: Transaction, where: ColumnElement[bool], now: float, **values: object) -> int:

@@ -42,6 +42,7 @@ class ContactRequest:
         body: The request's body, JSON; None to remove the contact.
         digest: The hash of the form in the body.
         contact_lists: The ids of the lists in the body.
+        tried: What `Contact.tried` was before.
         tried_until: Until when an earlier request with the same form may be at work, in epoch seconds.
         lease: The name under which it was made.
         leaves: The list that the contact is taken off by it; None if it is for the whole contact.
@@ -52,6 +53,7 @@ class ContactRequest:
     body: str | None
     digest: bytes
     contact_lists: tuple[int, ...]
+    tried: bytes | None
     tried_until: float
     lease: str = ""
     leaves: int | None = None
@@ -145,6 +147,7 @@ class ContactDelivery:
             if form is not None and row.email in held and held[row.email].looks_as(form):
                 lists = tuple(sorted({*row.sent_lists, *held[row.email].lists}))
                 row = replace(row, sent=form.digest, sent_lists=lists, attempts=0, refused=None, reason=None)
+                row = replace(row, tried=None)
                 if row.email not in leaving:
                     found.outcomes[ContactStatus.SYNCED] += 1
                     changed.append(replace(row, status=ContactStatus.SYNCED))
@@ -256,24 +259,24 @@ def _is_final(answer: Answer | None) -> bool:
 
 
 def _is_sent(row: Contact, form: ContactForm) -> bool:
-    return row.sent == form.digest and set(form.contact_lists) <= set(row.sent_lists)
+    return row.is_known_to_have(form.digest) and set(form.contact_lists) <= set(row.sent_lists)
 
 
 def _request(row: Contact, form: ContactForm | None) -> ContactRequest:
     """Return the request that makes a contact what it should be."""
     if form is None:
-        return ContactRequest(row.email, row.revision, None, b"", (), row.tried_until)
+        return ContactRequest(row.email, row.revision, None, b"", (), row.tried, row.tried_until)
     body: dict[str, Any] = dict(form.contact)
     if form.contact_lists:
         body["contact_list"] = form.contact_lists
-    return ContactRequest(row.email, row.revision, encode(body), form.digest, form.contact_lists, row.tried_until)
+    lists = form.contact_lists
+    return ContactRequest(row.email, row.revision, encode(body), form.digest, lists, row.tried, row.tried_until)
 
 
 def _leaving(row: Contact, contact_list: int) -> ContactRequest:
     """Return the request that takes a contact off a list."""
-    mark = digest(["leave", contact_list])
-    body = encode({"email": row.email})
-    return ContactRequest(row.email, row.revision, body, mark, (), row.tried_until, leaves=contact_list)
+    mark, body = contacts.LEAVING + str(contact_list).encode(), encode({"email": row.email})
+    return ContactRequest(row.email, row.revision, body, mark, (), row.tried, row.tried_until, leaves=contact_list)
 
 
 def _after(  # noqa: PLR0911 - an answer a line
@@ -281,11 +284,11 @@ def _after(  # noqa: PLR0911 - an answer a line
 ) -> Contact:
     """Return what becomes of a contact whose request came back."""
     # An answer says nothing of an earlier request of the same form that got none.
-    row = replace(row, lease=None, leased_until=0.0, tried_until=request.tried_until)
+    row = replace(row, lease=None, leased_until=0.0, tried=request.tried, tried_until=request.tried_until)
     match answer and answer.outcome:
         case Outcome.ACCEPTED if request.body is None:
             row = replace(row, status=ContactStatus.REMOVED, changed_at=now, sent=None, sent_lists=())
-            return replace(row, attempts=0, refused=None, reason=None)
+            return replace(row, tried=request.digest, attempts=0, refused=None, reason=None)
         case Outcome.ACCEPTED if request.leaves is not None:
             # It is pending still, until delivery finds that it is as it should be.
             lists = tuple(one for one in row.sent_lists if one != request.leaves)
@@ -296,7 +299,7 @@ def _after(  # noqa: PLR0911 - an answer a line
         case Outcome.ACCEPTED:
             lists = tuple(sorted({*row.sent_lists, *request.contact_lists}))
             row = replace(row, status=ContactStatus.SYNCED, sent=request.digest, sent_lists=lists, synced_at=now)
-            return replace(row, attempts=0, refused=None, reason=None)
+            return replace(row, tried=request.digest, attempts=0, refused=None, reason=None)
         case Outcome.UNKNOWN_LIST:
             return replace(row, status=ContactStatus.LIST_UNKNOWN, attempts=0)
         case Outcome.REFUSED:
@@ -306,8 +309,9 @@ def _after(  # noqa: PLR0911 - an answer a line
             return replace(row, refused=whole, reason=words, attempts=0)
         case Outcome.UNANSWERED | Outcome.UNAVAILABLE as outcome:
             row = replace(row, attempts=row.attempts + 1, not_before=now + _pause(row.attempts))
-            is_at_work = outcome is Outcome.UNANSWERED
-            return replace(row, tried_until=now + transport.SETTLING_SECONDS) if is_at_work else row
+            if outcome is Outcome.UNAVAILABLE:
+                return row
+            return replace(row, tried=request.digest, tried_until=now + transport.SETTLING_SECONDS)
         case _:
             return row
 

@@ -43,8 +43,7 @@ class Claim:
         user_id: The person's user id, if it is known.
         claimed_at: When the claim was taken, in epoch seconds.
         request: The request's body, JSON.
-        brought: What the request brings of the contact; None if a request of the contact's own with another form may
-            arrive later.
+        brought: What the request brings of the contact.
         unanswered: How many requests for it got no answer.
         withdrawn: Why it must not be sent again, if it was withdrawn when this was read.
         lease: The name under which its request was made; each request has another one.
@@ -56,7 +55,7 @@ class Claim:
     user_id: str | None
     claimed_at: float
     request: str
-    brought: Brought | None
+    brought: Brought
     unanswered: int
     withdrawn: str | None = None
     lease: str = ""
@@ -95,7 +94,7 @@ def unsettled(tx: Transaction, now: float, *, most: int) -> list[Claim]:
             user_id=row.claimed_user_id,
             claimed_at=row.claimed_at,
             request=row.request,
-            brought=None if row.request_form is None else Brought(bytes(row.request_form), None, ()),
+            brought=Brought(bytes(row.request_form), None, ()),
             unanswered=row.unanswered,
             withdrawn=row.withdrawn,
         )
@@ -118,7 +117,7 @@ def claim(tx: Transaction, made: Sequence[tuple[Claim, float]]) -> None:
             one.user_id,
             one.claimed_at,
             one.request,
-            None if one.brought is None else one.brought.form,
+            one.brought.form,
             one.unanswered,
             one.lease,
             leased_until,

@@ -159,7 +159,7 @@ class SurveyDelivery:
                 lost = "its request got no answer"
                 why = f"{reason}, and {lost}" if reason is not None else f"{lost} for twelve hours"
                 surveyed_at = _last_surveyed(claim, now)
-                claims.settle(tx, [Settled(claim, SurveyStatus.UNCERTAIN, why, surveyed_at)], now)
+                _settle(tx, [Settled(claim, SurveyStatus.UNCERTAIN, why, surveyed_at)], now)
                 found.outcomes[SurveyStatus.UNCERTAIN] += 1
             elif len(found.requests) < len(slots):
                 # Whoever had it may have sent it: from here on a refusal means that the person was surveyed.
@@ -213,9 +213,8 @@ class SurveyDelivery:
                 # Whatever Promoter says now, an earlier request without an answer may have been carried out.
                 surveyed_at = _last_surveyed(claim, now) if claim.unanswered else None
                 settled.append(Settled(claim, status, answer.words, surveyed_at))
-        claims.settle(tx, settled, now)
-        sent = [one.claim for one in settled if one.status is SurveyStatus.SENT]
-        brought = {one.email: one.brought for one in sent if one.brought is not None}
+        _settle(tx, settled, now)
+        brought = {one.claim.email: one.claim.brought for one in settled if one.status is SurveyStatus.SENT}
         return Counter(one.status for one in settled), contacts.record_surveyed(tx, brought, now)
 
     def _status(self, claim: Claim, answer: Answer) -> SurveyStatus | None:
@@ -233,6 +232,13 @@ class SurveyDelivery:
                 return SurveyStatus.UNCERTAIN if claim.unanswered else None
             case _:
                 return None
+
+
+def _settle(tx: Transaction, ended: Sequence[Settled], now: float) -> None:
+    """Settle claims; what those that may have e-mailed somebody brought of the contact is in doubt as well."""
+    claims.settle(tx, ended, now)
+    doubtful = [one for one in ended if one.surveyed_at is not None and one.status is not SurveyStatus.SENT]
+    contacts.record_doubtful(tx, {one.claim.email: one.claim.brought.form for one in doubtful})
 
 
 def _last_surveyed(claim: Claim, now: float) -> float:
@@ -288,19 +294,21 @@ class _Claiming:
             return None
         keys = self._throttled_by(who)
         throttles = [self._throttles[key] for key in keys if key in self._throttles]
-        if any(one.survey_id not in {None, survey.id} for one in throttles) or not self._claimed.isdisjoint(keys):
-            self._deferred.append(survey.id)
-            return None
+        is_claimed = any(one.survey_id not in {None, survey.id} for one in throttles)
+        is_claimed = is_claimed or not self._claimed.isdisjoint(keys)
         last = throttle.last_surveyed(throttles)
-        if last is not None and rules.now < rules.throttled_until(last):
+        if not is_claimed and last is not None and rules.now < rules.throttled_until(last):
             self._settle(survey, SurveyStatus.THROTTLED, f"the contact was surveyed at {iso(last)}")
+            return None
+        contact = self._contacts.get(who.email)
+        # Of two requests at once the one with the contact's older form might arrive last.
+        if is_claimed or (contact is not None and contact.has_other_at_work(form.digest, rules.now)):
+            self._deferred.append(survey.id)
             return None
         self._claimed.update(keys)
         attributes = survey_attributes(survey.all_properties)
         self.notes += (*attributes.notes, *form.notes)
-        contact, brought = self._contacts.get(who.email), None
-        if contact is None or not contact.has_other_at_work(form.digest, rules.now):
-            brought = Brought(form.digest, None if contact is None else contact.revision, form.contact_lists)
+        brought = Brought(form.digest, None if contact is None else contact.revision, form.contact_lists)
         request = {"campaign_id": campaign.id, "contact": form.contact, "attributes": attributes.values}
         return Claim(survey, campaign.id, who.email, who.user_id, rules.now, encode(request), brought, 0)
 

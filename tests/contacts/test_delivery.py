@@ -72,6 +72,21 @@ def test_a_newer_form_waits_for_an_older_one_at_work(house: House, process: Proc
     assert plans(process.turn(65)) == ["pro"]
 
 
+@pytest.mark.parametrize(("outcome", "is_sent"), [("unanswered", True), ("unreached", False), ("refused", False)])
+def test_a_form_that_is_wanted_again_is_sent_if_another_may_have_come_after_it(
+    outcome: Outcome, house: House, process: Process, *, is_sent: bool
+) -> None:
+    """Whether a request without an answer was carried out nobody knows; one that surely was not changed nothing."""
+    process.turn(1, "accepted")
+    change(house, "pro", hours=-0.5)
+    assert plans(process.turn(2)) == ["pro"]
+    process.turn(3, outcome, room=0)
+    change(house, "basic", hours=-0.25)
+    assert plans(process.turn(70)) == (["basic"] if is_sent else [])
+    process.turn(71, "accepted")
+    assert contact(house, ANN).status == "synced"
+
+
 @pytest.mark.parametrize("outcome", ["accepted", "unavailable", "rate_limited", "unreached"])
 def test_an_answer_says_nothing_of_an_earlier_request(outcome: Outcome, house: House, process: Process) -> None:
     """Though the repeat was answered, the first request may still arrive: a newer form waits for it all the same."""

@@ -109,7 +109,7 @@ def test_no_update_is_lost(programs: Programs, sandbox: SandboxServer, config: d
 
 
 def test_the_limit_is_held_by_all_together(programs: Programs, store_url: str, config: dict[str, Any]) -> None:
-    """Four processes together leave ten requests a second, evenly: one that takes fifteen refuses none of them.
+    """Four processes together leave ten requests a second, evenly: an account that takes fifteen refuses none.
 
     A busy machine sends some of them late, together with those of the next second.
     """
@@ -120,7 +120,7 @@ def test_the_limit_is_held_by_all_together(programs: Programs, store_url: str, c
         check(shop, server.account, store_url)
         requests = server.account.requests
         assert total(ended, "api", "rate_limited") == 0
-        assert (len(requests) - 1) / (requests[-1].time - requests[0].time) > 8
+        assert (len(requests) - 1) / (requests[-1].time - requests[0].time) > 5
 
 
 def test_claims_alone_keep_surveys_single(

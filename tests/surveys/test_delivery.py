@@ -271,26 +271,38 @@ def test_a_contact_whose_lists_its_survey_did_not_bring_is_sent(tmp_path: Path) 
     assert not turn.contacts["synced"]
 
 
-@pytest.mark.parametrize("is_repeated", [False, True])
-def test_a_contact_whose_older_form_was_on_its_way_beside_its_survey_is_sent(
-    tmp_path: Path, *, is_repeated: bool
-) -> None:
-    """Of the two the older form may have arrived last, though its answer came first."""
-    house = House(tmp_path)
-    house.take(identify("1", ANN))
+def test_a_survey_waits_while_an_older_form_of_its_contact_is_on_its_way(store_url: str) -> None:
+    """Of the two requests the one with the older form might arrive last; the same form may go beside."""
+    house = House(store_url, stored_events=[])
+    house.take(identify("1", ANN, plan="basic"))
     process, other = Process(house), Process(house)
     assert [type(one) for one in process.turn(0).requests] == [ContactRequest]
-    house.take(track("Order Completed", "1", messageId="m"))
-    assert [type(one) for one in other.turn(1).requests] == [Claim]
-    process.turn(2, "accepted", room=0)
-    if is_repeated:
-        other.turn(3, "unanswered", room=0)
-        assert [type(one) for one in other.turn(64).requests] == [Claim]
-    turn = other.turn(65, "accepted")
-    assert survey(house, "m").status == "sent"
-    assert not turn.contacts["synced"]
-    assert [type(one) for one in turn.requests] == [ContactRequest]
-    assert other.turn(66, "accepted").contacts["synced"] == 1
+    house.take(identify("1", ANN, hours=0, plan="pro"), track("Order Completed", "1", messageId="m"))
+    assert other.turn(1).requests == []
+    process.turn(2, "unanswered", room=0)
+    assert other.turn(61).requests == []
+    assert [type(one) for one in other.turn(63).requests] == [Claim]
+    assert other.turn(64, "accepted").contacts["synced"] == 1
+    house.store.close()
+
+
+@pytest.mark.parametrize("outcome", ["not_eligible", "refused"])
+def test_a_contact_is_sent_as_it_was_if_its_survey_may_have_brought_another_form(
+    outcome: Outcome, tmp_path: Path
+) -> None:
+    """What a request without an answer brought nobody knows: that the older form is wanted again needs a request."""
+    house = House(tmp_path, stored_events=[])
+    house.take(identify("1", ANN, plan="basic"))
+    process = Process(house)
+    process.turn(0)
+    process.turn(1, "accepted")
+    house.take(identify("1", ANN, hours=0, plan="pro"), track("Order Completed", "1", messageId="m"))
+    assert [type(one) for one in process.turn(2).requests] == [Claim]
+    process.turn(3, "unanswered", room=0)
+    house.take(identify("1", ANN, hours=-0.001, plan="basic", timestamp=at(-0.001)))
+    assert [type(one) for one in process.turn(64).requests] == [Claim]
+    assert [type(one) for one in process.turn(65, outcome).requests] == [ContactRequest]
+    assert process.turn(66, "accepted").contacts["synced"] == 1
 
 
 def test_a_turn_is_full_though_most_of_those_first_due_are_not_sent(tmp_path: Path) -> None:
