@@ -50,7 +50,7 @@ Found = tuple[Answer, ContactPage] | PromoterError
 @click.command()
 @with_settings
 def pull(settings: Settings) -> None:
-    """Learn what the account holds: who looks as wanted costs no request, the unsubscribed are not surveyed."""
+    """Learn what the account holds: contacts that need no change cost no request, the unsubscribed are not surveyed."""
     if settings.dry_run:
         _preview(settings)
         return

@@ -108,7 +108,7 @@ def check_log_level() -> None:
         level = os.environ.get(variable)
         if level and level.upper() not in logging.getLevelNamesMapping():
             raise ConfigError(
-                f"The environment variable {variable} is not a log level: use DEBUG, INFO, WARNING or ERROR."
+                f"The environment variable {variable} does not name a log level: use DEBUG, INFO, WARNING or ERROR."
             )
 
 

@@ -61,10 +61,10 @@ def apply_settings(tx: Transaction, settings: Settings, now: float) -> list[str]
 
 
 def read_otherwise(stream: str, *, held: bool = False, filtered: bool = False) -> str:
-    """Return what is said of a stream that is read otherwise than before.
+    """Return what is said of a stream that is read differently than before.
 
     Args:
-        held: Whether it may have named other people, or other addresses, than by the fields of now.
+        held: Whether it may have named other people, or other addresses, than with the current fields.
         filtered: Whether a stream map may let less of it through.
     """
     holds = (
@@ -79,7 +79,7 @@ def read_otherwise(stream: str, *, held: bool = False, filtered: bool = False) -
         else ""
     )
     return (
-        f"Stream `{stream}` is read otherwise than before: what may not be sent any more was taken back.{holds} "
+        f"Stream `{stream}` is read differently than before: what may not be sent any more was taken back.{holds} "
         f"Refresh it in full, so that what was read before is put right.{rows}"
     )
 

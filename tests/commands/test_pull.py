@@ -97,7 +97,7 @@ def adopted(config: dict[str, Any], account: Account, number: int = 3) -> None:
 
 
 def test_after_a_lost_store_nothing_is_sent_again(config: dict[str, Any], account: Account) -> None:
-    """What looks as wanted is synced without a request; what changed since is sent; surveys find their people."""
+    """What needs no change is synced without a request; what changed since is sent; surveys find their people."""
     account.page_size = 7
     for one in range(1, 21):
         hold(account, f"c{one}@example.com", plan="basic", user_id=str(one))

@@ -190,7 +190,10 @@ def test_a_wrong_level_of_logging_is_a_sentence(tmp_path: Path, variable: str) -
     """It is told before anything else is done."""
     run = run_program("--version", cwd=tmp_path, env={variable: "loud"})
     assert run.status == 1
-    assert run.log == f"The environment variable {variable} is not a log level: use DEBUG, INFO, WARNING or ERROR.\n"
+    assert (
+        run.log
+        == f"The environment variable {variable} does not name a log level: use DEBUG, INFO, WARNING or ERROR.\n"
+    )
 
 
 def test_variables_that_are_no_settings_are_told(monkeypatch: pytest.MonkeyPatch) -> None:

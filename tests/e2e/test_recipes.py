@@ -584,7 +584,7 @@ def test_a_store_that_is_restored_and_moved(kitchen: Kitchen, sandbox: SandboxSe
 
 
 def test_an_account_is_adopted(kitchen: Kitchen, sandbox: SandboxServer) -> None:
-    """What looks as wanted costs no request, who unsubscribed is not surveyed, what no tap brings stays as it is."""
+    """What needs no change costs no request, who unsubscribed is not surveyed, what no tap brings stays as it is."""
     kitchen.write("config.json")
     calls = [identify(one, f"{one}@example.com") for one in ("ann", "bob", "cy")]
     kitchen.tap(*calls)

@@ -57,7 +57,7 @@ def test_a_column_that_a_map_removes_is_not_sent_any_more(
         maps["*"] |= {"id": "id", "email": "email"}
     run = sync(shop, NO_ROW)
     assert run.log.startswith(
-        "Stream `customers` is read otherwise than before: what may not be sent any more was taken"
+        "Stream `customers` is read differently than before: what may not be sent any more was taken"
     )
     assert run.summary["contacts"]["synced"] == 2
     assert attributes(sandbox) == attributes(sandbox, BOB) == {"user_id", "plan"}
