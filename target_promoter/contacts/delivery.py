@@ -6,7 +6,7 @@ import re
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, Final, Generic, TypeVar
+from typing import Final, Generic, TypeVar
 
 import backoff
 
@@ -146,8 +146,8 @@ class ContactDelivery:
             row, form = one, forms.get(one.email)
             if form is not None and row.email in held and held[row.email].looks_as(form):
                 lists = tuple(sorted({*row.sent_lists, *held[row.email].lists}))
-                row = replace(row, sent=form.digest, sent_lists=lists, attempts=0, refused=None, reason=None)
-                row = replace(row, tried=None)
+                row = replace(row, sent=form.digest, sent_lists=lists, tried=None)
+                row = replace(row, attempts=0, refused=None, reason=None)
                 if row.email not in leaving:
                     found.outcomes[ContactStatus.SYNCED] += 1
                     changed.append(replace(row, status=ContactStatus.SYNCED))
@@ -266,10 +266,9 @@ def _request(row: Contact, form: ContactForm | None) -> ContactRequest:
     """Return the request that makes a contact what it should be."""
     if form is None:
         return ContactRequest(row.email, row.revision, None, b"", (), row.tried, row.tried_until)
-    body: dict[str, Any] = dict(form.contact)
-    if form.contact_lists:
-        body["contact_list"] = form.contact_lists
-    lists = form.contact_lists
+    body, lists = dict(form.contact), form.contact_lists
+    if lists:
+        body["contact_list"] = lists
     return ContactRequest(row.email, row.revision, encode(body), form.digest, lists, row.tried, row.tried_until)
 
 

@@ -98,6 +98,18 @@ def test_an_answer_says_nothing_of_an_earlier_request(outcome: Outcome, house: H
     assert plans(Process(house).turn(150)) == ["pro"]
 
 
+def test_leaving_a_list_without_an_answer_leaves_the_form_as_it_is(house: House, process: Process) -> None:
+    """Such a request brings no form: the contact is taken off the list again, and not sent whole."""
+    process.turn(1, "accepted")
+    house.store.write(lambda tx: contacts.leave_lists(tx, [(ANN, 5)]))
+    house.store.write(lambda tx: contacts.mark_dirty(tx, {ANN: "1"}, house.now))
+    for seconds in (2, 200):
+        (request,) = process.turn(seconds).requests
+        assert isinstance(request, ContactRequest)
+        assert request.leaves == 5
+        process.turn(seconds + 1, "unanswered", room=0)
+
+
 def test_a_removal_waits_for_a_form_at_work(house: House, process: Process) -> None:
     """A contact that was deleted must not come back through a request that was still on its way."""
     process.turn(1, "unanswered", room=0)

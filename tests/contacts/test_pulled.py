@@ -72,6 +72,20 @@ def test_a_page_of_before_the_answer_says_nothing(house: House) -> None:
     assert sent(process.turn(5)) == [ANN]
 
 
+def test_a_page_says_what_a_request_without_answer_left_in_doubt(house: House) -> None:
+    """The contact is as it should be by the page, so nothing is left but to take it off a list."""
+    process = Process(house)
+    process.turn(0)
+    process.turn(1, "accepted")
+    change(house, "pro", -0.5)
+    process.turn(2)
+    process.turn(3, "unanswered", room=0)
+    change(house, "basic", -0.25)
+    house.store.write(lambda tx: contacts.leave_lists(tx, [(ANN, 5)]))
+    read(house, 100)
+    assert [one.leaves for one in process.turn(101).requests if isinstance(one, ContactRequest)] == [5]
+
+
 def test_a_request_without_answer_may_come_after_the_page(house: House) -> None:
     """What was read while it may be at work says nothing, what is read afterwards does."""
     process = Process(house)
