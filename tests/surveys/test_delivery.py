@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 from sqlalchemy import event, update
 
+from target_promoter.contacts import contacts
 from target_promoter.contacts.delivery import ContactRequest
 from target_promoter.intake.forgetting import forget
 from target_promoter.intake.identifiers import identifiers_of
@@ -303,6 +304,21 @@ def test_a_contact_is_sent_as_it_was_if_its_survey_may_have_brought_another_form
     assert [type(one) for one in process.turn(64).requests] == [Claim]
     assert [type(one) for one in process.turn(65, outcome).requests] == [ContactRequest]
     assert process.turn(66, "accepted").contacts["synced"] == 1
+
+
+def test_a_survey_that_was_sent_ends_the_doubt_of_an_earlier_request(tmp_path: Path) -> None:
+    """What Promoter has is what the survey brought: looked at again, the contact needs no request."""
+    house = House(tmp_path, stored_events=[])
+    house.take(identify("1", ANN, plan="basic"))
+    process = Process(house)
+    process.turn(0)
+    process.turn(1, "unanswered", room=0)
+    house.take(identify("1", ANN, hours=-0.5, plan="pro"), track("Order Completed", "1", messageId="m"))
+    assert [type(one) for one in process.turn(62).requests] == [Claim]
+    assert process.turn(63, "accepted").contacts["synced"] == 1
+    house.store.write(lambda tx: contacts.mark_dirty(tx, {ANN: "1"}, house.now))
+    assert process.turn(64).requests == []
+    assert contact(house, ANN).status == "synced"
 
 
 def test_a_turn_is_full_though_most_of_those_first_due_are_not_sent(tmp_path: Path) -> None:
